@@ -1,0 +1,268 @@
+import { access, readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { inspect } from 'node:util';
+import type { ClientConnectConfig } from '@temporalio/envconfig';
+import { z } from 'zod';
+import { TerminalError } from './errors.js';
+
+export const configErrorCodes = {
+  CONFIG_STATE_INVALID:
+    'The file .plumbline/state.json or secrets.json is damaged; remove it with `plumbline up --reset`.',
+  CONFIG_VALUE_INVALID: 'An environment variable has a value that plumbline cannot use; the message names both.',
+} as const;
+
+/** A value that every way of printing shows as `***`. */
+export class Secret {
+  readonly #value: string;
+  constructor(value: string) {
+    this.#value = value;
+  }
+  reveal(): string {
+    return this.#value;
+  }
+  toString(): string {
+    return '***';
+  }
+  toJSON(): string {
+    return '***';
+  }
+  [inspect.custom](): string {
+    return '***';
+  }
+}
+
+export interface Settings {
+  /** The folder of the nearest plumbline.yaml upwards, else the folder the command was started in. */
+  readonly root: string;
+  /** `<root>/.plumbline` */
+  readonly stateDir: string;
+  readonly logsDir: string;
+  /** PLUMBLINE_DATABASE_URL, else that of the embedded PostgreSQL; undefined where neither exists. */
+  readonly databaseUrl?: Secret;
+  /** True when the database is the one `plumbline up` starts. */
+  readonly databaseEmbedded: boolean;
+  /** PLUMBLINE_STORE. @default `<root>/.plumbline/store` */
+  readonly storeDir: string;
+  readonly temporal: TemporalSettings;
+  readonly temporalUiUrl?: string;
+  readonly serving: { readonly host: string; readonly port: number; readonly url: string };
+}
+
+export interface TemporalSettings {
+  /** `host:port` */
+  readonly address: string;
+  readonly namespace: string;
+  /** For `Connection.connect` and `NativeConnection.connect`: address, TLS, API key, headers. */
+  readonly connectionOptions: ClientConnectConfig['connectionOptions'];
+  /** True when the server is the one `plumbline up` starts. */
+  readonly embedded: boolean;
+}
+
+/** A process that cannot be mistaken for a later one with the same number. */
+export const processIdentitySchema = z.object({ pid: z.number().int().positive(), started: z.string() });
+
+const port = z.number().int().min(1).max(65_535);
+
+/** `.plumbline/state.json`: what the supervisor started, where. Written by the supervisor, read by every command. */
+export const stackStateSchema = z.object({
+  version: z.literal(1),
+  root: z.string(),
+  supervisor: processIdentitySchema.optional(),
+  ports: z.object({
+    postgres: port.optional(),
+    temporal: port.optional(),
+    temporalUi: port.optional(),
+    serving: port.optional(),
+  }),
+  namespace: z.string(),
+  /** PostgreSQL's data folder, and why it is not under `.plumbline` when it is not. */
+  postgres: z.object({ dataDir: z.string(), note: z.string().optional() }).optional(),
+  /** The Temporal program in use and where it was found. */
+  temporal: z.object({ path: z.string(), source: z.string() }).optional(),
+  /** Why the supervisor gave up, for the command that started it. */
+  failure: z.object({ code: z.string(), message: z.string(), next: z.string().optional() }).optional(),
+  parts: z.partialRecord(
+    z.enum(['postgres', 'temporal', 'worker', 'serving']),
+    z.object({
+      state: z.enum(['starting', 'running', 'restarting', 'stopped']),
+      process: processIdentitySchema.optional(),
+      restarts: z.number().int(),
+      /** ISO time of the last change. */
+      since: z.string(),
+      message: z.string().optional(),
+    }),
+  ),
+});
+export type StackState = z.infer<typeof stackStateSchema>;
+export type PartName = keyof StackState['parts'];
+
+export const secretsSchema = z.object({ postgresPassword: z.string().min(16) });
+
+export const DATABASE_NAME = 'plumbline';
+export const DATABASE_USER = 'plumbline';
+
+/**
+ * Where everything is, for a command started in `cwd`: environment before `.plumbline/state.json` before defaults.
+ * Reads no secret but the embedded database's. Throws `CONFIG_STATE_INVALID` or `CONFIG_VALUE_INVALID`; no retry helps.
+ */
+export async function loadSettings(options: {
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+}): Promise<Settings> {
+  const { env } = options;
+  const root = await findRoot(options.cwd);
+  const stateDir = join(root, '.plumbline');
+  const state = await readStackState(stateDir);
+  const database = await databaseSettings(env, stateDir, state);
+  const temporal = await temporalSettings(env, state);
+  const temporalUiUrl =
+    env['PLUMBLINE_TEMPORAL_UI_URL'] ||
+    (temporal.embedded && state?.ports.temporalUi !== undefined
+      ? `http://127.0.0.1:${state.ports.temporalUi}`
+      : undefined);
+  return {
+    root,
+    stateDir,
+    logsDir: join(stateDir, 'logs'),
+    ...database,
+    storeDir: storeFolder(env, root, stateDir),
+    temporal,
+    ...(temporalUiUrl === undefined ? {} : { temporalUiUrl }),
+    serving: servingSettings(env, state),
+  };
+}
+
+/** The state file of a stack, undefined where there is none. Throws `CONFIG_STATE_INVALID`. */
+export function readStackState(stateDir: string): Promise<StackState | undefined> {
+  return readJson(join(stateDir, 'state.json'), stackStateSchema);
+}
+
+/** The embedded database's password, undefined before the first `up`. Throws `CONFIG_STATE_INVALID`. */
+export async function readPostgresPassword(stateDir: string): Promise<Secret | undefined> {
+  const secrets = await readJson(join(stateDir, 'secrets.json'), secretsSchema);
+  return secrets === undefined ? undefined : new Secret(secrets.postgresPassword);
+}
+
+/** The address of a database in the embedded PostgreSQL. */
+export function embeddedDatabaseUrl(postgresPort: number, password: Secret, database = DATABASE_NAME): Secret {
+  return new Secret(`postgres://${DATABASE_USER}:${password.reveal()}@127.0.0.1:${postgresPort}/${database}`);
+}
+
+/** Whether the environment or a profile names a Temporal server, so that none is to be started. */
+export async function namesTemporalServer(env: NodeJS.ProcessEnv): Promise<boolean> {
+  return !(await temporalSettings(env, undefined)).embedded;
+}
+
+async function findRoot(cwd: string): Promise<string> {
+  const start = resolve(cwd);
+  for (let folder = start; ; folder = dirname(folder)) {
+    if (await exists(join(folder, 'plumbline.yaml'))) return folder;
+    if (folder === dirname(folder)) return start;
+  }
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function databaseSettings(
+  env: NodeJS.ProcessEnv,
+  stateDir: string,
+  state: StackState | undefined,
+): Promise<Pick<Settings, 'databaseUrl' | 'databaseEmbedded'>> {
+  const url = env['PLUMBLINE_DATABASE_URL'];
+  if (url !== undefined && url !== '') {
+    if (!/^postgres(ql)?:\/\//.test(url)) {
+      // The value may hold a password: it is not repeated.
+      throw invalid('PLUMBLINE_DATABASE_URL', 'a value of another form', 'postgres://user:password@host:5432/database');
+    }
+    return { databaseUrl: new Secret(url), databaseEmbedded: false };
+  }
+  const password = state?.ports.postgres === undefined ? undefined : await readPostgresPassword(stateDir);
+  if (state?.ports.postgres === undefined || password === undefined) return { databaseEmbedded: true };
+  return { databaseUrl: embeddedDatabaseUrl(state.ports.postgres, password), databaseEmbedded: true };
+}
+
+function storeFolder(env: NodeJS.ProcessEnv, root: string, stateDir: string): string {
+  const named = env['PLUMBLINE_STORE'];
+  if (named === undefined || named === '') return join(stateDir, 'store');
+  return isAbsolute(named) ? named : join(root, named);
+}
+
+async function temporalSettings(env: NodeJS.ProcessEnv, state: StackState | undefined): Promise<TemporalSettings> {
+  if (await mayNameTemporal(env)) {
+    const { loadClientConnectConfig } = await import('@temporalio/envconfig');
+    const set = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: Object.fromEntries(set) });
+    if (connectionOptions.address !== undefined) {
+      return {
+        address: connectionOptions.address,
+        namespace: namespace ?? 'default',
+        connectionOptions,
+        embedded: false,
+      };
+    }
+  }
+  const address = `127.0.0.1:${state?.ports.temporal ?? 7233}`;
+  const namespace = env['TEMPORAL_NAMESPACE'] || state?.namespace || 'default';
+  return { address, namespace, connectionOptions: { address }, embedded: true };
+}
+
+/** Spares most commands the 40 ms of importing envconfig: without one of these there is nothing for it to find. */
+async function mayNameTemporal(env: NodeJS.ProcessEnv): Promise<boolean> {
+  if (env['TEMPORAL_ADDRESS'] || env['TEMPORAL_PROFILE'] || env['TEMPORAL_CONFIG_FILE']) return true;
+  const home = env['HOME'] || homedir();
+  const folders = [
+    env['XDG_CONFIG_HOME'] || join(home, '.config'),
+    ...(process.platform === 'darwin' ? [join(home, 'Library', 'Application Support')] : []),
+  ];
+  return (await Promise.all(folders.map((folder) => exists(join(folder, 'temporalio', 'temporal.toml'))))).some(
+    Boolean,
+  );
+}
+
+function servingSettings(env: NodeJS.ProcessEnv, state: StackState | undefined): Settings['serving'] {
+  const host = env['PLUMBLINE_SERVING_HOST'] || '127.0.0.1';
+  const number = servingPortOf(env) ?? state?.ports.serving ?? 8400;
+  return { host, port: number, url: env['PLUMBLINE_SERVING_URL'] || `http://${host}:${number}` };
+}
+
+/** The port that PLUMBLINE_SERVING_PORT asks for, undefined when any will do. Throws `CONFIG_VALUE_INVALID`. */
+export function servingPortOf(env: NodeJS.ProcessEnv): number | undefined {
+  const text = env['PLUMBLINE_SERVING_PORT'];
+  if (text === undefined || text === '') return undefined;
+  const parsed = port.safeParse(Number(text));
+  if (!parsed.success) throw invalid('PLUMBLINE_SERVING_PORT', JSON.stringify(text), 'a port from 1 to 65535');
+  return parsed.data;
+}
+
+async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause).replaceAll('\n', ' ') : 'it is not JSON';
+    throw new TerminalError('CONFIG_STATE_INVALID', `Reading ${path} failed: ${reason}.`, {
+      details: { path },
+      next: 'Stop the stack and start it with `plumbline up --reset`, which deletes its data, or restore the file.',
+      cause,
+    });
+  }
+}
+
+function invalid(variable: string, received: string, expected: string): TerminalError {
+  return new TerminalError('CONFIG_VALUE_INVALID', `Reading ${variable} gave ${received}, expected ${expected}.`, {
+    details: { variable },
+    next: `Correct ${variable} or unset it.`,
+  });
+}

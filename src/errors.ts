@@ -1,0 +1,54 @@
+/**
+ * Two families decide retries: a TerminalError stays wrong however often it is tried (bad input, a failed test),
+ * a TransientError may pass (a connection, a lock). Domain code throws these; `activities/failures.ts` alone turns
+ * them into Temporal failures.
+ */
+
+/** The user's own file behind an error. Lines and columns count from 1. */
+export interface SourcePosition {
+  readonly file: string;
+  readonly line?: number;
+  readonly column?: number;
+}
+
+export interface ErrorContext {
+  /** Plain JSON: table, column, row counts, value received. Never a secret. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  readonly at?: SourcePosition;
+  /** What the user does next: one imperative sentence or a command. */
+  readonly next?: string;
+  readonly cause?: unknown;
+}
+
+export abstract class PipelineError extends Error {
+  abstract readonly terminal: boolean;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly at?: SourcePosition;
+  readonly next?: string;
+
+  /**
+   * @param code stable and documented in docs/reference/errors.md, e.g. `ELT_FILE_EMPTY`
+   * @param message one sentence: what was attempted, on what, the value received, what was expected
+   */
+  constructor(
+    readonly code: string,
+    message: string,
+    context: ErrorContext = {},
+  ) {
+    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    this.name = new.target.name;
+    this.details = context.details ?? {};
+    if (context.at !== undefined) this.at = context.at;
+    if (context.next !== undefined) this.next = context.next;
+  }
+}
+
+/** Trying again gives the same result. */
+export class TerminalError extends PipelineError {
+  readonly terminal = true;
+}
+
+/** Trying again, later, may succeed. */
+export class TransientError extends PipelineError {
+  readonly terminal = false;
+}

@@ -1,0 +1,19 @@
+import type { Readable } from 'node:stream';
+
+/** Bytes in the artifact store, named by what they are. */
+export interface ArtifactRef {
+  /** Lower-case hex SHA-256 of the content. */
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
+/** Content-addressed: putting the same bytes twice is one object; every read is checked against the hash. */
+export interface ArtifactStore {
+  put(content: Uint8Array | Readable): Promise<ArtifactRef>;
+  putFile(path: string): Promise<ArtifactRef>;
+  has(sha256: string): Promise<boolean>;
+  /** The whole content. Throws `STORE_HASH_MISMATCH` (terminal) when the bytes are not what the name says. */
+  read(sha256: string): Promise<Buffer>;
+  /** A verified file on this machine's disk, read-only, kept while the store keeps the object. */
+  localPath(sha256: string): Promise<string>;
+}

@@ -1,0 +1,31 @@
+import type { Readable, Writable } from 'node:stream';
+
+export type Row = Record<string, unknown>;
+
+export interface Queryable {
+  /** Rows of one statement. `bigint` and `numeric` arrive as strings, `timestamptz` and `date` as PostgreSQL's text. */
+  query<R = Row>(text: string, parameters?: readonly unknown[]): Promise<R[]>;
+  /** Runs one statement (or several, without parameters) and gives the number of rows it touched. */
+  execute(text: string, parameters?: readonly unknown[]): Promise<number>;
+}
+
+/** One pinned connection, so that locks, temporary tables and transactions belong together. */
+export interface Session extends Queryable {
+  /** The server's process and its start, which together name this connection for `pg_terminate_backend`. */
+  readonly pid: number;
+  readonly backendStart: string;
+  /** Streams `source` into `COPY … FROM STDIN`; gives the number of rows. Rejects, and the connection is closed, when `signal` aborts. */
+  copyFrom(statement: string, source: Readable, options?: { signal?: AbortSignal }): Promise<number>;
+  /** Streams `COPY … TO STDOUT` into `sink` and ends it. Rejects, and the connection is closed, when `signal` aborts. */
+  copyTo(statement: string, sink: Writable, options?: { signal?: AbortSignal }): Promise<void>;
+  /** BEGIN, `work`, COMMIT; ROLLBACK when it throws. Not nested. */
+  transaction<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** The warehouse and the metadata. Implemented in `storage/`, so that the stages know SQL but no driver. */
+export interface Database extends Queryable {
+  /** Lends one connection for as long as `work` runs; a connection that broke is not reused. */
+  session<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  /** `session` with one transaction around `work`. */
+  transaction<T>(work: (session: Session) => Promise<T>): Promise<T>;
+}

@@ -1,0 +1,143 @@
+/**
+ * A project with every default filled in: what `project/` makes of plumbline.yaml and the SQL files, and what the
+ * stages work from. Plain JSON. Paths are relative to the project's root, with forward slashes.
+ */
+
+export type WriteDisposition = 'append' | 'replace' | 'merge';
+export type ColumnType =
+  | 'boolean'
+  | 'bigint'
+  | 'double precision'
+  | `numeric(${number},${number})`
+  | 'numeric'
+  | 'text'
+  | 'date'
+  | 'timestamp'
+  | 'timestamptz'
+  | 'time'
+  | 'jsonb'
+  | 'uuid'
+  | 'bytea';
+
+export interface Project {
+  readonly name: string;
+  readonly env: string;
+  readonly schemas: Schemas;
+  readonly resources: readonly ResourceConfig[];
+  readonly transforms: readonly TransformFile[];
+  readonly features: readonly FeatureViewFile[];
+  readonly train?: TrainConfig;
+  readonly deploy: DeployConfig;
+  /** Every default that was applied, for `plan`: `sources.rides.type = files (from the path's ending)`. */
+  readonly defaults: readonly string[];
+}
+
+/** `<project>_<env>_raw`, `<project>_<env>`, `<project>_<env>_stage`; each at most 63 bytes. */
+export interface Schemas {
+  readonly raw: string;
+  readonly main: string;
+  readonly stage: string;
+}
+
+export interface ResourceConfig {
+  /** `<source>.<resource>`, e.g. `rides.hours`; a source without `resources` has one of its own name: `rides.rides` shown as `rides`. */
+  readonly id: string;
+  readonly source: string;
+  /** Table in the raw schema. */
+  readonly table: string;
+  readonly type: 'files';
+  /** Path or glob, relative to the project's root or absolute. */
+  readonly path: string;
+  readonly format: 'csv' | 'ndjson' | 'parquet' | 'auto';
+  readonly write: WriteDisposition;
+  readonly primaryKey: readonly string[];
+  /** Declared types; the rest is inferred. */
+  readonly columns: Readonly<Record<string, ColumnType>>;
+  /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
+  readonly maxRejectedShare: number;
+  readonly at: { readonly file: string; readonly line: number };
+}
+
+export interface SqlFile {
+  /** File name without `.sql`; also the table or view name. */
+  readonly name: string;
+  readonly file: string;
+  /** The SELECT with its `{{ ref(...) }}` calls, header lines kept so that line numbers are the user's own. */
+  readonly sql: string;
+}
+
+export interface TransformFile extends SqlFile {
+  readonly materialized: 'view' | 'table';
+  readonly tests: readonly DataTest[];
+}
+
+export type DataTest = { readonly at: { readonly file: string; readonly line: number } } & (
+  | { readonly kind: 'not_null'; readonly columns: readonly string[] }
+  | { readonly kind: 'unique'; readonly columns: readonly string[] }
+  | {
+      readonly kind: 'accepted_values';
+      readonly column: string;
+      readonly values: readonly (string | number | boolean)[];
+    }
+  | { readonly kind: 'relationships'; readonly column: string; readonly to: string; readonly field: string }
+  | { readonly kind: 'row_count'; readonly min?: number; readonly max?: number }
+  /** Fails when the query gives rows; `{{ this }}` is the table under test. */
+  | { readonly kind: 'sql'; readonly name: string; readonly sql: string }
+);
+
+export interface FeatureViewFile extends SqlFile {
+  readonly entity: readonly string[];
+  readonly eventTime: string;
+  readonly knownAt?: string;
+  /** Why `known = event time` is accepted over a table that is rewritten. */
+  readonly knownAtAssumed?: string;
+  /** Something taken for granted about the view, printed on `plan` and on the model card. */
+  readonly assumption?: string;
+  readonly ttlMs?: number;
+}
+
+export interface TrainConfig {
+  readonly labels: LabelsFile;
+  readonly features: readonly string[];
+  readonly split: { readonly by: 'time'; readonly testFrom: string };
+  readonly trainer: TrainerConfig;
+  /** Other feature lists, trained and shown beside the model, never deployed. */
+  readonly variants: readonly { readonly name: string; readonly features: readonly string[] }[];
+  readonly baselines: readonly BaselineConfig[];
+  readonly gates: readonly GateConfig[];
+  readonly seed: number;
+}
+
+export interface LabelsFile extends SqlFile {
+  readonly entity: readonly string[];
+  readonly labelTime: string;
+  readonly target: string;
+  /** How long before `labelTime` a prediction is made: features must be known at `labelTime − horizonMs`. */
+  readonly horizonMs: number;
+}
+
+export interface TrainerConfig {
+  readonly type: 'linear' | 'logistic' | 'gradient_boosting';
+  /** scikit-learn's and LightGBM's names in camelCase, e.g. `maxLeaves`, `learningRate`. */
+  readonly parameters: Readonly<Record<string, number>>;
+}
+
+export type BaselineConfig =
+  | { readonly type: 'mean' | 'majority' }
+  /** The target one period earlier at the same entity-free label time. */
+  | { readonly type: 'seasonal_naive'; readonly periodMs: number };
+
+export interface GateConfig {
+  /** Name of a metric, or `default`: rmse for a regression, log loss for a binary target. */
+  readonly metric: string;
+  readonly betterThan: 'baseline' | 'champion';
+  /** Relative improvement asked for, 0..1. */
+  readonly by: number;
+}
+
+export interface DeployConfig {
+  readonly model: string;
+  readonly approval: 'none' | 'manual';
+  /** How long a manual approval waits before it counts as rejected. */
+  readonly approvalTimeoutMs: number;
+}

@@ -1,0 +1,135 @@
+import nunjucks from 'nunjucks';
+import { closest } from 'fastest-levenshtein';
+import { PipelineError, TerminalError } from '../errors.js';
+import { checkTemplate, readTemplateMessage, templateError } from './check-template.js';
+import type { SqlFile } from './project.js';
+import { markLines, unmarkLines } from './template-lines.js';
+
+export interface SqlContext {
+  /** Transform name → what stands in the SQL, e.g. `"bike_dev"."demand"`. */
+  readonly refs: ReadonlyMap<string, string>;
+  /** Resource id (`rides.hours`, or `rides` for a source with one resource) → what stands in the SQL. */
+  readonly sources: ReadonlyMap<string, string>;
+  readonly interval?: { readonly start: string; readonly end: string };
+  /** `{{ this }}`: the table under construction or test. */
+  readonly self?: string;
+}
+
+export interface RenderedSql {
+  /** Its line numbers are those of the user's file, unless a loop repeats lines. */
+  readonly sql: string;
+  /** Names given to `ref`, each once, sorted. */
+  readonly refs: string[];
+  /** Resource ids given to `source`, each once, sorted. */
+  readonly sources: string[];
+  /** Line of the user's file (from 1) for each line of `sql`; right in loops too. */
+  readonly lines: readonly number[];
+}
+
+// Not cached by name: two files may share one. No loader: a template cannot read files.
+const environment = new nunjucks.Environment(null, { autoescape: false, throwOnUndefined: true });
+
+/**
+ * Renders `{{ ref('x') }}`, `{{ source('s', 'r') }}`, `{{ this }}` and `{{ interval.start }}` in an SQL file. Comment
+ * lines at the top are settings: they are kept as they are. `interval.start` is undefined when there is no interval.
+ *
+ * Throws `SQL_UNKNOWN_REF` or `SQL_TEMPLATE` with the user's file and line; a retry gives the same.
+ *
+ * @example renderSql({ name: 'a', file: 'sql/a.sql', sql: "SELECT * FROM {{ ref('b') }}" },
+ *   { refs: new Map([['b', '"main"."b"']]), sources: new Map() }).sql // SELECT * FROM "main"."b"
+ */
+export function renderSql(file: SqlFile, context: SqlContext): RenderedSql {
+  const source = file.sql.replaceAll('\r\n', '\n');
+  const header = /^(?:[ \t]*(?:--[^\n]*)?\n)*/.exec(source)?.[0] ?? '';
+  const headerLines = header.split('\n').length - 1;
+  const body = '\n'.repeat(headerLines) + source.slice(header.length);
+
+  const refs = new Set<string>();
+  const sources = new Set<string>();
+  const variables: Record<string, unknown> = {
+    ref: (...names: unknown[]) => {
+      const name = oneName('ref', names, 1)[0]!;
+      refs.add(name);
+      return found(context.refs, [name], `ref('${name}')`, 'transform');
+    },
+    source: (...names: unknown[]) => {
+      const [name, resource] = oneName('source', names, 2);
+      const key = resourceKey(context.sources, name!, resource);
+      const call = `source('${[name, resource].filter((part) => part !== undefined).join("', '")}')`;
+      if (key !== undefined) sources.add(key);
+      return found(context.sources, key === undefined ? [[name, resource].join('.')] : [key], call, 'source');
+    },
+    interval: context.interval ?? {},
+    ...(context.self === undefined ? {} : { this: context.self }),
+  };
+  checkTemplate(body, file.file, Object.keys(variables), environment);
+  const { text, lines } = unmarkLines(render(markLines(body), variables, file.file));
+  return { sql: header + text.slice(headerLines), refs: [...refs].sort(), sources: [...sources].sort(), lines };
+}
+
+function render(template: string, variables: Record<string, unknown>, file: string): string {
+  let thrown: unknown;
+  const guarded = Object.fromEntries(
+    Object.entries(variables).map(([name, value]) => [
+      name,
+      typeof value !== 'function'
+        ? value
+        : (...values: unknown[]): unknown => {
+            try {
+              return (value as (...values: unknown[]) => unknown)(...values);
+            } catch (error) {
+              thrown = error;
+              throw error;
+            }
+          },
+    ]),
+  );
+  try {
+    return new nunjucks.Template(template, environment, file, true).render(guarded);
+  } catch (error) {
+    const { problem, line } = readTemplateMessage((error as Error).message);
+    // nunjucks counts from 0 where a call threw, from 1 where a value is missing.
+    const isCall = thrown !== undefined || problem.startsWith('Unable to call');
+    const position = line === undefined ? undefined : isCall ? line + 1 : line;
+    if (thrown instanceof PipelineError) {
+      const { code, message, details, next } = thrown;
+      const at = position === undefined ? { file } : { file, line: position };
+      throw new TerminalError(code, `${file}: ${message}`, { details, at, ...(next && { next }) });
+    }
+    throw templateError(file, problem.replace('attempted to output null', 'a value is null'), position);
+  }
+}
+
+function oneName(call: string, names: readonly unknown[], most: number): string[] {
+  if (names.length < 1 || names.length > most || names.some((name) => typeof name !== 'string')) {
+    throw new TerminalError(
+      'SQL_TEMPLATE',
+      `${call} expects ${most === 1 ? 'one name' : 'one or two names'} in quotes, got ${JSON.stringify(names)}.`,
+    );
+  }
+  return names as string[];
+}
+
+/** The id under which a resource is known: `rides`, `rides.rides`, or the only resource of source `rides`. */
+function resourceKey(sources: ReadonlyMap<string, string>, name: string, resource?: string): string | undefined {
+  const candidates =
+    resource !== undefined ? [`${name}.${resource}`, ...(resource === name ? [name] : [])] : [name, `${name}.${name}`];
+  const key = candidates.find((candidate) => sources.has(candidate));
+  if (key !== undefined || resource !== undefined) return key;
+  const own = [...sources.keys()].filter((candidate) => candidate.startsWith(`${name}.`));
+  return own.length === 1 ? own[0] : undefined;
+}
+
+function found(names: ReadonlyMap<string, string>, keys: readonly string[], call: string, kind: string): string {
+  const key = keys.find((candidate) => names.has(candidate));
+  if (key !== undefined) return names.get(key)!;
+  const known = [...names.keys()];
+  const nearest = known.length === 0 ? undefined : closest(keys[0]!, known);
+  throw new TerminalError('SQL_UNKNOWN_REF', `${call}: there is no ${kind} of that name.`, {
+    details: { name: keys[0], known },
+    next:
+      nearest === undefined
+        ? `The project has no ${kind}s.`
+        : `Nearest name: ${nearest}. Correct the call, or add the ${kind}.`,
+  });
+}
