@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { access, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { TerminalError } from '../errors.js';
+import type { ArtifactStore } from '../model/artifact.js';
+import { ownedName, removeAbandoned } from './owned-files.js';
+
+/** Objects as files `<root>/sha256/ab/abcdef…`, written beside and renamed, so a killed writer leaves no half object. */
+export function openDirectoryStore(root: string): ArtifactStore {
+  const pathOf = (sha256: string): string => {
+    if (!/^[0-9a-f]{64}$/.test(sha256))
+      throw new RangeError(`expected a lower-case hex SHA-256, got ${JSON.stringify(sha256)}`);
+    return join(root, 'sha256', sha256.slice(0, 2), sha256);
+  };
+  const incoming = incomingFolder(root);
+
+  const store: ArtifactStore = {
+    async put(content) {
+      await mkdir(incoming, { recursive: true });
+      const temporary = join(incoming, ownedName());
+      const hash = createHash('sha256');
+      let bytes = 0;
+      const meter = new Transform({
+        transform(chunk: Buffer, _encoding, done) {
+          hash.update(chunk);
+          bytes += chunk.length;
+          done(null, chunk);
+        },
+      });
+      try {
+        const file = await open(temporary, 'wx');
+        await pipeline(
+          content instanceof Readable ? content : Readable.from([Buffer.from(content)]),
+          meter,
+          file.createWriteStream({ flush: true }),
+        );
+        const sha256 = hash.digest('hex');
+        const path = pathOf(sha256);
+        await mkdir(join(path, '..'), { recursive: true });
+        // link, not rename: an object that is there already stays the same file for those who read it.
+        await link(temporary, path).catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== 'EEXIST') throw error;
+        });
+        return { sha256, bytes };
+      } finally {
+        await rm(temporary, { force: true });
+      }
+    },
+    putFile: (path) => store.put(createReadStream(path)),
+    has: (sha256) =>
+      access(pathOf(sha256)).then(
+        () => true,
+        () => false,
+      ),
+    async read(sha256) {
+      const content = await readFile(pathOf(sha256)).catch((error: unknown) => missing(sha256, error));
+      check(sha256, createHash('sha256').update(content).digest('hex'));
+      return content;
+    },
+    async localPath(sha256) {
+      const path = pathOf(sha256);
+      await stat(path).catch((error: unknown) => missing(sha256, error));
+      const hash = createHash('sha256');
+      await pipeline(createReadStream(path), hash);
+      check(sha256, hash.digest('hex'));
+      return path;
+    },
+  };
+  return store;
+}
+
+/** Removes what killed writers of this machine left half written. */
+export function sweepDirectoryStore(root: string): Promise<void> {
+  return removeAbandoned(incomingFolder(root));
+}
+
+function incomingFolder(root: string): string {
+  return join(root, 'incoming');
+}
+
+function missing(sha256: string, cause: unknown): never {
+  throw new TerminalError(
+    'STORE_OBJECT_MISSING',
+    `Reading object ${sha256} from the artifact store failed: it is not there.`,
+    {
+      details: { sha256 },
+      next: 'Check that every worker uses the same artifact store, or run again with --force to make it anew.',
+      cause,
+    },
+  );
+}
+
+function check(sha256: string, received: string): void {
+  if (received === sha256) return;
+  throw new TerminalError(
+    'STORE_HASH_MISMATCH',
+    `Object ${sha256} in the artifact store has the content of ${received}: refused.`,
+    {
+      details: { sha256, received },
+      next: 'Restore the object from a backup, or remove the file and run again with --force.',
+    },
+  );
+}

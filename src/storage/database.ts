@@ -1,0 +1,169 @@
+import type { Readable, Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import pg from 'pg';
+import { from as copyFromStream, to as copyToStream } from 'pg-copy-streams';
+import type { Database, Row, Session } from '../model/database.js';
+import { TransientError } from '../errors.js';
+import { translatePostgresError } from './errors.js';
+
+export interface DatabaseOptions {
+  /** `postgres://…`; never logged. */
+  readonly url: string;
+  /** Connections this process may hold. @default 10 */
+  readonly max?: number;
+  readonly applicationName?: string;
+  /** How long connecting may take. @default 5000 */
+  readonly connectTimeoutMs?: number;
+}
+
+export interface OpenDatabase extends Database {
+  close(): Promise<void>;
+}
+
+// Dates and timestamps stay PostgreSQL's text: a JavaScript Date has no microseconds and no infinity.
+const TEXT_OIDS = new Set([1082, 1083, 1114, 1184, 1186, 1266]);
+const types: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    TEXT_OIDS.has(oid)
+      ? (value: string) => value
+      : (pg.types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
+};
+
+/** A pool of connections to PostgreSQL, in UTC and ISO dates. Connecting fails after `connectTimeoutMs` with `PG_UNREACHABLE`. */
+export function openDatabase(options: DatabaseOptions): OpenDatabase {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    max: options.max ?? 10,
+    application_name: options.applicationName ?? 'plumbline',
+    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    keepAlive: true,
+    types,
+    options: '-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c standard_conforming_strings=on',
+  });
+  // An idle connection that breaks is replaced by the pool; the next query reports what matters.
+  pool.on('error', () => {});
+
+  const run = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      throw translatePostgresError(error);
+    }
+  };
+
+  const database: OpenDatabase = {
+    query: <R = Row>(text: string, parameters: readonly unknown[] = []) =>
+      run(async () => (await pool.query<R & pg.QueryResultRow>(text, [...parameters])).rows as R[]),
+    execute: (text, parameters) =>
+      run(async () => (await pool.query(text, parameters && [...parameters])).rowCount ?? 0),
+    async session(work) {
+      const client = await run(() => pool.connect());
+      const failure: { error?: Error } = {};
+      // A backend killed while nothing runs on it would otherwise be an unhandled 'error' event.
+      const onError = (error: Error) => (failure.error = error);
+      client.on('error', onError);
+      try {
+        return await work(await openSession(client, failure));
+      } catch (error) {
+        throw translatePostgresError(error);
+      } finally {
+        client.off('error', onError);
+        client.release(failure.error);
+      }
+    },
+    transaction: (work) => database.session((session) => session.transaction(() => work(session))),
+    close: () => pool.end(),
+  };
+  return database;
+}
+
+/**
+ * The same database, with every connection it lends named `tag` (application_name, at most 63 bytes), so that whoever
+ * takes the work over can find and end what a frozen predecessor still holds.
+ */
+export function tagDatabase(database: Database, tag: string): Database {
+  const tagged: Database = {
+    query: (text, parameters) => tagged.session((session) => session.query(text, parameters)),
+    execute: (text, parameters) => tagged.session((session) => session.execute(text, parameters)),
+    session: (work) =>
+      database.session(async (session) => {
+        await session.query(`SELECT set_config('application_name', $1, false)`, [tag]);
+        try {
+          return await work(session);
+        } finally {
+          // A broken connection is thrown away by the pool; there is no name to give back.
+          await session.execute('RESET application_name').catch(() => {});
+        }
+      }),
+    transaction: (work) => tagged.session((session) => session.transaction(() => work(session))),
+  };
+  return tagged;
+}
+
+/** Ends the connections whose name matches the regular expression and waits, up to 10 s, until they are gone. */
+export async function endConnections(database: Database, namePattern: string): Promise<number> {
+  const deadline = Date.now() + 10_000;
+  let ended = 0;
+  for (;;) {
+    const rows = await database.query<{ pid: number }>(
+      `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name ~ $1`,
+      [namePattern],
+    );
+    if (rows.length === 0) return ended;
+    ended = Math.max(ended, rows.length);
+    if (Date.now() > deadline) {
+      throw new TransientError('PG_BUSY', `Ending ${rows.length} connections of an earlier attempt took over 10 s.`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function openSession(client: pg.PoolClient, failure: { error?: Error }): Promise<Session> {
+  const { rows } = await client.query<{ pid: number; started: string }>(
+    `SELECT pid, backend_start::text AS started FROM pg_stat_activity WHERE pid = pg_backend_pid()`,
+  );
+  const own = rows[0];
+  if (own === undefined) throw new Error('pg_stat_activity does not list this connection');
+  const session: Session = {
+    pid: own.pid,
+    backendStart: own.started,
+    query: async <R = Row>(text: string, parameters: readonly unknown[] = []) =>
+      (await client.query<R & pg.QueryResultRow>(text, [...parameters])).rows as R[],
+    execute: async (text, parameters) => (await client.query(text, parameters && [...parameters])).rowCount ?? 0,
+    async copyFrom(statement: string, source: Readable, options = {}) {
+      const target = client.query(copyFromStream(statement));
+      try {
+        await pipeline(source, target, options.signal === undefined ? {} : { signal: options.signal });
+      } catch (error) {
+        // A COPY cut in the middle leaves the protocol in an unknown state: the connection must not be reused.
+        failure.error ??= error as Error;
+        throw error;
+      }
+      return target.rowCount;
+    },
+    async copyTo(statement: string, sink: Writable, options = {}) {
+      const source = client.query(copyToStream(statement));
+      try {
+        await pipeline(source, sink, options.signal === undefined ? {} : { signal: options.signal });
+      } catch (error) {
+        failure.error ??= error as Error;
+        throw error;
+      }
+    },
+    async transaction(work) {
+      await client.query('BEGIN');
+      let result;
+      try {
+        result = await work();
+      } catch (error) {
+        if (failure.error === undefined)
+          await client.query('ROLLBACK').catch((broken: Error) => (failure.error = broken));
+        throw error;
+      }
+      await client.query('COMMIT');
+      return result;
+    },
+  };
+  return session;
+}

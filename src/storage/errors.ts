@@ -1,0 +1,65 @@
+import { PipelineError, TransientError } from '../errors.js';
+
+export const storageErrorCodes = {
+  PG_UNREACHABLE: 'PostgreSQL did not answer. Start it (`plumbline up`) or check the database URL.',
+  PG_LOGIN_REFUSED: 'PostgreSQL refused the login: wrong user, password or database. Check PLUMBLINE_DATABASE_URL.',
+  PG_NOT_MIGRATED: 'The database has no tables of plumbline yet. Start a worker on it: it makes them.',
+  PG_CONNECTION_LOST: 'PostgreSQL closed the connection during a statement; the step is tried again.',
+  PG_BUSY:
+    'A lock, a deadlock, or PostgreSQL is out of connections, disk or memory; the step is tried again. See its log.',
+  STORE_OBJECT_MISSING: 'The artifact store has no object of that hash.',
+  STORE_HASH_MISMATCH: 'An object in the artifact store is not what its name says; it was changed or cut.',
+} as const;
+
+const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH']);
+// https://www.postgresql.org/docs/current/errcodes-appendix.html: class 08 connection, 57P shutdown, 40 rollback, 55P03 lock,
+// 53 resources (connections, disk, memory), 58 I/O, class 28 authorization, 3D000 unknown database, 42P01 unknown table.
+const REFUSED = /^(28|3D000)/;
+const LOST = /^(08|57P0)/;
+const BUSY = /^(40|53|55P03|58)/;
+
+/** Connection trouble and lock conflicts become TransientErrors; every other error of PostgreSQL passes unchanged. */
+export function translatePostgresError(error: unknown): unknown {
+  if (error instanceof PipelineError || !(error instanceof Error)) return error;
+  const code = (error as { code?: unknown }).code;
+  const text = typeof code === 'string' ? code : '';
+  if (
+    UNREACHABLE.has(text) ||
+    // A socket file that is not there; the same code is every missing file's.
+    (text === 'ENOENT' && (error as { syscall?: unknown }).syscall === 'connect') ||
+    /timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout/i.test(
+      error.message,
+    )
+  ) {
+    return new TransientError('PG_UNREACHABLE', `Connecting to PostgreSQL failed: ${error.message || text}.`, {
+      next: 'Start it with `plumbline up`, or check PLUMBLINE_DATABASE_URL.',
+      cause: error,
+    });
+  }
+  if (REFUSED.test(text)) {
+    return new TransientError('PG_LOGIN_REFUSED', `Logging in to PostgreSQL failed: ${error.message}.`, {
+      next: 'Check user, password and database in PLUMBLINE_DATABASE_URL.',
+      cause: error,
+    });
+  }
+  if (text === '42P01' && /relation "plumbline\./.test(error.message)) {
+    return new TransientError('PG_NOT_MIGRATED', `The database has no tables of plumbline: ${error.message}.`, {
+      next: 'Start a worker on this database, which makes them: `plumbline worker`. Or check PLUMBLINE_DATABASE_URL.',
+      cause: error,
+    });
+  }
+  if (
+    LOST.test(text) ||
+    text === 'ECONNRESET' ||
+    text === 'EPIPE' ||
+    /Connection terminated|not queryable/i.test(error.message)
+  ) {
+    return new TransientError('PG_CONNECTION_LOST', `PostgreSQL closed the connection: ${error.message}.`, {
+      next: 'See whether PostgreSQL runs (`plumbline status`) and whether PLUMBLINE_DATABASE_URL names it.',
+      cause: error,
+    });
+  }
+  if (BUSY.test(text))
+    return new TransientError('PG_BUSY', `PostgreSQL refused for now: ${error.message}.`, { cause: error });
+  return error;
+}

@@ -1,0 +1,90 @@
+import type { Database, Queryable } from '../model/database.js';
+
+export interface LeaseKey {
+  readonly env: string;
+  readonly project: string;
+  readonly scope: string;
+}
+
+export type LeaseAttempt =
+  /** `takenFrom`: the run that held it last and did not give it back. */
+  | { readonly held: true; readonly takenFrom?: string }
+  | { readonly held: false; readonly holder: string; readonly expiresAt: string };
+
+/** Takes the lease when it is free, expired or one's own; else says who has it. Compare-and-set by PostgreSQL's row lock. */
+export async function takeLease(
+  database: Database,
+  key: LeaseKey,
+  holder: string,
+  ttlSeconds: number,
+): Promise<LeaseAttempt> {
+  return database.transaction(async (session) => {
+    await session.execute(
+      `INSERT INTO plumbline.leases (env, project, scope, holder, token, expires_at) VALUES ($1, $2, $3, '', 0, '-infinity')
+       ON CONFLICT DO NOTHING`,
+      [key.env, key.project, key.scope],
+    );
+    const [row] = await session.query<{
+      holder: string;
+      previous_holder: string;
+      expires_at: string;
+      expired: boolean;
+    }>(
+      `SELECT holder, previous_holder, expires_at, expires_at < clock_timestamp() AS expired FROM plumbline.leases
+       WHERE env = $1 AND project = $2 AND scope = $3 FOR UPDATE`,
+      [key.env, key.project, key.scope],
+    );
+    if (row!.holder !== holder && !row!.expired)
+      return { held: false, holder: row!.holder, expiresAt: row!.expires_at };
+    // Whoever asks again as the holder may have died before it ended what its predecessor left open.
+    const previous = row!.holder === holder ? row!.previous_holder : row!.holder;
+    await session.execute(
+      `UPDATE plumbline.leases
+       SET holder = $4, previous_holder = $6, token = token + CASE WHEN holder = $4 THEN 0 ELSE 1 END,
+           expires_at = clock_timestamp() + make_interval(secs => $5)
+       WHERE env = $1 AND project = $2 AND scope = $3`,
+      [key.env, key.project, key.scope, holder, ttlSeconds, previous],
+    );
+    await session.execute(
+      `UPDATE plumbline.runs SET status = 'failed', ended_at = now(),
+         error = jsonb_build_object('code', 'RUN_LEASE_LOST', 'message', format('Run %s ended without closing itself; run %s took over.', $1::text, $2::text))
+       WHERE run_id = $1 AND status = 'running'`,
+      [previous, holder],
+    );
+    return { held: true, ...(previous === '' ? {} : { takenFrom: previous }) };
+  });
+}
+
+/**
+ * Inside a transaction that writes what readers see: whether `holder` still holds the lease, which nobody can then take
+ * before the transaction ends.
+ */
+export async function holdsLease(database: Queryable, key: LeaseKey, holder: string): Promise<boolean> {
+  const rows = await database.query(
+    `SELECT 1 FROM plumbline.leases WHERE env = $1 AND project = $2 AND scope = $3 AND holder = $4 FOR KEY SHARE`,
+    [key.env, key.project, key.scope, holder],
+  );
+  return rows.length === 1;
+}
+
+/** Moves the expiry on; false when somebody else holds the lease by now. */
+export async function renewLease(
+  database: Queryable,
+  key: LeaseKey,
+  holder: string,
+  ttlSeconds: number,
+): Promise<boolean> {
+  const touched = await database.execute(
+    `UPDATE plumbline.leases SET expires_at = clock_timestamp() + make_interval(secs => $5)
+     WHERE env = $1 AND project = $2 AND scope = $3 AND holder = $4`,
+    [key.env, key.project, key.scope, holder, ttlSeconds],
+  );
+  return touched === 1;
+}
+
+export async function releaseLease(database: Queryable, key: LeaseKey, holder: string): Promise<void> {
+  await database.execute(
+    `UPDATE plumbline.leases SET expires_at = '-infinity', holder = '', previous_holder = '' WHERE env = $1 AND project = $2 AND scope = $3 AND holder = $4`,
+    [key.env, key.project, key.scope, holder],
+  );
+}

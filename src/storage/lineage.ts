@@ -1,0 +1,140 @@
+import type { Queryable } from '../model/database.js';
+
+/** One recorded outcome of a step, found by what it was made from. */
+export interface LineageStep {
+  readonly step: string;
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly result: Readonly<Record<string, unknown>>;
+  readonly run_id: string;
+}
+
+export interface PredictionOrigin {
+  readonly prediction_id: string;
+  readonly model: string;
+  readonly version: number;
+  readonly at: string;
+  readonly prediction: number;
+}
+
+const STEP = 'step, inputs, result, run_id';
+
+/** A load or a build by the version its readers name. */
+export async function stepByVersion(
+  database: Queryable,
+  env: string,
+  project: string,
+  step: string,
+  version: string,
+): Promise<LineageStep | undefined> {
+  const [row] = await database.query<LineageStep>(
+    `SELECT ${STEP} FROM plumbline.step_results WHERE env = $1 AND project = $2 AND step = $3 AND result ->> 'version' = $4
+     ORDER BY created_at DESC LIMIT 1`,
+    [env, project, step, version],
+  );
+  return row;
+}
+
+/** The training set a model was trained on, by its content hash. */
+export async function trainingSetStep(
+  database: Queryable,
+  env: string,
+  project: string,
+  sha256: string,
+): Promise<LineageStep | undefined> {
+  const [row] = await database.query<LineageStep>(
+    `SELECT ${STEP} FROM plumbline.step_results
+     WHERE env = $1 AND project = $2 AND step LIKE 'features:%' AND result #>> '{trainingSet,artifact,sha256}' = $3
+     ORDER BY created_at DESC LIMIT 1`,
+    [env, project, sha256],
+  );
+  return row;
+}
+
+/** Loads that took a raw object in. */
+export async function loadsOfObject(
+  database: Queryable,
+  env: string,
+  project: string,
+  sha256: string,
+): Promise<LineageStep[]> {
+  return database.query<LineageStep>(
+    `SELECT ${STEP} FROM plumbline.step_results
+     WHERE env = $1 AND project = $2 AND step LIKE 'load:%' AND result -> 'objects' @> jsonb_build_array(jsonb_build_object('sha256', $3::text))
+     ORDER BY created_at DESC`,
+    [env, project, sha256],
+  );
+}
+
+/** Steps that read a given outcome: its name (`ref demand`, `source rides`) and version are among their inputs. */
+export async function readersOf(
+  database: Queryable,
+  env: string,
+  project: string,
+  name: string,
+  version: string,
+): Promise<LineageStep[]> {
+  return database.query<LineageStep>(
+    `SELECT ${STEP} FROM plumbline.step_results
+     WHERE env = $1 AND project = $2 AND inputs @> jsonb_build_object($3::text, $4::text) ORDER BY created_at DESC`,
+    [env, project, name, version],
+  );
+}
+
+export async function findPrediction(
+  database: Queryable,
+  env: string,
+  project: string,
+  id: string,
+): Promise<PredictionOrigin | undefined> {
+  const [row] = await database.query<PredictionOrigin>(
+    `SELECT prediction_id, model, version, at, prediction FROM plumbline.predictions
+     WHERE env = $1 AND project = $2 AND prediction_id::text = $3`,
+    [env, project, id],
+  );
+  return row;
+}
+
+export interface VersionOrigin {
+  readonly model: string;
+  readonly version: number;
+  readonly digest: string;
+  readonly run_id: string;
+  readonly bundle: string;
+  readonly training_set_sha256: string;
+  readonly git_commit: string | null;
+  readonly git_dirty: boolean | null;
+}
+
+/** A model version with the code it came from; without `version` the one that serves, else the newest. */
+export async function findVersion(
+  database: Queryable,
+  env: string,
+  project: string,
+  model: string,
+  version?: number,
+): Promise<VersionOrigin | undefined> {
+  const [row] = await database.query<VersionOrigin>(
+    `SELECT v.model, v.version, v.digest, v.run_id, v.bundle, v.training_set_sha256, b.git_commit, b.git_dirty
+     FROM plumbline.model_versions v
+     LEFT JOIN plumbline.bundles b ON b.digest = v.bundle
+     LEFT JOIN plumbline.serving_pointer p ON (p.env, p.project, p.model) = (v.env, v.project, v.model)
+     WHERE v.env = $1 AND v.project = $2 AND v.model = $3 AND ($4::integer IS NULL OR v.version = $4)
+     ORDER BY (v.version = p.version) DESC NULLS LAST, v.version DESC LIMIT 1`,
+    [env, project, model, version ?? null],
+  );
+  return row;
+}
+
+export async function versionsOfTrainingSet(
+  database: Queryable,
+  env: string,
+  project: string,
+  sha256: string,
+): Promise<VersionOrigin[]> {
+  return database.query<VersionOrigin>(
+    `SELECT v.model, v.version, v.digest, v.run_id, v.bundle, v.training_set_sha256, b.git_commit, b.git_dirty
+     FROM plumbline.model_versions v LEFT JOIN plumbline.bundles b ON b.digest = v.bundle
+     WHERE v.env = $1 AND v.project = $2 AND v.training_set_sha256 = $3 ORDER BY v.version DESC`,
+    [env, project, sha256],
+  );
+}

@@ -1,0 +1,46 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import knex, { type Knex } from 'knex';
+import { translatePostgresError } from './errors.js';
+
+const FOLDER = fileURLToPath(new URL('../../migrations/', import.meta.url));
+
+/** Brings schema `plumbline` to the newest version; several processes may call it at once. Gives the names applied now. */
+export async function migrate(url: string): Promise<string[]> {
+  const database = knex({
+    client: 'pg',
+    connection: { connectionString: url, connectionTimeoutMillis: 5_000 },
+    pool: { min: 0, max: 1 },
+  });
+  try {
+    await database.raw('CREATE SCHEMA IF NOT EXISTS plumbline');
+    // knex's own lock is a row that a killed process leaves behind; a session lock goes with its connection.
+    await database.raw(`SELECT pg_advisory_lock(hashtext('plumbline.migrations'))`);
+    const [, applied] = (await database.migrate.latest({
+      schemaName: 'plumbline',
+      tableName: 'migrations',
+      migrationSource: new SqlFiles(),
+      disableMigrationsListValidation: false,
+    })) as [number, string[]];
+    return applied;
+  } catch (error) {
+    throw translatePostgresError(error);
+  } finally {
+    await database.destroy();
+  }
+}
+
+class SqlFiles implements Knex.MigrationSource<string> {
+  async getMigrations(): Promise<string[]> {
+    return (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).sort();
+  }
+  getMigrationName(name: string): string {
+    return name;
+  }
+  async getMigration(name: string): Promise<Knex.Migration> {
+    const sql = await readFile(FOLDER + name, 'utf8');
+    // knex.raw reads `?` as a placeholder; the files are plain SQL.
+    const run = async (client: Knex): Promise<void> => void (await client.raw(sql.replaceAll('?', '\\?')));
+    return { up: run, down: async () => {} };
+  }
+}

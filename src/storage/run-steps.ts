@@ -1,0 +1,110 @@
+import type { Queryable } from '../model/database.js';
+import { json } from './runs.js';
+
+export type StepStatus = 'planned' | 'running' | 'succeeded' | 'reused' | 'failed' | 'skipped';
+
+export interface StepRow {
+  readonly step: string;
+  readonly stage: string;
+  readonly position: number;
+  readonly status: StepStatus;
+  readonly reason: string | null;
+  readonly attempt: number;
+  readonly progress: Readonly<Record<string, unknown>> | null;
+  readonly result: Readonly<Record<string, unknown>> | null;
+  readonly error: Readonly<Record<string, unknown>> | null;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+}
+
+export async function planSteps(
+  database: Queryable,
+  runId: string,
+  steps: readonly { readonly step: string; readonly stage: string }[],
+): Promise<void> {
+  await database.execute(
+    `INSERT INTO plumbline.run_steps (run_id, step, stage, position, status)
+     SELECT $1, step, stage, position, 'planned' FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS s(step, stage, position)
+     ON CONFLICT (run_id, step) DO NOTHING`,
+    [runId, steps.map((s) => s.step), steps.map((s) => s.stage)],
+  );
+}
+
+/** Marks an attempt as the one that works; gives its number, which later writes must still hold. */
+export async function beginStep(database: Queryable, runId: string, step: string, stage: string): Promise<number> {
+  const [row] = await database.query<{ attempt: number }>(
+    `INSERT INTO plumbline.run_steps AS s (run_id, step, stage, position, status, attempt, started_at)
+     VALUES ($1, $2, $3, 1000, 'running', 1, now())
+     ON CONFLICT (run_id, step) DO UPDATE
+       SET status = 'running', attempt = s.attempt + 1, started_at = coalesce(s.started_at, now()), ended_at = NULL, error = NULL
+     RETURNING attempt`,
+    [runId, step, stage],
+  );
+  return row!.attempt;
+}
+
+/** False when another attempt has begun since: whatever this one was doing is not its to finish. */
+export async function holdsStep(database: Queryable, runId: string, step: string, attempt: number): Promise<boolean> {
+  const rows = await database.query(
+    `SELECT 1 FROM plumbline.run_steps WHERE run_id = $1 AND step = $2 AND attempt = $3 AND status = 'running' FOR UPDATE`,
+    [runId, step, attempt],
+  );
+  return rows.length === 1;
+}
+
+export async function saveProgress(
+  database: Queryable,
+  runId: string,
+  step: string,
+  attempt: number,
+  progress: unknown,
+): Promise<void> {
+  await database.execute(
+    `UPDATE plumbline.run_steps SET progress = $4 WHERE run_id = $1 AND step = $2 AND attempt = $3 AND status = 'running'`,
+    [runId, step, attempt, json(progress)],
+  );
+}
+
+export async function endStep(
+  database: Queryable,
+  runId: string,
+  step: string,
+  attempt: number,
+  end: { readonly status: StepStatus; readonly reason?: string; readonly result?: unknown; readonly error?: unknown },
+): Promise<void> {
+  await database.execute(
+    `UPDATE plumbline.run_steps SET status = $4, reason = $5, result = $6, error = $7, ended_at = now(),
+       failures = failures + CASE $4 WHEN 'failed' THEN 1 ELSE 0 END
+     WHERE run_id = $1 AND step = $2 AND attempt = $3`,
+    [runId, step, attempt, end.status, end.reason ?? null, json(end.result), json(end.error)],
+  );
+}
+
+/** How often attempts of the step have failed by themselves; a worker's death is no failure of the step. */
+export async function countFailures(database: Queryable, runId: string, step: string): Promise<number> {
+  const [row] = await database.query<{ failures: number }>(
+    'SELECT failures FROM plumbline.run_steps WHERE run_id = $1 AND step = $2',
+    [runId, step],
+  );
+  return row?.failures ?? 0;
+}
+
+/**
+ * Steps that never came to run, once the run is over. A deployment that waits for its approval outlives a run that
+ * succeeded: it goes on.
+ */
+export async function skipRest(database: Queryable, runId: string, succeeded: boolean): Promise<void> {
+  await database.execute(
+    `UPDATE plumbline.run_steps SET status = CASE status WHEN 'planned' THEN 'skipped' ELSE 'failed' END, ended_at = now()
+     WHERE run_id = $1 AND (status = 'planned' OR status = 'running' AND NOT ($2 AND stage = 'deployment'))`,
+    [runId, succeeded],
+  );
+}
+
+export async function listSteps(database: Queryable, runId: string): Promise<StepRow[]> {
+  return database.query<StepRow>(
+    `SELECT step, stage, position, status, reason, attempt, progress, result, error, started_at, ended_at
+     FROM plumbline.run_steps WHERE run_id = $1 ORDER BY position, started_at NULLS LAST, step`,
+    [runId],
+  );
+}

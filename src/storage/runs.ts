@@ -1,0 +1,74 @@
+import type { Database, Queryable } from '../model/database.js';
+
+export interface RunRow {
+  readonly run_id: string;
+  readonly env: string;
+  readonly project: string;
+  readonly workflow_id: string;
+  readonly stages: readonly string[];
+  readonly bundle: string;
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly retry_of: string | null;
+  readonly status: 'running' | 'succeeded' | 'failed' | 'cancelled';
+  readonly error: Readonly<Record<string, unknown>> | null;
+  readonly result: Readonly<Record<string, unknown>> | null;
+  readonly started_by: string;
+  readonly started_at: string;
+  readonly ended_at: string | null;
+}
+
+/** Inserts the run; the same run id again changes nothing, so a retry is harmless. */
+export async function insertRun(
+  database: Queryable,
+  run: Pick<
+    RunRow,
+    'run_id' | 'env' | 'project' | 'workflow_id' | 'stages' | 'bundle' | 'options' | 'retry_of' | 'started_by'
+  >,
+): Promise<void> {
+  await database.execute(
+    `INSERT INTO plumbline.runs (run_id, env, project, workflow_id, stages, bundle, options, retry_of, status, started_by)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'running', $9) ON CONFLICT (run_id) DO NOTHING`,
+    [
+      run.run_id,
+      run.env,
+      run.project,
+      run.workflow_id,
+      run.stages,
+      run.bundle,
+      run.options,
+      run.retry_of,
+      run.started_by,
+    ],
+  );
+}
+
+export async function closeRunRow(
+  database: Queryable,
+  runId: string,
+  status: RunRow['status'],
+  error: unknown,
+  result: unknown,
+): Promise<void> {
+  await database.execute(
+    `UPDATE plumbline.runs SET status = $2, error = $3, result = $4, ended_at = now() WHERE run_id = $1 AND status = 'running'`,
+    [runId, status, json(error), json(result)],
+  );
+}
+
+export async function findRun(database: Database, runIdPrefix: string, env?: string): Promise<RunRow[]> {
+  return database.query<RunRow>(
+    `SELECT * FROM plumbline.runs WHERE starts_with(run_id, $1) AND ($2::text IS NULL OR env = $2) ORDER BY started_at DESC LIMIT 2`,
+    [runIdPrefix, env ?? null],
+  );
+}
+
+export async function listRuns(database: Database, env: string, project: string, limit: number): Promise<RunRow[]> {
+  return database.query<RunRow>(
+    'SELECT * FROM plumbline.runs WHERE env = $1 AND project = $2 ORDER BY started_at DESC LIMIT $3',
+    [env, project, limit],
+  );
+}
+
+export function json(value: unknown): string | null {
+  return value === undefined || value === null ? null : JSON.stringify(value);
+}

@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { holdsLease, releaseLease, renewLease, takeLease } from '../../src/storage/leases.js';
+import { insertRun } from '../../src/storage/runs.js';
+import { createTestDatabase, type TestDatabase } from '../setup/database.js';
+
+let test: TestDatabase;
+const key = { env: 'dev', project: 'p', scope: 'write' };
+beforeAll(async () => void (test = await createTestDatabase()));
+afterAll(() => test.drop());
+beforeEach(() => test.database.execute('DELETE FROM plumbline.leases; DELETE FROM plumbline.runs'));
+
+const expire = (): Promise<number> =>
+  test.database.execute(`UPDATE plumbline.leases SET expires_at = now() - interval '1 s'`);
+
+describe('a lease', () => {
+  it('is held by one at a time', async () => {
+    const all = await Promise.all(['a', 'b', 'c', 'd'].map((holder) => takeLease(test.database, key, holder, 30)));
+    expect(all.filter((attempt) => attempt.held)).toHaveLength(1);
+  });
+
+  it('is taken again by its holder and refused to others until it expires', async () => {
+    await takeLease(test.database, key, 'a', 30);
+    expect(await takeLease(test.database, key, 'a', 30)).toEqual({ held: true });
+    expect(await takeLease(test.database, key, 'b', 30)).toMatchObject({ held: false, holder: 'a' });
+    await expire();
+    expect(await takeLease(test.database, key, 'b', 30)).toEqual({ held: true, takenFrom: 'a' });
+    expect(await renewLease(test.database, key, 'a', 30)).toBe(false);
+  });
+
+  it('remembers whom it was taken from until it is given back', async () => {
+    await takeLease(test.database, key, 'a', 30);
+    await expire();
+    await takeLease(test.database, key, 'b', 30);
+    // The new holder died before it had ended what the old one left open.
+    expect(await takeLease(test.database, key, 'b', 30)).toEqual({ held: true, takenFrom: 'a' });
+    await releaseLease(test.database, key, 'b');
+    expect(await takeLease(test.database, key, 'c', 30)).toEqual({ held: true });
+  });
+
+  it('closes the run of a holder that never did', async () => {
+    const run = {
+      env: 'dev',
+      project: 'p',
+      workflow_id: 'w',
+      stages: [],
+      bundle: 'x',
+      options: {},
+      retry_of: null,
+      started_by: 't',
+    };
+    await insertRun(test.database, { run_id: 'a', ...run });
+    await takeLease(test.database, key, 'a', 30);
+    await expire();
+    await takeLease(test.database, key, 'b', 30);
+    const [row] = await test.database.query(
+      `SELECT status, error ->> 'code' AS code FROM plumbline.runs WHERE run_id = 'a'`,
+    );
+    expect(row).toEqual({ status: 'failed', code: 'RUN_LEASE_LOST' });
+  });
+
+  it('cannot be taken while a transaction that proved it is open', async () => {
+    await takeLease(test.database, key, 'a', 30);
+    await expire();
+    let taken: string | undefined;
+    await test.database.transaction(async (session) => {
+      expect(await holdsLease(session, key, 'a')).toBe(true);
+      const taking = takeLease(test.database, key, 'b', 30).then(() => (taken = 'b'));
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect(taken).toBeUndefined();
+      void taking;
+    });
+    await expect.poll(() => taken).toBe('b');
+  });
+});
