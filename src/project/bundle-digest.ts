@@ -1,0 +1,12 @@
+import { createHash } from 'node:crypto';
+
+export function contentHash(content: Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+/** SHA-256 over paths and content hashes in the order of the paths: the same code is the same digest everywhere. */
+export function bundleDigest(files: Readonly<Record<string, string>>): string {
+  const hash = createHash('sha256');
+  for (const path of Object.keys(files).sort()) hash.update(`${path}\0${files[path]}\n`);
+  return hash.digest('hex');
+}

@@ -1,0 +1,132 @@
+import type { ColumnType, ResourceConfig } from '../model/project.js';
+import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
+import type { Problem } from './problem.js';
+import type { ResourceYaml, SourceYaml } from './schema/sources.js';
+import { parseShare } from './share.js';
+
+interface Scope {
+  readonly yaml: LocatedYaml;
+  readonly report: (problem: Problem) => void;
+  /** Takes one line for each default that is applied. */
+  readonly applied: (line: string) => void;
+}
+
+/** The resources of all sources in the order of the file. */
+export function resolveResources(sources: Readonly<Record<string, SourceYaml>>, scope: Scope): ResourceConfig[] {
+  const resources = Object.entries(sources).flatMap(([source, given]) => {
+    const { type, resources: parts, ...shared } = given;
+    if (type === undefined) scope.applied(`sources.${source}.type = files`);
+    const path = ['sources', source];
+    if (parts === undefined) return resolveResource(source, source, source, shared, path, scope);
+    return Object.entries(parts).flatMap(([name, own]) =>
+      resolveResource(
+        source,
+        `${source}.${name}`,
+        `${source}_${name}`,
+        { ...shared, ...own },
+        [...path, 'resources', name],
+        scope,
+      ),
+    );
+  });
+  refuseSameTable(resources, scope.report);
+  return resources;
+}
+
+function resolveResource(
+  source: string,
+  id: string,
+  table: string,
+  given: ResourceYaml,
+  path: Path,
+  { yaml, report, applied }: Scope,
+): ResourceConfig[] {
+  const place = path.join('.');
+  const position = positionAt(yaml, path, 'key');
+  const at = { file: yaml.file, line: position.line ?? 1 };
+  const refuse = (code: Problem['code'], message: string, where: Problem['at'], next: string): [] => {
+    report({ code, message: `Reading ${yaml.file} failed: ${message}`, at: where, next });
+    return [];
+  };
+  if (table.length > 50)
+    return refuse(
+      'PROJECT_NAME_TOO_LONG',
+      `the table ${table} has a name longer than 50.`,
+      position,
+      'Shorten the name.',
+    );
+  if (given.path === undefined)
+    return refuse(
+      'PROJECT_KEY_MISSING',
+      `${place} has no "path", expected a file or a glob.`,
+      position,
+      'Add `path:`.',
+    );
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(given.path)) {
+    const scheme = given.path.slice(0, given.path.indexOf('://'));
+    return refuse(
+      'PROJECT_KEY_LATER',
+      `${place}.path: reading from ${scheme}:// is not available in this version of plumbline.`,
+      positionAt(yaml, [...path, 'path']),
+      'Name a local file or a glob.',
+    );
+  }
+  const primaryKey = [given.primary_key ?? []].flat();
+  if (given.write === 'merge' && primaryKey.length === 0)
+    return refuse(
+      'PROJECT_KEY_MISSING',
+      `${place} is merged and has no "primary_key".`,
+      positionAt(yaml, [...path, 'write']),
+      'Add `primary_key:`, or write: replace.',
+    );
+  const isGlob = /[*?[{]/.test(given.path);
+  const write = given.write ?? (isGlob ? 'append' : 'replace');
+  if (given.write === undefined) applied(`${place}.write = ${write} (the path is ${isGlob ? 'a glob' : 'one file'})`);
+  const format = given.format ?? formatOf(given.path);
+  if (given.format === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
+  if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
+  if (given.columns === undefined) applied(`${place}.columns = inferred`);
+  return [
+    {
+      id,
+      source,
+      table,
+      type: 'files',
+      path: given.path,
+      format,
+      write,
+      primaryKey,
+      // The pattern of the schema lets no other text through.
+      columns: Object.fromEntries(
+        Object.entries(given.columns ?? {}).map(([name, type]) => [
+          name,
+          type.replaceAll(' ,', ',').replaceAll(', ', ',') as ColumnType,
+        ]),
+      ),
+      maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
+      at,
+    },
+  ];
+}
+
+function formatOf(path: string): ResourceConfig['format'] {
+  const ending = /\.(csv|tsv|ndjson|jsonl|parquet)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase();
+  if (ending === undefined) return 'auto';
+  if (ending === 'tsv') return 'csv';
+  return ending === 'jsonl' ? 'ndjson' : (ending as 'csv' | 'ndjson' | 'parquet');
+}
+
+function refuseSameTable(resources: readonly ResourceConfig[], report: (problem: Problem) => void): void {
+  const taken = new Map<string, ResourceConfig>();
+  for (const resource of resources) {
+    const other = taken.get(resource.table);
+    if (other === undefined) taken.set(resource.table, resource);
+    else
+      report({
+        code: 'PROJECT_NAME_TAKEN',
+        message: `Reading ${resource.at.file} failed: ${other.id} and ${resource.id} would both be the table ${resource.table}.`,
+        at: resource.at,
+        next: 'Rename one of the two.',
+      });
+  }
+}

@@ -1,0 +1,63 @@
+import type { TransformFile } from '../model/project.js';
+import { listSqlFiles } from './list-sql-files.js';
+import { positionAt, type LocatedYaml } from './located-yaml.js';
+import { didYouMean } from './nearest.js';
+import type { Problem } from './problem.js';
+import { readSqlFile } from './read-sql-file.js';
+import { resolveTests } from './resolve-tests.js';
+import { transformHeader } from './schema/headers.js';
+import type { ProjectYaml } from './schema/project.js';
+
+/** The files of sql/ with the tests of their headers and of plumbline.yaml, in the order of their names. */
+export async function resolveTransforms(options: {
+  readonly root: string;
+  readonly yaml: LocatedYaml;
+  readonly project: ProjectYaml;
+  readonly report: (problem: Problem) => void;
+  readonly applied: (line: string) => void;
+}): Promise<TransformFile[]> {
+  const { root, yaml, project, report, applied } = options;
+  const files = (await listSqlFiles(root, 'sql', report)).filter(({ file }) => file !== project.train?.labels);
+  const names = files.map(({ name }) => name);
+  for (const table of Object.keys(project.tests ?? {})) {
+    if (names.includes(table)) continue;
+    report({
+      code: 'PROJECT_REFERENCE_UNKNOWN',
+      message: `Reading ${yaml.file} failed: there is no sql/${table}.sql to test${didYouMean(table, names) || '.'}`,
+      at: positionAt(yaml, ['tests', table], 'key'),
+      next: names.length === 0 ? 'Add the file.' : `Name one of ${names.join(', ')}, or add the file.`,
+    });
+  }
+  const transforms: TransformFile[] = [];
+  for (const { name, file } of files) {
+    const read = await readSqlFile({ root, file, name, schema: transformHeader, needs: [], report });
+    if (read === undefined) continue;
+    const { materialized, tests = [] } = read.header;
+    if (materialized === undefined) applied(`${file}: materialized = table`);
+    transforms.push({
+      name,
+      file,
+      sql: read.sql,
+      materialized: materialized ?? 'table',
+      tests: [
+        ...resolveTests(tests, read.yaml, ['tests']),
+        ...resolveTests(project.tests?.[name] ?? [], yaml, ['tests', name]),
+      ],
+    });
+  }
+  refuseUnknownRelations(transforms, report);
+  return transforms;
+}
+
+function refuseUnknownRelations(transforms: readonly TransformFile[], report: (problem: Problem) => void): void {
+  const names = transforms.map(({ name }) => name);
+  for (const test of transforms.flatMap(({ tests }) => tests)) {
+    if (test.kind !== 'relationships' || names.includes(test.to)) continue;
+    report({
+      code: 'PROJECT_REFERENCE_UNKNOWN',
+      message: `Reading ${test.at.file} failed: relationships to ${test.to}: there is no sql/${test.to}.sql${didYouMean(test.to, names) || '.'}`,
+      at: test.at,
+      next: `Name one of ${names.join(', ')}.`,
+    });
+  }
+}

@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { columnName, columnNames, tableName } from './values.js';
+
+const constant = z
+  .union([z.string(), z.number(), z.boolean()], { error: 'expected a text, a number, true or false' })
+  .refine((value) => typeof value !== 'number' || !Number.isInteger(value) || Number.isSafeInteger(value), {
+    error: 'expected a whole number below 2^53, or a larger one in quotes',
+  });
+
+const count = z
+  .number({ error: 'expected a number of rows' })
+  .int({ error: 'expected a whole number of rows' })
+  .min(0, { error: 'expected 0 or more rows' });
+
+/** dbt's names. Each entry of the list is one test. */
+export const dataTest = z
+  .strictObject({
+    not_null: columnNames.optional().describe('Columns that have no NULL.'),
+    unique: columnNames.optional().describe('Columns whose values, together when several, occur once.'),
+    accepted_values: z.strictObject({ column: columnName, values: z.array(constant).min(1) }).optional().describe('A column that has no other values.'),
+    relationships: z.strictObject({ column: columnName, to: tableName, field: columnName }).optional().describe('A column whose values are all in the column `field` of the table `to`.'),
+    row_count: z.strictObject({ min: count.optional(), max: count.optional() }).optional().describe('How many rows there are.'),
+    sql: z.string().min(1).optional().describe('A SELECT of the rows that are wrong; {{ this }} is the table.'),
+    name: tableName.optional().describe('Name of an sql test.'),
+  })
+  .refine((test) => Object.keys(test).filter((key) => key !== 'name').length === 1, {
+    error: 'expected exactly one of not_null, unique, accepted_values, relationships, row_count, sql',
+  });
+
+export const dataTests = z.array(dataTest, { error: 'expected a list of tests, one `- ` line each' });
+export type DataTestYaml = z.infer<typeof dataTest>;

@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { DURATION } from '../duration.js';
+import { PERCENT } from '../share.js';
+
+/** A text of one form. The error says what is expected, whatever is wrong with it. */
+export function text(pattern: RegExp, expected: string): z.ZodString {
+  return z.string({ error: `expected ${expected}` }).regex(pattern, { error: `expected ${expected}` });
+}
+
+export const duration = text(DURATION, 'a duration such as 30m, 24h or 7d');
+
+const SHARE = 'expected a percentage such as 20%, or a share from 0 to 1';
+export const share = z.union(
+  [z.number().min(0, { error: SHARE }).max(1, { error: SHARE }), z.string().regex(PERCENT, { error: SHARE })],
+  { error: SHARE },
+);
+
+export const columnName = z.string({ error: 'expected a column name' }).min(1, { error: 'expected a column name' });
+export const columnNames = z.union([columnName, z.array(columnName).min(1, { error: 'expected at least one column' })], {
+  error: 'expected a column name or a list of them',
+});
+
+/** Names that become tables and views: as PostgreSQL writes them without quotes, short enough for a stage's suffix. */
+export const tableName = text(/^[a-z][a-z0-9_]{0,49}$/, 'a name of small letters, digits and _, at most 50 long');
+
+/** A secret is named here, never written: `env:NAME` or `file:path`. */
+export const secretReference = text(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'env:NAME or file:path');

@@ -1,0 +1,76 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { small, temporaryFolder, writeProject } from './write-project.js';
+
+const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
+
+function plumbline(cwd: string, ...command: string[]): { code: number | null; out: string; error: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...command], {
+    cwd,
+    encoding: 'utf8',
+    env: { ...process.env, NO_COLOR: '1' },
+  });
+  return { code: status, out: stdout, error: stderr };
+}
+
+describe.skipIf(!existsSync(main))('plumbline init and validate, as built', () => {
+  it('init writes a project that validate accepts', async () => {
+    const folder = await temporaryFolder();
+    const made = plumbline(folder, 'init', 'my-shop');
+    expect(made).toMatchObject({ code: 0, error: '' });
+    expect(made.out).toContain('next: cd my-shop && plumbline up && plumbline run');
+    const valid = plumbline(join(folder, 'my-shop', 'features'), 'validate');
+    expect(valid).toMatchObject({ code: 0, error: '' });
+    expect(valid.out).toContain('valid my-shop · dev');
+    expect(valid.out).toContain('sources.sales.write = replace (the path is one file)');
+  });
+
+  it('validate --json gives the project without its SQL texts', async () => {
+    const { code, out } = plumbline(await writeProject(small), 'validate', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ valid: true, project: { name: 'shop', features: [{ name: 'calendar' }] } });
+    expect(out).not.toContain('SELECT');
+  });
+
+  it('validate says which data are not there, without failing', async () => {
+    const { code, out } = plumbline(await writeProject(small), 'validate');
+    expect(code).toBe(0);
+    expect(out).toContain('sales: data/sales.csv is not there');
+  });
+
+  it('validate shows every problem with file, line and column, and exits with 1', async () => {
+    const root = await writeProject({ ...small, 'plumbline.yaml': 'name: Shop\nsorces: {}\n' });
+    const { code, error } = plumbline(root, 'validate');
+    expect(code).toBe(1);
+    expect(error).toContain('✗ plumbline.yaml:1:7 (PROJECT_VALUE_INVALID)');
+    expect(error).toContain('✗ plumbline.yaml:2:1 (PROJECT_KEY_UNKNOWN)');
+    expect(error).toContain('did you mean "sources"?');
+    expect(error).toContain('2 problems');
+    const json = plumbline(root, 'validate', '--json');
+    expect(json.code).toBe(1);
+    expect(
+      (JSON.parse(json.out) as { error: { details: { problems: unknown[] } } }).error.details.problems,
+    ).toHaveLength(2);
+  });
+
+  it('fails with one error and a next step outside a project, on a used folder and for an unknown template', async () => {
+    const folder = await temporaryFolder();
+    for (const [command, code] of [
+      [['validate'], 'PROJECT_NOT_FOUND'],
+      [['init', 'x', '--template', 'minmal'], 'PROJECT_TEMPLATE_UNKNOWN'],
+      [['init', examples()], 'PROJECT_FOLDER_NOT_EMPTY'],
+    ] as const) {
+      const result = plumbline(folder, ...command);
+      expect(result.code).toBe(1);
+      expect(result.error).toContain(code);
+      expect(result.error).toContain('→');
+    }
+    expect(plumbline(folder, 'init', '--tmplate', 'x').code).toBe(2);
+  });
+});
+
+function examples(): string {
+  return new URL('../../examples', import.meta.url).pathname;
+}
