@@ -1,0 +1,38 @@
+/** Codes of extract, load, transform and publication; documented in docs/reference/errors.md. */
+export const eltErrorCodes = {
+  ELT_FILE_MISSING: 'No file matches the path or glob of a resource. Correct `path` in plumbline.yaml.',
+  ELT_FILE_EMPTY: 'A source file has no bytes. Remove it or let its producer finish.',
+  ELT_FILE_HEADER_ONLY: 'A source file has a header and no row. The table keeps its former rows.',
+  ELT_FILE_UNREADABLE: 'The operating system refused to read a source file. Correct its permissions.',
+  ELT_FILE_IS_DIRECTORY: 'The path of a resource is a directory. Name a file or a glob such as `data/*.csv`.',
+  ELT_FILE_CHANGED: 'A source file changed while it was read; the step is tried again.',
+  ELT_FILE_ENCODING: 'A text source is not UTF-8. Convert it: iconv -f UTF-16 -t UTF-8.',
+  ELT_FILE_BINARY: 'A file declared or named as text holds binary data. Set `format`, or correct `path`.',
+  ELT_GZIP_BROKEN: 'A gzip file is damaged or cut short. Fetch it again.',
+  ELT_FILE_MALFORMED: 'A file cannot be read as its format says.',
+  ELT_FORMAT_UNKNOWN: 'The format cannot be told from the file name. Set `format: csv`, `ndjson` or `parquet`.',
+  ELT_COLUMN_DUPLICATE: 'Two columns of a file have the same name. Rename one in the file.',
+  ELT_COLUMN_UNKNOWN: 'plumbline.yaml names a column that the file does not have.',
+  ELT_COLUMN_LIMIT: 'A file has more columns than a PostgreSQL table can hold (1,600, less three for metadata).',
+  ELT_TYPE_CHANGE: 'A column of a published table cannot be changed to the type now declared.',
+  ELT_TOO_MANY_REJECTS:
+    'More rows were refused than `max_rejected` allows. Nothing was changed; see plumbline.rejects.',
+  ELT_ROW_COUNT: 'The rows read, loaded, rejected and duplicate do not add up; nothing is published.',
+  ELT_LOAD_FENCED: 'Another attempt took over this load; this one ends without effect.',
+  ELT_WRITER_STUCK: "A former attempt's connection did not end in time; the step is tried again.",
+  ELT_PRIMARY_KEY_MISSING: '`write: merge` needs a primary key. Set `primary_key`.',
+  ELT_LOAD_UNKNOWN: 'A publication names a load that the ledger does not have or that is not staged.',
+  ELT_STAGE_MISSING: 'The table to publish is not there. Run the step again, so that it is built anew.',
+  ELT_SWAP_NOT_POSSIBLE:
+    'Something hangs on a table that a swap cannot reproduce exactly (trigger, materialized view, foreign key, publication, foreign owner). Remove it, or keep it off this table.',
+  ELT_SWAP_CANNOT_CARRY:
+    'An index, constraint, view or grant of the old table does not fit the new one. Drop it or change the SELECT; the old table is untouched.',
+  ELT_PUBLISH_TIMEOUT:
+    'Open transactions kept a finished table from being published in time; they are named. End them, then retry the run.',
+  ELT_SQL_ERROR: 'PostgreSQL refused the SQL of a transform or a test; file, line and column are named. Correct it.',
+  ELT_SQL_NOT_A_SELECT: 'A transform has to be one SELECT (or WITH, VALUES, TABLE), without a second statement.',
+  ELT_SQL_CYCLE: 'Transforms refer to each other in a circle; the path is named. Take one `ref` out.',
+  ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
+  ELT_TEST_FAILED: 'A data test found rows it forbids. The published table is untouched; correct data, SELECT or test.',
+  ELT_BUILD_FENCED: 'Another attempt took over this build; this one ends without effect.',
+} as const;

@@ -1,0 +1,128 @@
+import { stat } from 'node:fs/promises';
+import { TerminalError, TransientError } from '../../errors.js';
+import type { ArtifactStore } from '../../model/artifact.js';
+import type { Database } from '../../model/database.js';
+import type { ResourceConfig } from '../../model/project.js';
+import type { ExtractedObject } from '../load/load-result.js';
+import { inspectFile } from './inspect-file.js';
+import { matchFiles, type MatchedFile } from './match-files.js';
+
+export interface ExtractOptions {
+  readonly database: Database;
+  readonly store: ArtifactStore;
+  readonly env: string;
+  readonly project: string;
+  /** The project's folder; relative paths start there. */
+  readonly root: string;
+  readonly resource: ResourceConfig;
+  readonly runId: string;
+  readonly now: Date;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: {
+    readonly files: number;
+    readonly filesTotal: number;
+    readonly bytes: number;
+  }) => void;
+}
+
+/**
+ * Puts every file of a resource into the artifact store, with a line in plumbline.raw_objects each. Objects come in the
+ * order of their paths. A file whose size and time are those of its last line is not read again. Idempotent.
+ * Throws `ELT_FILE_…` (terminal), `ELT_FILE_CHANGED` (transient: the file was written to while it was read).
+ */
+export async function extractFiles(options: ExtractOptions): Promise<ExtractedObject[]> {
+  const files = await matchFiles(options.root, options.resource);
+  const objects: ExtractedObject[] = [];
+  let bytes = 0;
+  for (const file of files) {
+    options.signal?.throwIfAborted();
+    const object = await extractFile(file, options);
+    objects.push(object);
+    bytes += object.bytes;
+    options.onProgress?.({ files: objects.length, filesTotal: files.length, bytes });
+  }
+  return objects;
+}
+
+async function extractFile(file: MatchedFile, options: ExtractOptions): Promise<ExtractedObject> {
+  const { store, resource } = options;
+  try {
+    const before = await stat(file.absolute);
+    const known = await knownObject(file, before, options);
+    if (known !== undefined) {
+      await addLine(file, before.mtimeMs, known, options);
+      return { path: file.path, ...known, isUnchanged: true };
+    }
+    await inspectFile(file, resource);
+    const stored = await store.putFile(file.absolute);
+    const after = await stat(file.absolute);
+    if (after.mtimeMs !== before.mtimeMs || after.size !== before.size || stored.bytes !== before.size)
+      throw new TransientError('ELT_FILE_CHANGED', `Reading ${file.path} failed: it changed while it was read.`, {
+        at: { file: file.path },
+        next: 'Nothing: the step is tried again. Write such files beside and rename them.',
+      });
+    const isUnchanged = await addLine(file, before.mtimeMs, stored, options);
+    return { path: file.path, ...stored, isUnchanged };
+  } catch (error) {
+    throw unreadable(error, file, resource);
+  }
+}
+
+// A write within the clock's grain of the last reading may leave size and time as they were.
+const SETTLED_MS = 2_000;
+
+async function knownObject(
+  file: MatchedFile,
+  { size, mtimeMs }: { readonly size: number; readonly mtimeMs: number },
+  { database, store, env, project, resource }: ExtractOptions,
+): Promise<{ sha256: string; bytes: number } | undefined> {
+  const rows = await database.query<{ sha256: string; bytes: number }>(
+    `SELECT sha256, bytes::float8 AS bytes FROM (
+       SELECT * FROM plumbline.raw_objects WHERE env = $1 AND project = $2 AND resource = $3 AND path = $4
+       ORDER BY seen_at DESC LIMIT 1) AS newest
+     WHERE bytes = $5 AND mtime_ms = $6 AND extract(epoch FROM fetched_at) * 1000 > mtime_ms + $7`,
+    [env, project, resource.id, file.path, size, Math.floor(mtimeMs), SETTLED_MS],
+  );
+  const known = rows[0];
+  return known !== undefined && (await store.has(known.sha256)) ? known : undefined;
+}
+
+/** @returns whether the path had this content before */
+async function addLine(
+  file: MatchedFile,
+  mtimeMs: number,
+  stored: { readonly sha256: string; readonly bytes: number },
+  { database, env, project, resource, runId, now }: ExtractOptions,
+): Promise<boolean> {
+  const rows = await database.query<{ isNew: boolean }>(
+    `INSERT INTO plumbline.raw_objects AS o (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
+     ON CONFLICT (env, project, resource, path, sha256) DO UPDATE
+       SET seen_at = excluded.seen_at, mtime_ms = excluded.mtime_ms,
+           fetched_at = CASE WHEN o.mtime_ms = excluded.mtime_ms THEN o.fetched_at ELSE excluded.fetched_at END
+     RETURNING xmax = 0 AS "isNew"`,
+    [
+      env,
+      project,
+      resource.source,
+      resource.id,
+      file.path,
+      stored.sha256,
+      stored.bytes,
+      Math.floor(mtimeMs),
+      now.toISOString(),
+      runId,
+    ],
+  );
+  return rows[0]?.isNew === false;
+}
+
+function unreadable(error: unknown, file: MatchedFile, resource: ResourceConfig): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== 'EACCES' && code !== 'EPERM') return error;
+  return new TerminalError('ELT_FILE_UNREADABLE', `Reading ${file.path} of ${resource.id} failed: ${message}.`, {
+    at: resource.at,
+    next: 'Give the worker the right to read it.',
+    cause: error,
+  });
+}

@@ -1,0 +1,53 @@
+import { TerminalError } from '../../errors.js';
+import type { ResourceConfig } from '../../model/project.js';
+import { fileFormat } from '../read/file-format.js';
+import { assertText, isGzip } from '../read/inspect-bytes.js';
+import { openBytes } from '../read/open-bytes.js';
+import { createReadStream } from 'node:fs';
+import type { MatchedFile } from './match-files.js';
+import { headerOnly } from '../read/header-only.js';
+
+const HEAD_BYTES = 1 << 16;
+
+/**
+ * Looks at a file's first 64 KiB and refuses what can never be loaded, before it is stored: nothing in it, a header
+ * and no row, not the format it is declared as. Throws `ELT_FILE_…`, `ELT_GZIP_BROKEN`, `ELT_FORMAT_UNKNOWN`; a retry does not help.
+ */
+export async function inspectFile({ absolute, path }: MatchedFile, resource: ResourceConfig): Promise<void> {
+  const raw = await head(createReadStream(absolute, { end: HEAD_BYTES - 1 }));
+  if (raw.length === 0) throw emptyFile(path);
+  const format = fileFormat(resource.format, path, raw);
+  if (format === 'parquet') return;
+  const gzip = isGzip(raw);
+  const text = gzip ? await head(openBytes({ path: absolute, file: path, gzip })) : raw;
+  if (text.length === 0) throw emptyFile(path);
+  assertText(text, path, format === 'csv' ? 'CSV' : 'NDJSON');
+  if (format === 'csv' && text.length < HEAD_BYTES && isHeaderOnly(text)) throw headerOnly(path);
+}
+
+async function head(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
+  const kept: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    kept.push(chunk);
+    bytes += chunk.length;
+    if (bytes >= HEAD_BYTES) break;
+  }
+  return Buffer.concat(kept).subarray(0, HEAD_BYTES);
+}
+
+/** One line, quoted line ends aside. The load counts exactly; this only says the plain case early. */
+function isHeaderOnly(text: Buffer): boolean {
+  const trimmed = text
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
+    .trim();
+  return trimmed !== '' && !trimmed.includes('"') && !/[\r\n]/.test(trimmed);
+}
+
+function emptyFile(file: string): TerminalError {
+  return new TerminalError('ELT_FILE_EMPTY', `Reading ${file} failed: it is empty; expected rows.`, {
+    at: { file },
+    next: 'Remove the file from the path or glob, or let its producer finish. The table keeps its former rows.',
+  });
+}

@@ -1,0 +1,92 @@
+import type { Session } from '../../model/database.js';
+import { qualified } from '../../model/sql-identifier.js';
+import { tableColumns } from '../schema/table-columns.js';
+import {
+  addLoad,
+  loadsById,
+  newestLoad,
+  READER_VERSION,
+  settingsDigest,
+  takeOver,
+  type LedgerLine,
+  type LoadKey,
+} from './ledger.js';
+import type { LoadOptions } from './load-object.js';
+import { LoadFencedError } from './load-fenced-error.js';
+import { stageName } from './stage-table.js';
+
+export interface Claim {
+  readonly line: LedgerLine;
+  /** Staged or published already: nothing to read. */
+  readonly done: boolean;
+}
+
+/** Finds or adds the ledger's line of an object and makes `session` its only writer. Throws LoadFencedError. */
+export async function claimLoad(session: Session, options: LoadOptions): Promise<Claim> {
+  const { env, project, resource, object, runId } = options;
+  const key: LoadKey = { env, project, resource: resource.id, unit: `${object.path}@${object.sha256}` };
+  const settings = settingsDigest(resource);
+  const newest = await newestLoad(session, key);
+  const isSpent = newest !== undefined && (await mustLoadAnew(session, newest, settings, options));
+  if (newest === undefined || isSpent)
+    await addLoad(session, key, {
+      generation: (newest?.generation ?? 0) + 1,
+      path: object.path,
+      sha256: object.sha256,
+      settings,
+      stageSchema: options.schemas.stage,
+      runId,
+      forced: options.force ?? false,
+    });
+  const line = isSpent || newest === undefined ? await newestLoad(session, key) : newest;
+  if (line === undefined) throw new LoadFencedError(`Load of ${object.path}`, { unit: key.unit });
+  if (line.status === 'published') return { line, done: true };
+
+  const stage = stageName(options.schemas.stage, line.loadId);
+  const hasStage = (await tableColumns(session, stage.schema, stage.name)) !== undefined;
+  const fits = hasStage && line.settings === settings && line.reader?.version === READER_VERSION;
+  if (line.status === 'staged' && fits) return { line, done: true };
+  const token = await takeOver(session, line, runId, options.signal);
+  if (line.status === 'loading' && fits) {
+    // The former writer may have committed a chunk between our reading and its end.
+    const current = await newestLoad(session, key);
+    if (current?.token !== token) throw new LoadFencedError(`Load ${line.loadId}`, { loadId: line.loadId });
+    return { line: current, done: current.status === 'staged' };
+  }
+  return { line: await beginAnew(session, line.loadId, token, settings), done: false };
+}
+
+async function mustLoadAnew(
+  session: Session,
+  line: LedgerLine,
+  settings: string,
+  options: LoadOptions,
+): Promise<boolean> {
+  if (line.status === 'replaced') return true;
+  if (line.status !== 'published') return false;
+  if (options.force === true && line.forcedBy !== options.runId) return true;
+  return (
+    line.settings !== settings ||
+    (await tableColumns(session, options.schemas.raw, options.resource.table)) === undefined
+  );
+}
+
+/** Whatever a failed or outdated attempt left of this load goes; the line starts from its first row. */
+async function beginAnew(session: Session, loadId: string, token: string, settings: string): Promise<LedgerLine> {
+  return session.transaction(async () => {
+    const lines = await session.query<{ schema: string }>(
+      `UPDATE plumbline.loads SET status = 'loading', settings = $3, next_chunk = 0, next_row = 1, reader = NULL, stage_table = NULL,
+         rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, error = NULL, staged_at = NULL
+       WHERE load_id = $1 AND token = $2 AND status IN ('loading', 'staged', 'failed')
+       RETURNING stage_schema AS schema`,
+      [loadId, token, settings],
+    );
+    const line = (await loadsById(session, [loadId]))[0];
+    if (lines[0] === undefined || line === undefined) throw new LoadFencedError(`Load ${loadId}`, { loadId });
+    await session.execute('DELETE FROM plumbline.rejects WHERE load_id = $1', [loadId]);
+    await session.execute(
+      `DROP TABLE IF EXISTS ${qualified(lines[0].schema, stageName(lines[0].schema, loadId).name)}`,
+    );
+    return line;
+  });
+}

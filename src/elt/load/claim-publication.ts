@@ -1,0 +1,146 @@
+import type { Queryable, Session } from '../../model/database.js';
+import type { LoadColumn } from '../schema/column.js';
+import { endFormerWriter } from './end-former-writer.js';
+import { LoadFencedError } from './load-fenced-error.js';
+
+export interface ResourceKey {
+  readonly env: string;
+  readonly project: string;
+  readonly resource: string;
+}
+
+/** The right to publish a resource, until somebody claims it anew. */
+export interface Publication extends ResourceKey {
+  readonly token: string;
+  /** What is published now; 0 before the first time. */
+  readonly version: number;
+}
+
+/** Makes this attempt the only one that may publish: ends the former one's connection, then raises the token. */
+export async function claimPublication(session: Session, key: ResourceKey, signal?: AbortSignal): Promise<Publication> {
+  const values = [key.env, key.project, key.resource];
+  const read = () =>
+    session.query<{ token: string; pid: number | null; started: string | null }>(
+      `SELECT token, writer_pid AS pid, writer_backend_start AS started FROM plumbline.resources ${WHERE}`,
+      values,
+    );
+  let [former] = await read();
+  if (former === undefined) {
+    // Only when there is none: over a line that a frozen attempt has changed, ON CONFLICT would wait for that attempt.
+    await session.execute(
+      'INSERT INTO plumbline.resources (env, project, resource) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
+      values,
+    );
+    [former] = await read();
+  }
+  if (former?.pid != null && former.started != null)
+    await endFormerWriter(session, { pid: former.pid, backendStart: former.started }, signal);
+  const [claimed] = await session.query<{ token: string; version: number }>(
+    `UPDATE plumbline.resources SET token = token + 1, writer_pid = $5, writer_backend_start = $6
+     ${WHERE} AND token = $4 RETURNING token, version::float8 AS version`,
+    [...values, former?.token, session.pid, session.backendStart],
+  );
+  if (claimed === undefined) throw new LoadFencedError(`Publication of ${key.resource}`, { resource: key.resource });
+  return { ...key, ...claimed };
+}
+
+/** Names the connection that publishes from now on, so that a successor can end it. */
+export async function recordPublisher(session: Session, publication: Publication): Promise<void> {
+  const changed = await session.execute(
+    `UPDATE plumbline.resources SET writer_pid = $5, writer_backend_start = $6 ${WHERE} AND token = $4`,
+    [publication.env, publication.project, publication.resource, publication.token, session.pid, session.backendStart],
+  );
+  if (changed !== 1)
+    throw new LoadFencedError(`Publication of ${publication.resource}`, { resource: publication.resource });
+}
+
+export async function releasePublication(database: Queryable, publication: Publication): Promise<void> {
+  await database.execute(
+    `UPDATE plumbline.resources SET writer_pid = NULL, writer_backend_start = NULL ${WHERE} AND token = $4`,
+    [publication.env, publication.project, publication.resource, publication.token],
+  );
+}
+
+export interface PublishedVersion {
+  readonly version: number;
+  readonly loadIds: readonly string[];
+  readonly rows: number;
+  readonly columnsAdded: readonly string[];
+}
+
+export async function publishedVersion(
+  session: Queryable,
+  publication: Publication,
+): Promise<PublishedVersion | undefined> {
+  const rows = await session.query<PublishedVersion>(
+    `SELECT version::float8 AS version, load_ids::text[] AS "loadIds", row_count::float8 AS rows, columns_added AS "columnsAdded"
+     FROM plumbline.resource_versions ${WHERE} AND version = $4`,
+    [publication.env, publication.project, publication.resource, publication.version],
+  );
+  return rows[0];
+}
+
+export interface PublicationMark {
+  readonly runId: string;
+  readonly write: string;
+  readonly table: { readonly schema: string; readonly name: string };
+  /** All loads that the publication is about, in their order. */
+  readonly loadIds: readonly string[];
+  /** Those of them that were staged until now. */
+  readonly stagedIds: readonly string[];
+  /** Published loads whose rows are no longer there. */
+  readonly displacedIds: readonly string[];
+  readonly columns: readonly LoadColumn[];
+  readonly columnsAdded: readonly string[];
+  readonly rows: number;
+}
+
+/**
+ * Records a publication, in the transaction that makes the rows visible. Compare-and-set on token and version, so that
+ * of two attempts one commits; throws LoadFencedError in the other, or when a load is not staged any more.
+ */
+export async function markPublished(
+  session: Session,
+  publication: Publication,
+  mark: PublicationMark,
+): Promise<number> {
+  const values = [publication.env, publication.project, publication.resource, publication.token];
+  const version = publication.version + 1;
+  const changed = await session.execute(
+    `UPDATE plumbline.resources SET version = version + 1 ${WHERE} AND token = $4 AND version = $5`,
+    [...values, publication.version],
+  );
+  const published = await session.execute(
+    `UPDATE plumbline.loads SET status = 'published', published_at = now(), stage_table = NULL
+     WHERE load_id = ANY($1::bigint[]) AND status = 'staged'`,
+    [[...mark.stagedIds]],
+  );
+  if (changed !== 1 || published !== mark.stagedIds.length)
+    throw new LoadFencedError(`Publication of ${publication.resource}`, { resource: publication.resource });
+  await session.execute(
+    `UPDATE plumbline.loads SET status = 'replaced' WHERE load_id = ANY($1::bigint[]) AND status = 'published'`,
+    [[...mark.displacedIds]],
+  );
+  await session.execute(
+    `INSERT INTO plumbline.resource_versions
+       (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, row_count, run_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+    [
+      publication.env,
+      publication.project,
+      publication.resource,
+      version,
+      mark.write,
+      mark.table.schema,
+      mark.table.name,
+      [...mark.loadIds],
+      JSON.stringify(mark.columns),
+      [...mark.columnsAdded],
+      mark.rows,
+      mark.runId,
+    ],
+  );
+  return version;
+}
+
+const WHERE = 'WHERE env = $1 AND project = $2 AND resource = $3';

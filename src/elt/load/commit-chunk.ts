@@ -1,0 +1,76 @@
+import { Readable } from 'node:stream';
+import { failpoint } from '../../failpoint.js';
+import type { Session } from '../../model/database.js';
+import { identifier, qualified } from '../../model/sql-identifier.js';
+import type { RowChunk } from '../read/read-chunks.js';
+import type { LoadColumn } from '../schema/column.js';
+import { LoadFencedError } from './load-fenced-error.js';
+import { RefusedRow } from './refused-row.js';
+import { addRejects } from './rejects.js';
+
+export interface ChunkTarget {
+  readonly loadId: string;
+  readonly token: string;
+  /** This chunk's place; the ledger must be waiting for exactly this one. */
+  readonly chunkNumber: number;
+  readonly stage: { readonly schema: string; readonly name: string };
+  readonly columns: readonly LoadColumn[];
+  readonly file: string;
+}
+
+/**
+ * One transaction: rows by COPY, quarantined rows, then the ledger by compare-and-set. Throws LoadFencedError when
+ * the ledger is not where this attempt left it, RefusedRow when PostgreSQL refuses a value; both leave nothing behind.
+ */
+export async function commitChunk(
+  session: Session,
+  chunk: RowChunk,
+  target: ChunkTarget,
+  signal?: AbortSignal,
+): Promise<void> {
+  await session.transaction(async () => {
+    if (chunk.lines.length > 0) await copyLines(session, chunk, target, signal);
+    await addRejects(session, target.loadId, target.file, 'rejected', chunk.faults);
+    await failpoint('load.after-copy');
+    const changed = await session.execute(
+      `UPDATE plumbline.loads SET next_chunk = next_chunk + 1, next_row = $4, rows_read = rows_read + $5,
+         rows_loaded = rows_loaded + $6, rows_rejected = rows_rejected + $7
+       WHERE load_id = $1 AND token = $2 AND next_chunk = $3 AND status = 'loading'`,
+      [
+        target.loadId,
+        target.token,
+        target.chunkNumber,
+        chunk.nextRow,
+        chunk.nextRow - chunk.fromRow,
+        chunk.lines.length,
+        chunk.faults.length,
+      ],
+    );
+    if (changed !== 1) throw new LoadFencedError(`Load ${target.loadId} of ${target.file}`, { loadId: target.loadId });
+    await failpoint('load.before-commit');
+  });
+  await failpoint('load.after-commit');
+}
+
+async function copyLines(session: Session, chunk: RowChunk, target: ChunkTarget, signal?: AbortSignal): Promise<void> {
+  const columns = ['_row_number', ...target.columns.map(({ name }) => name)].map(identifier).join(', ');
+  const table = qualified(target.stage.schema, target.stage.name);
+  try {
+    await session.copyFrom(
+      `COPY ${table} (${columns}) FROM STDIN (FORMAT text, ENCODING 'UTF8')`,
+      Readable.from(textBlocks(chunk.lines), { objectMode: false }),
+      signal === undefined ? {} : { signal },
+    );
+  } catch (error) {
+    throw RefusedRow.from(error, chunk, target.columns) ?? error;
+  }
+}
+
+const LINES_PER_BLOCK = 2_048;
+
+async function* textBlocks(lines: readonly string[]): AsyncGenerator<Buffer> {
+  for (let start = 0; start < lines.length; start += LINES_PER_BLOCK) {
+    yield Buffer.from(`${lines.slice(start, start + LINES_PER_BLOCK).join('\n')}\n`);
+    if (start === 0) await failpoint('load.mid-copy');
+  }
+}

@@ -1,0 +1,162 @@
+import { TerminalError, type PipelineError } from '../../errors.js';
+import type { Session } from '../../model/database.js';
+import { identifier, qualified } from '../../model/sql-identifier.js';
+import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
+import type { RowFault } from '../read/row-fault.js';
+import type { RowSource } from '../read/row-source.js';
+import type { LoadColumn } from '../schema/column.js';
+import { loadsById, type LedgerLine } from './ledger.js';
+import { LoadFencedError } from './load-fenced-error.js';
+import type { LoadOptions } from './load-object.js';
+import { addRejects, firstRejects } from './rejects.js';
+import type { StageName } from './stage-table.js';
+
+export interface FinishContext {
+  readonly options: LoadOptions;
+  readonly session: Session;
+  readonly loadId: string;
+  readonly token: string;
+  readonly stage: StageName;
+  readonly source: RowSource;
+}
+
+/**
+ * Takes rows without a key and all but the last of equal keys out of the stage, checks that every row read is accounted for, and
+ * marks the load as staged, in one transaction. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, LoadFencedError.
+ */
+export async function finishLoad(context: FinishContext, columns: readonly LoadColumn[]): Promise<LedgerLine> {
+  const { options, session, loadId, token, source } = context;
+  const { resource, object } = options;
+  let excess: number | undefined;
+  const finished = await session.transaction(async () => {
+    const keyless = resource.primaryKey.length === 0 ? 0 : await rejectKeyless(context, columns);
+    const duplicates = resource.primaryKey.length === 0 ? 0 : await takeOutDuplicates(context, columns);
+    const changed = await session.execute(
+      `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4,
+         rows_rejected = rows_rejected + $3, rows_duplicate = $4
+       WHERE load_id = $1 AND token = $2 AND status = 'loading' AND next_row = $5`,
+      [loadId, token, keyless, duplicates, source.rows + 1],
+    );
+    if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
+    const line = (await loadsById(session, [loadId]))[0]!;
+    await checkRowCount(context, line);
+    if (line.rowsRejected > resource.maxRejectedShare * line.rowsRead) excess = line.rowsRejected;
+    return line;
+  });
+  if (excess !== undefined) throw await failLoad(context, excess);
+  return finished;
+}
+
+/** Marks the load as failed and drops its stage; its quarantined rows stay to be looked at. Gives the error to throw. */
+export async function failLoad(context: FinishContext, rejected: number): Promise<PipelineError> {
+  const { options, session, loadId, token, stage, source } = context;
+  const { object, resource } = options;
+  const error = await tooManyRejects(context, rejected);
+  const changed = await session.execute(
+    `UPDATE plumbline.loads SET status = 'failed', stage_table = NULL, error = $3
+     WHERE load_id = $1 AND token = $2 AND status IN ('loading', 'staged')`,
+    [
+      loadId,
+      token,
+      JSON.stringify({
+        code: error.code,
+        message: error.message,
+        rowsTotal: source.rows,
+        maxRejectedShare: resource.maxRejectedShare,
+      }),
+    ],
+  );
+  if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
+  // On this connection, which a successor ends first: it may have made a stage of that name.
+  await dropUnlessInUse(session, { ...stage, kind: 'r' });
+  return error;
+}
+
+async function tooManyRejects(
+  { options, session, loadId, source }: FinishContext,
+  rejected: number,
+): Promise<TerminalError> {
+  const { object, resource, schemas } = options;
+  const first = await firstRejects(session, loadId);
+  const shown = first.map(({ line, row, column, value, reason }) => {
+    const place = line === null ? `row ${row}` : `line ${line}`;
+    return column === null
+      ? `${place}: ${reason}`
+      : `${place}, column ${JSON.stringify(column)}: got ${JSON.stringify(value)}, ${reason}`;
+  });
+  const line = first[0]?.line ?? undefined;
+  return new TerminalError(
+    'ELT_TOO_MANY_REJECTS',
+    `Loading ${object.path} into ${schemas.raw}.${resource.table} stopped: ${rejected} of its ${source.rows} rows were refused, ` +
+      `expected at most ${(100 * resource.maxRejectedShare).toLocaleString('en')} %. First ones: ${shown.join('; ')}.`,
+    {
+      details: { loadId, rejected, rows: source.rows, maxRejectedShare: resource.maxRejectedShare, first },
+      at: { file: object.path, ...(line !== undefined && { line }) },
+      next: 'Correct the rows, or give the column another type under `columns`, or raise `max_rejected`. The table keeps its former rows.',
+    },
+  );
+}
+
+async function checkRowCount(
+  { options, session, stage, source, loadId }: FinishContext,
+  line: LedgerLine,
+): Promise<void> {
+  const table = qualified(stage.schema, stage.name);
+  const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${table}`);
+  const accounted = line.rowsLoaded + line.rowsRejected + line.rowsDuplicate;
+  if (line.rowsRead === source.rows && accounted === line.rowsRead && Number(counted?.rows) === line.rowsLoaded) return;
+  throw new TerminalError(
+    'ELT_ROW_COUNT',
+    `Loading ${options.object.path} failed: ${source.rows} rows are in the file, ${line.rowsRead} were read, ${line.rowsLoaded} loaded, ` +
+      `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate; ${counted?.rows} are in the stage.`,
+    { details: { loadId }, next: 'Run again with --force; if it happens again, report it with the file.' },
+  );
+}
+
+interface TakenRow {
+  readonly row: number;
+  readonly kept: number | null;
+  readonly raw: string;
+}
+
+async function rejectKeyless(context: FinishContext, columns: readonly LoadColumn[]): Promise<number> {
+  const { session, stage, options } = context;
+  const missing = options.resource.primaryKey.map((key) => `${identifier(key)} IS NULL`).join(' OR ');
+  const taken = await session.query<TakenRow>(
+    `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE ${missing}
+     RETURNING _row_number::float8 AS row, NULL AS kept, ${rawRow(columns)} AS raw`,
+  );
+  const faults = taken.map((row) => faultOf(context, row, 'the primary key is NULL'));
+  await addRejects(session, context.loadId, options.object.path, 'rejected', faults);
+  return taken.length;
+}
+
+async function takeOutDuplicates(context: FinishContext, columns: readonly LoadColumn[]): Promise<number> {
+  const { session, stage, options } = context;
+  const table = qualified(stage.schema, stage.name);
+  const key = options.resource.primaryKey.map(identifier).join(', ');
+  const repeated = await session.query(`SELECT 1 FROM ${table} GROUP BY ${key} HAVING count(*) > 1 LIMIT 1`);
+  if (repeated.length === 0) return 0;
+  const taken = await session.query<TakenRow>(
+    `DELETE FROM ${table} AS gone USING (
+       SELECT _row_number, max(_row_number) OVER (PARTITION BY ${key}) AS kept FROM ${table}) AS ranked
+     WHERE gone._row_number = ranked._row_number AND ranked.kept > ranked._row_number
+     RETURNING gone._row_number::float8 AS row, ranked.kept::float8 AS kept, ${rawRow(columns, 'gone.')} AS raw`,
+  );
+  const faults = taken.map((row) =>
+    faultOf(context, row, `the primary key comes again in row ${row.kept}, which is kept`),
+  );
+  await addRejects(session, context.loadId, options.object.path, 'duplicate', faults);
+  return taken.length;
+}
+
+function rawRow(columns: readonly LoadColumn[], prefix = ''): string {
+  return `jsonb_build_array(${columns
+    .slice(0, 100)
+    .map(({ name }) => `${prefix}${identifier(name)}::text`)
+    .join(', ')})::text`;
+}
+
+function faultOf({ source, options }: FinishContext, { row, raw }: TakenRow, reason: string): RowFault {
+  return { row, line: source.lineOf(row), column: options.resource.primaryKey.join(', '), value: null, reason, raw };
+}

@@ -1,0 +1,184 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { TerminalError } from '../../errors.js';
+import type { ArtifactStore } from '../../model/artifact.js';
+import { cancelOnAbort } from '../../model/cancel-on-abort.js';
+import type { Database, Session } from '../../model/database.js';
+import { ensureSchema } from '../../model/ensure-schema.js';
+import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
+import { withSource } from '../read/open-source.js';
+import { planColumns } from '../read/plan-columns.js';
+import { readChunks } from '../read/read-chunks.js';
+import type { RowFault } from '../read/row-fault.js';
+import type { RowSource } from '../read/row-source.js';
+import { tableColumns } from '../schema/table-columns.js';
+import { assertKey } from './assert-key.js';
+import { claimLoad, type Claim } from './claim-load.js';
+import { commitChunk } from './commit-chunk.js';
+import { failLoad, finishLoad } from './finish-load.js';
+import { READER_VERSION, releaseWriter, type LedgerLine, type Reader } from './ledger.js';
+import { LoadFencedError } from './load-fenced-error.js';
+import type { ExtractedObject, LoadProgress, LoadResult } from './load-result.js';
+import { RefusedRow } from './refused-row.js';
+import { createStage, stageName } from './stage-table.js';
+
+export interface LoadOptions {
+  readonly database: Database;
+  readonly store: ArtifactStore;
+  readonly env: string;
+  readonly project: string;
+  readonly schemas: Schemas;
+  readonly resource: ResourceConfig;
+  readonly object: Pick<ExtractedObject, 'path' | 'sha256'>;
+  /** Who asks; no part of the load key. */
+  readonly runId: string;
+  /** Loads content anew that was loaded before. @default false */
+  readonly force?: boolean;
+  /** Rows a transaction. @default 50000 */
+  readonly chunkRows?: number;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: LoadProgress) => void;
+}
+
+/**
+ * Brings one object's rows into a stage table, chunk by chunk; readers see nothing of it before `publishResource`.
+ * Idempotent by (env, project, resource, path and content): another attempt goes on behind the last committed chunk,
+ * and takes over from an attempt that still runs or is frozen.
+ *
+ * Terminal: `ELT_TOO_MANY_REJECTS`, `ELT_COLUMN_…`, `ELT_FILE_…`, `ELT_GZIP_BROKEN`, `ELT_ROW_COUNT`. Transient, a retry
+ * goes on: `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`, PostgreSQL's own.
+ */
+export async function loadObject(options: LoadOptions): Promise<LoadResult> {
+  assertKey(options.resource);
+  await ensureSchema(options.database, options.schemas.stage);
+  const refused = new Map<number, RowFault>();
+  for (;;) {
+    try {
+      return await attempt(options, refused);
+    } catch (error) {
+      // PostgreSQL has the last word on a value: its row is quarantined and the chunk written again.
+      if (!(error instanceof RefusedRow)) throw error;
+      if (refused.size === MAX_REFUSED) throw error.cause;
+      refused.set(error.fault.row, error.fault);
+    }
+  }
+}
+
+// Each costs a new reading of the file; a reader that lets more than these through is wrong.
+const MAX_REFUSED = 1_000;
+
+async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFault>): Promise<LoadResult> {
+  const { database, store, object, resource, signal } = options;
+  let claim: Claim | undefined;
+  try {
+    return await database.session(async (session) => {
+      claim = await claimLoad(session, options);
+      const { line } = claim;
+      if (claim.done) return resultOf(options, line, line.nextRow);
+      const path = await store.localPath(object.sha256);
+      const existing = await existingColumns(session, options);
+      return withSource({ path, file: object.path, resource, existing, signal }, (duckdb, source) =>
+        load({ options, session, line, duckdb, source, refused, existing, token: line.token }),
+      );
+    });
+  } finally {
+    const held = claim;
+    // Where PostgreSQL is gone, so is the connection that the ledger names.
+    if (held !== undefined && !held.done)
+      await releaseWriter(database, held.line.loadId, held.line.token).catch(() => {});
+  }
+}
+
+interface Work {
+  readonly options: LoadOptions;
+  readonly session: Session;
+  readonly line: LedgerLine;
+  readonly token: string;
+  readonly duckdb: DuckDBConnection;
+  readonly source: RowSource;
+  readonly refused: ReadonlyMap<number, RowFault>;
+  readonly existing: ReadonlyMap<string, ColumnType>;
+}
+
+async function load(work: Work): Promise<LoadResult> {
+  const { options, session, line, token, duckdb, source } = work;
+  const { resource, object, schemas, signal } = options;
+  const reader = line.reader ?? (await startStage(work));
+  const stage = stageName(schemas.stage, line.loadId);
+  const context = { options, session, loadId: line.loadId, token, stage, source };
+  let chunkNumber = line.nextChunk;
+  let rejected = line.rowsRejected;
+  const chunks = readChunks(duckdb, source, reader.columns, {
+    file: object.path,
+    fromRow: line.nextRow,
+    maxRows: options.chunkRows ?? 50_000,
+    refused: work.refused,
+    signal,
+  });
+  for await (const chunk of chunks) {
+    const target = { loadId: line.loadId, token, chunkNumber, stage, columns: reader.columns, file: object.path };
+    await commitChunk(session, chunk, target, signal);
+    chunkNumber++;
+    rejected += chunk.faults.length;
+    options.onProgress?.({ rowsRead: chunk.nextRow - 1, rowsTotal: source.rows, rowsRejected: rejected });
+    if (rejected > resource.maxRejectedShare * source.rows) throw await failLoad(context, rejected);
+  }
+  const finished = await cancelOnAbort(options.database, session, signal, () => finishLoad(context, reader.columns));
+  return resultOf(options, { ...finished, reader }, line.nextRow);
+}
+
+/** Plans the columns and makes the empty stage, in one transaction that only the load's writer can commit. */
+async function startStage({ options, session, line, token, duckdb, source, existing }: Work): Promise<Reader> {
+  const { resource, object, schemas } = options;
+  const plan = await planColumns(duckdb, source, {
+    file: object.path,
+    declared: resource.columns,
+    existing,
+    tolerance: resource.maxRejectedShare,
+    at: resource.at,
+  });
+  for (const key of resource.primaryKey)
+    if (!plan.columns.some(({ name }) => name === key))
+      throw new TerminalError(
+        'ELT_COLUMN_UNKNOWN',
+        `Loading ${object.path} failed: the primary key names column ${JSON.stringify(key)}, but the file has no such column; it has ${plan.columns.map(({ name }) => JSON.stringify(name)).join(', ')}.`,
+        { at: resource.at, details: { column: key }, next: 'Correct `primary_key`.' },
+      );
+  const reader: Reader = { version: READER_VERSION, rows: source.rows, dialect: source.dialect, ...plan };
+  await session.transaction(async () => {
+    const stage = stageName(schemas.stage, line.loadId);
+    const changed = await session.execute(
+      `UPDATE plumbline.loads SET reader = $3, stage_table = $4 WHERE load_id = $1 AND token = $2 AND next_chunk = 0 AND status = 'loading'`,
+      [line.loadId, token, JSON.stringify(reader), stage.name],
+    );
+    if (changed !== 1) throw new LoadFencedError(`Load ${line.loadId} of ${object.path}`, { loadId: line.loadId });
+    await createStage(session, stage, line.loadId, plan.columns);
+  });
+  return reader;
+}
+
+/** Rows are added to the table as it is; `replace` makes it anew from the file alone. */
+async function existingColumns(
+  session: Session,
+  { resource, schemas }: LoadOptions,
+): Promise<ReadonlyMap<string, ColumnType>> {
+  const columns = resource.write === 'replace' ? undefined : await tableColumns(session, schemas.raw, resource.table);
+  return columns ?? new Map();
+}
+
+function resultOf(options: LoadOptions, line: LedgerLine, fromRow: number): LoadResult {
+  return {
+    loadId: line.loadId,
+    status: line.status === 'published' ? 'already_loaded' : 'staged',
+    unit: line.unit,
+    path: line.path,
+    sha256: line.sha256,
+    rowsRead: line.rowsRead,
+    rowsLoaded: line.rowsLoaded,
+    rowsRejected: line.rowsRejected,
+    rowsDuplicate: line.rowsDuplicate,
+    columns: line.reader?.columns ?? [],
+    table: `${options.schemas.raw}.${options.resource.table}`,
+    resumedFromRow: fromRow,
+    notices: line.reader?.notices ?? [],
+  };
+}

@@ -1,0 +1,180 @@
+import { failpoint } from '../../failpoint.js';
+import type { Session } from '../../model/database.js';
+import { cancelOnAbort } from '../../model/cancel-on-abort.js';
+import type { ColumnType } from '../../model/project.js';
+import { identifier, qualified } from '../../model/sql-identifier.js';
+import { assertSwappable } from '../publish/assert-swappable.js';
+import { swapTable } from '../publish/swap-table.js';
+import { tableColumns } from '../schema/table-columns.js';
+import { markPublished, recordPublisher } from './claim-publication.js';
+import type { LedgerLine } from './ledger.js';
+import type { PublishResult, PublishWork } from './publish-resource.js';
+import { stageName, type StageName } from './stage-table.js';
+import { uniteColumns, type TypedTable } from './unite-columns.js';
+
+/** `replace`: a table of exactly these loads takes the place of the published one. */
+export async function publishBySwap(session: Session, work: PublishWork): Promise<PublishResult> {
+  const { options, publication, lines } = work;
+  const { database, schemas, resource, runId, signal } = options;
+  const target = { schema: schemas.raw, name: resource.table };
+  await assertSwappable(database, target);
+  const former = await tableColumns(session, target.schema, target.name);
+  const built = await cancelOnAbort(database, session, signal, () => build(session, work, target));
+  const columns = [...built.columns].map(([name, type]) => ({ name, type, header: name }));
+  const columnsAdded =
+    former === undefined ? [] : columns.filter(({ name }) => !former.has(name)).map(({ name }) => name);
+  const [counted] = await session.query<{ rows: number }>(
+    `SELECT count(*)::float8 AS rows FROM ${qualified(built.table.schema, built.table.name)}`,
+  );
+  const rows = counted?.rows ?? 0;
+  const result = { rows, table: `${target.schema}.${target.name}`, version: 0, columnsAdded };
+  await swapTable(database, {
+    staged: built.table,
+    target,
+    ...(signal && { signal }),
+    onWait: (waitingFor) => options.onProgress?.({ waiting: `for ${waitingFor}` }),
+    onSession: (swapping) => recordPublisher(swapping, publication),
+    async beforeCommit(swapping) {
+      await countDuplicates(swapping, built.duplicates);
+      result.version = await markPublished(swapping, publication, {
+        runId,
+        write: resource.write,
+        table: target,
+        loadIds: lines.map(({ loadId }) => loadId),
+        stagedIds: staged(lines).map(({ loadId }) => loadId),
+        displacedIds: await otherPublished(swapping, work),
+        columns,
+        columnsAdded,
+        rows,
+      });
+      for (const line of staged(lines)) await dropTable(swapping, stageName(schemas.stage, line.loadId));
+      await options.onPublish?.(swapping, { ...result });
+      await failpoint('publish.before-commit');
+    },
+  });
+  return { status: 'published', ...result };
+}
+
+interface Built extends TypedTable {
+  /** Rows of each load that a later load's row replaced. */
+  readonly duplicates: ReadonlyMap<string, number>;
+}
+
+async function build(session: Session, work: PublishWork, target: StageName): Promise<Built> {
+  const { lines, options } = work;
+  const [only] = lines;
+  if (lines.length === 1 && only?.status === 'staged') {
+    const table = stageName(options.schemas.stage, only.loadId);
+    // The stage becomes the table as it is; its defaults served COPY.
+    await session.execute(
+      `ALTER TABLE ${qualified(table.schema, table.name)} ALTER _load_id DROP DEFAULT, ALTER _loaded_at DROP DEFAULT`,
+    );
+    return { table, columns: readColumns(only), duplicates: new Map() };
+  }
+  return session.transaction(() => combine(session, work, target));
+}
+
+/** Staged loads come from their stages, published ones from the table they are in. */
+async function combine(session: Session, { lines, options }: PublishWork, target: StageName): Promise<Built> {
+  const { schemas, resource } = options;
+  const isThere = lines.some(({ status }) => status === 'published');
+  const published = isThere ? await tableColumns(session, target.schema, target.name) : undefined;
+  const sources: TypedTable[] = [
+    ...(published === undefined ? [] : [{ table: target, columns: keptColumns(published, lines) }]),
+    ...staged(lines).map((line) => ({ table: stageName(schemas.stage, line.loadId), columns: readColumns(line) })),
+  ];
+  const columns = await uniteColumns(session, sources, resource.columns);
+  const table = { schema: schemas.stage, name: `publish_${lines[0]?.loadId ?? 'nothing'}` };
+  await dropTable(session, table);
+  const own = [...columns].map(([name, type]) => `${identifier(name)} ${type}`).join(', ');
+  await session.execute(
+    `CREATE TABLE ${qualified(table.schema, table.name)} (${own}, _load_id bigint NOT NULL, _row_number bigint NOT NULL, _loaded_at timestamptz NOT NULL)`,
+  );
+  for (const source of sources) await copyRows(session, source, table, columns, source.table === target ? lines : []);
+  const duplicates =
+    resource.primaryKey.length === 0
+      ? new Map<string, number>()
+      : await keepLast(session, table, resource.primaryKey, lines);
+  return { table, columns, duplicates };
+}
+
+async function copyRows(
+  session: Session,
+  source: TypedTable,
+  table: StageName,
+  columns: ReadonlyMap<string, ColumnType>,
+  onlyLoads: readonly LedgerLine[],
+): Promise<void> {
+  const names = [...source.columns.keys()];
+  const into = [...names, '_load_id', '_row_number', '_loaded_at'].map(identifier).join(', ');
+  const values = [
+    ...names.map((name) => `${identifier(name)}::${columns.get(name)!}`),
+    '_load_id',
+    '_row_number',
+    '_loaded_at',
+  ].join(', ');
+  const filter = onlyLoads.length === 0 ? '' : `WHERE _load_id = ANY($1::bigint[])`;
+  await session.execute(
+    `INSERT INTO ${qualified(table.schema, table.name)} (${into}) SELECT ${values} FROM ${qualified(source.table.schema, source.table.name)} ${filter}`,
+    onlyLoads.length === 0 ? [] : [onlyLoads.map(({ loadId }) => loadId)],
+  );
+}
+
+/** Of rows with one key, that of the later load stays. */
+async function keepLast(
+  session: Session,
+  table: StageName,
+  primaryKey: readonly string[],
+  lines: readonly LedgerLine[],
+): Promise<Map<string, number>> {
+  const name = qualified(table.schema, table.name);
+  const gone = await session.query<{ loadId: string; rows: number }>(
+    `WITH gone AS (
+       DELETE FROM ${name} AS t USING (
+         SELECT _load_id, _row_number, row_number() OVER (PARTITION BY ${primaryKey.map(identifier).join(', ')}
+           ORDER BY array_position($1::bigint[], _load_id) DESC, _row_number DESC) AS place FROM ${name}) AS ranked
+       WHERE t._load_id = ranked._load_id AND t._row_number = ranked._row_number AND ranked.place > 1
+       RETURNING t._load_id)
+     SELECT _load_id AS "loadId", count(*)::float8 AS rows FROM gone GROUP BY _load_id`,
+    [lines.map(({ loadId }) => loadId)],
+  );
+  return new Map(gone.map(({ loadId, rows }) => [loadId, rows]));
+}
+
+async function countDuplicates(session: Session, duplicates: ReadonlyMap<string, number>): Promise<void> {
+  for (const [loadId, rows] of duplicates)
+    await session.execute(
+      'UPDATE plumbline.loads SET rows_loaded = rows_loaded - $2, rows_duplicate = rows_duplicate + $2 WHERE load_id = $1',
+      [loadId, rows],
+    );
+}
+
+async function otherPublished(session: Session, { options, lines }: PublishWork): Promise<string[]> {
+  const rows = await session.query<{ loadId: string }>(
+    `SELECT load_id AS "loadId" FROM plumbline.loads
+     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND load_id <> ALL($4::bigint[])`,
+    [options.env, options.project, options.resource.id, lines.map(({ loadId }) => loadId)],
+  );
+  return rows.map(({ loadId }) => loadId);
+}
+
+/** Columns that only displaced files had do not stay. */
+function keptColumns(
+  published: ReadonlyMap<string, ColumnType>,
+  lines: readonly LedgerLine[],
+): Map<string, ColumnType> {
+  const kept = new Set(lines.flatMap((line) => line.reader?.columns.map(({ name }) => name) ?? []));
+  return new Map([...published].filter(([name]) => kept.has(name)));
+}
+
+function readColumns(line: LedgerLine): Map<string, ColumnType> {
+  return new Map(line.reader?.columns.map(({ name, type }) => [name, type]));
+}
+
+function staged(lines: readonly LedgerLine[]): LedgerLine[] {
+  return lines.filter(({ status }) => status === 'staged');
+}
+
+async function dropTable(session: Session, table: StageName): Promise<void> {
+  await session.execute(`DROP TABLE IF EXISTS ${qualified(table.schema, table.name)}`);
+}

@@ -1,0 +1,141 @@
+import { TerminalError } from '../../errors.js';
+import { failpoint } from '../../failpoint.js';
+import type { Database, Session } from '../../model/database.js';
+import { ensureSchema } from '../../model/ensure-schema.js';
+import type { ResourceConfig, Schemas } from '../../model/project.js';
+import { assertKey } from './assert-key.js';
+import {
+  claimPublication,
+  publishedVersion,
+  releasePublication,
+  type Publication,
+  type PublishedVersion,
+} from './claim-publication.js';
+import { loadsById, type LedgerLine } from './ledger.js';
+import { LoadFencedError } from './load-fenced-error.js';
+import type { LoadResult } from './load-result.js';
+import { publishByRows } from './publish-by-rows.js';
+import { publishBySwap } from './publish-by-swap.js';
+
+export interface PublishOptions {
+  readonly database: Database;
+  readonly env: string;
+  readonly project: string;
+  readonly schemas: Schemas;
+  readonly resource: ResourceConfig;
+  /** In the order of the files: of two rows with one key the later load's wins. */
+  readonly loads: readonly Pick<LoadResult, 'loadId'>[];
+  readonly runId: string;
+  readonly signal?: AbortSignal;
+  /** `waiting`: whom the publication waits for: `for 2 older transactions: pid 12 (ann report, since …), …`. */
+  readonly onProgress?: (progress: { readonly waiting: string }) => void;
+  /**
+   * Runs in the publishing transaction, after the ledger's mark: what it writes is there if, and only if, the rows are;
+   * when it throws, nothing is published. Not called when the loads are `unchanged`. Called again, after a rollback,
+   * when a lock was not to be had.
+   */
+  readonly onPublish?: (session: Session, result: Publishing) => Promise<void>;
+}
+
+/** What is being published. */
+export type Publishing = Omit<PublishResult, 'status'>;
+
+/** Plain JSON. */
+export interface PublishResult {
+  /** `unchanged`: these loads were published before. */
+  readonly status: 'published' | 'unchanged';
+  /** Of the whole table. */
+  readonly rows: number;
+  /** `schema.table` */
+  readonly table: string;
+  /** Counts the publications of the resource from 1. */
+  readonly version: number;
+  readonly columnsAdded: readonly string[];
+}
+
+export interface PublishWork {
+  readonly options: PublishOptions;
+  readonly publication: Publication;
+  /** The loads in their order. */
+  readonly lines: readonly LedgerLine[];
+}
+
+/**
+ * Makes staged loads visible, all in one transaction: `replace` swaps in a table of exactly these loads, `append` adds
+ * their rows in place of the rows of former contents of the same files, `merge` writes them by primary key unless a
+ * newer load wrote that row. Idempotent: the same loads again are `unchanged`. The stages are gone afterwards.
+ *
+ * Terminal: `ELT_LOAD_UNKNOWN`, `ELT_PRIMARY_KEY_MISSING`, `ELT_TYPE_CHANGE`, those of `swapTable`. Transient: `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`,
+ * `ELT_PUBLISH_TIMEOUT`, PostgreSQL's own; and what `onPublish` throws. After an error the table is what it was.
+ */
+export async function publishResource(options: PublishOptions): Promise<PublishResult> {
+  const { database, resource, schemas } = options;
+  assertKey(resource);
+  await ensureSchema(database, schemas.raw);
+  const claimed: { publication?: Publication } = {};
+  try {
+    return await database.session(async (session) => {
+      const key = { env: options.env, project: options.project, resource: resource.id };
+      const publication = (claimed.publication = await claimPublication(session, key, options.signal));
+      const lines = await orderedLoads(session, options);
+      const current = await publishedVersion(session, publication);
+      if (current !== undefined && isPublished(resource, lines, current)) return unchanged(options, current);
+      refuseReplaced(resource, lines);
+      const work = { options, publication, lines };
+      const published =
+        resource.write === 'replace' ? await publishBySwap(session, work) : await publishByRows(session, work);
+      await failpoint('publish.after-commit');
+      return published;
+    });
+  } finally {
+    // Where PostgreSQL is gone, so is the connection that is named there.
+    if (claimed.publication !== undefined) await releasePublication(database, claimed.publication).catch(() => {});
+  }
+}
+
+async function orderedLoads(
+  session: Parameters<typeof loadsById>[0],
+  { loads, resource }: PublishOptions,
+): Promise<LedgerLine[]> {
+  const found = new Map(
+    (
+      await loadsById(
+        session,
+        loads.map(({ loadId }) => loadId),
+      )
+    ).map((line) => [line.loadId, line]),
+  );
+  return [...new Set(loads.map(({ loadId }) => loadId))].map((loadId) => {
+    const line = found.get(loadId);
+    if (line !== undefined && line.status !== 'loading' && line.status !== 'failed') return line;
+    throw new TerminalError(
+      'ELT_LOAD_UNKNOWN',
+      `Publishing ${resource.id} failed: load ${loadId} is ${line === undefined ? 'not in the ledger' : line.status}; expected staged or published.`,
+      { details: { loadId }, next: 'Run the load again.' },
+    );
+  });
+}
+
+function isPublished(resource: ResourceConfig, lines: readonly LedgerLine[], current: PublishedVersion): boolean {
+  if (lines.some(({ status }) => status !== 'published')) return false;
+  if (resource.write !== 'replace') return true;
+  const before = new Set(current.loadIds);
+  return lines.length === before.size && lines.every(({ loadId }) => before.has(loadId));
+}
+
+/** A load whose rows a newer publication took away belongs to an attempt that comes too late. */
+function refuseReplaced(resource: ResourceConfig, lines: readonly LedgerLine[]): void {
+  const late = lines.find(({ status }) => status === 'replaced');
+  if (late !== undefined)
+    throw new LoadFencedError(`Publication of load ${late.loadId} of ${resource.id}`, { loadId: late.loadId });
+}
+
+function unchanged({ schemas, resource }: PublishOptions, current: PublishedVersion): PublishResult {
+  return {
+    status: 'unchanged',
+    rows: current.rows,
+    table: `${schemas.raw}.${resource.table}`,
+    version: current.version,
+    columnsAdded: current.columnsAdded,
+  };
+}

@@ -1,0 +1,28 @@
+import type { Session } from '../../model/database.js';
+import { identifier, qualified } from '../../model/sql-identifier.js';
+import type { LoadColumn } from '../schema/column.js';
+
+export interface StageName {
+  readonly schema: string;
+  readonly name: string;
+}
+
+export function stageName(schema: string, loadId: string): StageName {
+  return { schema, name: `load_${loadId}` };
+}
+
+/** An empty stage for one load; a former one of that name goes. The load's metadata are defaults, so COPY need not carry them. */
+export async function createStage(
+  session: Session,
+  stage: StageName,
+  loadId: string,
+  columns: readonly LoadColumn[],
+): Promise<void> {
+  const table = qualified(stage.schema, stage.name);
+  const own = columns.map(({ name, type }) => `${identifier(name)} ${type}`).join(', ');
+  await session.execute(`DROP TABLE IF EXISTS ${table}`);
+  await session.execute(
+    `CREATE TABLE ${table} (${own}, _load_id bigint NOT NULL DEFAULT ${BigInt(loadId)}, _row_number bigint NOT NULL,
+       _loaded_at timestamptz NOT NULL DEFAULT now())`,
+  );
+}

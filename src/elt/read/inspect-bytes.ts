@@ -1,0 +1,66 @@
+import { TerminalError } from '../../errors.js';
+
+const GZIP = [0x1f, 0x8b];
+const PARQUET = Buffer.from('PAR1');
+
+export function isGzip(head: Buffer): boolean {
+  return head[0] === GZIP[0] && head[1] === GZIP[1];
+}
+
+export function isParquet(head: Buffer): boolean {
+  return head.subarray(0, 4).equals(PARQUET);
+}
+
+/**
+ * Refuses what cannot be UTF-8 text: `ELT_FILE_ENCODING` for UTF-16 and UTF-32, with or without their mark,
+ * `ELT_FILE_BINARY` for anything else with NUL bytes at its beginning. A retry does not help.
+ *
+ * @param head the first bytes, unpacked, up to 64 KiB
+ */
+export function assertText(head: Buffer, file: string, format: string): void {
+  const wide = wideEncoding(head);
+  if (wide !== undefined)
+    throw new TerminalError(
+      'ELT_FILE_ENCODING',
+      `Reading ${file} as ${format} failed: it is ${wide}; expected UTF-8.`,
+      {
+        at: { file, line: 1 },
+        next: `Convert it: iconv -f ${wide} -t UTF-8 '${file}'.`,
+      },
+    );
+  const start = head.subarray(0, 4096);
+  const known = isParquet(head)
+    ? 'Parquet'
+    : isGzip(head)
+      ? 'gzip'
+      : start.subarray(0, 4).toString('latin1') === 'PK\x03\x04'
+        ? 'a zip archive'
+        : undefined;
+  if (known === undefined && !start.includes(0)) return;
+  throw new TerminalError(
+    'ELT_FILE_BINARY',
+    `Reading ${file} as ${format} failed: it is ${known ?? 'binary data (it holds NUL bytes)'}; expected text.`,
+    {
+      at: { file, line: 1 },
+      next: 'Set `format` of the resource, or correct its `path`.',
+    },
+  );
+}
+
+function wideEncoding(head: Buffer): string | undefined {
+  if (head.length >= 4 && head.readUInt32LE(0) === 0x0000feff) return 'UTF-32LE';
+  if (head.length >= 4 && head.readUInt32BE(0) === 0x0000feff) return 'UTF-32BE';
+  if (head[0] === 0xff && head[1] === 0xfe) return 'UTF-16LE';
+  if (head[0] === 0xfe && head[1] === 0xff) return 'UTF-16BE';
+  // Without a mark: mostly-ASCII text has a NUL in every second byte.
+  const pairs = Math.min(head.length, 512) >> 1;
+  if (pairs < 2) return undefined;
+  let even = 0;
+  let odd = 0;
+  for (let pair = 0; pair < pairs; pair++) {
+    if (head[2 * pair] === 0) even++;
+    if (head[2 * pair + 1] === 0) odd++;
+  }
+  if (odd > 0.7 * pairs && even === 0) return 'UTF-16LE';
+  return even > 0.7 * pairs && odd === 0 ? 'UTF-16BE' : undefined;
+}

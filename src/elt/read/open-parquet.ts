@@ -1,0 +1,67 @@
+import type { DuckDBConnection } from '@duckdb/node-api';
+import { TerminalError } from '../../errors.js';
+import type { ColumnType } from '../../model/project.js';
+import { identifier, literal } from '../../model/sql-identifier.js';
+import type { RowSource } from './row-source.js';
+
+/** Describes a Parquet file: each column's type as the file states it, each value as exact text. Throws `ELT_FILE_MALFORMED`. */
+export async function openParquet(connection: DuckDBConnection, path: string, file: string): Promise<RowSource> {
+  const reader = `read_parquet(${literal(path)})`;
+  const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${reader}`).catch((error: unknown) => {
+    throw new TerminalError('ELT_FILE_MALFORMED', `Reading ${file} as Parquet failed: ${firstLine(error)}.`, {
+      at: { file },
+      next: 'Write the file again, or set `format` of the resource.',
+      cause: error,
+    });
+  });
+  const columns = described
+    .getRows()
+    .map(([name, type]) => ({ name: String(name), ...rendered(String(name), String(type)) }));
+  const counted = await connection.runAndReadAll(`SELECT count(*)::VARCHAR FROM ${reader}`);
+  const rows = Number(counted.getRows()[0]?.[0] ?? 0);
+  if (rows === 0)
+    throw new TerminalError(
+      'ELT_FILE_HEADER_ONLY',
+      `Reading ${file} failed: it has ${columns.length} columns and 0 rows; expected at least one row.`,
+      {
+        at: { file },
+        next: 'Remove the file from the path or glob, or let its producer finish. The table keeps its former rows.',
+      },
+    );
+  return {
+    headers: columns.map(({ name }) => name),
+    relation: `(SELECT ${columns.map(({ text }, index) => `${text} AS c${index}`).join(', ')} FROM ${reader})`,
+    types: columns.map(({ type }) => type),
+    allowed: columns.map(() => undefined),
+    rows,
+    faults: [],
+    lineOf: () => null,
+    extraMemoryMb: 128,
+    dialect: { format: 'parquet' },
+  };
+}
+
+function rendered(name: string, duckType: string): { type: ColumnType; text: string } {
+  const column = identifier(name);
+  const plain = `${column}::VARCHAR`;
+  const decimal = /^DECIMAL\((\d+),(\d+)\)$/.exec(duckType);
+  if (decimal !== null) return { type: `numeric(${Number(decimal[1])},${Number(decimal[2])})`, text: plain };
+  if (/^U?(TINYINT|SMALLINT|INTEGER)$|^BIGINT$/.test(duckType)) return { type: 'bigint', text: plain };
+  if (/^(UBIGINT|U?HUGEINT)$/.test(duckType)) return { type: 'numeric', text: plain };
+  // A float is a double exactly; its own shortest text is not that double.
+  if (duckType === 'FLOAT' || duckType === 'DOUBLE')
+    return { type: 'double precision', text: `${column}::DOUBLE::VARCHAR` };
+  if (duckType === 'BOOLEAN') return { type: 'boolean', text: plain };
+  if (duckType === 'DATE') return { type: 'date', text: plain };
+  if (duckType === 'TIME') return { type: 'time', text: plain };
+  if (duckType === 'TIMESTAMP WITH TIME ZONE') return { type: 'timestamptz', text: plain };
+  if (/^TIMESTAMP(_S|_MS|_NS)?$/.test(duckType)) return { type: 'timestamp', text: plain };
+  if (duckType === 'UUID') return { type: 'uuid', text: plain };
+  if (duckType === 'BLOB') return { type: 'bytea', text: `'\\x' || lower(hex(${column}))` };
+  if (/\[\d*\]$|^(STRUCT|MAP|UNION|JSON)/.test(duckType)) return { type: 'jsonb', text: `to_json(${column})::VARCHAR` };
+  return { type: 'text', text: plain };
+}
+
+function firstLine(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0]!.replace(/\.$/, '');
+}

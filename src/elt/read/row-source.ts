@@ -1,0 +1,22 @@
+import type { ColumnType } from '../../model/project.js';
+import type { RowFault } from './row-fault.js';
+
+/** A file ready to be read by DuckDB: every column as text, NULL where the file has none. */
+export interface RowSource {
+  readonly headers: readonly string[];
+  /** What stands behind FROM; its columns are c0, c1 … in the order of `headers`. Rows come in the order of the file. */
+  readonly relation: string;
+  /** Types that the file itself states (Parquet, JSON); the rest is inferred from the text. */
+  readonly types: readonly (ColumnType | undefined)[];
+  /** Types that inference may choose for a column; undefined for any. */
+  readonly allowed: readonly (readonly ColumnType[] | undefined)[];
+  /** Data rows, faulty ones included. */
+  readonly rows: number;
+  /** Rows that `relation` leaves out, in order. */
+  readonly faults: readonly RowFault[];
+  readonly lineOf: (row: number) => number | null;
+  /** Memory for buffers beyond the usual. */
+  readonly extraMemoryMb: number;
+  /** How it is read, as the ledger keeps it. */
+  readonly dialect: Readonly<Record<string, unknown>>;
+}

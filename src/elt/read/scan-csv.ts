@@ -1,0 +1,185 @@
+import { isUtf8 } from 'node:buffer';
+import { TerminalError } from '../../errors.js';
+import { fieldsOf, recordAt, type CsvDialect, type CsvField, type RecordShape } from './csv-record.js';
+import { sniffDialect } from './csv-dialect.js';
+import { assertText } from './inspect-bytes.js';
+import { LineIndex } from './line-index.js';
+import { openBytes, type ByteSource } from './open-bytes.js';
+import { keptText, type RowFault } from './row-fault.js';
+import { headerOnly } from './header-only.js';
+
+export interface CsvScan {
+  readonly dialect: CsvDialect;
+  readonly headers: readonly string[];
+  /** Data rows, the faulty ones included. */
+  readonly rows: number;
+  /** In the order of rows. */
+  readonly faults: readonly RowFault[];
+  readonly lines: LineIndex;
+  /** DuckDB reads the file as it is to the same rows; else a cleaned copy is needed. */
+  readonly clean: boolean;
+  readonly longestRecordBytes: number;
+  /** How the records of a clean file end. */
+  readonly newLine: '\n' | '\r\n';
+  /** Some value holds a line end. */
+  readonly multiLine: boolean;
+}
+
+export interface ScanOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Skips sniffing. */
+  readonly dialect?: CsvDialect;
+  /** Receives the fields of every well-formed row, in order. */
+  readonly onRow?: (fields: readonly CsvField[]) => void;
+  /** Called between chunks of the file; reading waits for it. */
+  readonly onChunk?: () => Promise<void>;
+}
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const HEAD_BYTES = 1 << 16;
+/** A longer record is a fault: most often a quotation mark that nothing closes. */
+export const MAX_RECORD_BYTES = 16 << 20;
+
+/**
+ * Reads a CSV file once, record by record: its dialect, header, number of rows, and the rows that are none (too many
+ * or too few fields, broken quoting, not UTF-8, a NUL) with their lines. O(bytes) time, O(longest record + faults) memory.
+ * Throws `ELT_FILE_EMPTY`, `ELT_FILE_HEADER_ONLY`, `ELT_FILE_ENCODING`, `ELT_FILE_BINARY`, `ELT_GZIP_BROKEN`; a retry does not help.
+ */
+export async function scanCsv(source: ByteSource, options: ScanOptions = {}): Promise<CsvScan> {
+  const scan = await scanOnce(source, options);
+  // Broken quoting and not one well-quoted value: the marks are part of the text.
+  if (options.dialect === undefined && scan.brokenQuotes > 0 && scan.quotedFields === 0)
+    return scanOnce(source, { ...options, dialect: { ...scan.dialect, quote: false } });
+  return scan;
+}
+
+interface ScanState extends CsvScan {
+  readonly brokenQuotes: number;
+  readonly quotedFields: number;
+}
+
+async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanState> {
+  let dialect = options.dialect;
+  let headers: string[] | undefined;
+  const faults: RowFault[] = [];
+  const lines = new LineIndex();
+  const totals = {
+    rows: 0,
+    line: 1,
+    longest: 0,
+    innerLines: 0,
+    returns: 0,
+    plainEnds: 0,
+    brokenQuotes: 0,
+    quotedFields: 0,
+  };
+  let clean = true;
+
+  const take = (buffer: Buffer, start: number, shape: RecordShape, sound: boolean): void => {
+    const end =
+      shape.end > start && buffer[shape.end - 1] === 13 && dialect!.lineEnd === 10 ? shape.end - 1 : shape.end;
+    const record = buffer.subarray(start, end);
+    const line = totals.line;
+    if (end < shape.end) totals.returns++;
+    else if (shape.end < buffer.length) totals.plainEnds++;
+    totals.line += 1 + shape.innerLines;
+    totals.longest = Math.max(totals.longest, record.length);
+    totals.quotedFields += shape.quoted;
+    totals.innerLines += shape.innerLines;
+    if (headers === undefined) {
+      if (record.length === 0) {
+        clean = false;
+        return;
+      }
+      if (shape.fault !== undefined || !isUtf8(record)) throw badHeader(source.file, line, shape.fault);
+      headers = fieldsOf(record, dialect!).map((field) => field.text);
+      return;
+    }
+    if (record.length === 0 && headers.length > 1) {
+      clean = false;
+      return;
+    }
+    const row = ++totals.rows;
+    lines.add(row, line);
+    if (shape.fault !== undefined) totals.brokenQuotes++;
+    const reason = shape.fault ?? faultOf(record, shape.fields, headers.length, sound);
+    if (reason !== undefined) {
+      faults.push({ row, line, column: null, value: null, reason, raw: keptText(record.toString('utf8')) });
+      clean = false;
+    } else if (shape.bareReturn) clean = false;
+    if (reason === undefined && options.onRow !== undefined) options.onRow(fieldsOf(record, dialect!));
+  };
+
+  let rest: Buffer = Buffer.alloc(0);
+  let started = false;
+  const consume = async (chunk: Buffer, last: boolean): Promise<void> => {
+    let buffer: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    if (!started) {
+      if (buffer.length < HEAD_BYTES && !last) {
+        rest = buffer;
+        return;
+      }
+      started = true;
+      if (buffer.length === 0) throw emptyFile(source.file);
+      assertText(buffer.subarray(0, HEAD_BYTES), source.file, 'CSV');
+      if (buffer.subarray(0, 3).equals(BYTE_ORDER_MARK)) buffer = buffer.subarray(3);
+      dialect ??= sniffDialect(buffer.subarray(0, HEAD_BYTES), last && buffer.length <= HEAD_BYTES);
+      if (dialect.lineEnd === 13) clean = false;
+    }
+    // One look at the whole chunk; only a chunk with something odd in it is looked at record by record.
+    const records = last ? buffer : buffer.subarray(0, buffer.lastIndexOf(dialect!.lineEnd) + 1);
+    const sound = isUtf8(records) && !records.includes(0);
+    let start = 0;
+    while (start < buffer.length) {
+      const shape = recordAt(buffer, start, dialect!, last || buffer.length - start > MAX_RECORD_BYTES);
+      if (shape === undefined) break;
+      take(buffer, start, shape, sound);
+      start = shape.end + 1;
+    }
+    rest = buffer.subarray(start);
+    await options.onChunk?.();
+  };
+
+  for await (const chunk of openBytes(source, options.signal)) await consume(chunk, false);
+  await consume(Buffer.alloc(0), true);
+  if (headers === undefined) throw emptyFile(source.file);
+  if (totals.rows === 0) throw headerOnly(source.file);
+  return {
+    dialect: dialect!,
+    headers,
+    rows: totals.rows,
+    faults,
+    lines,
+    clean: clean && (totals.returns === 0 || totals.plainEnds === 0),
+    newLine: totals.returns > 0 ? '\r\n' : '\n',
+    longestRecordBytes: totals.longest,
+    multiLine: totals.innerLines > 0,
+    brokenQuotes: totals.brokenQuotes,
+    quotedFields: totals.quotedFields,
+  };
+}
+
+function faultOf(record: Buffer, fields: number, expected: number, sound: boolean): string | undefined {
+  if (fields !== expected) return `too ${fields > expected ? 'many' : 'few'} fields: ${fields}, expected ${expected}`;
+  if (sound) return undefined;
+  if (!isUtf8(record)) return 'not valid UTF-8';
+  return record.includes(0) ? 'holds a NUL character, which PostgreSQL cannot store' : undefined;
+}
+
+function emptyFile(file: string): TerminalError {
+  return new TerminalError('ELT_FILE_EMPTY', `Reading ${file} failed: it is empty; expected a header and rows.`, {
+    at: { file },
+    next: 'Remove the file from the path or glob, or let its producer finish. The table keeps its former rows.',
+  });
+}
+
+function badHeader(file: string, line: number, fault: string | undefined): TerminalError {
+  return new TerminalError(
+    'ELT_FILE_MALFORMED',
+    `Reading the header of ${file} failed: ${fault ?? 'it is not valid UTF-8'}.`,
+    {
+      at: { file, line },
+      next: 'Correct the first line of the file.',
+    },
+  );
+}

@@ -1,0 +1,11 @@
+import type { ColumnType } from '../../model/project.js';
+
+/** A column of a loaded table. `header` is its name in the file, where that differs from `name`. */
+export interface LoadColumn {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly header: string;
+}
+
+/** Columns that every loaded table has beside the file's own. */
+export const metadataColumns = ['_load_id', '_row_number', '_loaded_at'] as const;

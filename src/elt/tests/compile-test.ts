@@ -1,0 +1,120 @@
+import { TerminalError } from '../../errors.js';
+import type { DataTest } from '../../model/project.js';
+import { renderSql } from '../../model/render-sql.js';
+import { identifier, literal, qualified } from '../../model/sql-identifier.js';
+import { singleStatement } from '../transform/single-statement.js';
+
+/** Stands for the table under test until it is known: `sql.replaceAll(TABLE_UNDER_TEST, …)`. */
+export const TABLE_UNDER_TEST = qualified('plumbline', 'table under test');
+
+export interface CompiledTest {
+  /** `unique(hour_at)`, as reports show it. */
+  readonly name: string;
+  readonly kind: DataTest['kind'];
+  /** Gives the failing rows (for `unique` and `accepted_values`: the failing values); none when the test passes. */
+  readonly sql: string;
+  readonly at: { readonly file: string; readonly line: number };
+  /** Transforms and resources the test reads beside its table. */
+  readonly refs: readonly string[];
+  readonly sources: readonly string[];
+}
+
+export interface TestContext {
+  /** The transform that the tests belong to; `ref` to it means the table under test. */
+  readonly name: string;
+  readonly refs: ReadonlyMap<string, string>;
+  readonly sources: ReadonlyMap<string, string>;
+}
+
+/**
+ * One SQL for each test, with the meaning dbt gives it: NULL passes `unique`, `accepted_values` and `relationships`.
+ * `not_null` of several columns is one test a column. Throws `SQL_UNKNOWN_REF` or `SQL_TEMPLATE` with the test's place.
+ */
+export function compileTest(test: DataTest, context: TestContext): CompiledTest[] {
+  const compiled = (name: string, sql: string, refs: string[] = [], sources: string[] = []): CompiledTest => ({
+    name: `${test.kind}(${name})`,
+    kind: test.kind,
+    sql,
+    at: test.at,
+    refs: refs.filter((ref) => ref !== context.name),
+    sources,
+  });
+  switch (test.kind) {
+    case 'not_null':
+      return test.columns.map((column) =>
+        compiled(column, `SELECT * FROM ${TABLE_UNDER_TEST} WHERE ${identifier(column)} IS NULL`),
+      );
+    case 'unique': {
+      const columns = test.columns.map(identifier);
+      const filled = columns.map((column) => `${column} IS NOT NULL`).join(' AND ');
+      return [
+        compiled(
+          test.columns.join(', '),
+          `SELECT ${columns.join(', ')}, count(*) AS occurrences FROM ${TABLE_UNDER_TEST} WHERE ${filled} ` +
+            `GROUP BY ${columns.join(', ')} HAVING count(*) > 1`,
+        ),
+      ];
+    }
+    case 'accepted_values': {
+      // Untyped literals, as dbt writes them: PostgreSQL reads them as the column's own type.
+      const values = test.values.map((value) => literal(String(value))).join(', ');
+      const column = identifier(test.column);
+      const refused = values === '' ? `${column} IS NOT NULL` : `${column} NOT IN (${values})`;
+      return [
+        compiled(
+          test.column,
+          `SELECT ${column}, count(*) AS occurrences FROM ${TABLE_UNDER_TEST} WHERE ${refused} GROUP BY ${column}`,
+        ),
+      ];
+    }
+    case 'relationships': {
+      const target = renderAt(test, `{{ ${refOrSource(test.to, context)} }}`, context);
+      return [
+        compiled(
+          `${test.column} → ${test.to}.${test.field}`,
+          `SELECT child.* FROM ${TABLE_UNDER_TEST} AS child WHERE child.${identifier(test.column)} IS NOT NULL ` +
+            `AND NOT EXISTS (SELECT FROM ${target.sql} AS parent ` +
+            `WHERE parent.${identifier(test.field)} = child.${identifier(test.column)})`,
+          target.refs,
+          target.sources,
+        ),
+      ];
+    }
+    case 'row_count': {
+      const limits = [
+        ...(test.min === undefined ? [] : [`count(*) < ${BigInt(test.min)}`]),
+        ...(test.max === undefined ? [] : [`count(*) > ${BigInt(test.max)}`]),
+      ];
+      const bounds = `${test.min ?? 0}..${test.max ?? ''}`;
+      const having = limits.length === 0 ? 'false' : limits.join(' OR ');
+      return [compiled(bounds, `SELECT count(*) AS rows FROM ${TABLE_UNDER_TEST} HAVING ${having}`)];
+    }
+    case 'sql': {
+      const { sql, refs, sources, lines } = renderAt(test, test.sql, context);
+      return [compiled(test.name, singleStatement(sql, test.at.file, lines), refs, sources)];
+    }
+  }
+}
+
+function refOrSource(name: string, { refs, sources }: TestContext): string {
+  return !refs.has(name) && (sources.has(name) || sources.has(`${name}.${name}`))
+    ? `source(${JSON.stringify(name).replace('.', '", "')})`
+    : `ref(${JSON.stringify(name)})`;
+}
+
+/** The place of an error is the test's own: its SQL may stand anywhere in plumbline.yaml. */
+function renderAt(test: DataTest, sql: string, context: TestContext): ReturnType<typeof renderSql> {
+  const refs = new Map(context.refs).set(context.name, TABLE_UNDER_TEST);
+  const file = { name: context.name, file: test.at.file, sql };
+  try {
+    return renderSql(file, { refs, sources: context.sources, self: TABLE_UNDER_TEST });
+  } catch (error) {
+    if (!(error instanceof TerminalError)) throw error;
+    const { code, message, details, next } = error;
+    throw new TerminalError(code, `Test ${test.kind} of ${context.name}: ${message}`, {
+      details,
+      at: test.at,
+      ...(next !== undefined && { next }),
+    });
+  }
+}

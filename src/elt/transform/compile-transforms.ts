@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { TerminalError } from '../../errors.js';
+import type { ResourceConfig, Schemas, TransformFile } from '../../model/project.js';
+import { refNames, sourceNames } from '../../model/relation-names.js';
+import { renderSql } from '../../model/render-sql.js';
+import { compileTest, type CompiledTest } from '../tests/compile-test.js';
+import { singleStatement } from './single-statement.js';
+
+export interface TransformNode {
+  readonly name: string;
+  readonly file: string;
+  readonly kind: 'view' | 'table';
+  /** One SELECT whose line numbers are the user's own. */
+  readonly sql: string;
+  /** User's line (from 1) for each line of `sql`. */
+  readonly lines: readonly number[];
+  /** Transforms that have to be published before: through `ref` in the SELECT or in a test. Sorted. */
+  readonly deps: readonly string[];
+  /** Ids of the resources read. Sorted. */
+  readonly sources: readonly string[];
+  readonly tests: readonly CompiledTest[];
+  /** SHA-256 over the compiled SQL, the kind and the tests. */
+  readonly digest: string;
+}
+
+export interface TransformGraph {
+  /** Each node after those it needs. */
+  readonly nodes: readonly TransformNode[];
+  /** Names in groups: a group needs only earlier ones, its members may run at the same time. */
+  readonly levels: readonly (readonly string[])[];
+}
+
+export interface CompileOptions {
+  readonly transforms: readonly TransformFile[];
+  readonly schemas: Schemas;
+  readonly resources: readonly ResourceConfig[];
+  readonly interval?: { readonly start: string; readonly end: string };
+}
+
+/**
+ * Renders every transform and its tests and puts them in order. Touches no database.
+ * Throws `SQL_UNKNOWN_REF`, `SQL_TEMPLATE`, `ELT_SQL_NOT_A_SELECT`, `ELT_SQL_CYCLE` or `ELT_SQL_DUPLICATE`, all with
+ * the user's file; a retry gives the same.
+ */
+export function compileTransforms({ transforms, schemas, resources, interval }: CompileOptions): TransformGraph {
+  assertDistinct(transforms);
+  const refs = refNames(schemas, transforms);
+  const sources = sourceNames(schemas, resources);
+  const nodes = transforms.map((file): TransformNode => {
+    const rendered = renderSql(file, {
+      refs,
+      sources,
+      self: refs.get(file.name)!,
+      ...(interval === undefined ? {} : { interval }),
+    });
+    const sql = singleStatement(rendered.sql, file.file, rendered.lines);
+    const tests = file.tests.flatMap((test) => compileTest(test, { name: file.name, refs, sources }));
+    const kind = file.materialized;
+    return {
+      name: file.name,
+      file: file.file,
+      kind,
+      sql,
+      lines: rendered.lines,
+      deps: distinct([...rendered.refs, ...tests.flatMap((test) => test.refs)]),
+      sources: distinct([...rendered.sources, ...tests.flatMap((test) => test.sources)]),
+      tests,
+      digest: createHash('sha256')
+        .update(JSON.stringify([kind, sql, tests.map((test) => test.sql)]))
+        .digest('hex'),
+    };
+  });
+  const levels = intoLevels(nodes);
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  return { nodes: levels.flat().map((name) => byName.get(name)!), levels };
+}
+
+function assertDistinct(transforms: readonly TransformFile[]): void {
+  const files = new Map<string, string>();
+  for (const { name, file } of transforms) {
+    const other = files.get(name);
+    if (other !== undefined) {
+      throw new TerminalError('ELT_SQL_DUPLICATE', `${file} and ${other} both give the table ${name}.`, {
+        at: { file },
+        next: 'Rename one of the files: a table is named after its file.',
+      });
+    }
+    files.set(name, file);
+  }
+}
+
+function intoLevels(nodes: readonly TransformNode[]): string[][] {
+  const levels: string[][] = [];
+  const done = new Set<string>();
+  let rest = [...nodes];
+  while (rest.length > 0) {
+    const ready = rest.filter((node) => node.deps.every((dep) => done.has(dep))).map((node) => node.name);
+    if (ready.length === 0) throw cycleError(rest);
+    levels.push(ready.sort());
+    for (const name of ready) done.add(name);
+    rest = rest.filter((node) => !done.has(node.name));
+  }
+  return levels;
+}
+
+/** Every node of `rest` needs another of `rest`, so following the needs must come back to a node. */
+function cycleError(rest: readonly TransformNode[]): TerminalError {
+  const byName = new Map(rest.map((node) => [node.name, node]));
+  const path: string[] = [];
+  let name = rest[0]!.name;
+  while (!path.includes(name)) {
+    path.push(name);
+    name = byName.get(name)!.deps.find((dep) => byName.has(dep))!;
+  }
+  const circle = [...path.slice(path.indexOf(name)), name];
+  return new TerminalError('ELT_SQL_CYCLE', `Transforms refer to each other in a circle: ${circle.join(' → ')}.`, {
+    at: { file: byName.get(name)!.file },
+    details: { cycle: circle },
+    next: 'Take one of these `ref` out, or move what both need into a transform of its own.',
+  });
+}
+
+function distinct(names: readonly string[]): string[] {
+  return [...new Set(names)].sort();
+}

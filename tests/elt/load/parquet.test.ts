@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { literal } from '../../../src/model/sql-identifier.js';
+import { openWorkbench, resourceOf, type Workbench } from './workbench.js';
+
+let bench: Workbench;
+beforeAll(async () => {
+  bench = await openWorkbench();
+});
+afterAll(() => bench.close());
+
+async function writeParquet(name: string, select: string): Promise<void> {
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  await connection.run(`SET TimeZone = 'UTC'; COPY (${select}) TO ${literal(join(bench.root, name))} (FORMAT parquet)`);
+  connection.closeSync();
+  instance.closeSync();
+}
+
+test('every type of a Parquet file arrives exactly', async () => {
+  await writeParquet(
+    'types.parquet',
+    `SELECT 9007199254740993::BIGINT AS i, 18446744073709551615::UBIGINT AS u, 12345678901234567890.123456789::DECIMAL(38,9) AS n,
+       0.1::FLOAT AS f, 'nan'::DOUBLE AS d, true AS b, '' AS s, DATE '2024-02-29' AS day, TIMESTAMP '2024-02-29 12:00:00.000001' AS at,
+       TIMESTAMPTZ '2024-02-29 12:00:00+05' AS zoned, '\\xDE\\xAD\\x00'::BLOB AS raw, {'a': [1, 2], 'b': 'x'} AS o, TIME '23:59:59' AS t,
+       'a"b'||chr(9)||chr(10)||'\\' AS odd, NULL::INTEGER AS nothing, 1::UTINYINT AS "x""; drop table y;--"`,
+  );
+  const { loads } = await bench.run(resourceOf({ path: 'types.parquet', id: 'p', table: 'p' }));
+  expect(loads[0]!.columns.map(({ type }) => type)).toEqual([
+    'bigint', 'numeric', 'numeric(38,9)', 'double precision', 'double precision', 'boolean', 'text', 'date', 'timestamp',
+    'timestamptz', 'bytea', 'jsonb', 'time', 'text', 'bigint', 'bigint',
+  ]); // prettier-ignore
+  const select = loads[0]!.columns.map(({ name }) => `"${name.replaceAll('"', '""')}"::text`).join(', ');
+  const [row] = await bench.database.query<{ values: unknown }>(
+    `SELECT ARRAY[${select}] AS values FROM demo_dev_raw.p`,
+  );
+  expect(row!.values).toEqual([
+    '9007199254740993', '18446744073709551615', '12345678901234567890.123456789', '0.10000000149011612', 'NaN', 'true', '',
+    '2024-02-29', '2024-02-29 12:00:00.000001', '2024-02-29 07:00:00+00', '\\xdead00', '{"a": [1, 2], "b": "x"}', '23:59:59',
+    'a"b\t\n\\', null, '1',
+  ]); // prettier-ignore
+});
+
+test('times of nanoseconds that PostgreSQL would round are quarantined, by row', async () => {
+  await writeParquet(
+    'nanos.parquet',
+    `SELECT unnest([TIMESTAMP_NS '2024-01-01 00:00:00.123456', TIMESTAMP_NS '2024-01-01 00:00:00.123456789']) AS at`,
+  );
+  const { loads } = await bench.run(
+    resourceOf({ path: 'nanos.parquet', id: 'ns', table: 'ns', maxRejectedShare: 0.5 }),
+  );
+  expect(loads[0]).toMatchObject({ rowsLoaded: 1, rowsRejected: 1 });
+  expect(
+    await bench.database.query(
+      'SELECT row_number::int AS row, line, column_name AS "column", value FROM plumbline.rejects WHERE load_id = $1',
+      [loads[0]!.loadId],
+    ),
+  ).toEqual([{ row: 2, line: null, column: 'at', value: '2024-01-01 00:00:00.123456789' }]);
+});
+
+test('rows keep their numbers over many row groups', async () => {
+  await writeParquet('many.parquet', 'SELECT range AS id FROM range(300000)');
+  const { published } = await bench.run(resourceOf({ path: 'many.parquet', id: 'many', table: 'many' }));
+  expect(published.rows).toBe(300_000);
+  expect(await bench.database.query('SELECT bool_and(_row_number = id + 1) AS ordered FROM demo_dev_raw.many')).toEqual(
+    [{ ordered: true }],
+  );
+});
+
+test('a file without rows is refused', async () => {
+  await writeParquet('none.parquet', 'SELECT 1 AS id WHERE false');
+  await expect(bench.run(resourceOf({ path: 'none.parquet', id: 'none', table: 'none' }))).rejects.toMatchObject({
+    code: 'ELT_FILE_HEADER_ONLY',
+  });
+});

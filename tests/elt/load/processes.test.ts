@@ -1,0 +1,164 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { ResourceConfig } from '../../../src/model/project.js';
+import { openWorkbench, resourceOf, schemas, type Workbench } from './workbench.js';
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
+const compiled = join(repository, '.plumbline', `test-build-${process.pid}`);
+const ROWS = 2_000;
+
+let bench: Workbench;
+beforeAll(async () => {
+  const tsc = join(repository, 'node_modules/typescript/bin/tsc');
+  const options = [
+    '--noCheck',
+    '--incremental',
+    'false',
+    '--tsBuildInfoFile',
+    'null',
+    '--declaration',
+    'false',
+    '--sourceMap',
+    'false',
+  ];
+  await promisify(execFile)(process.execPath, [
+    tsc,
+    '-p',
+    join(repository, 'tsconfig.json'),
+    '--outDir',
+    compiled,
+    ...options,
+  ]);
+  bench = await openWorkbench();
+}, 120_000);
+afterAll(async () => {
+  await bench.close();
+  await rm(compiled, { recursive: true, force: true });
+});
+
+interface Writer {
+  readonly child: ChildProcess;
+  readonly output: Promise<string>;
+  readonly log: string;
+}
+
+function startWriter(resource: ResourceConfig, runId: string, failpoint?: string): Writer {
+  const log = join(bench.root, `${resource.id}.failpoints`);
+  const settings = {
+    url: bench.url,
+    storeFolder: bench.storeFolder,
+    root: bench.root,
+    schemas,
+    resource,
+    runId,
+    chunkRows: 500,
+  };
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('load-writer.mjs', import.meta.url)), compiled, JSON.stringify(settings)],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        ...process.env,
+        ...(failpoint !== undefined && { PLUMBLINE_FAILPOINTS: failpoint, PLUMBLINE_FAILPOINT_LOG: log }),
+      },
+    },
+  );
+  const output = (async () => {
+    let text = '';
+    for await (const chunk of child.stdout) text += String(chunk);
+    return text;
+  })();
+  return { child, output, log };
+}
+
+async function prepare(name: string, write: ResourceConfig['write']): Promise<ResourceConfig> {
+  const resource = resourceOf({ id: name, source: name, table: name, path: `${name}.csv`, write, primaryKey: ['id'] });
+  const csv = (version: string) =>
+    `id,v\n${Array.from({ length: ROWS }, (_, index) => `${index},${version}${index}`).join('\n')}\n`;
+  await writeFile(join(bench.root, resource.path), csv('a'));
+  await bench.run(resource);
+  await writeFile(join(bench.root, resource.path), csv('b'));
+  return resource;
+}
+
+async function checkTable(name: string): Promise<void> {
+  expect(
+    await bench.database.query(
+      `SELECT count(*)::int AS rows, md5(string_agg(id || v, ',' ORDER BY id)) = (SELECT md5(string_agg(i || 'b' || i, ',' ORDER BY i)) FROM generate_series(0, ${ROWS - 1}) AS i) AS same FROM demo_dev_raw."${name}"`,
+    ),
+  ).toEqual([{ rows: ROWS, same: true }]);
+  expect(await bench.stages()).toEqual([]);
+  expect(
+    await bench.database.query(
+      'SELECT count(*)::int AS versions FROM plumbline.resource_versions WHERE resource = $1',
+      [name],
+    ),
+  ).toEqual([{ versions: 2 }]);
+}
+
+const points = [
+  'load.after-copy@2',
+  'load.before-commit@2',
+  'load.after-commit@2',
+  'publish.before-commit',
+  'publish.after-commit',
+  'swap.before-commit',
+];
+
+test.each(points.map((point) => [point] as const))(
+  'a process killed at %s: the next one finishes exactly',
+  async (point) => {
+    const [name, at] = point.split('@');
+    const resource = await prepare(
+      `kill_${name!.replaceAll(/\W/g, '_')}`,
+      name!.startsWith('swap') ? 'replace' : 'append',
+    );
+    const killed = startWriter(resource, 'run-2', `${name}=kill${at === undefined ? '' : `@${at}`}`);
+    await once(killed.child, 'exit');
+    expect(killed.child.signalCode).toBe('SIGKILL');
+    expect(await readFile(killed.log, 'utf8')).toBe(`${name}\n`);
+    const heir = startWriter(resource, 'run-2');
+    expect(JSON.parse(await heir.output)).toMatchObject({ rows: ROWS, version: 2 });
+    await checkTable(resource.table);
+  },
+);
+
+const frozenPoints = [
+  ['load.after-copy@2', 'append'],
+  ['load.before-commit@2', 'append'],
+  ['publish.before-commit', 'merge'],
+  ['publish.before-commit', 'replace'],
+] as const;
+
+test.each(frozenPoints)(
+  'a process frozen at %s of %s: the next one finishes in 15 s, thawing changes nothing',
+  async (point, write) => {
+    const [name, at] = point.split('@');
+    const resource = await prepare(`stop_${write}_${name!.replaceAll(/\W/g, '_')}`, write);
+    const frozen = startWriter(resource, 'run-2', `${name}=stop${at === undefined ? '' : `@${at}`}`);
+    try {
+      while (!(await isStopped(frozen.child.pid!))) await sleep(50);
+      const started = Date.now();
+      const heir = startWriter(resource, 'run-2');
+      expect(JSON.parse(await heir.output)).toMatchObject({ rows: ROWS, version: 2 });
+      expect(Date.now() - started).toBeLessThan(15_000);
+      await checkTable(resource.table);
+    } finally {
+      frozen.child.kill('SIGCONT');
+    }
+    expect(JSON.parse(await frozen.output)).toHaveProperty('code');
+    await checkTable(resource.table);
+  },
+);
+
+async function isStopped(pid: number): Promise<boolean> {
+  const { stdout } = await promisify(execFile)('ps', ['-o', 'state=', '-p', String(pid)]);
+  return stdout.trim().startsWith('T');
+}
