@@ -1,0 +1,243 @@
+import { describe, expect, it } from 'vitest';
+import { findAdditiveIdentities } from '../../../src/features/leakage/additive-identity.js';
+import { findLeakage } from '../../../src/features/leakage/check-leakage.js';
+import { averageRanks, heldOutScore, rankCorrelation } from '../../../src/features/leakage/held-out-score.js';
+import type { NumberFeature } from '../../../src/features/leakage/leak-report.js';
+import type { Task, TrainingSet } from '../../../src/model/training-set.js';
+import type { Column, ColumnTable } from '../../../src/table/column-table.js';
+
+const DAY = 86_400_000;
+
+/** A Park–Miller generator: the same numbers on every run. */
+function randomOf(seed: number): () => number {
+  let state = seed;
+  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
+}
+
+/** `rows` days of one entity, the last fifth held out. */
+function setOf(target: Float64Array, features: Record<string, Float64Array | string[]>, task: Task = 'regression') {
+  const rows = target.length;
+  const columns = new Map<string, Column>([
+    ['entity', { kind: 'text', values: new Array<string>(rows).fill('a') }],
+    ['day', { kind: 'time', values: Float64Array.from({ length: rows }, (_v, row) => row * DAY) }],
+  ]);
+  for (const [name, values] of Object.entries(features))
+    columns.set(name, values instanceof Float64Array ? { kind: 'number', values } : { kind: 'text', values });
+  columns.set('y', { kind: 'number', values: target });
+  columns.set('_split', {
+    kind: 'text',
+    values: Array.from({ length: rows }, (_v, row) => (row < rows * 0.8 ? 'train' : 'test')),
+  });
+  const trainingSet: TrainingSet = {
+    artifact: { sha256: '0'.repeat(64), bytes: 0 },
+    rows,
+    trainRows: Math.ceil(rows * 0.8),
+    testRows: Math.floor(rows * 0.2),
+    task,
+    entity: ['entity'],
+    labelTime: 'day',
+    target: 'y',
+    horizonMs: DAY,
+    testFrom: '1970-01-01',
+    features: Object.entries(features).map(([name, values]) => ({
+      name,
+      view: 'v',
+      kind: values instanceof Float64Array ? 'number' : 'text',
+      nullShare: 0,
+    })),
+    assumptions: [],
+    inputs: {},
+  };
+  const table: ColumnTable = { rowCount: rows, columns };
+  return { table, trainingSet };
+}
+
+const column = (length: number, value: (row: number) => number) =>
+  Float64Array.from({ length }, (_v, row) => value(row));
+const named = (report: { findings: readonly { rule: string; columns: readonly string[] }[] }) =>
+  report.findings.map(({ rule, columns }) => `${rule}: ${columns.join(', ')}`);
+
+describe('findAdditiveIdentities', () => {
+  const random = randomOf(7);
+  const noise = (name: string): NumberFeature => ({
+    name,
+    values: column(1000, () => Math.round(random() * 100) / 10),
+  });
+  const [a, b, c, d, e] = ['a', 'b', 'c', 'd', 'e'].map(noise);
+  const sum = (terms: readonly [number, NumberFeature][]) =>
+    column(1000, (row) => terms.reduce((total, [sign, { values }]) => total + sign * values[row]!, 0));
+
+  it.each([
+    ['y = b', [[1, b]], ['b']],
+    ['y = −b', [[-1, b]], ['b']],
+    [
+      'y = d − a',
+      [
+        [1, d],
+        [-1, a],
+      ],
+      ['a', 'd'],
+    ],
+    [
+      'y = −a − b',
+      [
+        [-1, a],
+        [-1, b],
+      ],
+      ['a', 'b'],
+    ],
+    [
+      'y = c + e − a',
+      [
+        [1, c],
+        [1, e],
+        [-1, a],
+      ],
+      ['a', 'c', 'e'],
+    ],
+  ] as [string, [number, NumberFeature][], string[]][])('finds %s', async (_formula, terms, columns) => {
+    expect((await findAdditiveIdentities('y', sum(terms), [a!, b!, c!, d!, e!])).map((one) => one.columns)).toEqual([
+      columns,
+    ]);
+  });
+
+  it('finds a sum that is wrong in one row of a thousand, and none that is wrong in two', async () => {
+    const target = sum([
+      [1, a!],
+      [1, b!],
+    ]);
+    target[500]! += 5;
+    expect((await findAdditiveIdentities('y', target, [a!, b!, c!])).map((one) => one.evidence)).toEqual([
+      'y = a + b in 999 of 1000 rows',
+    ]);
+    target[600]! += 5;
+    expect(await findAdditiveIdentities('y', target, [a!, b!, c!])).toEqual([]);
+  });
+
+  it('looks only at rows where all parts are present', async () => {
+    const sparse = { name: 'sparse', values: b!.values.map((value, row) => (row % 2 === 0 ? NaN : value)) };
+    expect(
+      (
+        await findAdditiveIdentities(
+          'y',
+          sum([
+            [1, a!],
+            [1, b!],
+          ]),
+          [a!, sparse],
+        )
+      ).map((one) => one.evidence),
+    ).toEqual(['y = a + sparse in 500 of 500 rows']);
+  });
+
+  it('is not taken in by a rare flag beside a rare target', async () => {
+    const target = column(10_000, (row) => (row % 1999 === 7 ? 1 : 0));
+    const flag = { name: 'flag', values: column(10_000, (row) => (row % 4000 === 9 ? 1 : 0)) };
+    const other = { name: 'other', values: column(10_000, (row) => (row % 5000 === 11 ? 1 : 0)) };
+    expect(await findAdditiveIdentities('y', target, [flag, other])).toEqual([]);
+  });
+
+  it('finds the one sum of three among 300 columns of small whole numbers', async () => {
+    const draw = randomOf(11);
+    const many = Array.from({ length: 300 }, (_v, index) => ({
+      name: `x${index}`,
+      values: column(2000, () => Math.floor(draw() * 20)),
+    }));
+    const target = column(2000, (row) => many[17]!.values[row]! + many[130]!.values[row]! - many[299]!.values[row]!);
+    expect((await findAdditiveIdentities('y', target, many)).map((one) => one.columns)).toEqual([
+      ['x17', 'x130', 'x299'],
+    ]);
+  });
+});
+
+describe('findLeakage', () => {
+  it('passes a lag in a slow series, whose own past predicts as well', async () => {
+    const random = randomOf(3);
+    const series = [1000];
+    for (let day = 1; day < 1500; day++) series.push(series[day - 1]! + random() * 10 - 4);
+    const set = setOf(Float64Array.from(series), {
+      lag: column(1500, (row) => series[row - 1] ?? NaN),
+      lag7: column(1500, (row) => series[row - 7] ?? NaN),
+      index: column(1500, (row) => row),
+    });
+    expect(named(await findLeakage(set))).toEqual([]);
+  });
+
+  it('stops at the target itself in such a series', async () => {
+    const random = randomOf(3);
+    const series = [1000];
+    for (let day = 1; day < 1500; day++) series.push(series[day - 1]! + random() * 10 - 4);
+    const set = setOf(Float64Array.from(series), {
+      lag: column(1500, (row) => series[row - 1] ?? NaN),
+      taxed: column(1500, (row) => 1.19 * series[row]! + 3),
+    });
+    expect(named(await findLeakage(set))).toEqual(['near-perfect predictor: taxed']);
+  });
+
+  it('stops at a column that tells the class, by number or by text, and passes a good honest one', async () => {
+    const random = randomOf(5);
+    const target = column(2000, () => (random() < 0.2 ? 1 : 0));
+    const set = setOf(
+      target,
+      {
+        closed: column(2000, (row) => (target[row] === 1 ? 20 + row : random() < 0.01 ? 1 : NaN)),
+        status: Array.from(target, (value) => (value === 1 ? 'lost' : 'open')),
+        flag: column(2000, (row) => 1 - target[row]!),
+        honest: column(2000, (row) => target[row]! * 1.5 + random() * 3),
+      },
+      'binary',
+    );
+    expect(named(await findLeakage(set))).toEqual([
+      'near-perfect predictor: closed',
+      'near-perfect predictor: status',
+      'near-perfect predictor: flag',
+    ]);
+  });
+
+  it('passes noise, constants, all-missing columns and names like __proto__', async () => {
+    const random = randomOf(9);
+    const set = setOf(
+      column(500, () => random()),
+      {
+        ['__proto__x']: column(500, () => random()),
+        constant: column(500, () => 4),
+        missing: column(500, () => NaN),
+        text: Array.from({ length: 500 }, () => 'same'),
+        id: Array.from({ length: 500 }, (_v, row) => `row ${row}`),
+      },
+    );
+    expect(await findLeakage(set)).toMatchObject({ passed: true, findings: [] });
+  });
+});
+
+describe('the scores', () => {
+  // The examples in the documentation of scikit-learn's r2_score and roc_auc_score and of scipy's rankdata and spearmanr.
+  const rows = (length: number) => Int32Array.from({ length }, (_v, row) => row);
+  const repeat = (values: number[]) => Float64Array.from({ length: 20 }, (_v, row) => values[row % values.length]!);
+
+  it('R² agrees with scikit-learn', async () => {
+    expect(await heldOutScore('regression', repeat([3, -0.5, 2, 7]), repeat([2.5, 0, 2, 8]), rows(20))).toBeCloseTo(
+      0.9486081370449679,
+      12,
+    );
+  });
+
+  it('AUC agrees with scikit-learn and is the same the other way round', async () => {
+    const target = repeat([0, 0, 1, 1]);
+    expect(await heldOutScore('binary', target, repeat([0.1, 0.4, 0.35, 0.8]), rows(20))).toBeCloseTo(0.75, 12);
+    expect(await heldOutScore('binary', target, repeat([-0.1, -0.4, -0.35, -0.8]), rows(20))).toBeCloseTo(0.75, 12);
+  });
+
+  it('ranks share ties', async () => {
+    expect([...(await averageRanks(Float64Array.of(0, 2, 3, 2)))]).toEqual([1, 2.5, 4, 2.5]);
+  });
+
+  it('rank correlation agrees with scipy', async () => {
+    expect(await rankCorrelation(repeat([1, 2, 3, 4, 5]), repeat([5, 6, 7, 8, 7]))).toBeCloseTo(0.8207826816681233, 12);
+  });
+
+  it('is NaN with fewer than 20 rows or fewer than five of a class', async () => {
+    expect(await heldOutScore('regression', repeat([1, 2]), repeat([1, 2]), rows(19))).toBeNaN();
+    expect(await heldOutScore('binary', repeat([0]), repeat([1, 2]), rows(20))).toBeNaN();
+  });
+});
