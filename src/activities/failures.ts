@@ -1,0 +1,42 @@
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { StepError } from '../contracts/run.js';
+import { PipelineError } from '../errors.js';
+
+/** An error nobody classified may be a passing fault or a bug: it is tried this often, then given up. */
+export const UNKNOWN_ERROR_ATTEMPTS = 4;
+
+/** The one place where errors become Temporal failures: type = class, non-retryable = terminal, details = what the CLI prints. */
+export function toFailure(error: unknown, step: string, attempt: number): Error {
+  if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
+  const described = describeError(error, step);
+  return ApplicationFailure.create({
+    message: described.message,
+    type: error instanceof Error ? error.constructor.name : 'Error',
+    nonRetryable: error instanceof PipelineError ? error.terminal : attempt >= UNKNOWN_ERROR_ATTEMPTS,
+    details: [described],
+    ...(error instanceof Error ? { cause: error } : {}),
+  });
+}
+
+export function describeError(error: unknown, step?: string): StepError {
+  const base = step === undefined ? {} : { step };
+  if (error instanceof PipelineError) {
+    return {
+      ...base,
+      code: error.code,
+      message: error.message,
+      terminal: error.terminal,
+      ...(error.at === undefined ? {} : { at: error.at }),
+      ...(error.next === undefined ? {} : { next: error.next }),
+      ...(error.stack === undefined ? {} : { stack: error.stack }),
+      details: error.details,
+    };
+  }
+  if (!(error instanceof Error)) return { ...base, code: 'UNKNOWN', message: String(error) };
+  return {
+    ...base,
+    code: 'UNKNOWN',
+    message: error.message,
+    ...(error.stack === undefined ? {} : { stack: error.stack }),
+  };
+}

@@ -1,0 +1,77 @@
+import { trainingSetInput, type TrainingSetInput, type TrainingSetSummary } from '../contracts/features.js';
+import { buildTrainingSet } from '../features/build-training-set.js';
+import { checkLeakage } from '../features/leakage/check-leakage.js';
+import type { Project, SqlFile } from '../model/project.js';
+import { renderSql } from '../model/render-sql.js';
+import { readParquet } from '../table/parquet.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { featuresInputs, findReusable, inputVersions, stepNames } from './fingerprint.js';
+import { projectOf, trainOf, viewsOf } from './project-code.js';
+import { runStep } from './step.js';
+import { saveOutcome } from './save-outcome.js';
+import { tableNames } from './table-names.js';
+
+export type FeaturesActivities = ReturnType<typeof createFeaturesActivities>;
+
+export function createFeaturesActivities(dependencies: ActivityDependencies) {
+  return {
+    /** Labels joined with one set of feature views, checked for leaks. The same inputs give the stored set again. */
+    async buildTrainingSet(input: TrainingSetInput): Promise<TrainingSetSummary> {
+      const { run, set } = trainingSetInput.parse(input);
+      const step = stepNames.features(set);
+      return runStep(dependencies, { run, step, stage: 'features' }, async ({ database, signal, progress, fence }) => {
+        const project = await projectOf(dependencies, run);
+        const train = trainOf(project);
+        const views = viewsOf(project, set);
+        const versions = await inputVersions(database, project, readsOf(project, [train.labels, ...views]));
+        const inputs = featuresInputs(train, views, versions);
+        const found = await findReusable<TrainingSetSummary>(database, run, step, inputs, 'content');
+        if (
+          found.reuse !== undefined &&
+          (await dependencies.store.has(found.reuse.result.trainingSet.artifact.sha256))
+        ) {
+          await saveOutcome(database, run, step, inputs, found.reuse.result, fence);
+          return { ...found.reuse, status: 'reused' };
+        }
+        const trainingSet = await buildTrainingSet({
+          database,
+          store: dependencies.store,
+          labels: train.labels,
+          views,
+          features: views.map((view) => view.name),
+          testFrom: train.split.testFrom,
+          ...tableNames(project),
+          rewrittenTables: rewrittenTables(project),
+          versions: new Map(
+            Object.entries(versions).map(([input, version]) => [input.replace(/^(source|ref) /, ''), version]),
+          ),
+          signal,
+          onProgress: (at) => progress({ ...at }),
+        });
+        progress({ step: 'leak check' });
+        const table = await readParquet(await dependencies.store.localPath(trainingSet.artifact.sha256), { signal });
+        const files = new Map(views.map(({ name, file }) => [name, file]));
+        await checkLeakage({ table, trainingSet, files, signal });
+        const result: TrainingSetSummary = { set, trainingSet, leakCheck: 'leak check passed' };
+        await saveOutcome(database, run, step, inputs, result, fence);
+        return { result, reason: found.reuse === undefined ? found.reason : 'its file is gone from the store' };
+      });
+    },
+  };
+}
+
+/** What the files read through `source()` and `ref()`. */
+export function readsOf(project: Project, files: readonly SqlFile[]): { sources: string[]; refs: string[] } {
+  const rendered = files.map((file) => renderSql(file, tableNames(project)));
+  return {
+    sources: [...new Set(rendered.flatMap((one) => one.sources))],
+    refs: [...new Set(rendered.flatMap((one) => one.refs))],
+  };
+}
+
+/** Tables whose rows are replaced, so that they say what is known now and not what was known then. */
+function rewrittenTables(project: Project): Set<string> {
+  const names = new Set(project.transforms.map((transform) => transform.name));
+  for (const resource of project.resources) if (resource.write !== 'append') names.add(resource.id);
+  return names;
+}

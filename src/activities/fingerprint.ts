@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import type { RunRef } from '../contracts/run.js';
+import type { Queryable } from '../model/database.js';
+import type { FeatureViewFile, Project, ResourceConfig, TrainConfig, TransformFile } from '../model/project.js';
+import { newestResult, resultFor } from '../storage/step-results.js';
+
+/** What a step's outcome depends on: name → hash or value. Names are what `plan` shows when one of them changed. */
+export type StepInputs = Readonly<Record<string, string>>;
+
+// Raised when the way a step computes changes, so that old outcomes are not taken for new ones.
+const LOADER = '1';
+const JOINER = '1';
+const TRAINER = '2';
+
+/** SHA-256 over the inputs in the order of their names. */
+export function fingerprint(inputs: StepInputs): string {
+  return hash(JSON.stringify(Object.entries(inputs).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
+export function hash(content: string): string {
+  return createHash('sha256').update(content).digest('hex');
+}
+
+export const stepNames = {
+  extract: (resource: string) => `extract:${resource}`,
+  load: (resource: string) => `load:${resource}`,
+  transform: (name: string) => `transform:${name}`,
+  features: (set: string) => `features:${set}`,
+  train: (set: string, trainer: string) => (set === 'main' ? `train:${trainer}` : `train:${trainer}:${set}`),
+  baselines: 'baselines',
+  register: 'register',
+  deploy: 'deploy',
+} as const;
+
+export function loadInputs(resource: ResourceConfig, objects: readonly { path: string; sha256: string }[]): StepInputs {
+  const { at: _at, ...settings } = resource;
+  return {
+    loader: LOADER,
+    'settings in plumbline.yaml': hash(JSON.stringify(settings)),
+    ...Object.fromEntries(objects.map((object) => [object.path, object.sha256])),
+  };
+}
+
+export function transformInputs(transform: TransformFile, versions: StepInputs): StepInputs {
+  return {
+    [transform.file]: hash(transform.sql),
+    materialized: transform.materialized,
+    tests: hash(JSON.stringify(transform.tests.map(({ at: _at, ...test }) => test))),
+    ...versions,
+  };
+}
+
+export function featuresInputs(
+  train: TrainConfig,
+  views: readonly FeatureViewFile[],
+  versions: StepInputs,
+): StepInputs {
+  return {
+    joiner: JOINER,
+    [train.labels.file]: hash(JSON.stringify(train.labels)),
+    ...Object.fromEntries(views.map((view) => [view.file, hash(JSON.stringify(view))])),
+    'features in plumbline.yaml': views.map((view) => view.name).join(', '),
+    'test from': train.split.testFrom,
+    ...versions,
+  };
+}
+
+export function trainInputs(train: TrainConfig, trainer: string, trainingSet: string): StepInputs {
+  return {
+    trainer: `${TRAINER} ${trainer}`,
+    parameters: trainer === train.trainer.type ? JSON.stringify(train.trainer.parameters) : '{}',
+    seed: String(train.seed),
+    'training set': trainingSet,
+  };
+}
+
+export interface Reusable<T> {
+  readonly result: T;
+  readonly reason: string;
+}
+
+/**
+ * The outcome to reuse, or why there is none. `newest`: the outcome stands for a table's present content, so only the
+ * latest counts; `content`: it is content by itself, so any with the same inputs does.
+ */
+export async function findReusable<T>(
+  database: Queryable,
+  run: Pick<RunRef, 'env' | 'project' | 'force'>,
+  step: string,
+  inputs: StepInputs,
+  kind: 'newest' | 'content',
+): Promise<{ reuse: Reusable<T> } | { reuse?: undefined; reason: string }> {
+  if (run.force) return { reason: '--force' };
+  const newest = await newestResult<T>(database, run.env, run.project, step);
+  const wanted = fingerprint(inputs);
+  if (newest?.fingerprint === wanted) return { reuse: { result: newest.result, reason: 'unchanged' } };
+  if (kind === 'content') {
+    const same = await resultFor<T>(database, run.env, run.project, step, wanted);
+    if (same !== undefined) return { reuse: { result: same.result, reason: `same inputs as in run ${same.run_id}` } };
+  }
+  return { reason: newest === undefined ? 'first time' : `changed: ${changed(newest.inputs, inputs).join(', ')}` };
+}
+
+function changed(before: StepInputs, now: StepInputs): string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(now)]);
+  return [...names].filter((name) => before[name] !== now[name]);
+}
+
+/** Versions of the tables that SQL reads: `source rides` → fingerprint of its load, `ref demand` → of its build. */
+export async function inputVersions(
+  database: Queryable,
+  project: Project,
+  reads: { readonly sources: readonly string[]; readonly refs: readonly string[] },
+): Promise<StepInputs> {
+  const versions: Record<string, string> = {};
+  for (const resource of reads.sources) {
+    const newest = await newestResult<{ version: string }>(
+      database,
+      project.env,
+      project.name,
+      stepNames.load(resource),
+    );
+    versions[`source ${resource}`] = newest?.result.version ?? 'never loaded';
+  }
+  for (const ref of reads.refs) {
+    const newest = await newestResult(database, project.env, project.name, stepNames.transform(ref));
+    versions[`ref ${ref}`] = newest?.fingerprint ?? 'never built';
+  }
+  return versions;
+}

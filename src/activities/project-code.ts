@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import type { RunRef } from '../contracts/run.js';
+import { TerminalError } from '../errors.js';
+import type { FeatureViewFile, Project, ResourceConfig, TrainConfig, TransformFile } from '../model/project.js';
+import { loadProject } from '../project/load-project.js';
+import { unpackBundle } from '../project/unpack-bundle.js';
+import type { ActivityDependencies } from './dependencies.js';
+
+const loaded = new Map<string, Promise<Project>>();
+
+/** The project as the run's bundle has it; unpacked and read once per process, bundle and environment. */
+export function projectOf(dependencies: ActivityDependencies, run: RunRef): Promise<Project> {
+  const key = `${run.bundle.digest} ${run.env}`;
+  let project = loaded.get(key);
+  if (project === undefined) {
+    project = bundleFolder(dependencies, run).then((root) => loadProject({ root, env: run.env }));
+    loaded.set(key, project);
+    // A failure may have been the store's: the next attempt reads again.
+    project.catch(() => loaded.delete(key));
+  }
+  return project;
+}
+
+export function bundleFolder(dependencies: ActivityDependencies, run: RunRef): Promise<string> {
+  return unpackBundle({
+    digest: run.bundle.digest,
+    artifactSha256: run.bundle.artifact,
+    store: dependencies.store,
+    cacheDir: join(dependencies.cacheDir, 'bundles'),
+    ...(dependencies.scratchDir === undefined ? {} : { scratchDir: dependencies.scratchDir }),
+  });
+}
+
+export function resourceNamed(project: Project, id: string): ResourceConfig {
+  return named(project.resources, (one) => one.id === id, 'resource', id);
+}
+
+export function transformNamed(project: Project, name: string): TransformFile {
+  return named(project.transforms, (one) => one.name === name, 'transform', name);
+}
+
+export function trainOf(project: Project): TrainConfig {
+  if (project.train !== undefined) return project.train;
+  throw new TerminalError(
+    'RUN_STEP_MISSING',
+    `Project ${project.name} has no \`train\` section, so there is nothing to train.`,
+    {
+      next: 'Add `train:` to plumbline.yaml, or run `plumbline run load`.',
+    },
+  );
+}
+
+/** Feature views of a set: the model's own (`main`) or a variant's, in the order the yaml gives. */
+export function viewsOf(project: Project, set: string): FeatureViewFile[] {
+  const train = trainOf(project);
+  const names =
+    set === 'main' ? train.features : named(train.variants, (one) => one.name === set, 'variant', set).features;
+  return names.map((name) => named(project.features, (view) => view.name === name, 'feature view', name));
+}
+
+function named<T>(all: readonly T[], is: (one: T) => boolean, kind: string, name: string): T {
+  const found = all.find(is);
+  if (found !== undefined) return found;
+  throw new TerminalError(
+    'RUN_STEP_MISSING',
+    `The run asks for ${kind} ${JSON.stringify(name)}, which its code bundle does not have.`,
+    {
+      next: 'Start a new run with `plumbline run`.',
+    },
+  );
+}

@@ -1,0 +1,151 @@
+import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef, Stage } from '../contracts/run.js';
+import { closeRunInput, openRunInput } from '../contracts/run.js';
+import { TransientError } from '../errors.js';
+import { compileTransforms } from '../elt/transform/compile-transforms.js';
+import { sweepBuilds } from '../elt/transform/sweep-builds.js';
+import { sweepStages } from '../elt/load/sweep-stages.js';
+import { ensureSchema } from '../model/ensure-schema.js';
+import type { Project } from '../model/project.js';
+import { endConnections } from '../storage/database.js';
+import { releaseLease, renewLease, takeLease } from '../storage/leases.js';
+import { ensureRoles } from '../storage/roles.js';
+import { planSteps, skipRest } from '../storage/run-steps.js';
+import { closeRunRow, insertRun } from '../storage/runs.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { explainSteps } from './explain-plan.js';
+import { stepNames } from './fingerprint.js';
+import { projectOf } from './project-code.js';
+import { shortActivity } from './short-activity.js';
+import { connectionName, LEASE_TTL_SECONDS, leaseOf } from './step.js';
+
+export type RunActivities = ReturnType<typeof createRunActivities>;
+
+export function createRunActivities(dependencies: ActivityDependencies) {
+  const { database } = dependencies;
+  return {
+    /**
+     * Records the run, takes the project's lease and plans its steps. Idempotent by run id. Waits, by retries, while
+     * another run holds the lease.
+     */
+    async openRun(input: OpenRunInput): Promise<RunPlan> {
+      return shortActivity('open', async () => {
+        const { run, workflowId, stages, startedBy, retryOf } = openRunInput.parse(input);
+        await insertRun(database, {
+          run_id: run.runId,
+          env: run.env,
+          project: run.project,
+          workflow_id: workflowId,
+          stages,
+          bundle: run.bundle.digest,
+          options: { force: run.force, root: run.root },
+          retry_of: retryOf ?? null,
+          started_by: startedBy,
+        });
+        const lease = await takeLease(database, leaseOf(run), run.runId, LEASE_TTL_SECONDS);
+        if (!lease.held) {
+          throw new TransientError(
+            'RUN_LEASE_HELD',
+            `Run ${lease.holder} still holds ${run.project} (${run.env}), until ${lease.expiresAt} at the latest.`,
+          );
+        }
+        // Whatever a dead run left open or half built must not meet this one.
+        if (lease.takenFrom !== undefined) await endConnections(database, `^${connectionName(lease.takenFrom)}/`);
+        const project = await projectOf(dependencies, run);
+        await createSchemas(project);
+        await sweep(run, project);
+        const plan = createPlan(project);
+        await planSteps(database, run.runId, plannedSteps(plan, stages));
+        return plan;
+      });
+    },
+
+    /** Ends the run: its status, its error, what it leaves behind swept, its lease given back. Idempotent. */
+    async closeRun(input: CloseRunInput): Promise<void> {
+      return shortActivity('close', async () => {
+        const { run, status, error, result } = closeRunInput.parse(input);
+        await endConnections(database, `^${connectionName(run.runId)}/`);
+        await tidyUp(run, status);
+        await skipRest(database, run.runId, status === 'succeeded');
+        await closeRunRow(database, run.runId, status, error, result);
+        await releaseLease(database, leaseOf(run), run.runId);
+      });
+    },
+
+    /** What a run would redo now and why. Reads only. */
+    async explainPlan({ run }: { readonly run: RunRef }): Promise<PlanResult> {
+      return shortActivity('plan', async () => explainSteps(dependencies, run, await projectOf(dependencies, run)));
+    },
+  };
+
+  /** Best effort: a bundle that cannot be read, or a table somebody holds, must not keep a run open for ever. */
+  async function tidyUp(run: RunRef, status: CloseRunInput['status']): Promise<void> {
+    try {
+      const project = await projectOf(dependencies, run);
+      if (status === 'succeeded') await grantRoles(project);
+      // Without the lease the stages may be another run's; its own opening and closing sweep them.
+      else if (await renewLease(database, leaseOf(run), run.runId, LEASE_TTL_SECONDS))
+        await sweep(run, project, status);
+    } catch (error) {
+      dependencies.log.warn({ run: run.runId, err: error }, 'tidying up after a run failed; the next run sweeps');
+    }
+  }
+
+  async function createSchemas({ schemas }: Project): Promise<void> {
+    for (const schema of Object.values(schemas) as string[]) {
+      await ensureSchema(database, schema);
+    }
+  }
+
+  /** After the tables are there: what is new in this run gets its grants too. */
+  async function grantRoles({ name, env, schemas }: Project): Promise<void> {
+    const { note } = await ensureRoles(database, { env, project: name, schemas });
+    if (note !== undefined) dependencies.log.info({ project: name }, note);
+  }
+
+  /** @param ended how `run` ended; its row does not say so yet */
+  async function sweep(run: RunRef, { schemas }: Project, ended?: 'failed' | 'cancelled'): Promise<void> {
+    const cancelled = ended === 'cancelled' ? { cancelledRunId: run.runId } : {};
+    await sweepStages({ database, env: run.env, project: run.project, schemas, ...cancelled });
+    await sweepBuilds({ database, schemas, ...(ended === undefined ? {} : { endedRunId: run.runId }) });
+  }
+}
+
+export function createPlan(project: Project): RunPlan {
+  const graph = compileTransforms({
+    transforms: project.transforms,
+    schemas: project.schemas,
+    resources: project.resources,
+  });
+  const { train } = project;
+  return {
+    resources: project.resources.map((resource) => resource.id),
+    transforms: graph.nodes.map((node) => ({ name: node.name, after: node.deps })),
+    ...(train === undefined
+      ? {}
+      : {
+          train: {
+            sets: ['main', ...train.variants.map((variant) => variant.name)],
+            trainer: train.trainer.type,
+            ...(train.trainer.type === 'gradient_boosting' ? { comparison: 'linear' } : {}),
+          },
+        }),
+    deploy: project.deploy,
+  };
+}
+
+function plannedSteps(plan: RunPlan, stages: readonly Stage[]): { step: string; stage: Stage }[] {
+  const steps: { step: string; stage: Stage }[] = [];
+  const add = (stage: Stage, ...names: string[]): void => {
+    if (stages.includes(stage)) steps.push(...names.map((step) => ({ step, stage })));
+  };
+  add('elt', ...plan.resources.map(stepNames.load), ...plan.transforms.map(({ name }) => stepNames.transform(name)));
+  if (plan.train !== undefined) {
+    const { sets, trainer, comparison } = plan.train;
+    add('features', ...sets.map(stepNames.features));
+    add('training', stepNames.baselines, ...sets.map((set) => stepNames.train(set, trainer)));
+    if (comparison !== undefined) add('training', stepNames.train('main', comparison));
+    add('training', stepNames.register);
+    add('deployment', stepNames.deploy);
+  }
+  return steps;
+}

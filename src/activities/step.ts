@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { cancellationSignal, CancelledFailure, heartbeat } from '@temporalio/activity';
+import type { RunRef, Stage } from '../contracts/run.js';
+import { TerminalError, TransientError } from '../errors.js';
+import { failpoint } from '../failpoint.js';
+import type { Database, Session } from '../model/database.js';
+import { endConnections, tagDatabase } from '../storage/database.js';
+import { holdsLease, renewLease } from '../storage/leases.js';
+import { beginStep, countFailures, endStep, holdsStep, saveProgress } from '../storage/run-steps.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { describeError, toFailure } from './failures.js';
+
+export const LEASE_SCOPE = 'write';
+/** Long enough for a killed worker to come back (10 s), short enough that a dead run does not hold the project up. */
+export const LEASE_TTL_SECONDS = 30;
+
+export interface StepScope {
+  /** Connections named after this step and attempt, so that a successor can end them. */
+  readonly database: Database;
+  readonly signal: AbortSignal;
+  readonly attempt: number;
+  readonly progress: (progress: Readonly<Record<string, unknown>>) => void;
+  /** Inside the transaction that publishes: throws unless this attempt is still the one that works. */
+  readonly fence: (session: Session) => Promise<void>;
+}
+
+export interface StepOutcome<T> {
+  readonly result: T;
+  readonly status?: 'succeeded' | 'reused';
+  /** Why it ran or why it was reused, for `plan`, `run` and the step's row. */
+  readonly reason?: string;
+}
+
+/**
+ * One step of a run, as an activity: takes over from an earlier attempt, heartbeats and renews the project's lease while
+ * `work` runs, keeps the step's row, translates errors. A second attempt first ends the connections of the first, so a
+ * frozen writer can neither block it nor write after it.
+ */
+export async function runStep<T>(
+  dependencies: ActivityDependencies,
+  at: { readonly run: RunRef; readonly step: string; readonly stage: Stage },
+  work: (scope: StepScope) => Promise<StepOutcome<T>>,
+): Promise<T> {
+  const { database } = dependencies;
+  const { run, step, stage } = at;
+  const lost = new AbortController();
+  const signal = AbortSignal.any([cancellationSignal(), lost.signal]);
+  let latest: Readonly<Record<string, unknown>> = {};
+  let attempt = 0;
+  let dirty = false;
+
+  const beat = setInterval(() => {
+    heartbeat({ step, ...latest });
+    if (!dirty || attempt === 0) return;
+    dirty = false;
+    saveProgress(database, run.runId, step, attempt, latest).catch(() => (dirty = true));
+  }, 500);
+  const renew = setInterval(() => {
+    // A lease somebody else took over means this run was given up: stop rather than write on.
+    renewLease(database, leaseOf(run), run.runId, LEASE_TTL_SECONDS)
+      .then((held) => held || lost.abort(leaseLost(run)))
+      .catch(() => {});
+  }, 5_000);
+  heartbeat({ step });
+
+  try {
+    if (!(await renewLease(database, leaseOf(run), run.runId, LEASE_TTL_SECONDS))) throw leaseLost(run);
+    attempt = await beginStep(database, run.runId, step, stage);
+    await endConnections(database, `^${connectionName(run.runId, step)}/`);
+    await failpoint(`step.${stage}.started`);
+    const outcome = await work({
+      database: tagDatabase(database, `${connectionName(run.runId, step)}/${attempt}`),
+      signal,
+      attempt,
+      progress: (progress) => {
+        latest = progress;
+        dirty = true;
+      },
+      fence: async (session) => {
+        if (!(await holdsStep(session, run.runId, step, attempt))) throw stepLost(step, attempt);
+        if (!(await holdsLease(session, leaseOf(run), run.runId))) throw leaseLost(run);
+      },
+    });
+    await endStep(database, run.runId, step, attempt, {
+      status: outcome.status ?? 'succeeded',
+      ...(outcome.reason === undefined ? {} : { reason: outcome.reason }),
+      result: outcome.result,
+    });
+    await failpoint(`step.${stage}.ended`);
+    return outcome.result;
+  } catch (caught) {
+    if (cancellationSignal().aborted) throw new CancelledFailure(`step ${step} was cancelled`);
+    const error: unknown = lost.signal.aborted ? lost.signal.reason : caught;
+    const ended = { status: 'failed' as const, error: describeError(error, step) };
+    // The row is for people; what counts is the failure, so a database that is away must not hide it.
+    if (attempt > 0) await endStep(database, run.runId, step, attempt, ended).catch(() => {});
+    const failures = await countFailures(database, run.runId, step).catch(() => 0);
+    const failure = toFailure(error, step, failures);
+    dependencies.log.warn({ run: run.runId, step, attempt, err: error }, 'step failed');
+    throw failure;
+  } finally {
+    clearInterval(beat);
+    clearInterval(renew);
+  }
+}
+
+export function leaseOf(run: RunRef): { env: string; project: string; scope: string } {
+  return { env: run.env, project: run.project, scope: LEASE_SCOPE };
+}
+
+/** `plumbline/<run>/<step>` in hashes: application_name holds 63 bytes. */
+export function connectionName(runId: string, step?: string): string {
+  const short = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
+  return step === undefined ? `plumbline/${short(runId)}` : `plumbline/${short(runId)}/${short(step)}`;
+}
+
+function leaseLost(run: RunRef): TerminalError {
+  return new TerminalError(
+    'RUN_LEASE_LOST',
+    `Run ${run.runId} no longer holds ${run.project} (${run.env}): another run took it over.`,
+    {
+      next: 'See `plumbline runs list` for the run that works on it now.',
+    },
+  );
+}
+
+/** Transient: it is told to whoever was superseded, and must not end the attempt that lives. */
+function stepLost(step: string, attempt: number): TransientError {
+  return new TransientError(
+    'RUN_STEP_SUPERSEDED',
+    `Attempt ${attempt} of step ${step} was superseded by a later one; it changed nothing.`,
+  );
+}

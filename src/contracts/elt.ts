@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import { runRef } from './run.js';
+
+export const resourceInput = z.object({ run: runRef, resource: z.string() });
+export type ResourceInput = z.infer<typeof resourceInput>;
+
+/** What `extractResource` found: the objects, or that all of them are loaded already. */
+export interface ExtractResult {
+  readonly objects: readonly unknown[];
+  readonly reused?: LoadSummary;
+}
+
+export const loadObjectInput = resourceInput.extend({ object: z.custom<unknown>() });
+export type LoadObjectInput = z.infer<typeof loadObjectInput>;
+
+/** What became of one object: little, because a resource may have many and they all go to `publishResource`. */
+export const loadedObject = z.object({
+  loadId: z.string(),
+  status: z.enum(['staged', 'already_loaded']),
+  path: z.string(),
+  sha256: z.string(),
+  rowsRead: z.number(),
+  rowsLoaded: z.number(),
+  rowsRejected: z.number(),
+  rowsDuplicate: z.number(),
+  /** What the loader decided by itself, e.g. a shortened column name; at most three. */
+  notices: z.array(z.string()),
+});
+export type LoadedObject = z.infer<typeof loadedObject>;
+
+export const publishResourceInput = resourceInput.extend({ loads: z.array(loadedObject) });
+export type PublishResourceInput = z.infer<typeof publishResourceInput>;
+
+/** One resource of one run: rows in = loaded + rejected + duplicates. */
+export interface LoadSummary {
+  readonly resource: string;
+  readonly table: string;
+  readonly rowsRead: number;
+  readonly rowsLoaded: number;
+  readonly rowsRejected: number;
+  readonly rowsDuplicate: number;
+  readonly tableRows: number;
+  /** Names the table's content: changes when, and only when, a load is published. */
+  readonly version: string;
+  readonly objects: readonly { readonly path: string; readonly sha256: string; readonly loadId: string }[];
+  /** What the loads renamed or could not read as it was meant, one sentence each. */
+  readonly notices?: readonly string[];
+}
+
+export const transformInput = z.object({ run: runRef, transform: z.string() });
+export type TransformInput = z.infer<typeof transformInput>;
+
+export interface TransformSummary {
+  readonly transform: string;
+  readonly kind: 'view' | 'table';
+  readonly rows: number;
+  readonly testsPassed: number;
+  readonly version: string;
+}
+
+export interface EltResult {
+  readonly loads: readonly LoadSummary[];
+  readonly transforms: readonly TransformSummary[];
+}

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+
+/** Stages in the order a run goes through them. */
+export const STAGES = ['elt', 'features', 'training', 'deployment'] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** Where a run's code is and under what name it works; every activity gets it. No secrets: they are resolved by the worker. */
+export const runRef = z.object({
+  runId: z.string().min(1),
+  env: z.string().min(1),
+  project: z.string().min(1),
+  /** Digest and archive of the code bundle. */
+  bundle: z.object({ digest: z.string(), artifact: z.string() }),
+  /** Folder that relative source paths start from, on the machine that started the run. */
+  root: z.string(),
+  /** Search attributes the namespace has: an unknown one would wedge the workflow task. */
+  searchAttributes: z.array(z.string()),
+  /** Redo every step, and load every object as a new generation. */
+  force: z.boolean(),
+});
+export type RunRef = z.infer<typeof runRef>;
+
+export const openRunInput = z.object({
+  run: runRef,
+  workflowId: z.string(),
+  stages: z.array(z.enum(STAGES)),
+  startedBy: z.string(),
+  retryOf: z.string().optional(),
+});
+export type OpenRunInput = z.infer<typeof openRunInput>;
+
+/** What the workflows must know of the project: names and order, nothing else. */
+export interface RunPlan {
+  readonly resources: readonly string[];
+  /** Transforms with what each waits for; empty `after` starts at once. */
+  readonly transforms: readonly { readonly name: string; readonly after: readonly string[] }[];
+  readonly train?: {
+    /** `main` first, then the variants. */
+    readonly sets: readonly string[];
+    readonly trainer: string;
+    /** Simpler trainer shown beside the chosen one. */
+    readonly comparison?: string;
+  };
+  readonly deploy: { readonly model: string; readonly approval: 'none' | 'manual'; readonly approvalTimeoutMs: number };
+}
+
+export const closeRunInput = z.object({
+  run: runRef,
+  status: z.enum(['succeeded', 'failed', 'cancelled']),
+  error: z.custom<StepError>().optional(),
+  result: z.record(z.string(), z.unknown()).optional(),
+});
+export type CloseRunInput = z.infer<typeof closeRunInput>;
+
+/** An error as the CLI shows it; travels in failure details and in `plumbline.runs`. */
+export interface StepError {
+  readonly step?: string;
+  readonly code: string;
+  readonly message: string;
+  /** The same code and data give it again. */
+  readonly terminal?: boolean;
+  readonly at?: { readonly file: string; readonly line?: number; readonly column?: number };
+  readonly next?: string;
+  readonly stack?: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+export interface PlanLine {
+  readonly step: string;
+  readonly action: 'run' | 'reuse';
+  readonly reason: string;
+}
+
+export interface PlanResult {
+  readonly lines: readonly PlanLine[];
+  readonly defaults: readonly string[];
+  readonly assumptions: readonly string[];
+}

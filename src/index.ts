@@ -1,0 +1,11 @@
+/** plumbline as a library: what the command line is made of. */
+export { connectDatabase, connectTemporal, requireWorker, type TemporalConnection } from './client/connect.js';
+export { notifyDecision } from './client/notify-decision.js';
+export { recordBundle, startRun, type RunRequest, type StartedRun } from './client/start-run.js';
+export { trace, type TraceNode, type TraceScope } from './client/trace.js';
+export { loadSettings, Secret, type Settings } from './config.js';
+export type { RunPlan, RunRef, Stage, StepError } from './contracts/run.js';
+export { PipelineError, TerminalError, TransientError } from './errors.js';
+export type { Project } from './model/project.js';
+export { loadProject } from './project/load-project.js';
+export { packBundle, type Bundle } from './project/pack-bundle.js';

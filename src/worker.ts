@@ -1,0 +1,161 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { availableParallelism, hostname } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  DefaultLogger,
+  makeTelemetryFilterString,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import { pino, type Logger } from 'pino';
+import { createActivities } from './activities/index.js';
+import type { Settings } from './config.js';
+import { taskQueue } from './contracts/queues.js';
+import { TransientError } from './errors.js';
+import { openDirectoryStore, sweepDirectoryStore } from './storage/artifact-store.js';
+import { openDatabase } from './storage/database.js';
+import { migrate } from './storage/migrations.js';
+import { makeOwnFolder, removeAbandoned } from './storage/owned-files.js';
+import { forgetWorker, stampWorker } from './storage/workers.js';
+import { VERSION } from './version.js';
+
+/** Activities of one kind that run at once in a process; the heavy queue is CPU work that has its own threads. */
+const SLOTS: Readonly<Record<string, number>> = { default: 8, heavy: 2 };
+
+/**
+ * Runs a worker for the queues until SIGTERM or SIGINT: workflows and activities on `default`, activities elsewhere.
+ * Ends with an error when PostgreSQL or Temporal cannot be reached at the start; a supervisor starts it again.
+ */
+export async function runWorker(options: {
+  readonly settings: Settings;
+  readonly queues: readonly string[];
+}): Promise<void> {
+  const { settings, queues } = options;
+  const log = pino({ name: 'worker' }, pino.destination(2));
+  Runtime.install({
+    logger: new DefaultLogger('INFO', ({ level, message, meta }) => forward(log, level, message, meta)),
+    telemetryOptions: { logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} } },
+    shutdownSignals: ['SIGINT', 'SIGTERM'],
+  });
+  if (settings.databaseUrl === undefined) {
+    throw new TransientError(
+      'NO_DATABASE',
+      'Starting a worker failed: no embedded stack runs here and PLUMBLINE_DATABASE_URL is not set.',
+      {
+        next: 'Start one with `plumbline up`, or set PLUMBLINE_DATABASE_URL.',
+      },
+    );
+  }
+  await migrate(settings.databaseUrl.reveal());
+  const database = openDatabase({ url: settings.databaseUrl.reveal(), max: 24, applicationName: 'plumbline worker' });
+  const cacheDir = join(settings.stateDir, 'cache');
+  const scratchDir = await openScratch(settings, join(cacheDir, 'scratch'));
+  const activities = createActivities({
+    database,
+    store: openDirectoryStore(settings.storeDir),
+    cacheDir,
+    scratchDir,
+    threads: Math.max(1, Math.min(4, availableParallelism())),
+    log,
+  });
+
+  const connection = await connect(settings);
+  const identity = {
+    id: `${hostname()}-${process.pid}-${randomBytes(3).toString('hex')}`,
+    host: hostname(),
+    pid: process.pid,
+    queues,
+    version: VERSION,
+  };
+  const workers = await Promise.all(
+    queues.map((queue) =>
+      Worker.create(optionsFor(queue, { connection, settings, activities, identity: identity.id })),
+    ),
+  );
+  const stamp = (): void => {
+    stampWorker(database, identity).catch((error: unknown) =>
+      log.warn({ err: error }, 'stamping this worker as alive failed'),
+    );
+  };
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  stamp();
+  const stamping = setInterval(stamp, 2_000);
+  log.info({ queues, pid: process.pid, temporal: settings.temporal.address }, 'worker started');
+  try {
+    await running;
+  } finally {
+    clearInterval(stamping);
+    await forgetWorker(database, identity.id).catch(() => {});
+    await connection.close();
+    await database.close();
+    await rm(scratchDir, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Temporary files of all steps go to a folder of this process, so that the next worker knows what a killed one left;
+ * files of a load or a training set may be large.
+ */
+async function openScratch({ storeDir }: Settings, parent: string): Promise<string> {
+  await removeAbandoned(parent);
+  await sweepDirectoryStore(storeDir);
+  const scratch = await makeOwnFolder(parent);
+  process.env['TMPDIR'] = scratch;
+  return scratch;
+}
+
+async function connect(settings: Settings): Promise<NativeConnection> {
+  try {
+    return await NativeConnection.connect(settings.temporal.connectionOptions);
+  } catch (error) {
+    throw new TransientError(
+      'TEMPORAL_UNREACHABLE',
+      `Connecting to Temporal at ${settings.temporal.address} failed: ${error instanceof Error ? error.message : String(error)}.`,
+      {
+        next: 'Start it with `plumbline up`, or check TEMPORAL_ADDRESS.',
+        cause: error,
+      },
+    );
+  }
+}
+
+function optionsFor(
+  queue: string,
+  shared: { connection: NativeConnection; settings: Settings; activities: object; identity: string },
+): WorkerOptions {
+  return {
+    connection: shared.connection,
+    namespace: shared.settings.temporal.namespace,
+    taskQueue: taskQueue(queue),
+    identity: shared.identity,
+    activities: shared.activities,
+    ...(queue === 'default' ? workflowSource() : {}),
+    maxConcurrentActivityTaskExecutions: SLOTS[queue] ?? 2,
+    // Progress and cancellation travel with heartbeats: at most a second late.
+    maxHeartbeatThrottleInterval: '1s',
+    defaultHeartbeatThrottleInterval: '1s',
+    // A dead worker's sticky queue would hold its workflows for 10 s.
+    stickyQueueScheduleToStartTimeout: '1s',
+    shutdownGraceTime: '5s',
+    shutdownForceTime: '20s',
+  };
+}
+
+/** The bundle `npm run build` made, or, from source, one made now. */
+function workflowSource(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const codePath = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+  if (existsSync(codePath)) return { workflowBundle: { codePath } };
+  return { workflowsPath: fileURLToPath(new URL('./workflows/index.ts', import.meta.url)) };
+}
+
+function forward(log: Logger, level: string, message: string, meta: object | undefined): void {
+  const entry = { ...meta };
+  if (level === 'ERROR') log.error(entry, message);
+  else if (level === 'WARN') log.warn(entry, message);
+  else log.info(entry, message);
+}

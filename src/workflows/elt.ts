@@ -1,0 +1,54 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { EltActivities } from '../activities/elt.js';
+import type { EltResult, LoadedObject, LoadSummary, TransformSummary } from '../contracts/elt.js';
+import type { RunPlan, RunRef } from '../contracts/run.js';
+import { bulkLoad } from './activity-options.js';
+import { allOrCancel } from './all-or-cancel.js';
+import { setSearchAttributes, withRun, type StageInput } from './run-scope.js';
+
+const { extractResource, loadObject, publishResource, buildTransform } = proxyActivities<EltActivities>(bulkLoad);
+
+/** Objects of one resource that load at the same time. */
+const PARALLEL_OBJECTS = 4;
+
+/** Extract and load every resource in parallel, then build the SQL graph, each node as soon as what it reads is there. */
+export async function elt(input: StageInput): Promise<EltResult> {
+  return withRun(input, 'elt', async (plan, report) => {
+    const loads = await allOrCancel(plan.resources.map((resource) => () => loadResource(input.run, resource)));
+    for (const load of loads) report(`${load.resource}: ${load.tableRows} rows, ${load.rowsRejected} rejected`);
+    setSearchAttributes(input.run, { PlumblineRows: loads.reduce((sum, load) => sum + load.tableRows, 0) });
+    const transforms = await buildGraph(input.run, plan.transforms);
+    for (const built of transforms) report(`${built.transform}: ${built.rows} rows, ${built.testsPassed} tests passed`);
+    return { loads, transforms };
+  });
+}
+
+async function loadResource(run: RunRef, resource: string): Promise<LoadSummary> {
+  const extracted = await extractResource({ run, resource });
+  if (extracted.reused !== undefined) return extracted.reused;
+  const loads = new Array<LoadedObject>(extracted.objects.length);
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let index = next++; index < extracted.objects.length; index = next++) {
+      loads[index] = await loadObject({ run, resource, object: extracted.objects[index] });
+    }
+  };
+  await allOrCancel(Array.from({ length: PARALLEL_OBJECTS }, () => lane));
+  return publishResource({ run, resource, loads });
+}
+
+/** Each node as soon as what it reads is published; one failure cancels the rest. */
+async function buildGraph(run: RunRef, nodes: RunPlan['transforms']): Promise<TransformSummary[]> {
+  const built = new Map<string, Promise<TransformSummary>>();
+  return allOrCancel(
+    // The plan lists nodes after what they wait for.
+    nodes.map(({ name, after }) => () => {
+      const build = async (): Promise<TransformSummary> => {
+        await Promise.all(after.map((upstream) => built.get(upstream)!));
+        return buildTransform({ run, transform: name });
+      };
+      built.set(name, build());
+      return built.get(name)!;
+    }),
+  );
+}

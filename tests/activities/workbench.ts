@@ -1,0 +1,103 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { pino } from 'pino';
+import { createActivities } from '../../src/activities/index.js';
+import type { EltResult, LoadedObject, LoadSummary, TransformSummary } from '../../src/contracts/elt.js';
+import type { RunPlan, RunRef, Stage } from '../../src/contracts/run.js';
+import type { TrainingSetSummary } from '../../src/contracts/features.js';
+import { packBundle } from '../../src/project/pack-bundle.js';
+import { openDirectoryStore } from '../../src/storage/artifact-store.js';
+import { createTestDatabase, type TestDatabase } from '../setup/database.js';
+
+export type Activities = ReturnType<typeof createActivities>;
+
+export interface Workbench {
+  readonly test: TestDatabase;
+  readonly root: string;
+  write(files: Readonly<Record<string, string>>): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** A run of the project's code as it is now, opened. */
+  open(runId: string, stages?: readonly Stage[]): Promise<{ run: RunRef; plan: RunPlan }>;
+  readonly call: <K extends keyof Activities>(
+    name: K,
+    input: Parameters<Activities[K]>[0],
+  ) => Promise<Awaited<ReturnType<Activities[K]>>>;
+  /** What the elt workflow does, without Temporal. */
+  elt(run: RunRef, plan: RunPlan): Promise<EltResult>;
+  features(run: RunRef): Promise<TrainingSetSummary>;
+  close(run: RunRef, status?: 'succeeded' | 'failed' | 'cancelled'): Promise<void>;
+  destroy(): Promise<void>;
+}
+
+/** The real activities on a real database, store and project folder; only Temporal is left out. */
+export async function createWorkbench(files: Readonly<Record<string, string>>): Promise<Workbench> {
+  const test = await createTestDatabase();
+  const root = await mkdtemp(join(tmpdir(), 'plumbline-bench-'));
+  const store = openDirectoryStore(join(root, '.plumbline', 'store'));
+  const activities = createActivities({
+    database: test.database,
+    store,
+    cacheDir: join(root, '.plumbline', 'cache'),
+    threads: 1,
+    log: pino({ level: 'silent' }),
+  });
+  const call = async (name: keyof Activities, input: unknown): Promise<unknown> => {
+    const table = activities as unknown as Readonly<Record<string, (input: unknown) => Promise<unknown>>>;
+    const activity = table[name]!;
+    return new MockActivityEnvironment().run(() => activity(input));
+  };
+  const bench: Workbench = {
+    test,
+    root,
+    // Name and input were checked together at the call; inside they are the table's union.
+    call: call as Workbench['call'],
+    async write(contents) {
+      for (const [path, text] of Object.entries(contents)) {
+        await mkdir(dirname(join(root, path)), { recursive: true });
+        await writeFile(join(root, path), text);
+      }
+    },
+    remove: (path) => rm(join(root, path)),
+    async open(runId, stages = ['elt', 'features', 'training', 'deployment']) {
+      const bundle = await packBundle({ root, store });
+      const run: RunRef = {
+        runId,
+        env: 'dev',
+        project: 'shop',
+        bundle: { digest: bundle.digest, artifact: bundle.artifact.sha256 },
+        root,
+        searchAttributes: [],
+        force: false,
+      };
+      const plan = await bench.call('openRun', { run, workflowId: 'w', stages: [...stages], startedBy: 'test' });
+      return { run, plan };
+    },
+    async elt(run, plan) {
+      const loads: LoadSummary[] = [];
+      for (const resource of plan.resources) {
+        const extracted = await bench.call('extractResource', { run, resource });
+        if (extracted.reused !== undefined) {
+          loads.push(extracted.reused);
+          continue;
+        }
+        const objects: LoadedObject[] = [];
+        for (const object of extracted.objects) objects.push(await bench.call('loadObject', { run, resource, object }));
+        loads.push(await bench.call('publishResource', { run, resource, loads: objects }));
+      }
+      const transforms: TransformSummary[] = [];
+      for (const { name } of plan.transforms)
+        transforms.push(await bench.call('buildTransform', { run, transform: name }));
+      return { loads, transforms };
+    },
+    features: (run) => bench.call('buildTrainingSet', { run, set: 'main' }),
+    close: (run, status = 'succeeded') => bench.call('closeRun', { run, status }),
+    async destroy() {
+      await test.drop();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+  await bench.write(files);
+  return bench;
+}
