@@ -1,0 +1,19 @@
+import { loadSettings } from '../config.js';
+import { withLock } from './lock.js';
+import { stopStack } from './stop-stack.js';
+
+/**
+ * Stops the stack of `root` and leaves no process of it; data stays. Gives whether anything ran. Throws
+ * `EMBEDDED_LOCKED` while an `up` is at work for more than a minute, `EMBEDDED_STOP_FAILED`; a retry may help.
+ */
+export async function down(
+  options: { readonly root: string; readonly env: NodeJS.ProcessEnv },
+  report: (line: string) => void,
+): Promise<{ readonly stopped: boolean }> {
+  const settings = await loadSettings({ cwd: options.root, env: options.env });
+  const lock = {
+    timeoutMs: 60_000,
+    onWait: (holder: number) => report(`waiting for process ${holder}, which starts or stops this stack`),
+  };
+  return withLock(settings.stateDir, lock, async () => ({ stopped: await stopStack(settings) }));
+}

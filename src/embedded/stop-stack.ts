@@ -1,0 +1,53 @@
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readStackState, type Settings } from '../config.js';
+import { openStackFile } from './stack-file.js';
+import { systemHome } from './postgres-account.js';
+import { clearAfterKill, findPostmaster } from './postgres.js';
+import { endProcess } from './processes/end-process.js';
+import { isAlive } from './processes/process-identity.js';
+import { endOrphans, stackMark } from './processes/stack-processes.js';
+
+/** The supervisor's own time for its parts: the worker's, then PostgreSQL's. */
+const SUPERVISOR_GRACE_MS = 60_000;
+
+/**
+ * Stops everything of the stack, also what a killed supervisor left, and gives whether anything ran. The caller holds
+ * the lock. Throws `EMBEDDED_STOP_FAILED` when a process outlives SIGKILL.
+ */
+export async function stopStack(settings: Settings): Promise<boolean> {
+  const state = await readStackState(settings.stateDir);
+  const mark = stackMark(settings.root);
+  if (state === undefined) return (await endOrphans(mark, [process.pid], 5_000)) > 0;
+  let ran = state.supervisor !== undefined && (await isAlive(state.supervisor));
+  if (state.supervisor !== undefined) await endProcess(state.supervisor, { graceMs: SUPERVISOR_GRACE_MS });
+  for (const name of ['serving', 'worker', 'temporal'] as const) {
+    const recorded = state.parts[name]?.process;
+    if (recorded === undefined || !(await isAlive(recorded))) continue;
+    ran = true;
+    await endProcess(recorded, { graceMs: 25_000 });
+  }
+  if (state.postgres !== undefined) ran = (await stopPostgres(state.postgres.dataDir)) || ran;
+  ran = (await endOrphans(mark, [process.pid], 5_000)) > 0 || ran;
+  const { supervisor: _supervisor, failure: _failure, ...rest } = state;
+  await openStackFile(settings.stateDir).write({ ...rest, parts: {} });
+  return ran;
+}
+
+async function stopPostgres(dataDir: string): Promise<boolean> {
+  const postmaster = await findPostmaster(dataDir);
+  if (postmaster !== undefined) await endProcess(postmaster.process, { signal: 'SIGINT', graceMs: 20_000 });
+  await clearAfterKill(dataDir);
+  return postmaster !== undefined;
+}
+
+/**
+ * Deletes what a stopped stack has stored: database, histories, artifacts in `.plumbline`, logs. The lock that the
+ * caller holds stays, and so does an artifact store that PLUMBLINE_STORE puts elsewhere.
+ */
+export async function deleteStackData(settings: Settings): Promise<void> {
+  for (const name of await readdir(settings.stateDir)) {
+    if (!/^lock(\.|$)/.test(name)) await rm(join(settings.stateDir, name), { recursive: true, force: true });
+  }
+  if (process.getuid?.() === 0) await rm(systemHome(settings.root), { recursive: true, force: true });
+}
