@@ -1,0 +1,16 @@
+export { register as init } from './init.js';
+export { register as up } from './up.js';
+export { register as down } from './down.js';
+export { register as status } from './status.js';
+export { register as doctor } from './doctor.js';
+export { register as validate } from './validate.js';
+export { register as plan } from './plan.js';
+export { register as run } from './run.js';
+export { register as runs } from './runs.js';
+export { register as models } from './models.js';
+export { register as predict } from './predict.js';
+export { register as trace } from './trace.js';
+export { register as sql } from './sql.js';
+export { register as worker } from './worker.js';
+export { register as serve } from './serve.js';
+export { register as supervise } from './supervise.js';

@@ -1,0 +1,49 @@
+import { InvalidArgumentError, type Command } from 'commander';
+
+export function register(program: Command): void {
+  const runs = program.command('runs').description('list, show, watch, cancel and retry runs');
+  runs
+    .command('list')
+    .description('newest runs of the project')
+    .option('--env <name>', 'environment', 'dev')
+    .option('--limit <n>', 'how many', wholeNumber, 20)
+    .option('--json', 'print JSON', false)
+    .action(async (options: { env: string; limit: number; json: boolean }) =>
+      (await import('../runs-command.js')).listCommand(options),
+    );
+  runs
+    .command('show <run>')
+    .description('a run and its steps')
+    .option('--json', 'print JSON', false)
+    .action(async (run: string, options: { json: boolean }) =>
+      (await import('../runs-command.js')).showCommand(run, options),
+    );
+  runs
+    .command('watch <run>')
+    .description('follow a run until it ends')
+    .option('--json', 'print JSON at the end', false)
+    .action(async (run: string, options: { json: boolean }) =>
+      (await import('../runs-command.js')).watchCommand(run, options),
+    );
+  runs
+    .command('cancel <run>')
+    .description('stop a run; what is loaded and published stays, half-built tables are removed')
+    .option('--json', 'print JSON', false)
+    .action(async (run: string, options: { json: boolean }) =>
+      (await import('../runs-command.js')).cancelCommand(run, options),
+    );
+  runs
+    .command('retry <run>')
+    .description('run the same code again; steps that are done are not repeated')
+    .option('--detach', 'start it and return', false)
+    .option('--json', 'print JSON at the end', false)
+    .action(async (run: string, options: { detach: boolean; json: boolean }) =>
+      (await import('../runs-command.js')).retryCommand(run, options),
+    );
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (/^\d+$/.test(text) && number >= 1 && number <= 10_000) return number;
+  throw new InvalidArgumentError('Expected a whole number from 1 to 10000.');
+}

@@ -1,0 +1,48 @@
+import pc from 'picocolors';
+import { createRunRef, recordBundle } from '../client/start-run.js';
+import { loadSettings } from '../config.js';
+import { taskQueue, workflowId } from '../contracts/queues.js';
+import type { PlanResult } from '../contracts/run.js';
+import { loadProject } from '../project/load-project.js';
+import { packBundle } from '../project/pack-bundle.js';
+import { openDirectoryStore } from '../storage/artifact-store.js';
+import { table } from './format.js';
+import { withRunConnections } from './run-command.js';
+
+/** `plumbline plan`: asks a worker, because there the files and the recorded outcomes are. */
+export async function planCommand(options: {
+  readonly env: string;
+  readonly force: boolean;
+  readonly json: boolean;
+}): Promise<void> {
+  const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
+  const project = await loadProject({ root: settings.root, env: options.env });
+  await withRunConnections(settings, async ({ database, temporal }) => {
+    const bundle = await packBundle({ root: settings.root, store: openDirectoryStore(settings.storeDir) });
+    await recordBundle(database, project.name, bundle);
+    const run = await createRunRef(temporal, {
+      env: options.env,
+      project: project.name,
+      bundle: { digest: bundle.digest, artifact: bundle.artifact.sha256 },
+      root: settings.root,
+      stages: [],
+      force: options.force,
+    });
+    const result = (await temporal.client.workflow.execute('plan', {
+      taskQueue: taskQueue('default'),
+      workflowId: workflowId(run.env, run.project, 'plan', run.runId),
+      workflowExecutionTimeout: '2 minutes',
+      args: [{ run }],
+    })) as PlanResult;
+    process.stdout.write(
+      options.json ? `${JSON.stringify(result, null, 2)}\n` : render(project.name, options.env, result),
+    );
+  });
+}
+
+function render(project: string, env: string, { lines, defaults, assumptions }: PlanResult): string {
+  const rows = lines.map(({ step, action, reason }) => [`  ${action}`, step, reason]);
+  const section = (title: string, items: readonly string[]): string =>
+    items.length === 0 ? '' : `${pc.bold(title)}\n${items.map((item) => `  ${item}`).join('\n')}\n`;
+  return `${pc.bold(project)} · ${env}\n${table(rows)}\n${section('defaults', defaults)}${section('assumptions', assumptions)}`;
+}

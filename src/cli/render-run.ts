@@ -1,0 +1,123 @@
+import pc from 'picocolors';
+import type { LoadSummary, TransformSummary } from '../contracts/elt.js';
+import type { TrainingSetSummary } from '../contracts/features.js';
+import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
+import type { DeploymentResult } from '../contracts/deployment.js';
+import type { StepRow } from '../storage/run-steps.js';
+import { count, duration, metric } from './format.js';
+
+/** One line a step, as far as it came; steps not yet begun give none. */
+export function renderSteps(
+  steps: readonly StepRow[],
+): { readonly step: string; readonly line: string; readonly done: boolean }[] {
+  return steps.flatMap((step) => {
+    if (step.status === 'planned' || step.status === 'skipped') return [];
+    const done = step.status !== 'running';
+    if (done && step.status !== 'failed' && isPartOfLoad(step.step)) return [];
+    return [{ step: step.step, line: renderStep(step), done }];
+  });
+}
+
+function isPartOfLoad(step: string): boolean {
+  return step.startsWith('extract:') || (step.startsWith('load:') && step.includes('#'));
+}
+
+function renderStep(step: StepRow): string {
+  const [kind = '', ...rest] = step.step.split(':');
+  const label = `  ${(VERB[kind] ?? kind).padEnd(10)} ${rest.join(':').split('#')[0]!.padEnd(19)}`;
+  if (step.status === 'running') return `${label} ${pc.dim(`… ${progressText(step.progress)}`)}`;
+  const time =
+    step.started_at !== null && step.ended_at !== null
+      ? Date.parse(iso(step.ended_at)) - Date.parse(iso(step.started_at))
+      : 0;
+  if (step.status === 'failed') return `${label} ${pc.red('failed')}${' '.repeat(38)} ${duration(time)}`;
+  const note = step.status === 'reused' ? pc.dim(`  reused: ${step.reason ?? ''}`) : '';
+  const notes = step.status === 'reused' ? [] : notesOf(kind, step);
+  const line = `${label} ${outcome(kind, step).padEnd(44)} ${duration(time).padStart(8)}${note}`;
+  return [line, ...notes.map((text) => `  ${pc.yellow('!')} ${text}`)].join('\n');
+}
+
+/** What a load did that its line does not tell. */
+function notesOf(kind: string, { result }: StepRow): string[] {
+  if (kind !== 'load') return [];
+  const { resource, rowsRejected, objects, notices = [] } = result as unknown as LoadSummary;
+  if (rowsRejected === 0) return [...notices];
+  const ids = objects.map(({ loadId }) => `'${loadId}'`);
+  const loads =
+    ids.length === 1
+      ? `load_id = ${ids[0]}`
+      : `load_id IN (${ids.slice(0, 3).join(', ')}${ids.length > 3 ? ', …' : ''})`;
+  return [
+    ...notices,
+    `${resource}: see the rejected rows with \`plumbline sql "SELECT line, column_name, value, reason FROM plumbline.rejects WHERE ${loads}"\``,
+  ];
+}
+
+const VERB: Readonly<Record<string, string>> = { register: 'gates', baselines: 'baselines' };
+
+function outcome(kind: string, step: StepRow): string {
+  const result = step.result as unknown;
+  switch (kind) {
+    case 'load': {
+      const load = result as LoadSummary;
+      const duplicates = load.rowsDuplicate > 0 ? `   ${count(load.rowsDuplicate)} duplicate` : '';
+      return `${count(load.tableRows).padStart(9)} rows   ${count(load.rowsRejected)} rejected${duplicates}`;
+    }
+    case 'transform': {
+      const built = result as TransformSummary;
+      return `${count(built.rows).padStart(9)} rows   ${built.testsPassed} tests passed`;
+    }
+    case 'features': {
+      const { trainingSet, leakCheck } = result as TrainingSetSummary;
+      return `${count(trainingSet.trainRows)} + ${count(trainingSet.testRows)} rows × ${trainingSet.features.length}   ${leakCheck}`;
+    }
+    case 'baselines':
+      return (result as BaselineSummary[]).map((one) => `${one.name} ${metrics(one.metrics, 1)}`).join('   ');
+    case 'train': {
+      const trained = result as TrainedSummary;
+      return `${metrics(trained.metrics, 2)}   parity ${trained.parity.maxDelta === 0 ? 'exact' : trained.parity.maxDelta.toExponential(0)}`;
+    }
+    case 'register': {
+      const registered = result as RegisteredModel;
+      const failed = registered.gates.filter((gate) => !gate.passed);
+      const verdict =
+        failed.length === 0
+          ? registered.gates.map((gate) => gate.reason).join(' · ')
+          : `not good enough: ${failed.map((gate) => gate.reason).join(' · ')}`;
+      return `${registered.model} v${registered.version}   ${verdict}`;
+    }
+    case 'deploy': {
+      const deployed = result as DeploymentResult;
+      return `${deployed.model} v${deployed.version}   ${deployed.status.replaceAll('_', ' ')}`;
+    }
+    default:
+      return '';
+  }
+}
+
+/** What people look at first; a jsonb column does not keep an order of its own. */
+const METRIC_ORDER = ['rmse', 'mae', 'r2', 'rocAuc', 'logLoss'];
+
+/** The `most` leading metrics: `rmse 94.6   mae 60.1`. */
+export function metrics(values: Readonly<Record<string, number>>, most: number): string {
+  const rank = (name: string): number =>
+    (METRIC_ORDER.indexOf(name) + METRIC_ORDER.length + 1) % (METRIC_ORDER.length + 1);
+  return Object.entries(values)
+    .sort(([a], [b]) => rank(a) - rank(b))
+    .slice(0, most)
+    .map(([name, value]) => `${name} ${metric(value)}`)
+    .join('   ');
+}
+
+function progressText(progress: StepRow['progress']): string {
+  if (progress === null) return '';
+  return Object.entries(progress)
+    .filter(([, value]) => typeof value === 'number' || typeof value === 'string')
+    .map(([name, value]) => (typeof value === 'number' ? `${count(value)} ${name}` : `${name} ${String(value)}`))
+    .join('   ');
+}
+
+// PostgreSQL prints `2026-11-23 05:30:00.123+00`.
+export function iso(timestamp: string): string {
+  return timestamp.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00');
+}

@@ -1,0 +1,150 @@
+import pc from 'picocolors';
+import { connectDatabase, connectTemporal, requireWorker } from '../client/connect.js';
+import { recordBundle, startRun, type RunRequest } from '../client/start-run.js';
+import { loadSettings, type Settings } from '../config.js';
+import type { Stage } from '../contracts/run.js';
+import { packBundle } from '../project/pack-bundle.js';
+import { loadProject } from '../project/load-project.js';
+import type { StepRow } from '../storage/run-steps.js';
+import type { RunRow } from '../storage/runs.js';
+import { openDirectoryStore } from '../storage/artifact-store.js';
+import { duration } from './format.js';
+import { followRun } from './follow-run.js';
+import { EXIT } from './print-error.js';
+
+export interface RunCommandOptions {
+  readonly env: string;
+  readonly stages: readonly Stage[];
+  readonly force: boolean;
+  readonly detach: boolean;
+  readonly json: boolean;
+}
+
+/** `plumbline run`: checks the project here, sends its code as a bundle, starts the pipeline and follows it. */
+export async function runCommand(options: RunCommandOptions): Promise<void> {
+  const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
+  const project = await loadProject({ root: settings.root, env: options.env });
+  await withRunConnections(settings, async (connections) => {
+    const bundle = await packBundle({ root: settings.root, store: openDirectoryStore(settings.storeDir) });
+    await recordBundle(connections.database, project.name, bundle);
+    await startAndFollow(
+      settings,
+      connections,
+      {
+        env: options.env,
+        project: project.name,
+        bundle: { digest: bundle.digest, artifact: bundle.artifact.sha256 },
+        root: settings.root,
+        stages: options.stages,
+        force: options.force,
+      },
+      options,
+    );
+  });
+}
+
+export type RunConnections = {
+  readonly database: ReturnType<typeof connectDatabase>;
+  readonly temporal: Awaited<ReturnType<typeof connectTemporal>>;
+};
+
+/** PostgreSQL, Temporal and a living worker, each checked within seconds, closed afterwards. */
+export async function withRunConnections(
+  settings: Settings,
+  work: (connections: RunConnections) => Promise<void>,
+): Promise<void> {
+  const database = connectDatabase(settings);
+  try {
+    await database.query('SELECT 1');
+    const temporal = await connectTemporal(settings);
+    try {
+      await requireWorker(database, 'default');
+      await work({ database, temporal });
+    } finally {
+      await temporal.close();
+    }
+  } finally {
+    await database.close();
+  }
+}
+
+export async function startAndFollow(
+  settings: Settings,
+  { database, temporal }: RunConnections,
+  request: RunRequest,
+  options: { readonly detach: boolean; readonly json: boolean },
+): Promise<void> {
+  if (request.stages.length === 0 || request.stages.includes('training')) await requireWorker(database, 'heavy');
+  const started = await startRun(temporal, request);
+  const heading = `${pc.bold(request.project)} · ${request.env} · run ${started.runId}${settings.temporalUiUrl === undefined ? '' : ` · ${runUrl(settings, started.workflowId)}`}`;
+  if (options.detach) {
+    if (options.json) print({ runId: started.runId, workflowId: started.workflowId });
+    else process.stdout.write(`${heading}\nstarted; watch it with \`plumbline runs watch ${started.runId}\`\n`);
+    return;
+  }
+  if (!options.json) process.stdout.write(`${heading}\n`);
+  await followToEnd(
+    settings,
+    { database, temporal },
+    { ...started, json: options.json, began: Date.now(), project: request.project },
+  );
+}
+
+/** Follows until the end; Ctrl-C leaves the run alone and says how to come back. */
+export async function followToEnd(
+  settings: Settings,
+  { database, temporal }: RunConnections,
+  run: {
+    readonly runId: string;
+    readonly workflowId: string;
+    readonly json: boolean;
+    readonly began: number;
+    readonly project: string;
+  },
+): Promise<void> {
+  const interrupt = new AbortController();
+  const onInterrupt = (): void => interrupt.abort();
+  process.once('SIGINT', onInterrupt);
+  try {
+    const followed = await followRun({
+      database,
+      temporal,
+      runId: run.runId,
+      workflowId: run.workflowId,
+      show: !run.json,
+      signal: interrupt.signal,
+    });
+    if (followed.detached) {
+      process.stdout.write(
+        `\ndetached; the run goes on. Come back with \`plumbline runs watch ${run.runId}\`, stop it with \`plumbline runs cancel ${run.runId}\`\n`,
+      );
+      process.exitCode = EXIT.interrupted;
+      return;
+    }
+    if (run.json) print({ run: followed.run, steps: followed.steps });
+    else
+      process.stdout.write(
+        `${pc.green('done')} in ${duration(Date.now() - run.began)}.${await nextHint(settings, followed.run.result, followed.steps)}\n`,
+      );
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
+}
+
+async function nextHint(settings: Settings, result: RunRow['result'], steps: readonly StepRow[]): Promise<string> {
+  const deployed = result?.['deployment'] as { model?: string; status?: string; reason?: string } | undefined;
+  if (deployed?.status === 'waiting_for_approval') return ` Waiting for approval: \`${deployed.reason}\``;
+  if (deployed?.status === 'held_back') return ` Not deployed: ${deployed.reason}`;
+  if (deployed?.model === undefined) return '';
+  const { exampleInput } = await import('./example-input.js');
+  const example = (await exampleInput(settings.storeDir, steps)) ?? '{…}';
+  return ` Serving at ${settings.serving.url}/models/${deployed.model}. Try:\n  plumbline predict ${deployed.model} --json '${example}'`;
+}
+
+export function runUrl(settings: Settings, workflowId: string): string {
+  return `${settings.temporalUiUrl}/namespaces/${settings.temporal.namespace}/workflows/${encodeURIComponent(workflowId)}`;
+}
+
+function print(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}

@@ -1,0 +1,158 @@
+import { connectDatabase, connectTemporal } from '../client/connect.js';
+import { loadSettings, type Settings } from '../config.js';
+import { STAGES, type Stage } from '../contracts/run.js';
+import { TerminalError } from '../errors.js';
+import { projectName } from '../project/project-name.js';
+import { findBundle } from '../storage/bundles.js';
+import { listSteps } from '../storage/run-steps.js';
+import { closeRunRow, findRun, listRuns, type RunRow } from '../storage/runs.js';
+import type { OpenDatabase } from '../storage/database.js';
+import { failureOf } from './follow-run.js';
+import { table } from './format.js';
+import { printError } from './print-error.js';
+import { iso, renderSteps } from './render-run.js';
+import { followToEnd, startAndFollow, withRunConnections } from './run-command.js';
+
+export async function listCommand(options: { env: string; limit: number; json: boolean }): Promise<void> {
+  await withDatabase(async (database, settings) => {
+    const runs = await listRuns(database, options.env, await projectName(settings.root), options.limit);
+    if (options.json) return print(runs);
+    if (runs.length === 0) return void process.stdout.write('no runs yet; start one with `plumbline run`\n');
+    const rows = runs.map((run) => [
+      run.run_id,
+      run.status,
+      run.started_at.slice(0, 19),
+      run.stages.join(','),
+      errorOf(run),
+    ]);
+    process.stdout.write(`${table([['RUN', 'STATUS', 'STARTED (UTC)', 'STAGES', ''], ...rows])}\n`);
+  });
+}
+
+export async function showCommand(id: string, options: { json: boolean }): Promise<void> {
+  await withDatabase(async (database) => {
+    const run = await oneRun(database, id);
+    const steps = await listSteps(database, run.run_id);
+    if (options.json) return print({ run, steps });
+    process.stdout.write(
+      `run ${run.run_id}   ${run.status}   started ${run.started_at.slice(0, 19)} UTC by ${run.started_by}   code ${run.bundle.slice(0, 12)}\n`,
+    );
+    for (const { line } of renderSteps(steps)) process.stdout.write(`${line}\n`);
+    if (run.status === 'failed')
+      printError(failureOf(run, steps), { verbose: process.argv.includes('--verbose'), json: false });
+  });
+}
+
+export async function watchCommand(id: string, options: { json: boolean }): Promise<void> {
+  const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
+  await withRunConnections(settings, async (connections) => {
+    const run = await oneRun(connections.database, id);
+    await followToEnd(settings, connections, {
+      runId: run.run_id,
+      workflowId: run.workflow_id,
+      json: options.json,
+      began: Date.parse(iso(run.started_at)),
+      project: run.project,
+    });
+  });
+}
+
+export async function cancelCommand(id: string, options: { json: boolean }): Promise<void> {
+  const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
+  const database = connectDatabase(settings);
+  try {
+    const run = await oneRun(database, id);
+    if (run.status !== 'running') {
+      throw new TerminalError(
+        'RUN_NOT_FOUND',
+        `Cancelling run ${run.run_id} failed: it ended already (${run.status}).`,
+      );
+    }
+    const temporal = await connectTemporal(settings);
+    try {
+      const handle = temporal.client.workflow.getHandle(run.workflow_id);
+      const { memo, status } = await handle.describe();
+      if (memo?.['runId'] !== run.run_id || status.name !== 'RUNNING') {
+        // Cancelling by id would hit whichever run of the project has it now.
+        const error = {
+          code: 'RUN_ENDED_OUTSIDE',
+          message: `Run ${run.run_id} ended in Temporal before it could close itself.`,
+        };
+        await closeRunRow(database, run.run_id, 'failed', error, undefined);
+        throw new TerminalError(
+          'RUN_ENDED_OUTSIDE',
+          `Cancelling run ${run.run_id} failed: its workflow ended already.`,
+          {
+            next: 'See `plumbline runs list` for the run that is in progress.',
+          },
+        );
+      }
+      await handle.cancel();
+    } finally {
+      await temporal.close();
+    }
+    if (options.json) print({ runId: run.run_id, cancelRequested: true });
+    else process.stdout.write(`cancelling run ${run.run_id}; see \`plumbline runs show ${run.run_id}\`\n`);
+  } finally {
+    await database.close();
+  }
+}
+
+export async function retryCommand(id: string, options: { detach: boolean; json: boolean }): Promise<void> {
+  const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
+  await withRunConnections(settings, async (connections) => {
+    const run = await oneRun(connections.database, id);
+    const bundle = await findBundle(connections.database, run.bundle);
+    if (bundle === undefined) {
+      throw new TerminalError(
+        'RUN_NOT_FOUND',
+        `Retrying run ${run.run_id} failed: its code bundle ${run.bundle} is not recorded.`,
+        { next: 'Start a new run with `plumbline run`.' },
+      );
+    }
+    await startAndFollow(
+      settings,
+      connections,
+      {
+        env: run.env,
+        project: run.project,
+        bundle: { digest: bundle.digest, artifact: bundle.artifact },
+        root: settings.root,
+        stages: run.stages.filter((stage): stage is Stage => (STAGES as readonly string[]).includes(stage)),
+        force: false,
+        retryOf: run.run_id,
+      },
+      options,
+    );
+  });
+}
+
+async function oneRun(database: OpenDatabase, id: string): Promise<RunRow> {
+  const found = await findRun(database, id);
+  const exact = found.find((run) => run.run_id === id) ?? (found.length === 1 ? found[0] : undefined);
+  if (exact !== undefined) return exact;
+  throw new TerminalError(
+    'RUN_NOT_FOUND',
+    `Looking for run ${id} found ${found.length === 0 ? 'none' : 'several that begin so'}.`,
+    { next: 'See `plumbline runs list`.' },
+  );
+}
+
+async function withDatabase(work: (database: OpenDatabase, settings: Settings) => Promise<void>): Promise<void> {
+  const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
+  const database = connectDatabase(settings);
+  try {
+    await work(database, settings);
+  } finally {
+    await database.close();
+  }
+}
+
+function errorOf(run: RunRow): string {
+  const message = run.error?.['message'];
+  return typeof message === 'string' ? message.slice(0, 80) : '';
+}
+
+function print(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}

@@ -1,0 +1,53 @@
+import { join, resolve } from 'node:path';
+import { pino } from 'pino';
+import { connectDatabase } from '../client/connect.js';
+import { loadSettings } from '../config.js';
+import { projectName } from '../project/project-name.js';
+import { createServer } from '../serving/create-server.js';
+import { openDirectoryStore } from '../storage/artifact-store.js';
+import { VERSION } from '../version.js';
+
+export interface ServeOptions {
+  readonly env: string;
+  readonly port?: number;
+  readonly host?: string;
+  readonly project?: string;
+  readonly log: 'spool' | 'fsync';
+  readonly spool?: string;
+}
+
+/** Serves until SIGTERM or SIGINT, then answers what is in flight and copies the prediction log. */
+export async function serveCommand(options: ServeOptions): Promise<void> {
+  const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
+  const logger = pino({ level: process.env['PLUMBLINE_LOG_LEVEL'] ?? 'info' });
+  const database = connectDatabase(settings);
+  const stopped = new Promise<string>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+  });
+  try {
+    const server = await createServer({
+      database,
+      store: openDirectoryStore(settings.storeDir),
+      env: options.env,
+      project: options.project ?? (await projectName(settings.root)),
+      host: options.host ?? settings.serving.host,
+      port: options.port ?? settings.serving.port,
+      spoolDir: options.spool === undefined ? join(settings.stateDir, 'spool') : resolve(options.spool),
+      logger,
+      keys: serveKeys(process.env['PLUMBLINE_SERVE_KEYS']),
+      log: options.log,
+      serverVersion: VERSION,
+    });
+    logger.info({ signal: await stopped }, 'stopping');
+    await server.close();
+  } finally {
+    await database.close();
+  }
+}
+
+function serveKeys(text: string | undefined): string[] {
+  return (text ?? '')
+    .split(',')
+    .map((key) => key.trim())
+    .filter((key) => key !== '');
+}

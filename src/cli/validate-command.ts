@@ -1,0 +1,79 @@
+import { access } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import pc from 'picocolors';
+import { loadSettings } from '../config.js';
+import { TerminalError, type SourcePosition } from '../errors.js';
+import type { Project } from '../model/project.js';
+import { refreshSchema } from '../project/init-project.js';
+import { loadProject } from '../project/load-project.js';
+import { EXIT } from './print-error.js';
+
+interface ShownProblem {
+  readonly code: string;
+  readonly message: string;
+  readonly at: SourcePosition;
+  readonly next: string;
+}
+
+/** `plumbline validate`: what the project is and which defaults apply, or everything that is wrong with it. */
+export async function validateCommand(options: { readonly env: string; readonly json: boolean }): Promise<void> {
+  const { root } = await loadSettings({ cwd: process.cwd(), env: process.env });
+  await refreshSchema(root);
+  let project: Project;
+  try {
+    project = await loadProject({ root, env: options.env });
+  } catch (error) {
+    const problems =
+      error instanceof TerminalError ? (error.details['problems'] as ShownProblem[] | undefined) : undefined;
+    if (problems === undefined || problems.length < 2 || options.json) throw error;
+    for (const problem of problems) process.stderr.write(`${lines(problem)}\n`);
+    process.stderr.write(`${problems.length} problems\n`);
+    process.exitCode = EXIT.failed;
+    return;
+  }
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ valid: true, project: withoutSql(project) })}\n`);
+    return;
+  }
+  process.stdout.write(`${pc.green('valid')} ${pc.bold(project.name)} · ${project.env}\n${describe(project)}\n`);
+  for (const line of await missingData(root, project)) process.stdout.write(`${pc.yellow('!')} ${line}\n`);
+  process.stdout.write(`${pc.dim(['defaults:', ...project.defaults].join('\n  '))}\n`);
+}
+
+function lines({ code, message, at, next }: ShownProblem): string {
+  const position = [at.file, at.line, at.column].filter((part) => part !== undefined).join(':');
+  return `${pc.red('✗')} ${pc.cyan(position)} (${code})\n  ${message}\n  ${pc.dim('→')} ${next}`;
+}
+
+function describe({ resources, transforms, features, train, deploy }: Project): string {
+  const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));
+  const tests = transforms.reduce((sum, transform) => sum + transform.tests.length, 0);
+  return [
+    `  sources     ${list(resources.map(({ id, path, write }) => `${id} (${path}, ${write})`))}`,
+    `  transforms  ${list(transforms.map(({ name }) => name))}${tests === 0 ? '' : ` · ${tests} tests`}`,
+    `  features    ${list(features.map(({ name }) => name))}`,
+    train === undefined
+      ? '  train       none'
+      : `  train       ${train.trainer.type} on ${train.labels.file}, test from ${train.split.testFrom}`,
+    `  deploy      ${deploy.model}, approval ${deploy.approval}`,
+  ].join('\n');
+}
+
+/** The data may well come later, or be on the worker's machine only: a note, no error. */
+async function missingData(root: string, { resources }: Project): Promise<string[]> {
+  const notes = await Promise.all(
+    resources.map(async ({ id, path }) => {
+      if (/[*?[{]/.test(path)) return [];
+      const isThere = await access(resolve(root, path)).then(
+        () => true,
+        () => false,
+      );
+      return isThere ? [] : [`${id}: ${path} is not there`];
+    }),
+  );
+  return notes.flat();
+}
+
+function withoutSql(project: Project): unknown {
+  return JSON.parse(JSON.stringify(project, (key, value: unknown) => (key === 'sql' ? undefined : value)));
+}

@@ -1,0 +1,19 @@
+export const clientErrorCodes = {
+  TEMPORAL_UNREACHABLE: 'Temporal did not answer. Start it (`plumbline up`) or check TEMPORAL_ADDRESS.',
+  NO_WORKER: 'No worker has given a sign of life in the last seconds, so nothing would run.',
+  NO_DATABASE: 'No database is configured and no embedded stack runs.',
+  RUN_ALREADY_RUNNING: 'The project has a run in progress; one at a time writes its tables.',
+  RUN_NOT_FOUND: 'No run has that id.',
+  RUN_ENDED_OUTSIDE:
+    'The workflow was ended from outside (terminated or timed out), so the run could not close itself.',
+  QUERY_REFUSED: 'PostgreSQL refused the query of `plumbline sql`; the message is its own.',
+  TRACE_NOT_FOUND: 'Nothing recorded has that name or id.',
+} as const;
+
+export const runErrorCodes = {
+  RUN_LEASE_LOST: 'Another run took the project over, so this one stopped before writing on.',
+  RUN_LEASE_HELD: 'Another run holds the project; this one waits for it to end.',
+  RUN_STEP_SUPERSEDED: 'A later attempt of the same step has taken over; the earlier one changed nothing.',
+  RUN_STEP_MISSING: 'A step needs the outcome of an earlier stage that has not run.',
+  UNKNOWN: 'An error nobody foresaw; it is tried a few times. `--verbose` shows where it happened.',
+} as const;

@@ -1,0 +1,106 @@
+import { randomBytes } from 'node:crypto';
+import { userInfo } from 'node:os';
+import type { OpenDatabase } from '../storage/database.js';
+import { saveBundle } from '../storage/bundles.js';
+import { TerminalError } from '../errors.js';
+import { SEARCH_ATTRIBUTES, taskQueue, workflowId } from '../contracts/queues.js';
+import { STAGES, type RunRef, type Stage } from '../contracts/run.js';
+import { knownSearchAttributes, type TemporalConnection } from './connect.js';
+
+export interface RunRequest {
+  readonly env: string;
+  readonly project: string;
+  readonly bundle: { readonly digest: string; readonly artifact: string };
+  readonly root: string;
+  readonly stages: readonly Stage[];
+  readonly force: boolean;
+  readonly retryOf?: string;
+}
+
+export interface StartedRun {
+  readonly runId: string;
+  readonly workflowId: string;
+}
+
+/** Starts the pipeline of a project; a second start while one runs throws RUN_ALREADY_RUNNING and says which. */
+export async function startRun(connection: TemporalConnection, request: RunRequest): Promise<StartedRun> {
+  const run = await createRunRef(connection, request);
+  const id = workflowId(run.env, run.project, 'pipeline');
+  const { WorkflowExecutionAlreadyStartedError } = await import('@temporalio/client');
+  try {
+    await connection.client.workflow.start('pipeline', {
+      taskQueue: taskQueue('default'),
+      workflowId: id,
+      workflowIdConflictPolicy: 'FAIL',
+      workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      workflowTaskTimeout: '5s',
+      staticSummary: `${run.project} · ${run.env} · run ${run.runId}`,
+      memo: { runId: run.runId, bundle: run.bundle.digest },
+      args: [
+        {
+          run,
+          stages: request.stages.length === 0 ? [...STAGES] : request.stages,
+          startedBy: userName(),
+          ...(request.retryOf === undefined ? {} : { retryOf: request.retryOf }),
+        },
+      ],
+    });
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const memo = (await connection.client.workflow.getHandle(id).describe()).memo;
+    const running = typeof memo?.['runId'] === 'string' ? memo['runId'] : 'unknown';
+    throw new TerminalError(
+      'RUN_ALREADY_RUNNING',
+      `Starting a run of ${run.project} (${run.env}) failed: run ${running} is in progress.`,
+      {
+        details: { runId: running, workflowId: id },
+        next: `Watch it with \`plumbline runs watch ${running}\`, or stop it with \`plumbline runs cancel ${running}\`.`,
+        cause: error,
+      },
+    );
+  }
+  return { runId: run.runId, workflowId: id };
+}
+
+export async function createRunRef(connection: TemporalConnection, request: RunRequest): Promise<RunRef> {
+  const known = await knownSearchAttributes(connection);
+  return {
+    runId: randomBytes(4).toString('hex'),
+    env: request.env,
+    project: request.project,
+    bundle: request.bundle,
+    root: request.root,
+    searchAttributes: Object.keys(SEARCH_ATTRIBUTES).filter((name) => known.includes(name)),
+    force: request.force,
+  };
+}
+
+export async function recordBundle(
+  database: OpenDatabase,
+  project: string,
+  bundle: {
+    digest: string;
+    artifact: { sha256: string };
+    files: Readonly<Record<string, string>>;
+    gitCommit?: string;
+    gitDirty?: boolean;
+  },
+): Promise<void> {
+  await saveBundle(database, {
+    digest: bundle.digest,
+    artifact: bundle.artifact.sha256,
+    project,
+    git_commit: bundle.gitCommit ?? null,
+    git_dirty: bundle.gitDirty ?? null,
+    files: bundle.files,
+  });
+}
+
+export function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // A container's uid need not have a name.
+    return `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
