@@ -1,0 +1,7 @@
+#!/bin/sh
+# Runs once, on an empty volume: plumbline's own role and database, apart from Temporal's.
+set -eu
+psql -v ON_ERROR_STOP=1 -v password="$PLUMBLINE_DB_PASSWORD" --username "$POSTGRES_USER" --dbname postgres <<'SQL'
+CREATE ROLE plumbline LOGIN CREATEROLE PASSWORD :'password';
+CREATE DATABASE plumbline OWNER plumbline;
+SQL
