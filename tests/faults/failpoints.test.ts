@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TestStack } from '../support/stack.js';
+import { contents, endOf, expectNoProcess, expectNothingLeft, expectOneVersionPerModel, startRun } from './checks.js';
+import { createFaultsStack } from './project.js';
+
+const SOURCE = fileURLToPath(new URL('../../src/', import.meta.url));
+const STAGES = ['elt', 'features', 'training'];
+
+/** Every name in `failpoint('…')`, so that a new one is killed here without being listed. */
+const FOUND = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.ts') && path !== 'failpoint.ts')
+  .flatMap((path) => [...readFileSync(join(SOURCE, path), 'utf8').matchAll(/failpoint\(['`]([^'`]+)['`]\)/g)])
+  .flatMap(([, name]) =>
+    name!.includes('${stage}') ? STAGES.map((stage) => name!.replace('${stage}', stage)) : [name!],
+  )
+  .sort();
+const NAMES = [...new Set(FOUND)];
+/** Of the prediction server's spool; tests/serving kills it at these. */
+const SPOOL = NAMES.filter((name) => name.startsWith('spool'));
+const IN_A_RUN = NAMES.filter((name) => !SPOOL.includes(name));
+
+describe('a worker that dies at every named point of one run', { timeout: 500_000 }, () => {
+  let stack: TestStack;
+  let reached: string[] = [];
+  let status = '';
+  beforeAll(async () => {
+    stack = await createFaultsStack({ parts: { files: 1, rows: 60_000 } });
+    const log = join(stack.root, 'failpoints.log');
+    await stack.plumbline(['up'], {
+      env: { PLUMBLINE_FAILPOINTS: IN_A_RUN.map((name) => `${name}=kill`).join(','), PLUMBLINE_FAILPOINT_LOG: log },
+    });
+    status = await endOf(stack, await startRun(stack), 400_000);
+    reached = (await readFile(log, 'utf8').catch(() => '')).split('\n').filter((name) => name !== '');
+  }, 500_000);
+  afterAll(() => stack.destroy(), 60_000);
+
+  it.each(IN_A_RUN)('dies at %s', (name) => expect(reached).toContain(name));
+
+  it('dies once at each', () => expect(reached.length).toBe(new Set(reached).size));
+
+  it('completes by itself', () => expect(status).toBe('succeeded'));
+
+  it('leaves every row, one model version that serves, and nothing else', async () => {
+    const rows = Object.fromEntries(
+      Object.entries(await contents(stack)).map(([table, content]) => [table, content.rows]),
+    );
+    expect(rows).toEqual({
+      'bike_demand_dev.demand': 17_379,
+      'bike_demand_dev_raw.parts': 60_000,
+      'bike_demand_dev_raw.rides': 17_379,
+    });
+    await expectNothingLeft(stack);
+    await expectOneVersionPerModel(stack);
+    const versions = await stack.query('SELECT model, version FROM plumbline.model_versions');
+    expect(versions).toEqual([{ model: 'bike-demand', version: 1 }]);
+    const served = await stack.query('SELECT model, version, epoch::int AS epoch FROM plumbline.serving_pointer');
+    expect(served).toEqual([{ model: 'bike-demand', version: 1, epoch: 1 }]);
+    expect(await stack.query('SELECT count(*)::int AS changes FROM plumbline.pointer_history')).toEqual([
+      { changes: 1 },
+    ]);
+    await expectNoProcess(stack);
+  });
+});

@@ -1,0 +1,383 @@
+import {
+  ApplicationFailure,
+  type Client,
+  Connection,
+  Client as TemporalClient,
+  WorkflowFailedError,
+  type WorkflowHandle,
+} from '@temporalio/client';
+import { Context } from '@temporalio/activity';
+import {
+  DefaultLogger,
+  NativeConnection,
+  Runtime,
+  Worker,
+  bundleWorkflowCode,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { createActivities } from '../../src/activities/index.js';
+import { SEARCH_ATTRIBUTES, deploymentWorkflowId } from '../../src/contracts/queues.js';
+import type { DeploymentResult } from '../../src/contracts/deployment.js';
+import type { CloseRunInput, RunPlan, RunRef } from '../../src/contracts/run.js';
+import type { TrainingSet } from '../../src/model/training-set.js';
+import type { DeploymentInput } from '../../src/contracts/deployment.js';
+import { startTestTemporal, type TestTemporal } from '../setup/temporal.js';
+
+type Activities = ReturnType<typeof createActivities>;
+
+const TRAINING_SET = { trainRows: 80, testRows: 20, features: [], assumptions: [] } as unknown as TrainingSet;
+
+/** Every activity of the real table, doing nothing; a test replaces the ones it is about. */
+function fakes(replaced: Partial<Activities> = {}): Activities {
+  const artifact = { sha256: 'a'.repeat(64), bytes: 1 };
+  const load = {
+    resource: 'rides',
+    table: 'raw.rides',
+    rowsRead: 3,
+    rowsLoaded: 3,
+    rowsRejected: 0,
+    rowsDuplicate: 0,
+    tableRows: 3,
+    version: 'v',
+    objects: [],
+  };
+  return {
+    openRun: async () => PLAN,
+    closeRun: async () => {},
+    explainPlan: async () => ({ lines: [], defaults: [], assumptions: [] }),
+    extractResource: async () => ({ objects: [{}, {}] }),
+    loadObject: async () => ({}) as Awaited<ReturnType<Activities['loadObject']>>,
+    publishResource: async ({ resource }) => ({ ...load, resource }),
+    buildTransform: async ({ transform }) => ({ transform, kind: 'table', rows: 3, testsPassed: 1, version: 'v' }),
+    buildTrainingSet: async ({ set }) => ({ set, trainingSet: TRAINING_SET, leakCheck: 'leak check passed' }),
+    evaluateBaselines: async () => [],
+    trainModel: async ({ set, trainer }) => ({
+      set,
+      trainer,
+      metrics: { rmse: 1 },
+      trainMetrics: { rmse: 1 },
+      onnx: artifact,
+      description: artifact,
+      predictions: artifact,
+      parity: { maxDelta: 0, tolerance: 1e-5, rows: 20 },
+    }),
+    registerModel: async () => ({ model: 'm', version: 1, digest: 'd', created: true, gates: [] }),
+    beginDeployment: async () => ({ epoch: 0 }),
+    readDecision: async () => ({ decision: null }),
+    promoteModel: async ({ model, version, reason }) => ({ model, version, status: 'promoted', reason, epoch: 1 }),
+    endDeployment: async ({ result }) => result,
+    ...replaced,
+  };
+}
+
+const PLAN: RunPlan = {
+  resources: ['rides', 'weather'],
+  transforms: [
+    { name: 'a', after: [] },
+    { name: 'b', after: [] },
+    { name: 'c', after: ['a', 'b'] },
+  ],
+  train: { sets: ['main', 'variant'], trainer: 'gradient_boosting', comparison: 'linear' },
+  deploy: { model: 'm', approval: 'none', approvalTimeoutMs: 60_000 },
+};
+
+let temporal: TestTemporal;
+let bare: TestTemporal;
+let bundle: WorkflowBundleWithSourceMap;
+
+beforeAll(async () => {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  [temporal, bare, bundle] = await Promise.all([
+    startTestTemporal(),
+    startTestTemporal({ searchAttributes: false }),
+    bundleWorkflowCode({
+      workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
+      logger: new DefaultLogger('WARN'),
+    }),
+  ]);
+}, 90_000);
+afterAll(async () => {
+  await temporal?.stop();
+  await bare?.stop();
+});
+
+/** Runs `work` beside a worker that serves both queues with the given activities. */
+async function withWorker<T>(
+  server: TestTemporal,
+  activities: Activities,
+  work: (client: Client) => Promise<T>,
+): Promise<T> {
+  const connection = await Connection.connect({ address: server.address });
+  const native = await NativeConnection.connect({ address: server.address });
+  const client = new TemporalClient({ connection });
+  const common = {
+    connection: native,
+    activities,
+    maxHeartbeatThrottleInterval: '200ms',
+    defaultHeartbeatThrottleInterval: '200ms',
+  } as const;
+  const workers = [
+    await Worker.create({ ...common, taskQueue: 'plumbline-default', workflowBundle: bundle }),
+    await Worker.create({ ...common, taskQueue: 'plumbline-heavy' }),
+  ];
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  try {
+    return await work(client);
+  } finally {
+    for (const worker of workers) worker.shutdown();
+    await running;
+    await connection.close();
+    await native.close();
+  }
+}
+
+function runRef(searchAttributes: readonly string[] = Object.keys(SEARCH_ATTRIBUTES)): RunRef {
+  return {
+    runId: randomUUID().slice(0, 8),
+    env: 'dev',
+    project: `p-${randomUUID().slice(0, 8)}`,
+    bundle: { digest: 'd', artifact: 'a' },
+    root: '/nowhere',
+    searchAttributes: [...searchAttributes],
+    force: false,
+  };
+}
+
+const ALL = ['elt', 'features', 'training', 'deployment'] as const;
+
+async function startPipeline(
+  client: Client,
+  run = runRef(),
+  stages: readonly string[] = ALL,
+): Promise<WorkflowHandle<() => Promise<unknown>>> {
+  return client.workflow.start('pipeline', {
+    taskQueue: 'plumbline-default',
+    workflowId: `dev/${run.project}/pipeline/latest`,
+    args: [{ run, stages, startedBy: 'test' }],
+  });
+}
+
+describe('pipeline', () => {
+  it('goes through the four stages and ends with a promoted model', async () => {
+    const result = await withWorker(temporal, fakes(), async (client) => (await startPipeline(client)).result());
+    expect(result).toMatchObject({
+      elt: {
+        loads: [{ resource: 'rides' }, { resource: 'weather' }],
+        transforms: [{ transform: 'a' }, { transform: 'b' }, { transform: 'c' }],
+      },
+      training: { model: 'm', version: 1 },
+      deployment: { status: 'promoted' },
+    });
+  });
+
+  it('tags itself with search attributes and current details', async () => {
+    const run = runRef();
+    await withWorker(temporal, fakes(), async (client) => {
+      const handle = await startPipeline(client, run);
+      await handle.result();
+      const { typedSearchAttributes } = await handle.describe();
+      const values = Object.fromEntries(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]));
+      expect(values).toMatchObject({ PlumblineProject: run.project, PlumblineEnv: 'dev', PlumblineStage: 'pipeline' });
+    });
+  });
+
+  it('runs in a namespace that knows none of its search attributes', async () => {
+    const result = await withWorker(bare, fakes(), async (client) =>
+      (await startPipeline(client, runRef([]))).result(),
+    );
+    expect(result).toMatchObject({ deployment: { status: 'promoted' } });
+  });
+
+  it('builds a transform only after those it reads', async () => {
+    const order: string[] = [];
+    const buildTransform: Activities['buildTransform'] = async ({ transform }) => {
+      order.push(`+${transform}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      order.push(`-${transform}`);
+      return { transform, kind: 'table', rows: 1, testsPassed: 0, version: 'v' };
+    };
+    await withWorker(temporal, fakes({ buildTransform }), async (client) =>
+      (await startPipeline(client, runRef(), ['elt'])).result(),
+    );
+    expect(order.indexOf('+c')).toBeGreaterThan(Math.max(order.indexOf('-a'), order.indexOf('-b')));
+    expect(order.indexOf('+b')).toBeLessThan(order.indexOf('-a'));
+  });
+
+  it('tries a transient error again and a terminal one never', async () => {
+    let transient = 0;
+    let terminal = 0;
+    const extractResource: Activities['extractResource'] = async () => {
+      if (++transient < 3)
+        throw ApplicationFailure.create({ message: 'away', type: 'TransientError', nonRetryable: false });
+      return { objects: [] };
+    };
+    const buildTransform: Activities['buildTransform'] = async ({ transform }) => {
+      if (transform !== 'a') return { transform, kind: 'table', rows: 1, testsPassed: 0, version: 'v' };
+      terminal++;
+      throw ApplicationFailure.create({
+        message: 'wrong SQL',
+        type: 'TerminalError',
+        nonRetryable: true,
+        details: [{ code: 'ELT_SQL_ERROR', message: 'wrong SQL' }],
+      });
+    };
+    const closed: CloseRunInput[] = [];
+    const closeRun: Activities['closeRun'] = async (input) => void closed.push(input);
+    await withWorker(temporal, fakes({ extractResource, buildTransform, closeRun }), async (client) => {
+      await expect((await startPipeline(client)).result()).rejects.toBeInstanceOf(WorkflowFailedError);
+    });
+    expect(transient).toBeGreaterThanOrEqual(3);
+    expect(terminal).toBe(1);
+    expect(closed).toMatchObject([{ status: 'failed', error: { code: 'ELT_SQL_ERROR', message: 'wrong SQL' } }]);
+  });
+
+  it('closes a cancelled run after its activities have ended', async () => {
+    const events: string[] = [];
+    const loadObject: Activities['loadObject'] = async () => {
+      events.push('loading');
+      const context = Context.current();
+      const beat = setInterval(() => context.heartbeat(), 50);
+      try {
+        await context.cancelled;
+        throw new Error('not reached');
+      } finally {
+        clearInterval(beat);
+        events.push('ended');
+      }
+    };
+    const closeRun: Activities['closeRun'] = async ({ status }) => void events.push(status);
+    await withWorker(temporal, fakes({ loadObject, closeRun }), async (client) => {
+      const handle = await startPipeline(client, runRef(), ['elt']);
+      while (!events.includes('loading')) await new Promise((resolve) => setTimeout(resolve, 20));
+      await handle.cancel();
+      await expect(handle.result()).rejects.toBeInstanceOf(WorkflowFailedError);
+    });
+    expect(events.at(-1)).toBe('cancelled');
+    expect(events.filter((event) => event === 'ended').length).toBe(
+      events.filter((event) => event === 'loading').length,
+    );
+  });
+
+  it('does not deploy a model that failed a gate', async () => {
+    let promoted = 0;
+    const result = await withWorker(
+      temporal,
+      fakes({
+        registerModel: async () => ({
+          model: 'm',
+          version: 2,
+          digest: 'd',
+          created: true,
+          gates: [{ gate: 'rmse better than champion', passed: false, reason: 'rmse 2 against 1' }],
+        }),
+        promoteModel: async ({ model, version, reason }) => {
+          promoted++;
+          return { model, version, status: 'promoted', reason };
+        },
+      }),
+      async (client) => (await startPipeline(client)).result(),
+    );
+    expect(result).toMatchObject({
+      deployment: { status: 'not_deployed', reason: expect.stringContaining('rmse 2 against 1') as string },
+    });
+    expect(promoted).toBe(0);
+  });
+
+  it.each(['none', 'manual'] as const)(
+    'leaves a version waiting that an earlier run deployed for approval, with approval %s by now',
+    async (approval) => {
+      const run = runRef();
+      const waiting: DeploymentInput = {
+        run,
+        model: 'm',
+        version: 1,
+        digest: 'd',
+        approval: 'manual',
+        approvalTimeoutMs: 60_000,
+      };
+      const activities = fakes({ openRun: async () => ({ ...PLAN, deploy: { ...PLAN.deploy, approval } }) });
+      await withWorker(temporal, activities, async (client) => {
+        const earlier = await client.workflow.start('deployment', {
+          taskQueue: 'plumbline-default',
+          workflowId: deploymentWorkflowId('dev', run.project, 'm', 1),
+          args: [waiting],
+        });
+        expect(await (await startPipeline(client, run)).result()).toMatchObject({
+          deployment: { status: 'waiting_for_approval', reason: 'plumbline models approve m 1' },
+        });
+        expect((await earlier.describe()).status.name).toBe('RUNNING');
+        await earlier.terminate();
+      });
+    },
+  );
+});
+
+describe('a stage alone', () => {
+  it.each(['elt', 'featureEngineering', 'training'])('%s opens and closes a run of its own', async (type) => {
+    const calls: string[] = [];
+    const activities = fakes({
+      openRun: async () => {
+        calls.push('open');
+        return PLAN;
+      },
+      closeRun: async ({ status }) => void calls.push(status),
+    });
+    const run = runRef();
+    await withWorker(temporal, activities, (client) =>
+      client.workflow.execute(type, {
+        taskQueue: 'plumbline-default',
+        workflowId: `dev/${run.project}/${type}/latest`,
+        args: [{ run, stages: [], startedBy: 'test' }],
+      }),
+    );
+    expect(calls).toEqual(['open', 'succeeded']);
+  });
+});
+
+describe('deployment with approval', () => {
+  const input = (run: RunRef, approvalTimeoutMs = 60_000): DeploymentInput => ({
+    run,
+    model: 'm',
+    version: 7,
+    digest: 'd',
+    approval: 'manual',
+    approvalTimeoutMs,
+  });
+
+  async function deploy(decision: 'approve' | 'reject' | null, timeoutMs?: number): Promise<DeploymentResult> {
+    let written: 'approve' | 'reject' | null = null;
+    const activities = fakes({
+      readDecision: async () => ({ decision: written, who: 'ada', reason: 'looked at it' }),
+    });
+    const run = runRef();
+    return withWorker(temporal, activities, async (client) => {
+      const handle = await client.workflow.start('deployment', {
+        taskQueue: 'plumbline-default',
+        workflowId: deploymentWorkflowId('dev', run.project, 'm', 7),
+        args: [input(run, timeoutMs)],
+      });
+      if (decision !== null) {
+        // A signal without a decision row decides nothing.
+        await handle.signal('decision');
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        expect((await handle.describe()).status.name).toBe('RUNNING');
+        written = decision;
+        await handle.signal('decision');
+      }
+      return (await handle.result()) as DeploymentResult;
+    });
+  }
+
+  it('promotes when the row says approve', async () => {
+    expect(await deploy('approve')).toMatchObject({ status: 'promoted', reason: 'looked at it' });
+  });
+  it('ends as rejected when the row says reject', async () => {
+    expect(await deploy('reject')).toMatchObject({ status: 'rejected', reason: 'ada: looked at it' });
+  });
+  it('leaves what serves when nobody decides in time', async () => {
+    expect(await deploy(null, 400)).toMatchObject({ status: 'timed_out' });
+  });
+});
