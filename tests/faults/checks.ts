@@ -19,7 +19,9 @@ export async function startRun(stack: TestStack, args: readonly string[] = []): 
     `the record of run ${runId}`,
     async () => ((await momentOf(stack, runId)).status === 'unknown' ? undefined : true),
     60_000,
-  );
+  ).catch(async (error: unknown) => {
+    throw new Error(`${String(error)}\n${await logTail(stack, 'worker')}`);
+  });
   return runId;
 }
 
