@@ -77,6 +77,7 @@ export async function deploymentStage(
     args: [{ run, model, version, digest, approval, approvalTimeoutMs }] as [DeploymentInput],
     workflowId: deploymentWorkflowId(run.env, run.project, model, version),
     parentClosePolicy: ParentClosePolicy.ABANDON,
+    workflowTaskTimeout: '5s' as const,
     staticSummary: `${model} v${version}`,
   };
   try {

@@ -56,6 +56,8 @@ function child(input: StageInput, plan: RunPlan, stage: Stage) {
   return {
     args: [{ ...input, plan }] as [StageInput],
     workflowId: workflowId(input.run.env, input.run.project, stage, input.run.runId),
+    // The default would cost a killed worker's run 10 s before anything else.
+    workflowTaskTimeout: '5s' as const,
     staticSummary: `${input.run.project} ${stage}`,
   };
 }

@@ -7,6 +7,7 @@ import {
   isCancellation,
   proxyActivities,
   setCurrentDetails,
+  TimeoutFailure,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -98,7 +99,13 @@ function createReport(run: RunRef, stage: string): (line: string) => void {
 /** The error the activity described, found under Temporal's wrapping. */
 export function stepErrorOf(failure: unknown): StepError {
   let current: unknown = failure;
-  while (current instanceof ActivityFailure || current instanceof ChildWorkflowFailure) current = current.cause;
+  // A time-out's cause is what the last attempt failed with.
+  while (
+    current instanceof ActivityFailure ||
+    current instanceof ChildWorkflowFailure ||
+    (current instanceof TimeoutFailure && current.cause !== undefined)
+  )
+    current = current.cause;
   if (current instanceof ApplicationFailure) {
     const described = current.details?.[0] as StepError | undefined;
     return described ?? { code: current.type ?? 'UNKNOWN', message: current.message };
