@@ -13,9 +13,9 @@ export async function migrate(url: string): Promise<string[]> {
     pool: { min: 0, max: 1 },
   });
   try {
-    await database.raw('CREATE SCHEMA IF NOT EXISTS plumbline');
     // knex's own lock is a row that a killed process leaves behind; a session lock goes with its connection.
     await database.raw(`SELECT pg_advisory_lock(hashtext('plumbline.migrations'))`);
+    await database.raw('CREATE SCHEMA IF NOT EXISTS plumbline');
     const [, applied] = (await database.migrate.latest({
       schemaName: 'plumbline',
       tableName: 'migrations',
