@@ -78,6 +78,8 @@ export async function runWorker(options: {
     ),
   );
   const stamp = (): void => {
+    // While it shuts down it takes no more work: a command must not count on it.
+    if (!workers.every((worker) => worker.getState() === 'RUNNING')) return;
     stampWorker(database, identity).catch((error: unknown) =>
       log.warn({ err: error }, 'stamping this worker as alive failed'),
     );
