@@ -6,7 +6,7 @@ import type { Stage } from '../contracts/run.js';
 import { packBundle } from '../project/pack-bundle.js';
 import { loadProject } from '../project/load-project.js';
 import type { StepRow } from '../storage/run-steps.js';
-import type { RunRow } from '../storage/runs.js';
+import { isClosed, type RunRow } from '../storage/runs.js';
 import { openDirectoryStore } from '../storage/artifact-store.js';
 import { duration } from './format.js';
 import { followRun } from './follow-run.js';
@@ -75,7 +75,7 @@ export async function startAndFollow(
   options: { readonly detach: boolean; readonly json: boolean },
 ): Promise<void> {
   if (request.stages.length === 0 || request.stages.includes('training')) await requireWorker(database, 'heavy');
-  const started = await startRun(temporal, request);
+  const started = await startRun(temporal, request, (runId) => isClosed(database, runId));
   const heading = `${pc.bold(request.project)} · ${request.env} · run ${started.runId}${settings.temporalUiUrl === undefined ? '' : ` · ${runUrl(settings, started.workflowId)}`}`;
   if (options.detach) {
     if (options.json) print({ runId: started.runId, workflowId: started.workflowId });

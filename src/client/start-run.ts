@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { userInfo } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { OpenDatabase } from '../storage/database.js';
 import { saveBundle } from '../storage/bundles.js';
 import { TerminalError } from '../errors.js';
@@ -22,9 +23,31 @@ export interface StartedRun {
   readonly workflowId: string;
 }
 
-/** Starts the pipeline of a project; a second start while one runs throws RUN_ALREADY_RUNNING and says which. */
-export async function startRun(connection: TemporalConnection, request: RunRequest): Promise<StartedRun> {
+/**
+ * Starts the pipeline of a project; a second start while one runs throws RUN_ALREADY_RUNNING and says which.
+ *
+ * @param isOver whether a run is closed in its record: then its workflow is about to end, and is waited for
+ */
+export async function startRun(
+  connection: TemporalConnection,
+  request: RunRequest,
+  isOver: (runId: string) => Promise<boolean>,
+): Promise<StartedRun> {
   const run = await createRunRef(connection, request);
+  const deadline = Date.now() + ENDING_MS;
+  for (;;) {
+    const running = await tryStart(connection, request, run);
+    if (running === undefined) return { runId: run.runId, workflowId: workflowId(run.env, run.project, 'pipeline') };
+    if (Date.now() > deadline || !(await isOver(running))) throw alreadyRunning(run, running);
+    await sleep(250);
+  }
+}
+
+// A worker killed right after it closed a run: its workflow's end is then another worker's, which takes over in 10 s.
+const ENDING_MS = 15_000;
+
+/** Undefined when it started; else the run that is in progress. */
+async function tryStart(connection: TemporalConnection, request: RunRequest, run: RunRef): Promise<string | undefined> {
   const id = workflowId(run.env, run.project, 'pipeline');
   const { WorkflowExecutionAlreadyStartedError } = await import('@temporalio/client');
   try {
@@ -48,18 +71,20 @@ export async function startRun(connection: TemporalConnection, request: RunReque
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
     const memo = (await connection.client.workflow.getHandle(id).describe()).memo;
-    const running = typeof memo?.['runId'] === 'string' ? memo['runId'] : 'unknown';
-    throw new TerminalError(
-      'RUN_ALREADY_RUNNING',
-      `Starting a run of ${run.project} (${run.env}) failed: run ${running} is in progress.`,
-      {
-        details: { runId: running, workflowId: id },
-        next: `Watch it with \`plumbline runs watch ${running}\`, or stop it with \`plumbline runs cancel ${running}\`.`,
-        cause: error,
-      },
-    );
+    return typeof memo?.['runId'] === 'string' ? memo['runId'] : 'unknown';
   }
-  return { runId: run.runId, workflowId: id };
+  return undefined;
+}
+
+function alreadyRunning({ project, env }: RunRef, running: string): TerminalError {
+  return new TerminalError(
+    'RUN_ALREADY_RUNNING',
+    `Starting a run of ${project} (${env}) failed: run ${running} is in progress.`,
+    {
+      details: { runId: running, workflowId: workflowId(env, project, 'pipeline') },
+      next: `Watch it with \`plumbline runs watch ${running}\`, or stop it with \`plumbline runs cancel ${running}\`.`,
+    },
+  );
 }
 
 export async function createRunRef(connection: TemporalConnection, request: RunRequest): Promise<RunRef> {

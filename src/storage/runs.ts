@@ -42,6 +42,15 @@ export async function insertRun(
   );
 }
 
+/** False when a later attempt at opening the run was scheduled and has begun, or the run is over. */
+export async function claimOpening(database: Queryable, runId: string, scheduledMs: number): Promise<boolean> {
+  const touched = await database.execute(
+    `UPDATE plumbline.runs SET opened_ms = $2 WHERE run_id = $1 AND status = 'running' AND opened_ms <= $2`,
+    [runId, scheduledMs],
+  );
+  return touched === 1;
+}
+
 export async function closeRunRow(
   database: Queryable,
   runId: string,
@@ -53,6 +62,11 @@ export async function closeRunRow(
     `UPDATE plumbline.runs SET status = $2, error = $3, result = $4, ended_at = now() WHERE run_id = $1 AND status = 'running'`,
     [runId, status, json(error), json(result)],
   );
+}
+
+export async function isClosed(database: Queryable, runId: string): Promise<boolean> {
+  const rows = await database.query(`SELECT 1 FROM plumbline.runs WHERE run_id = $1 AND status <> 'running'`, [runId]);
+  return rows.length > 0;
 }
 
 export async function findRun(database: Database, runIdPrefix: string, env?: string): Promise<RunRow[]> {
