@@ -1,3 +1,4 @@
+import { activityInfo } from '@temporalio/activity';
 import type { DecisionState, DeploymentInput, DeploymentResult, PromoteInput } from '../contracts/deployment.js';
 import { deploymentInput, promoteInput } from '../contracts/deployment.js';
 import type { RunRef } from '../contracts/run.js';
@@ -8,6 +9,7 @@ import { beginStep, endStep } from '../storage/run-steps.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { stepNames } from './fingerprint.js';
 import { shortActivity } from './short-activity.js';
+import { stepLost } from './step.js';
 
 export type DeploymentActivities = ReturnType<typeof createDeploymentActivities>;
 
@@ -22,12 +24,19 @@ export function createDeploymentActivities(dependencies: Pick<ActivityDependenci
     project: input.run.project,
     model: input.model,
   });
+  const beginDeploy = async ({ runId }: RunRef): Promise<number> => {
+    const { currentAttemptScheduledTimestampMs: scheduledMs } = activityInfo();
+    const step = stepNames.deploy;
+    const attempt = await beginStep(database, { runId, step, stage: 'deployment', scheduledMs, whileRunning: false });
+    if (attempt === undefined) throw stepLost(step);
+    return attempt;
+  };
   return {
     /** The epoch this deployment starts from; a pointer that moved since then supersedes it. */
     async beginDeployment(input: DeploymentInput): Promise<{ epoch: number }> {
       return shortActivity(stepNames.deploy, async () => {
         const parsed = deploymentInput.parse(input);
-        await beginStep(database, parsed.run.runId, stepNames.deploy, 'deployment');
+        await beginDeploy(parsed.run);
         return { epoch: (await readPointer(database, keyOf(parsed)))?.epoch ?? 0 };
       });
     },
@@ -90,7 +99,7 @@ export function createDeploymentActivities(dependencies: Pick<ActivityDependenci
       readonly result: DeploymentResult;
     }): Promise<DeploymentResult> {
       return shortActivity(stepNames.deploy, async () => {
-        const attempt = await beginStep(database, run.runId, stepNames.deploy, 'deployment');
+        const attempt = await beginDeploy(run);
         await endStep(database, run.runId, stepNames.deploy, attempt, {
           status: result.status === 'already_serving' ? 'reused' : 'succeeded',
           reason: result.reason,

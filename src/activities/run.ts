@@ -1,22 +1,25 @@
+import { activityInfo } from '@temporalio/activity';
 import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef, Stage } from '../contracts/run.js';
 import { closeRunInput, openRunInput } from '../contracts/run.js';
 import { TransientError } from '../errors.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import { sweepBuilds } from '../elt/transform/sweep-builds.js';
 import { sweepStages } from '../elt/load/sweep-stages.js';
+import type { Database } from '../model/database.js';
 import { ensureSchema } from '../model/ensure-schema.js';
+import { onSession } from '../model/on-session.js';
 import type { Project } from '../model/project.js';
-import { endConnections } from '../storage/database.js';
-import { releaseLease, renewLease, takeLease } from '../storage/leases.js';
+import { endConnections, tagDatabase } from '../storage/database.js';
+import { expiredHolder, releaseLease, renewLease, takeLease } from '../storage/leases.js';
 import { ensureRoles } from '../storage/roles.js';
 import { planSteps, skipRest } from '../storage/run-steps.js';
-import { closeRunRow, insertRun } from '../storage/runs.js';
+import { claimOpening, closeRunRow, insertRun } from '../storage/runs.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { explainSteps } from './explain-plan.js';
 import { stepNames } from './fingerprint.js';
 import { projectOf } from './project-code.js';
 import { shortActivity } from './short-activity.js';
-import { connectionName, LEASE_TTL_SECONDS, leaseOf } from './step.js';
+import { connectionName, LEASE_TTL_SECONDS, leaseLost, leaseOf } from './step.js';
 
 export type RunActivities = ReturnType<typeof createRunActivities>;
 
@@ -25,7 +28,8 @@ export function createRunActivities(dependencies: ActivityDependencies) {
   return {
     /**
      * Records the run, takes the project's lease and plans its steps. Idempotent by run id. Waits, by retries, while
-     * another run holds the lease.
+     * another run holds the lease. Sweeps on one connection, which a later attempt ends: one that thaws when the run is
+     * at work must not sweep under it.
      */
     async openRun(input: OpenRunInput): Promise<RunPlan> {
       return shortActivity('open', async () => {
@@ -41,21 +45,18 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           retry_of: retryOf ?? null,
           started_by: startedBy,
         });
-        const lease = await takeLease(database, leaseOf(run), run.runId, LEASE_TTL_SECONDS);
-        if (!lease.held) {
-          throw new TransientError(
-            'RUN_LEASE_HELD',
-            `Run ${lease.holder} still holds ${run.project} (${run.env}), until ${lease.expiresAt} at the latest.`,
-          );
-        }
-        // Whatever a dead run left open or half built must not meet this one.
-        if (lease.takenFrom !== undefined) await endConnections(database, `^${connectionName(lease.takenFrom)}/`);
-        const project = await projectOf(dependencies, run);
-        await createSchemas(project);
-        await sweep(run, project);
-        const plan = createPlan(project);
-        await planSteps(database, run.runId, plannedSteps(plan, stages));
-        return plan;
+        return onOneConnection(run, 'open', async (own, endOthers) => {
+          if (!(await claimOpening(own, run.runId, activityInfo().currentAttemptScheduledTimestampMs)))
+            throw leaseLost(run);
+          await endOthers(`^${connectionName(run.runId, 'open')}/`);
+          await takeProject(run, own, endOthers);
+          const project = await projectOf(dependencies, run);
+          await createSchemas(own, project);
+          await sweep(own, run, project);
+          const plan = createPlan(project);
+          await planSteps(own, run.runId, plannedSteps(plan, stages));
+          return plan;
+        });
       });
     },
 
@@ -63,11 +64,15 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     async closeRun(input: CloseRunInput): Promise<void> {
       return shortActivity('close', async () => {
         const { run, status, error, result } = closeRunInput.parse(input);
-        await endConnections(database, `^${connectionName(run.runId)}/`);
-        await tidyUp(run, status);
-        await skipRest(database, run.runId, status === 'succeeded');
-        await closeRunRow(database, run.runId, status, error, result);
-        await releaseLease(database, leaseOf(run), run.runId);
+        await onOneConnection(run, 'close', async (own, endOthers) => {
+          await endOthers(`^${connectionName(run.runId)}/`);
+          await tidyUp(own, run, status);
+          await own.transaction(async (session) => {
+            await closeRunRow(session, run.runId, status, error, result);
+            await skipRest(session, run.runId, status === 'succeeded');
+            await releaseLease(session, leaseOf(run), run.runId);
+          });
+        });
       });
     },
 
@@ -77,36 +82,71 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     },
   };
 
+  /** Lends one connection named after the run's opening or closing, with what ends others by name over it. */
+  async function onOneConnection<T>(
+    run: RunRef,
+    what: 'open' | 'close',
+    work: (own: Database, endOthers: (namePattern: string) => Promise<unknown>) => Promise<T>,
+  ): Promise<T> {
+    const named = tagDatabase(database, `${connectionName(run.runId, what)}/${activityInfo().attempt}`);
+    return named.session((session) => work(onSession(session), (pattern) => endConnections(session, pattern)));
+  }
+
+  async function takeProject(
+    run: RunRef,
+    own: Database,
+    endOthers: (namePattern: string) => Promise<unknown>,
+  ): Promise<void> {
+    // A writer frozen in its last transaction holds the lease's row, whose expiry then helps nobody.
+    const expired = await expiredHolder(own, leaseOf(run));
+    if (expired !== undefined && expired !== run.runId) await endOthers(`^${connectionName(expired)}/`);
+    const lease = await takeLease(own, leaseOf(run), run.runId, LEASE_TTL_SECONDS);
+    if (!lease.held) {
+      if ('isOver' in lease) throw leaseLost(run);
+      throw new TransientError(
+        'RUN_LEASE_HELD',
+        `Run ${lease.holder} still holds ${run.project} (${run.env}), until ${lease.expiresAt} at the latest.`,
+      );
+    }
+    // Whatever a dead run left open or half built must not meet this one.
+    if (lease.takenFrom !== undefined) await endOthers(`^${connectionName(lease.takenFrom)}/`);
+  }
+
   /** Best effort: a bundle that cannot be read, or a table somebody holds, must not keep a run open for ever. */
-  async function tidyUp(run: RunRef, status: CloseRunInput['status']): Promise<void> {
+  async function tidyUp(own: Database, run: RunRef, status: CloseRunInput['status']): Promise<void> {
     try {
       const project = await projectOf(dependencies, run);
-      if (status === 'succeeded') await grantRoles(project);
+      if (status === 'succeeded') await grantRoles(own, project);
       // Without the lease the stages may be another run's; its own opening and closing sweep them.
-      else if (await renewLease(database, leaseOf(run), run.runId, LEASE_TTL_SECONDS))
-        await sweep(run, project, status);
+      else if (await renewLease(own, leaseOf(run), run.runId, LEASE_TTL_SECONDS))
+        await sweep(own, run, project, status);
     } catch (error) {
       dependencies.log.warn({ run: run.runId, err: error }, 'tidying up after a run failed; the next run sweeps');
     }
   }
 
-  async function createSchemas({ schemas }: Project): Promise<void> {
+  async function createSchemas(own: Database, { schemas }: Project): Promise<void> {
     for (const schema of Object.values(schemas) as string[]) {
-      await ensureSchema(database, schema);
+      await ensureSchema(own, schema);
     }
   }
 
   /** After the tables are there: what is new in this run gets its grants too. */
-  async function grantRoles({ name, env, schemas }: Project): Promise<void> {
-    const { note } = await ensureRoles(database, { env, project: name, schemas });
+  async function grantRoles(own: Database, { name, env, schemas }: Project): Promise<void> {
+    const { note } = await ensureRoles(own, { env, project: name, schemas });
     if (note !== undefined) dependencies.log.info({ project: name }, note);
   }
 
   /** @param ended how `run` ended; its row does not say so yet */
-  async function sweep(run: RunRef, { schemas }: Project, ended?: 'failed' | 'cancelled'): Promise<void> {
+  async function sweep(
+    own: Database,
+    run: RunRef,
+    { schemas }: Project,
+    ended?: 'failed' | 'cancelled',
+  ): Promise<void> {
     const cancelled = ended === 'cancelled' ? { cancelledRunId: run.runId } : {};
-    await sweepStages({ database, env: run.env, project: run.project, schemas, ...cancelled });
-    await sweepBuilds({ database, schemas, ...(ended === undefined ? {} : { endedRunId: run.runId }) });
+    await sweepStages({ database: own, env: run.env, project: run.project, schemas, ...cancelled });
+    await sweepBuilds({ database: own, schemas, ...(ended === undefined ? {} : { endedRunId: run.runId }) });
   }
 }
 

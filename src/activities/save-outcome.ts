@@ -1,4 +1,5 @@
 import type { RunRef } from '../contracts/run.js';
+import { failpoint } from '../failpoint.js';
 import type { Database, Session } from '../model/database.js';
 import { saveResult } from '../storage/step-results.js';
 import { fingerprint, type StepInputs } from './fingerprint.js';
@@ -12,7 +13,12 @@ export async function saveOutcome(
   result: unknown,
   fence: (session: Session) => Promise<void>,
 ): Promise<void> {
-  await database.transaction((session) => recordOutcome(session, run, step, inputs, result, fence));
+  await database.transaction(async (session) => {
+    // A client frozen in here must not hold the step and the lease for ever.
+    await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
+    await recordOutcome(session, run, step, inputs, result, fence);
+    await failpoint('outcome.before-commit');
+  });
 }
 
 /** `saveOutcome` inside the transaction that publishes, so that the record and the table never part. */

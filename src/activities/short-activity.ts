@@ -1,13 +1,20 @@
-import { Context, heartbeat } from '@temporalio/activity';
+import { activityInfo, heartbeat } from '@temporalio/activity';
 import { toFailure } from './failures.js';
 
-/** An activity that is short and has no step row: it heartbeats so that a killed worker is noticed in seconds. */
+/**
+ * An activity that is short and has no step row: it heartbeats so that a killed worker is noticed in seconds. Heartbeat
+ * details: how often it has failed by itself, which a worker's death is not.
+ */
 export async function shortActivity<T>(step: string, work: () => Promise<T>): Promise<T> {
-  const beat = setInterval(() => heartbeat(), 1_000);
+  const earlier = activityInfo().heartbeatDetails as { readonly failures?: number } | undefined;
+  let failures = earlier?.failures ?? 0;
+  const beat = setInterval(() => heartbeat({ failures }), 1_000);
   try {
     return await work();
   } catch (error) {
-    throw toFailure(error, step, Context.current().info.attempt);
+    failures++;
+    heartbeat({ failures });
+    throw toFailure(error, step, failures);
   } finally {
     clearInterval(beat);
   }

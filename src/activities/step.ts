@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { cancellationSignal, CancelledFailure, heartbeat } from '@temporalio/activity';
+import { activityInfo, cancellationSignal, CancelledFailure, heartbeat } from '@temporalio/activity';
 import type { RunRef, Stage } from '../contracts/run.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Database, Session } from '../model/database.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
 import { holdsLease, renewLease } from '../storage/leases.js';
-import { beginStep, countFailures, endStep, holdsStep, saveProgress } from '../storage/run-steps.js';
+import { beginStep, countFailures, endStep, holdsStep, isLate, saveProgress } from '../storage/run-steps.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { describeError, toFailure } from './failures.js';
 
@@ -65,8 +65,7 @@ export async function runStep<T>(
 
   try {
     if (!(await renewLease(database, leaseOf(run), run.runId, LEASE_TTL_SECONDS))) throw leaseLost(run);
-    attempt = await beginStep(database, run.runId, step, stage);
-    await endConnections(database, `^${connectionName(run.runId, step)}/`);
+    attempt = await takeOverStep(database, run, step, stage);
     await failpoint(`step.${stage}.started`);
     const outcome = await work({
       database: tagDatabase(database, `${connectionName(run.runId, step)}/${attempt}`),
@@ -77,7 +76,7 @@ export async function runStep<T>(
         dirty = true;
       },
       fence: async (session) => {
-        if (!(await holdsStep(session, run.runId, step, attempt))) throw stepLost(step, attempt);
+        if (!(await holdsStep(session, run.runId, step, attempt))) throw stepLost(step);
         if (!(await holdsLease(session, leaseOf(run), run.runId))) throw leaseLost(run);
       },
     });
@@ -104,6 +103,21 @@ export async function runStep<T>(
   }
 }
 
+/** Becomes the attempt that works: ends what earlier ones have open, before and after the step's row says so. */
+async function takeOverStep(database: Database, run: RunRef, step: string, stage: Stage): Promise<number> {
+  const { currentAttemptScheduledTimestampMs: scheduledMs } = activityInfo();
+  const { runId } = run;
+  // Only a later attempt may end an earlier one's connections, never the other way round.
+  if (await isLate(database, { runId, step, scheduledMs })) throw stepLost(step);
+  // A writer frozen in its last transaction holds the row: nothing but the end of its connection frees it.
+  const earlier = `^${connectionName(runId, step)}/`;
+  await endConnections(database, earlier);
+  const attempt = await beginStep(database, { runId, step, stage, scheduledMs, whileRunning: true });
+  if (attempt === undefined) throw stepLost(step);
+  await endConnections(database, earlier);
+  return attempt;
+}
+
 export function leaseOf(run: RunRef): { env: string; project: string; scope: string } {
   return { env: run.env, project: run.project, scope: LEASE_SCOPE };
 }
@@ -114,10 +128,10 @@ export function connectionName(runId: string, step?: string): string {
   return step === undefined ? `plumbline/${short(runId)}` : `plumbline/${short(runId)}/${short(step)}`;
 }
 
-function leaseLost(run: RunRef): TerminalError {
+export function leaseLost(run: RunRef): TerminalError {
   return new TerminalError(
     'RUN_LEASE_LOST',
-    `Run ${run.runId} no longer holds ${run.project} (${run.env}): another run took it over.`,
+    `Run ${run.runId} no longer holds ${run.project} (${run.env}): it is over, or another run took it over.`,
     {
       next: 'See `plumbline runs list` for the run that works on it now.',
     },
@@ -125,9 +139,9 @@ function leaseLost(run: RunRef): TerminalError {
 }
 
 /** Transient: it is told to whoever was superseded, and must not end the attempt that lives. */
-function stepLost(step: string, attempt: number): TransientError {
+export function stepLost(step: string): TransientError {
   return new TransientError(
     'RUN_STEP_SUPERSEDED',
-    `Attempt ${attempt} of step ${step} was superseded by a later one; it changed nothing.`,
+    `An attempt of step ${step} was superseded by a later one, or its run is over; it changed nothing.`,
   );
 }

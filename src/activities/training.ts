@@ -91,7 +91,12 @@ export function createTrainingActivities(dependencies: ActivityDependencies) {
             return { ...found.reuse, status: 'reused' };
           }
           const table = await readRows(trainingSet);
-          const checkpoint = checkpointFor(database, `${run.project}/${fingerprint(inputs)}`);
+          const { env, project, runId } = run;
+          const checkpoint = checkpointFor(database, `${env}/${project}/${fingerprint(inputs)}`, {
+            runId,
+            step,
+            attempt,
+          });
           // Once: a later attempt of the same run goes on from what the first one saved.
           if (run.force && attempt === 1) await checkpoint.clear();
           const model = await trainModel({
@@ -180,6 +185,7 @@ export function createTrainingActivities(dependencies: ActivityDependencies) {
         };
         const registered = await registerVersion({
           database,
+          fence,
           version: {
             env: run.env,
             project: run.project,

@@ -8,15 +8,18 @@ import { versionDigest } from './version-digest.js';
  * is the version that is there (`created: false`).
  *
  * @param options.version its `parity` is the report of `checkParity`, so a version that failed cannot be written down
+ * @param options.fence runs in the transaction; throws unless the caller may still write
  */
 export async function registerVersion(options: {
   readonly database: Database;
   readonly version: NewModelVersion;
+  readonly fence?: (session: Session) => Promise<void>;
 }): Promise<{ readonly version: number; readonly digest: string; readonly created: boolean }> {
   const { database, version } = options;
   const digest = versionDigest(version);
   const { env, project, model } = version;
   return database.transaction(async (session) => {
+    await options.fence?.(session);
     // Two runs that register at once would both see the same highest number.
     await session.query(`SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, [
       JSON.stringify(['plumbline.model_versions', env, project, model]),

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFromStream, to as copyToStream } from 'pg-copy-streams';
-import type { Database, Row, Session } from '../model/database.js';
+import type { Database, Queryable, Row, Session } from '../model/database.js';
 import { TransientError } from '../errors.js';
 import { translatePostgresError } from './errors.js';
 
@@ -101,7 +101,7 @@ export function tagDatabase(database: Database, tag: string): Database {
 }
 
 /** Ends the connections whose name matches the regular expression and waits, up to 10 s, until they are gone. */
-export async function endConnections(database: Database, namePattern: string): Promise<number> {
+export async function endConnections(database: Queryable, namePattern: string): Promise<number> {
   const deadline = Date.now() + 10_000;
   let ended = 0;
   for (;;) {

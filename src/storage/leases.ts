@@ -9,9 +9,24 @@ export interface LeaseKey {
 export type LeaseAttempt =
   /** `takenFrom`: the run that held it last and did not give it back. */
   | { readonly held: true; readonly takenFrom?: string }
-  | { readonly held: false; readonly holder: string; readonly expiresAt: string };
+  | { readonly held: false; readonly holder: string; readonly expiresAt: string }
+  /** The run that asks is closed already. */
+  | { readonly held: false; readonly isOver: true };
 
-/** Takes the lease when it is free, expired or one's own; else says who has it. Compare-and-set by PostgreSQL's row lock. */
+/** The holder of a lease that has run out: what it left open may be in the way of whoever takes over. Waits for nobody. */
+export async function expiredHolder(database: Queryable, key: LeaseKey): Promise<string | undefined> {
+  const [row] = await database.query<{ holder: string }>(
+    `SELECT holder FROM plumbline.leases
+     WHERE env = $1 AND project = $2 AND scope = $3 AND holder <> '' AND expires_at < clock_timestamp()`,
+    [key.env, key.project, key.scope],
+  );
+  return row?.holder;
+}
+
+/**
+ * Takes the lease when it is free, expired or one's own; else says who has it. Compare-and-set by PostgreSQL's row lock,
+ * for which it does not wait longer than 2 s (`PG_BUSY`, transient).
+ */
 export async function takeLease(
   database: Database,
   key: LeaseKey,
@@ -19,6 +34,13 @@ export async function takeLease(
   ttlSeconds: number,
 ): Promise<LeaseAttempt> {
   return database.transaction(async (session) => {
+    await session.execute(`SET LOCAL lock_timeout = '2s'`);
+    // Locked, so that the run cannot be closed, and its lease given back, before this is committed.
+    const [run] = await session.query<{ status: string }>(
+      'SELECT status FROM plumbline.runs WHERE run_id = $1 FOR SHARE',
+      [holder],
+    );
+    if (run !== undefined && run.status !== 'running') return { held: false, isOver: true };
     await session.execute(
       `INSERT INTO plumbline.leases (env, project, scope, holder, token, expires_at) VALUES ($1, $2, $3, '', 0, '-infinity')
        ON CONFLICT DO NOTHING`,

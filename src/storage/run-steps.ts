@@ -1,4 +1,4 @@
-import type { Queryable } from '../model/database.js';
+import type { Database, Queryable } from '../model/database.js';
 import { json } from './runs.js';
 
 export type StepStatus = 'planned' | 'running' | 'succeeded' | 'reused' | 'failed' | 'skipped';
@@ -30,17 +30,49 @@ export async function planSteps(
   );
 }
 
-/** Marks an attempt as the one that works; gives its number, which later writes must still hold. */
-export async function beginStep(database: Queryable, runId: string, step: string, stage: string): Promise<number> {
-  const [row] = await database.query<{ attempt: number }>(
-    `INSERT INTO plumbline.run_steps AS s (run_id, step, stage, position, status, attempt, started_at)
-     VALUES ($1, $2, $3, 1000, 'running', 1, now())
-     ON CONFLICT (run_id, step) DO UPDATE
-       SET status = 'running', attempt = s.attempt + 1, started_at = coalesce(s.started_at, now()), ended_at = NULL, error = NULL
-     RETURNING attempt`,
-    [runId, step, stage],
+export interface StepAttempt {
+  readonly runId: string;
+  readonly step: string;
+  readonly stage: string;
+  /** When Temporal scheduled the attempt, in its milliseconds: says which of two is the later one. */
+  readonly scheduledMs: number;
+  /** Refuse the step of a run that is over. A deployment outlives its run. */
+  readonly whileRunning: boolean;
+}
+
+/**
+ * Marks an attempt as the one that works; gives its number, which later writes must still hold. Undefined when a later
+ * attempt has begun or the run is over: a worker that was frozen comes too late. Does not wait for the row longer than
+ * 2 s (`PG_BUSY`, transient).
+ */
+export async function beginStep(database: Database, attempt: StepAttempt): Promise<number | undefined> {
+  return database.transaction(async (session) => {
+    await session.execute(`SET LOCAL lock_timeout = '2s'`);
+    const [row] = await session.query<{ attempt: number }>(
+      `INSERT INTO plumbline.run_steps AS s (run_id, step, stage, position, status, attempt, scheduled_ms, started_at)
+       SELECT $1, $2, $3, 1000, 'running', 1, $4::bigint, now()
+       WHERE NOT $5::boolean OR EXISTS (SELECT FROM plumbline.runs WHERE run_id = $1 AND status = 'running' FOR SHARE)
+       ON CONFLICT (run_id, step) DO UPDATE
+         SET status = 'running', attempt = s.attempt + 1, scheduled_ms = excluded.scheduled_ms,
+             started_at = coalesce(s.started_at, now()), ended_at = NULL, error = NULL
+         WHERE s.scheduled_ms <= excluded.scheduled_ms
+       RETURNING attempt`,
+      [attempt.runId, attempt.step, attempt.stage, attempt.scheduledMs, attempt.whileRunning],
+    );
+    return row?.attempt;
+  });
+}
+
+/** Whether a later attempt of the step has begun already; waits for nobody. */
+export async function isLate(
+  database: Queryable,
+  { runId, step, scheduledMs }: Pick<StepAttempt, 'runId' | 'step' | 'scheduledMs'>,
+): Promise<boolean> {
+  const rows = await database.query(
+    'SELECT 1 FROM plumbline.run_steps WHERE run_id = $1 AND step = $2 AND scheduled_ms > $3',
+    [runId, step, scheduledMs],
   );
-  return row!.attempt;
+  return rows.length > 0;
 }
 
 /** False when another attempt has begun since: whatever this one was doing is not its to finish. */

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Info as ActivityInfo } from '@temporalio/activity';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { pino } from 'pino';
 import { createActivities } from '../../src/activities/index.js';
@@ -23,6 +24,8 @@ export interface Workbench {
   readonly call: <K extends keyof Activities>(
     name: K,
     input: Parameters<Activities[K]>[0],
+    /** What Temporal says of the attempt. */
+    info?: Partial<ActivityInfo>,
   ) => Promise<Awaited<ReturnType<Activities[K]>>>;
   /** What the elt workflow does, without Temporal. */
   elt(run: RunRef, plan: RunPlan): Promise<EltResult>;
@@ -43,10 +46,10 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
     threads: 1,
     log: pino({ level: 'silent' }),
   });
-  const call = async (name: keyof Activities, input: unknown): Promise<unknown> => {
+  const call = async (name: keyof Activities, input: unknown, info?: Partial<ActivityInfo>): Promise<unknown> => {
     const table = activities as unknown as Readonly<Record<string, (input: unknown) => Promise<unknown>>>;
     const activity = table[name]!;
-    return new MockActivityEnvironment().run(() => activity(input));
+    return new MockActivityEnvironment(info).run(() => activity(input));
   };
   const bench: Workbench = {
     test,

@@ -49,7 +49,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
       });
       for (const line of staged(lines)) await dropTable(swapping, stageName(schemas.stage, line.loadId));
       await options.onPublish?.(swapping, { ...result });
-      await failpoint('publish.before-commit');
+      await failpoint('replace.before-commit');
     },
   });
   return { status: 'published', ...result };

@@ -5,6 +5,7 @@ import type { Database, Session } from '../../model/database.js';
 import type { Schemas } from '../../model/project.js';
 import { assertSwappable } from '../publish/assert-swappable.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
+import { onSession } from '../../model/on-session.js';
 import { dropReplaced } from '../publish/drop-replaced.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import { swapTable } from '../publish/swap-table.js';
@@ -100,7 +101,9 @@ export async function buildTransform(options: BuildOptions): Promise<TransformRe
       isTested = true;
       await failpoint('transform.before-publish');
       options.onProgress?.({ step: 'publishing' });
-      await swapTable(onSession(database, session), {
+      // Cancelling needs another connection, so single statements stay the pool's.
+      const pinned = { ...onSession(session), query: database.query.bind(database) };
+      await swapTable(pinned, {
         staged,
         target,
         async beforeCommit(inSwap) {
@@ -193,12 +196,3 @@ async function exists(session: Session, table: TableName): Promise<boolean> {
   return row?.found === true;
 }
 
-/** Everything on one connection: whoever takes over knows which one to end. Cancelling needs another. */
-function onSession(database: Database, session: Session): Database {
-  return {
-    query: database.query.bind(database),
-    execute: database.execute.bind(database),
-    session: (work) => work(session),
-    transaction: (work) => session.transaction(() => work(session)),
-  };
-}
