@@ -6,27 +6,29 @@ import { waitFor, type TestStack } from '../support/stack.js';
 import { contents, expectNoProcess, expectNothingLeft, expectSuccess, startRun, stepsOf } from './checks.js';
 import { createFaultsStack } from './project.js';
 
-// In the order in which the runs below meet them; each freezes the worker once.
-const POINTS = ['load.mid-copy', 'load.before-commit', 'publish.before-commit', 'swap.before-commit'];
+/**
+ * One at a time: a worker that thaws goes on to the next point, and would freeze there again. The last is reached by a
+ * run that finds everything loaded; the others by one that loads anew.
+ */
+const POINTS = [
+  'load.mid-copy',
+  'load.before-commit',
+  'publish.before-commit',
+  'replace.before-commit',
+  'swap.before-commit',
+  'outcome.before-commit',
+];
 
 describe('a worker frozen by SIGSTOP', { timeout: 240_000 }, () => {
   let stack: TestStack;
-  let log: string;
-  let frozen: number;
   let successor: ChildProcess | undefined;
   let undisturbed: Awaited<ReturnType<typeof contents>>;
 
   beforeAll(async () => {
     stack = await createFaultsStack({ trips: 100_000, parts: { files: 2, rows: 30_000 } });
-    log = join(stack.root, 'failpoints.log');
     await stack.plumbline(['up']);
     await expectSuccess(stack, await startRun(stack, ['load']));
     undisturbed = await contents(stack);
-    await stack.plumbline(['down']);
-    await stack.plumbline(['up'], {
-      env: { PLUMBLINE_FAILPOINTS: POINTS.map((name) => `${name}=stop`).join(','), PLUMBLINE_FAILPOINT_LOG: log },
-    });
-    frozen = await stack.pid('worker');
   }, 240_000);
   afterEach(() => successor?.kill('SIGKILL'));
   afterAll(() => stack.destroy(), 60_000);
@@ -37,15 +39,15 @@ describe('a worker frozen by SIGSTOP', { timeout: 240_000 }, () => {
   };
 
   it.each(POINTS)('at %s: another worker finishes the run, and the thawed one changes nothing', async (point) => {
-    const runId = await startRun(stack, ['load', '--force']);
-    await waitFor(
-      `a freeze at ${point}`,
-      async () => {
-        const reached = (await readFile(log, 'utf8')).split('\n');
-        return reached.includes(point) && (await stateOf(frozen)) === 'T' ? true : undefined;
-      },
-      60_000,
-    );
+    const log = join(stack.root, `${point}.log`);
+    await stack.plumbline(['down']);
+    await stack.plumbline(['up'], {
+      env: { PLUMBLINE_FAILPOINTS: `${point}=stop`, PLUMBLINE_FAILPOINT_LOG: log },
+    });
+    const frozen = await stack.pid('worker');
+    const runId = await startRun(stack, point.startsWith('outcome') ? ['load'] : ['load', '--force']);
+    await waitFor(`a freeze at ${point}`, async () => ((await stateOf(frozen)) === 'T' ? true : undefined), 60_000);
+    expect(await readFile(log, 'utf8')).toBe(`${point}\n`);
     const frozenAt = Date.now();
     successor = stack.start(['worker']);
     await expectSuccess(stack, runId);
@@ -67,6 +69,7 @@ describe('a worker frozen by SIGSTOP', { timeout: 240_000 }, () => {
       return seen.length > 0 ? true : undefined;
     });
     await new Promise((resolve) => setTimeout(resolve, 2_000));
+    expect(await stateOf(frozen)).not.toBe('T');
     expect(await stack.pid('worker')).toBe(frozen);
     expect(await contents(stack)).toEqual(undisturbed);
     expect(await stepsOf(stack, runId)).toEqual(steps);

@@ -158,10 +158,11 @@ export async function logTail(stack: TestStack, part: string, lines = 30): Promi
 /** Polls until `check` gives a value; throws after `timeoutMs` with what it was waiting for. */
 export async function waitFor<T>(what: string, check: () => Promise<T | undefined>, timeoutMs = 30_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
+  let last: unknown;
   for (;;) {
-    const value = await check().catch(() => undefined);
+    const value = await check().catch((error: unknown) => void (last = error));
     if (value !== undefined) return value;
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`);
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms for ${what}`, { cause: last });
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

@@ -39,7 +39,7 @@ describe.each(['replace', 'append', 'merge'] as const)('%s', (write) => {
     'load.after-copy',
     'load.before-commit',
     'load.after-commit',
-    'publish.before-commit',
+    write === 'replace' ? 'replace.before-commit' : 'publish.before-commit',
     'publish.after-commit',
   ];
   test.each(points)('an attempt that breaks at %s is finished by the next one, exactly', async (point) => {

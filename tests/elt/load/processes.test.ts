@@ -109,6 +109,7 @@ const points = [
   'load.after-commit@2',
   'publish.before-commit',
   'publish.after-commit',
+  'replace.before-commit',
   'swap.before-commit',
 ];
 
@@ -118,7 +119,7 @@ test.each(points.map((point) => [point] as const))(
     const [name, at] = point.split('@');
     const resource = await prepare(
       `kill_${name!.replaceAll(/\W/g, '_')}`,
-      name!.startsWith('swap') ? 'replace' : 'append',
+      /^(swap|replace)/.test(name!) ? 'replace' : 'append',
     );
     const killed = startWriter(resource, 'run-2', `${name}=kill${at === undefined ? '' : `@${at}`}`);
     await once(killed.child, 'exit');
@@ -134,7 +135,7 @@ const frozenPoints = [
   ['load.after-copy@2', 'append'],
   ['load.before-commit@2', 'append'],
   ['publish.before-commit', 'merge'],
-  ['publish.before-commit', 'replace'],
+  ['replace.before-commit', 'replace'],
 ] as const;
 
 test.each(frozenPoints)(
