@@ -72,11 +72,14 @@ export class SpoolCopier {
     const now = Date.now();
     if (now < this.#nextAdoptionMs) return;
     this.#nextAdoptionMs = now + ADOPT_EVERY_MS;
-    this.options.folder.touch(now);
-    const paths = this.options.folder.adopt(now);
+    const { folder, spool, logger } = this.options;
+    folder.touch(now);
+    const paths = folder.adopt(now, (err) =>
+      logger.warn({ err }, 'part of the prediction spool of a process that ended cannot be adopted now'),
+    );
     if (paths.length === 0) return;
-    this.options.spool.adopt(paths);
-    this.options.logger.info({ files: paths.length }, 'adopted the prediction spool of a process that ended');
+    spool.adopt(paths);
+    logger.info({ files: paths.length }, 'adopted the prediction spool of a process that ended');
   }
 
   async #copyAll(): Promise<void> {

@@ -1,5 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.js';
 
@@ -34,24 +44,48 @@ export class SpoolFolder {
     return join(this.path, `${randomUUID()}.ndjson`);
   }
 
-  /** Moves the segments of dead processes here and gives their paths. */
-  adopt(nowMs: number): string[] {
+  /**
+   * Moves the segments of dead processes here and gives their paths. What cannot be moved now (no room, no permission)
+   * stays where it is for the next time.
+   *
+   * @param refused told of each failure
+   */
+  adopt(nowMs: number, refused: (error: unknown) => void): string[] {
     const adopted: string[] = [];
+    const attempt = (work: () => void): void => {
+      try {
+        work();
+      } catch (error) {
+        // Gone: another adopter was faster.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') refused(error);
+      }
+    };
     for (const name of readdirSync(this.root)) {
       const folder = join(this.root, name);
       if (name.startsWith('.') || folder === this.path || !isOrphan(folder, nowMs)) continue;
-      for (const file of readdirSync(folder).filter((entry) => SEGMENT.test(entry))) {
-        const target = join(this.path, file);
-        if (succeeds(() => renameSync(join(folder, file), target))) adopted.push(target);
-      }
-      succeeds(() => rmSync(folder, { recursive: true }));
+      attempt(() => {
+        for (const file of readdirSync(folder).filter((entry) => SEGMENT.test(entry))) {
+          const target = join(this.path, file);
+          attempt(() => {
+            renameSync(join(folder, file), target);
+            adopted.push(target);
+          });
+        }
+      });
+      attempt(() => rmSync(join(folder, OWNER)));
+      // Not recursive: a segment that is still there holds acknowledged predictions and keeps its folder.
+      attempt(() => rmdirSync(folder));
     }
     return adopted;
   }
 
   /** Tells other hosts that the owner lives. */
   touch(nowMs: number): void {
-    succeeds(() => utimesSync(join(this.path, OWNER), nowMs / 1000, nowMs / 1000));
+    try {
+      utimesSync(join(this.path, OWNER), nowMs / 1000, nowMs / 1000);
+    } catch {
+      // Adopted by another host meanwhile, or no permission: the next time tries again.
+    }
   }
 
   /** Leaves the folder: empty it goes, otherwise it becomes an orphan for the next process. */
@@ -70,15 +104,5 @@ function isOrphan(folder: string, nowMs: number): boolean {
   } catch (error) {
     // No owner: it was released. Anything else, e.g. no permission, leaves the folder alone.
     return (error as NodeJS.ErrnoException).code === 'ENOENT' || error instanceof SyntaxError;
-  }
-}
-
-/** Whether it worked; another adopter may have been faster. */
-function succeeds(work: () => void): boolean {
-  try {
-    work();
-    return true;
-  } catch {
-    return false;
   }
 }

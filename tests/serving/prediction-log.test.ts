@@ -188,6 +188,9 @@ describe('copyPredictions', () => {
 });
 
 describe('spool folders', () => {
+  const raise = (error: unknown): void => {
+    throw error;
+  };
   const folders = (test: (root: string) => void) => {
     const root = mkdtempSync(join(tmpdir(), 'plumbline-spool-'));
     try {
@@ -204,10 +207,30 @@ describe('spool folders', () => {
       writeFileSync(join(other, 'owner.json'), JSON.stringify({ host: 'elsewhere', pid: 1, started: 'x' }));
       appendFileSync(join(other, `${predictionId(0)}.ndjson`), '{}\n');
       const own = SpoolFolder.create(root);
-      expect(own.adopt(Date.now())).toEqual([]);
+      expect(own.adopt(Date.now(), raise)).toEqual([]);
       const longAgo = Date.now() / 1000 - 601;
       utimesSync(join(other, 'owner.json'), longAgo, longAgo);
-      expect(own.adopt(Date.now())).toHaveLength(1);
+      expect(own.adopt(Date.now(), raise)).toHaveLength(1);
+      expect(existsSync(other)).toBe(false);
+    });
+  });
+
+  it('keep a segment that cannot be moved until it can', () => {
+    folders((root) => {
+      const other = join(root, 'other');
+      mkdirSync(other);
+      const [stuck, free] = [`${predictionId(0)}.ndjson`, `${predictionId(0)}.ndjson`];
+      for (const file of [stuck, free]) writeFileSync(join(other, file), `${file}\n`);
+      const own = SpoolFolder.create(root);
+      // A folder of that name in the way: the rename fails for root too.
+      mkdirSync(join(own.path, stuck));
+      const refused: unknown[] = [];
+      expect(own.adopt(Date.now(), (error) => refused.push(error))).toEqual([join(own.path, free)]);
+      expect(refused).toMatchObject([{ code: 'EISDIR' }, { code: 'ENOTEMPTY' }]);
+      expect(readFileSync(join(other, stuck), 'utf8')).toBe(`${stuck}\n`);
+
+      rmSync(join(own.path, stuck), { recursive: true });
+      expect(own.adopt(Date.now(), raise)).toEqual([join(own.path, stuck)]);
       expect(existsSync(other)).toBe(false);
     });
   });
