@@ -88,6 +88,17 @@ describe('the Open Inference Protocol', () => {
     }
   });
 
+  it('answers ids and warnings as JSON text: parameters of the protocol are scalar', async () => {
+    const { body } = await site.post(`${url}/v2/models/demand/infer`, {
+      inputs: tensors([1, 1], ['summer', 'monsoon']),
+    });
+    conforms('inference_response', body);
+    const parameters = body['parameters'] as Record<string, string>;
+    expect(Object.values(parameters).map((value) => typeof value)).toEqual(['string', 'string']);
+    expect(JSON.parse(parameters['prediction_ids']!)).toEqual([expect.any(String), expect.any(String)]);
+    expect(JSON.parse(parameters['warnings']!)).toMatchObject([{ row: 1, input: 'season' }]);
+  });
+
   it('takes null for a missing value, which the protocol itself has no word for', async () => {
     const answered = await site.post(`${url}/v2/models/demand/infer`, { inputs: tensors([null], ['winter']) });
     expect(answered.body['outputs']).toMatchObject([{ data: [205] }]);

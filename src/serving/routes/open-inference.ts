@@ -43,7 +43,11 @@ async function infer(context: ServerContext, params: ModelParams['Params'], body
     model_name: model.version.model,
     model_version: String(model.version.version),
     ...(id === undefined ? {} : { id }),
-    parameters: { prediction_ids: ids, ...(inputs.warnings.length === 0 ? {} : { warnings: inputs.warnings }) },
+    // The protocol allows a string, a number or a boolean as a parameter's value, so lists travel as JSON text.
+    parameters: {
+      prediction_ids: JSON.stringify(ids),
+      ...(inputs.warnings.length === 0 ? {} : { warnings: JSON.stringify(inputs.warnings) }),
+    },
     outputs: [{ name: output.name, datatype: output.datatype, shape: [inputs.rows, 1], data: Array.from(predictions) }],
   };
 }
