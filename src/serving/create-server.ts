@@ -1,4 +1,5 @@
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import { maxHeaderSize } from 'node:http';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { TerminalError } from '../errors.js';
 import type { ArtifactStore } from '../model/artifact.js';
@@ -7,7 +8,7 @@ import { assertAccess, requireKeys } from './access.js';
 import type { ServingErrorCode } from './errors.js';
 import { ModelHost } from './model-host.js';
 import { PredictionLog } from './prediction-log.js';
-import { RequestError } from './request-error.js';
+import { quoted, RequestError } from './request-error.js';
 import { healthRoutes } from './routes/health.js';
 import { metricsRoute } from './routes/metrics.js';
 import { modelPageRoutes } from './routes/model-page.js';
@@ -112,9 +113,20 @@ function newApp(bodyLimit: number): FastifyInstance {
     // A column may be called __proto__; rows are read with hasOwn and never merged into an object.
     onProtoPoisoning: 'ignore',
     onConstructorPoisoning: 'ignore',
+    // As long as Node lets a request's head be: a name of any length is looked up, and not found.
+    routerOptions: { maxParamLength: maxHeaderSize },
+    frameworkErrors: refuseUrl,
   });
   app.removeContentTypeParser('text/plain');
   return app;
+}
+
+/** An address that cannot be decoded reaches no route, and so no error handler. */
+function refuseUrl(_error: FastifyError, { url }: FastifyRequest, reply: FastifyReply): void {
+  void reply.status(400).send({
+    error: `address ${quoted(url)}: got a % that is not followed by two hexadecimal digits of UTF-8`,
+    code: 'SERVE_URL_INVALID' satisfies ServingErrorCode,
+  });
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<string> {

@@ -12,6 +12,7 @@ export const servingErrorCodes = {
   SERVE_MEDIA_TYPE: 'The request body must be application/json.',
   SERVE_MODEL_UNKNOWN: 'No model of that name, or not that version of it, is served here.',
   SERVE_MODEL_NOT_READY: 'The model’s version could not be loaded and no earlier one serves; see /v2/health.',
+  SERVE_URL_INVALID: 'The address is not a valid URL: a % must be followed by two hexadecimal digits of UTF-8.',
   SERVE_ROUTE_UNKNOWN: 'The server has no such address.',
   SERVE_KEY_REQUIRED: 'The request has no valid key. Send `Authorization: Bearer <key>`.',
   SERVE_HOST_WITHOUT_KEYS: 'Listening beyond loopback needs keys. Set PLUMBLINE_SERVE_KEYS.',

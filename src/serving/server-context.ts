@@ -1,6 +1,6 @@
 import type { ModelHost } from './model-host.js';
 import type { PredictionLog } from './prediction-log.js';
-import { RequestError, listed } from './request-error.js';
+import { listed, quoted, RequestError } from './request-error.js';
 import type { RequestInputs } from './request-inputs.js';
 import type { ServedModel } from './served-model.js';
 
@@ -42,7 +42,7 @@ export function servedModel({ host }: ServerContext, name: string, version?: str
     throw new RequestError(
       404,
       'SERVE_MODEL_UNKNOWN',
-      `model ${JSON.stringify(name)} is not served here, expected one of: ${names}`,
+      `model ${quoted(name)} is not served here, expected one of: ${names}`,
     );
   }
   const served = String(model.version.version);
@@ -50,7 +50,7 @@ export function servedModel({ host }: ServerContext, name: string, version?: str
     throw new RequestError(
       404,
       'SERVE_MODEL_UNKNOWN',
-      `version ${JSON.stringify(version)} of model ${JSON.stringify(name)} is not served here, expected ${served}`,
+      `version ${JSON.stringify(version)} of model ${quoted(name)} is not served here, expected ${served}`,
     );
   }
   return model;

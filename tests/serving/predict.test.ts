@@ -114,6 +114,22 @@ describe('POST /models/<model>/predict', () => {
     expect(await site.post(`${url}/predict`, {})).toMatchObject({ status: 404, body: { code: 'SERVE_ROUTE_UNKNOWN' } });
   });
 
+  it('answers for an address that cannot be decoded, and for a very long name, as for any other', async () => {
+    expect(await site.post(`${url}/models/%zz/predict`, {})).toEqual({
+      status: 400,
+      body: { error: expect.stringContaining('"/models/%zz/predict"') as string, code: 'SERVE_URL_INVALID' },
+    });
+    for (const length of [120, 12_000]) {
+      expect(await site.post(`${url}/models/${'a'.repeat(length)}/predict`, {})).toMatchObject({
+        status: 404,
+        body: {
+          code: 'SERVE_MODEL_UNKNOWN',
+          error: expect.stringMatching(/^model "a{59}…" is not served here/) as string,
+        },
+      });
+    }
+  });
+
   it('answers 415 for another content type', async () => {
     const response = await fetch(`${url}/models/demand/predict`, { method: 'POST', body: 'temperature=1' });
     expect(response.status).toBe(415);
