@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { loadSettings } from '../config.js';
 import { TerminalError, TransientError } from '../errors.js';
+import { repeatedKey } from '../serving/repeated-key.js';
 
 export interface PredictOptions {
   readonly json?: string;
@@ -91,6 +92,14 @@ async function readInput({ json, file }: PredictOptions): Promise<unknown[]> {
   const where = json === undefined ? (file === '-' ? 'standard input' : file!) : '--json';
   const text = json ?? (file === '-' ? await readStandardInput() : await readRowsFile(file!));
   const rows = parseRows(text, where);
+  // Serving refuses it too, but never sees it: the rows are written anew.
+  const key = repeatedKey(text);
+  if (key !== undefined) {
+    const found = `it has the key ${JSON.stringify(key)} twice in one object, expected it once`;
+    throw new TerminalError('SERVE_BODY_INVALID', `Reading ${where} failed: ${found}.`, {
+      next: 'Keep the value that is meant.',
+    });
+  }
   if (rows.length > 0) return rows;
   throw new TerminalError('SERVE_BODY_INVALID', `Reading ${where} gave no rows, expected at least one.`);
 }

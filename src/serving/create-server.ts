@@ -8,6 +8,7 @@ import { assertAccess, requireKeys } from './access.js';
 import type { ServingErrorCode } from './errors.js';
 import { ModelHost } from './model-host.js';
 import { PredictionLog } from './prediction-log.js';
+import { repeatedKey } from './repeated-key.js';
 import { quoted, RequestError } from './request-error.js';
 import { healthRoutes } from './routes/health.js';
 import { metricsRoute } from './routes/metrics.js';
@@ -118,7 +119,19 @@ function newApp(bodyLimit: number): FastifyInstance {
     frameworkErrors: refuseUrl,
   });
   app.removeContentTypeParser('text/plain');
+  const parse = app.getDefaultJsonParser('ignore', 'ignore');
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) =>
+    parse(request, body, (error, value) => done(error ?? repeated(body), value)),
+  );
   return app;
+}
+
+/** Of two values for one input none is right for sure. */
+function repeated(body: string): RequestError | null {
+  const key = repeatedKey(body);
+  if (key === undefined) return null;
+  const message = `key ${quoted(key)}: got it twice in one object, expected it once`;
+  return new RequestError(400, 'SERVE_BODY_INVALID', message, key);
 }
 
 /** An address that cannot be decoded reaches no route, and so no error handler. */

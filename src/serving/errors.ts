@@ -7,7 +7,7 @@ export const servingErrorCodes = {
   SERVE_INPUT_SHAPE: 'A tensor’s shape or number of values is not [rows, 1], the same for every input.',
   SERVE_INPUT_DATATYPE: 'A tensor’s datatype is not that of the model’s input.',
   SERVE_OUTPUT_UNKNOWN: 'A request asks for an output that the model does not have.',
-  SERVE_BODY_INVALID: 'The request body is not JSON, or not of the form the address takes.',
+  SERVE_BODY_INVALID: 'The request body is not JSON, has a key twice, or is not of the form the address takes.',
   SERVE_BODY_TOO_LARGE: 'The request body is larger than the bound; send fewer rows at a time.',
   SERVE_MEDIA_TYPE: 'The request body must be application/json.',
   SERVE_MODEL_UNKNOWN: 'No model of that name, or not that version of it, is served here.',

@@ -6,7 +6,7 @@ export class RequestError extends Error {
     readonly status: number,
     readonly code: ServingErrorCode,
     message: string,
-    /** Name of the model's input that is at fault. */
+    /** Name of the model's input, or key of the body, that is at fault. */
     readonly input?: string,
   ) {
     super(message);

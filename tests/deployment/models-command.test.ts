@@ -156,6 +156,10 @@ describe('plumbline predict', () => {
     });
     await expect(plumbline('predict', 'nobody', '--json', '{}')).rejects.toMatchObject({ code: 'SERVE_MODEL_UNKNOWN' });
     await expect(plumbline('predict', 'demand', '--json', '{')).rejects.toMatchObject({ code: 'SERVE_BODY_INVALID' });
+    await expect(plumbline('predict', 'demand', '--json', '{"a": 1, "a": 2}')).rejects.toMatchObject({
+      code: 'SERVE_BODY_INVALID',
+      message: 'Reading --json failed: it has the key "a" twice in one object, expected it once.',
+    });
     await expect(plumbline('predict', 'demand')).rejects.toMatchObject({ code: 'commander.error' });
     await expect(plumbline('predict', 'demand', '--file', '/nowhere.json')).rejects.toMatchObject({
       code: 'SERVE_BODY_INVALID',

@@ -62,6 +62,13 @@ describe('POST /models/<model>/predict', () => {
     ['null without missing values in training', { temperature: 1, season: null }, 'SERVE_INPUT_INVALID', 'season'],
     ['a number for a category', { temperature: 1, season: 1 }, 'SERVE_INPUT_INVALID', 'season'],
     ['NUL in a text', { temperature: 1, season: 'sum\0mer' }, 'SERVE_INPUT_INVALID', 'season'],
+    ['an input twice', '{"temperature": 1, "season": "summer", "temperature": 2}', 'SERVE_BODY_INVALID', 'temperature'],
+    [
+      'an input twice in a row',
+      '{"rows": [{"temperature": 1, "season": "summer", "s\\u0065ason": "winter"}]}',
+      'SERVE_BODY_INVALID',
+      'season',
+    ],
     [
       '__proto__ as an input',
       '{"temperature": 1, "season": "summer", "__proto__": 1}',
