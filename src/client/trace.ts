@@ -27,6 +27,10 @@ export interface TraceScope {
   readonly project: string;
 }
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** `bike-demand@2` or `bike-demand@v2`; nine digits fit PostgreSQL's integer. */
+const MODEL_VERSION = /^(.*)@v?(\d{1,9})$/;
+
 /**
  * Where something comes from, down to the SHA-256 of the raw object, or what became of a raw object. All of it is read
  * from PostgreSQL, so it outlives Temporal's histories.
@@ -35,8 +39,8 @@ export interface TraceScope {
  */
 export async function trace(scope: TraceScope, subject: string): Promise<TraceNode> {
   if (/^[0-9a-f]{64}$/.test(subject)) return traceRawObject(scope, subject);
-  if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(subject)) return tracePrediction(scope, subject);
-  const [name = '', version] = subject.split(/@v?/);
+  if (UUID.test(subject)) return tracePrediction(scope, subject);
+  const [, name = subject, version] = MODEL_VERSION.exec(subject) ?? [];
   const model = await findVersion(
     scope.database,
     scope.env,
@@ -45,6 +49,7 @@ export async function trace(scope: TraceScope, subject: string): Promise<TraceNo
     version === undefined ? undefined : Number(version),
   );
   if (model !== undefined) return traceVersion(scope, model);
+  if (version !== undefined) throw notFound(subject);
   for (const kind of ['transform', 'load'] as const) {
     const newest = await newestResult<{ version: string }>(scope.database, scope.env, scope.project, `${kind}:${name}`);
     if (newest !== undefined)
