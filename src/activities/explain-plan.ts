@@ -1,15 +1,22 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
+import type { TrainingSetSummary } from '../contracts/features.js';
+import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
+import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
 import { matchFiles } from '../elt/extract/match-files.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
-import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
-import type { Project, ResourceConfig } from '../model/project.js';
-import { newestResult } from '../storage/step-results.js';
-import type { TrainingSetSummary } from '../contracts/features.js';
+import { TerminalError } from '../errors.js';
+import { knownAtAssumptions } from '../features/known-at.js';
+import type { Queryable } from '../model/database.js';
+import type { FeatureViewFile, Project, ResourceConfig, TrainConfig } from '../model/project.js';
+import type { TrainingSet } from '../model/training-set.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { readsOf } from './features.js';
+import { explainDeployment } from './explain-deployment.js';
+import { readsOf, rewrittenTables } from './features.js';
+import { findRegistered } from './find-registered.js';
 import {
+  baselinesInputs,
   featuresInputs,
   findReusable,
   inputVersions,
@@ -17,43 +24,68 @@ import {
   stepNames,
   trainInputs,
   transformInputs,
+  type Found,
   type StepInputs,
 } from './fingerprint.js';
 import { viewsOf } from './project-code.js';
+import { createPlan, plannedSteps } from './run-plan.js';
+import { trainerFor } from './training.js';
+
+interface PlanScope {
+  readonly database: Queryable;
+  readonly run: RunRef;
+  readonly project: Project;
+  /** Adds a step's line; gives its outcome if that is reused. */
+  readonly decide: <T>(
+    step: string,
+    reads: readonly string[],
+    find: () => Promise<Found<T>>,
+    /** Why it would stop the run, if it is not reused. */
+    refusal?: string,
+  ) => Promise<T | undefined>;
+}
 
 /** Goes through the steps of a run in order: a step is redone when its own inputs changed or one it reads is redone. */
 export async function explainSteps(
-  dependencies: ActivityDependencies,
+  { database }: Pick<ActivityDependencies, 'database'>,
   run: RunRef,
   project: Project,
 ): Promise<PlanResult> {
-  const { database } = dependencies;
   const lines: PlanLine[] = [];
   const redone = new Set<string>();
-  const decide = async (
-    step: string,
-    reads: readonly string[],
-    kind: 'newest' | 'content',
-    inputs: () => Promise<StepInputs>,
-  ): Promise<void> => {
+  const decide: PlanScope['decide'] = async (step, reads, find, refusal) => {
     const upstream = reads.filter((one) => redone.has(one));
-    const found =
-      upstream.length > 0
-        ? { reason: `after ${upstream.join(', ')}` }
-        : await findReusable(database, run, step, await inputs(), kind);
-    const reuse = 'reuse' in found ? found.reuse : undefined;
-    if (reuse === undefined) redone.add(step);
-    const reason = reuse === undefined ? (found as { reason: string }).reason : reuse.reason;
-    lines.push({ step, action: reuse === undefined ? 'run' : 'reuse', reason });
+    const found = upstream.length > 0 ? { reason: `after ${upstream.join(', ')}` } : await find();
+    if (found.reuse !== undefined) {
+      lines.push({ step, action: 'reuse', reason: found.reuse.reason });
+      return found.reuse.result;
+    }
+    redone.add(step);
+    lines.push({ step, action: refusal === undefined ? 'run' : 'fail', reason: refusal ?? found.reason });
+    return undefined;
   };
-  const stepsRead = (reads: { sources: readonly string[]; refs: readonly string[] }): string[] => [
-    ...reads.sources.map(stepNames.load),
-    ...reads.refs.map(stepNames.transform),
-  ];
+  const scope = { database, run, project, decide };
 
+  await explainElt(scope);
+  const { train } = project;
+  if (train === undefined) return { lines, defaults: project.defaults, assumptions: [] };
+  const { assumptions, trainingSets } = await explainFeatures(scope, train);
+  const failing = lines.find(({ action }) => action === 'fail');
+  if (failing === undefined) {
+    const registered = await explainTraining(scope, train, trainingSets);
+    lines.push(await explainDeployment(database, project, registered));
+  } else {
+    for (const { step } of plannedSteps(createPlan(project), ['training', 'deployment']))
+      lines.push({ step, action: 'skip', reason: `${failing.step} fails` });
+  }
+  return { lines, defaults: project.defaults, assumptions };
+}
+
+async function explainElt({ database, run, project, decide }: PlanScope): Promise<void> {
   for (const resource of project.resources) {
-    await decide(stepNames.load(resource.id), [], 'newest', async () =>
-      loadInputs(resource, await hashFiles(run.root, resource)),
+    const step = stepNames.load(resource.id);
+    await decide(step, [], async () =>
+      findReusable(database, run, step, loadInputs(resource, await hashFiles(run.root, resource)), 'newest'),
     );
   }
   const graph = compileTransforms({
@@ -62,34 +94,105 @@ export async function explainSteps(
     resources: project.resources,
   });
   for (const node of graph.nodes) {
+    const step = stepNames.transform(node.name);
     const transform = project.transforms.find((one) => one.name === node.name)!;
     const reads = { sources: node.sources, refs: node.deps };
-    await decide(stepNames.transform(node.name), stepsRead(reads), 'newest', async () =>
-      transformInputs(transform, await inputVersions(database, project, reads)),
+    await decide(step, stepsRead(reads), async () =>
+      findReusable(
+        database,
+        run,
+        step,
+        transformInputs(transform, await inputVersions(database, project, reads)),
+        'newest',
+      ),
     );
   }
-  const { train } = project;
-  if (train === undefined) return { lines, defaults: project.defaults, assumptions: [] };
+}
 
-  const sets = ['main', ...train.variants.map((variant) => variant.name)];
+/** Gives the sets that are reused, and what is taken for granted about the views of all of them. */
+async function explainFeatures(
+  { database, run, project, decide }: PlanScope,
+  train: TrainConfig,
+): Promise<{ readonly assumptions: string[]; readonly trainingSets: ReadonlyMap<string, TrainingSet> }> {
   const assumptions = new Set<string>();
-  for (const set of sets) {
+  const trainingSets = new Map<string, TrainingSet>();
+  for (const set of setsOf(train)) {
+    const step = stepNames.features(set);
     const views = viewsOf(project, set);
-    for (const view of views) if (view.assumption !== undefined) assumptions.add(`${view.name}: ${view.assumption}`);
-    for (const view of views)
-      if (view.knownAt === undefined) assumptions.add(`${view.name}: known = event time (assumed)`);
     const reads = readsOf(project, [train.labels, ...views]);
-    await decide(stepNames.features(set), stepsRead(reads), 'content', async () =>
-      featuresInputs(train, views, await inputVersions(database, project, reads)),
+    const known = assumptionsOf(project, views);
+    for (const assumption of known.assumptions) assumptions.add(assumption);
+    const inputs = async (): Promise<StepInputs> =>
+      featuresInputs(train, views, await inputVersions(database, project, reads));
+    const reused = await decide(
+      step,
+      stepsRead(reads),
+      async () => findReusable<TrainingSetSummary>(database, run, step, await inputs(), 'content'),
+      known.refusal,
     );
+    if (reused !== undefined) trainingSets.set(set, reused.trainingSet);
   }
-  for (const set of sets) {
-    await decide(stepNames.train(set, train.trainer.type), [stepNames.features(set)], 'content', async () => {
-      const newest = await newestResult<TrainingSetSummary>(database, run.env, run.project, stepNames.features(set));
-      return trainInputs(train, train.trainer.type, newest?.result.trainingSet.artifact.sha256 ?? 'none');
+  return { assumptions: [...assumptions], trainingSets };
+}
+
+function assumptionsOf(
+  project: Project,
+  views: readonly FeatureViewFile[],
+): { readonly assumptions: readonly string[]; readonly refusal?: string } {
+  const rewritten = rewrittenTables(project);
+  const assumptions: string[] = [];
+  for (const view of views) {
+    try {
+      assumptions.push(...knownAtAssumptions(view, readsOf(project, [view]), rewritten));
+    } catch (error) {
+      if (!(error instanceof TerminalError)) throw error;
+      return { assumptions, refusal: `${error.code}: ${error.message}` };
+    }
+  }
+  return { assumptions };
+}
+
+/** Gives the version that is registered already, if the run would end with one. */
+async function explainTraining(
+  { database, run, project, decide }: PlanScope,
+  train: TrainConfig,
+  trainingSets: ReadonlyMap<string, TrainingSet>,
+): Promise<RegisteredModel | undefined> {
+  const { trainer, comparison } = createPlan(project).train!;
+  // Looked for only when nothing that a step reads is redone: then the set, the model and the baselines are there.
+  const baselines = await decide(stepNames.baselines, [stepNames.features('main')], () => {
+    const { sha256 } = trainingSets.get('main')!.artifact;
+    return findReusable<BaselineSummary[]>(
+      database,
+      run,
+      stepNames.baselines,
+      baselinesInputs(train, sha256),
+      'content',
+    );
+  });
+  const model = (set: string, type: string): Promise<TrainedSummary | undefined> => {
+    const step = stepNames.train(set, type);
+    return decide(step, [stepNames.features(set)], () => {
+      const trainingSet = trainingSets.get(set)!;
+      const inputs = trainInputs(train, trainerFor(train, type, trainingSet).type, trainingSet.artifact.sha256);
+      return findReusable<TrainedSummary>(database, run, step, inputs, 'content');
     });
-  }
-  return { lines, defaults: project.defaults, assumptions: [...assumptions] };
+  };
+  const trained = await model('main', trainer);
+  for (const { name } of train.variants) await model(name, trainer);
+  if (comparison !== undefined) await model('main', comparison);
+  return decide(stepNames.register, [stepNames.train('main', trainer), stepNames.baselines], async () => {
+    const candidate = { trained: trained!, trainingSet: trainingSets.get('main')!, baselines: baselines! };
+    return (await findRegistered(database, run, project, candidate)).found;
+  });
+}
+
+function setsOf(train: TrainConfig): string[] {
+  return ['main', ...train.variants.map((variant) => variant.name)];
+}
+
+function stepsRead(reads: { readonly sources: readonly string[]; readonly refs: readonly string[] }): string[] {
+  return [...reads.sources.map(stepNames.load), ...reads.refs.map(stepNames.transform)];
 }
 
 async function hashFiles(root: string, resource: ResourceConfig): Promise<{ path: string; sha256: string }[]> {

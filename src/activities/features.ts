@@ -70,7 +70,7 @@ export function readsOf(project: Project, files: readonly SqlFile[]): { sources:
 }
 
 /** Tables whose rows are replaced, so that they say what is known now and not what was known then. */
-function rewrittenTables(project: Project): Set<string> {
+export function rewrittenTables(project: Project): Set<string> {
   const names = new Set(project.transforms.map((transform) => transform.name));
   for (const resource of project.resources) if (resource.write !== 'append') names.add(resource.id);
   return names;

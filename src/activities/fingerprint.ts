@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { RunRef } from '../contracts/run.js';
+import type { BaselineSummary } from '../contracts/training.js';
 import type { Queryable } from '../model/database.js';
 import type { FeatureViewFile, Project, ResourceConfig, TrainConfig, TransformFile } from '../model/project.js';
 import { newestResult, resultFor } from '../storage/step-results.js';
@@ -74,10 +75,41 @@ export function trainInputs(train: TrainConfig, trainer: string, trainingSet: st
   };
 }
 
+export function baselinesInputs(train: TrainConfig, trainingSet: string): StepInputs {
+  return { baselines: JSON.stringify(train.baselines), 'training set': trainingSet };
+}
+
+/** Passed gates say nothing against a champion they never met, so it is an input. */
+export function registerInputs(
+  project: Project,
+  train: TrainConfig,
+  of: {
+    readonly model: string;
+    readonly trainingSet: string;
+    readonly champion: string | undefined;
+    readonly baselines: readonly BaselineSummary[];
+  },
+): StepInputs {
+  const measured = of.baselines.flatMap(({ name, metrics }) =>
+    Object.entries(metrics).map(([metric, value]) => [`${name} ${metric}`, String(value)]),
+  );
+  return {
+    name: project.deploy.model,
+    model: of.model,
+    'training set': of.trainingSet,
+    champion: of.champion ?? 'none',
+    gates: JSON.stringify(train.gates),
+    baselines: fingerprint(Object.fromEntries(measured) as StepInputs),
+  };
+}
+
 export interface Reusable<T> {
   readonly result: T;
   readonly reason: string;
 }
+
+/** An outcome to reuse, or why there is none. */
+export type Found<T> = { readonly reuse: Reusable<T> } | { readonly reuse?: undefined; readonly reason: string };
 
 /**
  * The outcome to reuse, or why there is none. `newest`: the outcome stands for a table's present content, so only the
@@ -89,7 +121,7 @@ export async function findReusable<T>(
   step: string,
   inputs: StepInputs,
   kind: 'newest' | 'content',
-): Promise<{ reuse: Reusable<T> } | { reuse?: undefined; reason: string }> {
+): Promise<Found<T>> {
   if (run.force) return { reason: '--force' };
   const newest = await newestResult<T>(database, run.env, run.project, step);
   const wanted = fingerprint(inputs);

@@ -1,8 +1,7 @@
 import { activityInfo } from '@temporalio/activity';
-import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef, Stage } from '../contracts/run.js';
+import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef } from '../contracts/run.js';
 import { closeRunInput, openRunInput } from '../contracts/run.js';
 import { TransientError } from '../errors.js';
-import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import { sweepBuilds } from '../elt/transform/sweep-builds.js';
 import { sweepStages } from '../elt/load/sweep-stages.js';
 import type { Database } from '../model/database.js';
@@ -16,8 +15,8 @@ import { planSteps, skipRest } from '../storage/run-steps.js';
 import { claimOpening, closeRunRow, insertRun } from '../storage/runs.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { explainSteps } from './explain-plan.js';
-import { stepNames } from './fingerprint.js';
 import { projectOf } from './project-code.js';
+import { createPlan, plannedSteps } from './run-plan.js';
 import { shortActivity } from './short-activity.js';
 import { connectionName, LEASE_TTL_SECONDS, leaseLost, leaseOf } from './step.js';
 
@@ -148,44 +147,4 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     await sweepStages({ database: own, env: run.env, project: run.project, schemas, ...cancelled });
     await sweepBuilds({ database: own, schemas, ...(ended === undefined ? {} : { endedRunId: run.runId }) });
   }
-}
-
-export function createPlan(project: Project): RunPlan {
-  const graph = compileTransforms({
-    transforms: project.transforms,
-    schemas: project.schemas,
-    resources: project.resources,
-  });
-  const { train } = project;
-  return {
-    resources: project.resources.map((resource) => resource.id),
-    transforms: graph.nodes.map((node) => ({ name: node.name, after: node.deps })),
-    ...(train === undefined
-      ? {}
-      : {
-          train: {
-            sets: ['main', ...train.variants.map((variant) => variant.name)],
-            trainer: train.trainer.type,
-            ...(train.trainer.type === 'gradient_boosting' ? { comparison: 'linear' } : {}),
-          },
-        }),
-    deploy: project.deploy,
-  };
-}
-
-function plannedSteps(plan: RunPlan, stages: readonly Stage[]): { step: string; stage: Stage }[] {
-  const steps: { step: string; stage: Stage }[] = [];
-  const add = (stage: Stage, ...names: string[]): void => {
-    if (stages.includes(stage)) steps.push(...names.map((step) => ({ step, stage })));
-  };
-  add('elt', ...plan.resources.map(stepNames.load), ...plan.transforms.map(({ name }) => stepNames.transform(name)));
-  if (plan.train !== undefined) {
-    const { sets, trainer, comparison } = plan.train;
-    add('features', ...sets.map(stepNames.features));
-    add('training', stepNames.baselines, ...sets.map((set) => stepNames.train(set, trainer)));
-    if (comparison !== undefined) add('training', stepNames.train('main', comparison));
-    add('training', stepNames.register);
-    add('deployment', stepNames.deploy);
-  }
-  return steps;
 }

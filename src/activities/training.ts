@@ -12,7 +12,6 @@ import {
   type TrainModelInput,
 } from '../contracts/training.js';
 import { checkParity, type ParityReport } from '../deployment/check-parity.js';
-import { readChampion } from '../deployment/read-versions.js';
 import { registerVersion } from '../deployment/register-version.js';
 import { TerminalError } from '../errors.js';
 import type { Queryable } from '../model/database.js';
@@ -31,7 +30,8 @@ import { trainModel } from '../training/train-model.js';
 import type { TrainedModel } from '../training/trained-model.js';
 import { compareWithChampion } from './compare-with-champion.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { findReusable, fingerprint, stepNames, trainInputs, type StepInputs } from './fingerprint.js';
+import { findRegistered } from './find-registered.js';
+import { baselinesInputs, findReusable, fingerprint, stepNames, trainInputs } from './fingerprint.js';
 import { projectOf, trainOf } from './project-code.js';
 import { saveOutcome } from './save-outcome.js';
 import { runStep } from './step.js';
@@ -52,7 +52,7 @@ export function createTrainingActivities(dependencies: ActivityDependencies) {
       return runStep(dependencies, { run, step, stage: 'training' }, async ({ database, signal, fence }) => {
         const train = trainOf(await projectOf(dependencies, run));
         const trainingSet = await trainingSetOf(database, run, 'main');
-        const inputs = { baselines: JSON.stringify(train.baselines), 'training set': trainingSet.artifact.sha256 };
+        const inputs = baselinesInputs(train, trainingSet.artifact.sha256);
         const found = await findReusable<BaselineSummary[]>(database, run, step, inputs, 'content');
         if (found.reuse !== undefined) {
           await saveOutcome(database, run, step, inputs, found.reuse.result, fence);
@@ -128,37 +128,10 @@ export function createTrainingActivities(dependencies: ActivityDependencies) {
         const train = trainOf(project);
         const { model } = project.deploy;
         const trainingSet = await trainingSetOf(database, run, 'main');
-        const champion = await readChampion(database, { env: run.env, project: run.project, model });
-        const inputs: StepInputs = {
-          name: model,
-          model: trained.onnx.sha256,
-          'training set': trainingSet.artifact.sha256,
-          // Passed gates say nothing against a champion they never met.
-          champion: champion?.digest ?? 'none',
-          gates: JSON.stringify(train.gates),
-          baselines: fingerprint(
-            Object.fromEntries(
-              baselines.flatMap(({ name, metrics }) =>
-                Object.entries(metrics).map(([metric, value]) => [`${name} ${metric}`, String(value)]),
-              ),
-            ),
-          ),
-        };
-        const found = await findReusable<RegisteredModel>(database, run, step, inputs, 'newest');
-        if (found.reuse !== undefined) return { ...found.reuse, status: 'reused' };
-
-        if (champion?.onnx.sha256 === trained.onnx.sha256) {
-          // Compared with itself it would be no better.
-          const { version, digest } = champion;
-          const result: RegisteredModel = {
-            model,
-            version,
-            digest,
-            created: false,
-            gates: champion.gates as GateResult[],
-          };
-          await saveOutcome(database, run, step, inputs, result, fence);
-          return { result, status: 'reused', reason: 'the same model serves already' };
+        const { inputs, found } = await findRegistered(database, run, project, { trained, trainingSet, baselines });
+        if (found.reuse !== undefined) {
+          await saveOutcome(database, run, step, inputs, found.reuse.result, fence);
+          return { ...found.reuse, status: 'reused' };
         }
         const description = JSON.parse(
           (await store.read(trained.description.sha256)).toString('utf8'),
@@ -320,7 +293,7 @@ async function trainingSetOf(database: Queryable, run: RunRef, set: string): Pro
 }
 
 /** The comparison trainer is the plain one for the task: linear, or logistic when the target is 0 and 1. */
-function trainerFor(train: TrainConfig, type: string, { task }: TrainingSet): TrainerConfig {
+export function trainerFor(train: TrainConfig, type: string, { task }: TrainingSet): TrainerConfig {
   if (type === train.trainer.type) return train.trainer;
   return { type: task === 'binary' ? 'logistic' : 'linear', parameters: {} };
 }

@@ -67,7 +67,8 @@ export interface StepError {
 
 export interface PlanLine {
   readonly step: string;
-  readonly action: 'run' | 'reuse';
+  /** `skip`: the run does not come to it; `fail`: it would stop the run. */
+  readonly action: 'run' | 'reuse' | 'skip' | 'fail';
   readonly reason: string;
 }
 

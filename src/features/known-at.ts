@@ -10,7 +10,7 @@ import type { UserQuery } from './user-query.js';
  */
 export function knownAtAssumptions(
   view: FeatureViewFile,
-  query: UserQuery,
+  query: Pick<UserQuery, 'refs' | 'sources'>,
   rewrittenTables: ReadonlySet<string>,
 ): string[] {
   const declared = view.assumption === undefined ? [] : [`${view.name}: ${view.assumption}`];

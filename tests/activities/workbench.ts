@@ -19,7 +19,9 @@ export interface Workbench {
   readonly root: string;
   write(files: Readonly<Record<string, string>>): Promise<void>;
   remove(path: string): Promise<void>;
-  /** A run of the project's code as it is now, opened. */
+  /** A run of the project's code as it is now. */
+  ref(runId: string): Promise<RunRef>;
+  /** The same, opened. */
   open(runId: string, stages?: readonly Stage[]): Promise<{ run: RunRef; plan: RunPlan }>;
   readonly call: <K extends keyof Activities>(
     name: K,
@@ -63,9 +65,9 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
       }
     },
     remove: (path) => rm(join(root, path)),
-    async open(runId, stages = ['elt', 'features', 'training', 'deployment']) {
+    async ref(runId) {
       const bundle = await packBundle({ root, store });
-      const run: RunRef = {
+      return {
         runId,
         env: 'dev',
         project: 'shop',
@@ -74,6 +76,9 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
         searchAttributes: [],
         force: false,
       };
+    },
+    async open(runId, stages = ['elt', 'features', 'training', 'deployment']) {
+      const run = await bench.ref(runId);
       const plan = await bench.call('openRun', { run, workflowId: 'w', stages: [...stages], startedBy: 'test' });
       return { run, plan };
     },

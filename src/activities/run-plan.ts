@@ -1,0 +1,46 @@
+import type { RunPlan, Stage } from '../contracts/run.js';
+import { compileTransforms } from '../elt/transform/compile-transforms.js';
+import type { Project } from '../model/project.js';
+import { stepNames } from './fingerprint.js';
+
+/** What the workflows go by: names and order. */
+export function createPlan(project: Project): RunPlan {
+  const graph = compileTransforms({
+    transforms: project.transforms,
+    schemas: project.schemas,
+    resources: project.resources,
+  });
+  const { train } = project;
+  return {
+    resources: project.resources.map((resource) => resource.id),
+    transforms: graph.nodes.map((node) => ({ name: node.name, after: node.deps })),
+    ...(train === undefined
+      ? {}
+      : {
+          train: {
+            sets: ['main', ...train.variants.map((variant) => variant.name)],
+            trainer: train.trainer.type,
+            ...(train.trainer.type === 'gradient_boosting' ? { comparison: 'linear' } : {}),
+          },
+        }),
+    deploy: project.deploy,
+  };
+}
+
+/** The steps of some stages, in the order people see them. */
+export function plannedSteps(plan: RunPlan, stages: readonly Stage[]): { step: string; stage: Stage }[] {
+  const steps: { step: string; stage: Stage }[] = [];
+  const add = (stage: Stage, ...names: string[]): void => {
+    if (stages.includes(stage)) steps.push(...names.map((step) => ({ step, stage })));
+  };
+  add('elt', ...plan.resources.map(stepNames.load), ...plan.transforms.map(({ name }) => stepNames.transform(name)));
+  if (plan.train !== undefined) {
+    const { sets, trainer, comparison } = plan.train;
+    add('features', ...sets.map(stepNames.features));
+    add('training', stepNames.baselines, ...sets.map((set) => stepNames.train(set, trainer)));
+    if (comparison !== undefined) add('training', stepNames.train('main', comparison));
+    add('training', stepNames.register);
+    add('deployment', stepNames.deploy);
+  }
+  return steps;
+}
