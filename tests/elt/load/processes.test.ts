@@ -66,6 +66,8 @@ function startWriter(resource: ResourceConfig, runId: string, failpoint?: string
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {
         ...process.env,
+        // A killed writer leaves its temporary files; they go with the workbench.
+        TMPDIR: bench.root,
         ...(failpoint !== undefined && { PLUMBLINE_FAILPOINTS: failpoint, PLUMBLINE_FAILPOINT_LOG: log }),
       },
     },

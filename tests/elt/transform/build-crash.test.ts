@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -13,11 +13,16 @@ const POINTS = ['transform.after-build', 'transform.before-publish', 'swap.befor
 const SQL = 'SELECT i AS id FROM generate_series(1, 1000) i';
 const schemas = { raw: 'raw', main: 'main', stage: 'stage' };
 let test_: TestDatabase;
+let folder: string;
 
 beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'plumbline-crash-'));
   test_ = await createTestDatabase();
 });
-afterAll(() => test_.drop());
+afterAll(async () => {
+  await test_.drop();
+  rmSync(folder, { recursive: true });
+});
 beforeEach(async () => {
   await test_.database.execute(`DROP SCHEMA IF EXISTS main, stage CASCADE; TRUNCATE plumbline.transform_builds;
     CREATE SCHEMA main; CREATE SCHEMA stage;
@@ -29,7 +34,7 @@ function startChild(
   point: string,
   action: 'kill' | 'stop',
 ): { child: ChildProcess; log: string; output: Promise<string> } {
-  const log = join(mkdtempSync(join(tmpdir(), 'plumbline-crash-')), 'reached');
+  const log = join(folder, `${point}.${action}`);
   const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   const loader = pathToFileURL(path('../../setup/typescript-loader.mjs')).href;
   const child = spawn(process.execPath, ['--import', loader, path('build-child.ts'), test_.url, 'r1', SQL], {
