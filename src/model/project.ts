@@ -138,6 +138,6 @@ export interface GateConfig {
 export interface DeployConfig {
   readonly model: string;
   readonly approval: 'none' | 'manual';
-  /** How long a manual approval waits before it counts as rejected. */
+  /** How long a manual approval waits before the deployment ends as `timed_out`; that is no rejection. */
   readonly approvalTimeoutMs: number;
 }

@@ -13,7 +13,9 @@ const sections = {
   deploy: z
     .strictObject({
       approval: z.enum(['none', 'manual']).optional().describe('Whether a person has to approve a version before it serves. Default: none.'),
-      approval_timeout: duration.optional().describe('How long an approval waits before it counts as rejected. Default: 7d.'),
+      approval_timeout: duration
+        .optional()
+        .describe('How long an approval waits; then the deployment ends as timed_out and a later run offers the version again. Default: 7d.'),
       model: text(/^[a-z][a-z0-9-]{0,62}$/, 'a name of small letters, digits and -')
         .optional()
         .describe('Name under which the model is served. Default: the name of the project.'),
