@@ -1,4 +1,4 @@
-import { appendFile, open, rm } from 'node:fs/promises';
+import { appendFile, open, rm, truncate } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import { PipelineError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
@@ -138,15 +138,20 @@ export class SpoolCopier {
     return start === to;
   }
 
-  /** A file that is wholly copied goes first, then its offset: the other order would copy it twice after a crash. */
+  /**
+   * A file that is wholly copied is emptied, its offset forgotten, then it goes: after a crash between two of these the
+   * next process finds an empty file and goes on; its lines cannot be copied twice, and no offset stays behind.
+   */
   async #finish(segment: Segment): Promise<void> {
     const { spool, logger, database } = this.options;
     const torn = segment.bytes - segment.copied!;
     if (torn > 0) logger.warn({ spool: segment.spool, bytes: torn }, 'a line cut off by a kill was never acknowledged');
+    await truncate(segment.path);
+    await failpoint('spool-copy.after-truncate');
+    await forgetSpool(database, segment.spool);
+    await failpoint('spool-copy.after-forget');
     await rm(segment.path, { force: true });
     spool.segments.splice(spool.segments.indexOf(segment), 1);
-    await failpoint('spool-copy.after-delete');
-    await forgetSpool(database, segment.spool);
   }
 
   #sleep(ms: number): Promise<void> {

@@ -242,7 +242,7 @@ describe('spool folders', () => {
   });
 });
 
-describe('kill -9 of a server under load', () => {
+describe('kill -9 of a server under load', { timeout: 120_000 }, () => {
   const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
   const random = mulberry32(seed);
 
@@ -282,30 +282,33 @@ describe('kill -9 of a server under load', () => {
     expect(await site.test.database.query('SELECT * FROM plumbline.spool_offsets')).toEqual([]);
   });
 
-  it.each(['spool.after-write=kill@20', 'spool-copy.before-commit=kill@2', 'spool-copy.after-delete=kill'])(
-    'at %s loses and repeats nothing',
-    async (failpoints) => {
-      const taken = join(site.spoolDir, '..', `${failpoints}.log`);
-      const settings = { PLUMBLINE_FAILPOINTS: failpoints, PLUMBLINE_FAILPOINT_LOG: taken };
-      const { process: server, url } = await startProcess('spool', settings);
-      const ended = new Promise((resolve) => server.once('exit', resolve));
-      const acknowledged: string[] = [];
-      while (server.signalCode === null && acknowledged.length < 5_000) {
-        const answered = await site.post(`${url}/models/demand/predict`, row).catch(() => undefined);
-        if (answered?.status === 200) acknowledged.push(...(answered.body['prediction_ids'] as string[]));
-      }
-      await ended;
-      expect(readFileSync(taken, 'utf8').trim()).toBe(failpoints.split('=')[0]);
-      const { process: last } = await startProcess('spool');
-      const found = await eventually(logged, (ids) => {
-        const all = new Set(ids);
-        return acknowledged.every((id) => all.has(id));
-      });
-      expect(new Set(found).size).toBe(found.length);
-      last.kill('SIGTERM');
-      await new Promise((resolve) => last.once('exit', resolve));
-    },
-  );
+  it.each([
+    'spool.after-write=kill@20',
+    'spool-copy.before-commit=kill@2',
+    'spool-copy.after-truncate=kill',
+    'spool-copy.after-forget=kill',
+  ])('at %s loses and repeats nothing', async (failpoints) => {
+    const taken = join(site.spoolDir, '..', `${failpoints}.log`);
+    const settings = { PLUMBLINE_FAILPOINTS: failpoints, PLUMBLINE_FAILPOINT_LOG: taken };
+    const { process: server, url } = await startProcess('spool', settings);
+    const ended = new Promise((resolve) => server.once('exit', resolve));
+    const acknowledged: string[] = [];
+    while (server.signalCode === null && acknowledged.length < 5_000) {
+      const answered = await site.post(`${url}/models/demand/predict`, row).catch(() => undefined);
+      if (answered?.status === 200) acknowledged.push(...(answered.body['prediction_ids'] as string[]));
+    }
+    await ended;
+    expect(readFileSync(taken, 'utf8').trim()).toBe(failpoints.split('=')[0]);
+    const { process: last } = await startProcess('spool');
+    const found = await eventually(logged, (ids) => {
+      const all = new Set(ids);
+      return acknowledged.every((id) => all.has(id));
+    });
+    expect(new Set(found).size).toBe(found.length);
+    last.kill('SIGTERM');
+    await new Promise((resolve) => last.once('exit', resolve));
+    expect(await site.test.database.query('SELECT * FROM plumbline.spool_offsets')).toEqual([]);
+  });
 
   async function startProcess(log: string, settings = {}): Promise<{ process: ChildProcess; url: string }> {
     const loader = fileURLToPath(new URL('../setup/typescript-loader.mjs', import.meta.url));
