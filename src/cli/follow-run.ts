@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import type { TemporalConnection } from '../client/connect.js';
+import { workflowError } from '../client/workflow-error.js';
 import type { StepError } from '../contracts/run.js';
 import type { Database } from '../model/database.js';
 import { listSteps, type StepRow } from '../storage/run-steps.js';
@@ -52,7 +53,7 @@ async function checkWorkflow(
   if (closed !== undefined && closed.status !== 'running') return;
   // The id belongs to the project: by now it may be a later run's.
   const isOwn = memo?.['runId'] === runId;
-  const error = (isOwn ? await workflowError(temporal, workflowId) : undefined) ?? {
+  const error = (isOwn ? await outcomeError(temporal, workflowId) : undefined) ?? {
     code: 'RUN_ENDED_OUTSIDE',
     message: `Run ${runId} ended in Temporal${isOwn ? ` as ${status.name.toLowerCase()}` : ''} before it could close itself.`,
     next: 'Look at the workflow in the Temporal UI for who ended it.',
@@ -61,15 +62,12 @@ async function checkWorkflow(
   throw new RunFailure(error, 'Run it again with', 'plumbline run', 'failed');
 }
 
-async function workflowError(temporal: TemporalConnection, workflowId: string): Promise<StepError | undefined> {
+async function outcomeError(temporal: TemporalConnection, workflowId: string): Promise<StepError | undefined> {
   try {
     await temporal.client.workflow.getHandle(workflowId).result();
     return undefined;
   } catch (error) {
-    let current: unknown = error;
-    while (current instanceof Error && current.cause !== undefined) current = current.cause;
-    const details = (current as { details?: unknown[] }).details;
-    return details?.[0] as StepError | undefined;
+    return workflowError(error);
   }
 }
 

@@ -1,12 +1,15 @@
 import pc from 'picocolors';
+import type { TemporalConnection } from '../client/connect.js';
 import { createRunRef, recordBundle } from '../client/start-run.js';
+import { workflowError } from '../client/workflow-error.js';
 import { loadSettings } from '../config.js';
 import { taskQueue, workflowId } from '../contracts/queues.js';
-import type { PlanResult } from '../contracts/run.js';
+import type { PlanResult, RunRef } from '../contracts/run.js';
 import { loadProject } from '../project/load-project.js';
 import { packBundle } from '../project/pack-bundle.js';
 import { openDirectoryStore } from '../storage/artifact-store.js';
 import { table } from './format.js';
+import { StepFailure } from './print-error.js';
 import { withRunConnections } from './run-command.js';
 
 /** `plumbline plan`: asks a worker, because there the files and the recorded outcomes are. */
@@ -28,16 +31,26 @@ export async function planCommand(options: {
       stages: [],
       force: options.force,
     });
-    const result = (await temporal.client.workflow.execute('plan', {
+    const result = await planRun(temporal, run);
+    process.stdout.write(
+      options.json ? `${JSON.stringify(result, null, 2)}\n` : render(project.name, options.env, result),
+    );
+  });
+}
+
+/** Throws what the worker says is wrong with the project, as `run` would show it. */
+async function planRun({ client }: TemporalConnection, run: RunRef): Promise<PlanResult> {
+  try {
+    return (await client.workflow.execute('plan', {
       taskQueue: taskQueue('default'),
       workflowId: workflowId(run.env, run.project, 'plan', run.runId),
       workflowExecutionTimeout: '2 minutes',
       args: [{ run }],
     })) as PlanResult;
-    process.stdout.write(
-      options.json ? `${JSON.stringify(result, null, 2)}\n` : render(project.name, options.env, result),
-    );
-  });
+  } catch (error) {
+    const described = workflowError(error);
+    throw described === undefined ? error : new StepFailure(described);
+  }
 }
 
 function render(project: string, env: string, { lines, defaults, assumptions }: PlanResult): string {

@@ -17,16 +17,23 @@ const UNREACHABLE = new Set([
   'EMBEDDED_NOT_RUNNING',
 ]);
 
+/** An error as a worker described it. */
+export class StepFailure extends Error {
+  constructor(readonly error: StepError) {
+    super(error.message);
+  }
+}
+
 /** A run that ended badly; the steps were shown already, this carries how much is kept. */
-export class RunFailure extends Error {
+export class RunFailure extends StepFailure {
   constructor(
-    readonly error: StepError,
+    error: StepError,
     readonly kept: string,
     /** The command that goes on from there. */
     readonly goOn: string,
     readonly status: 'failed' | 'cancelled',
   ) {
-    super(error.message);
+    super(error);
   }
 }
 
@@ -55,7 +62,7 @@ export function printError(error: unknown, options: { readonly verbose: boolean;
 }
 
 function describe(error: unknown): StepError {
-  if (error instanceof RunFailure) return error.error;
+  if (error instanceof StepFailure) return error.error;
   if (error instanceof PipelineError) {
     return {
       code: error.code,

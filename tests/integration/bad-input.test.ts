@@ -130,6 +130,18 @@ describe('a source file', () => {
       }),
     ],
     [
+      'that is not there when a plan is asked for',
+      () => ({ 'data/sales.csv': removed }),
+      ['plan'],
+      {
+        step: 'plan',
+        code: 'ELT_FILE_MISSING',
+        says: 'no file matches "data/sales.csv"',
+        ...where,
+        next: 'Correct `path`',
+      },
+    ],
+    [
       'without a byte',
       ...extract('', {
         code: 'ELT_FILE_EMPTY',
@@ -342,6 +354,18 @@ describe('SQL', () => {
       ['run'],
       {
         step: 'reading the project',
+        code: 'SQL_UNKNOWN_REF',
+        says: "ref('dayly'): there is no transform of that name",
+        at: 'sql/daily.sql:2',
+        next: 'Nearest name: daily',
+      },
+    ],
+    [
+      'with an unknown ref when a plan is asked for',
+      () => ({ 'sql/daily.sql': `SELECT *\nFROM {{ ref('dayly') }}\n` }),
+      ['plan'],
+      {
+        step: 'plan',
         code: 'SQL_UNKNOWN_REF',
         says: "ref('dayly'): there is no transform of that name",
         at: 'sql/daily.sql:2',
