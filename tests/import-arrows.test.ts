@@ -33,6 +33,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'contracts',
     'client',
     'project',
+    'elt',
     'storage',
     'embedded',
     'version',

@@ -8,6 +8,7 @@ import type { PlanResult, RunRef } from '../contracts/run.js';
 import { loadProject } from '../project/load-project.js';
 import { packBundle } from '../project/pack-bundle.js';
 import { openDirectoryStore } from '../storage/artifact-store.js';
+import { compileProject } from './compile-project.js';
 import { table } from './format.js';
 import { StepFailure } from './print-error.js';
 import { withRunConnections } from './run-command.js';
@@ -20,6 +21,7 @@ export async function planCommand(options: {
 }): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
+  compileProject(project);
   await withRunConnections(settings, async ({ database, temporal }) => {
     const bundle = await packBundle({ root: settings.root, store: openDirectoryStore(settings.storeDir) });
     await recordBundle(database, project.name, bundle);

@@ -8,6 +8,7 @@ import { loadProject } from '../project/load-project.js';
 import type { StepRow } from '../storage/run-steps.js';
 import { isClosed, type RunRow } from '../storage/runs.js';
 import { openDirectoryStore } from '../storage/artifact-store.js';
+import { compileProject } from './compile-project.js';
 import { duration } from './format.js';
 import { followRun } from './follow-run.js';
 import { EXIT } from './print-error.js';
@@ -24,6 +25,7 @@ export interface RunCommandOptions {
 export async function runCommand(options: RunCommandOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
+  compileProject(project);
   await withRunConnections(settings, async (connections) => {
     const bundle = await packBundle({ root: settings.root, store: openDirectoryStore(settings.storeDir) });
     await recordBundle(connections.database, project.name, bundle);

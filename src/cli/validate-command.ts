@@ -6,6 +6,7 @@ import { TerminalError, type SourcePosition } from '../errors.js';
 import type { Project } from '../model/project.js';
 import { refreshSchema } from '../project/init-project.js';
 import { loadProject } from '../project/load-project.js';
+import { compileProject } from './compile-project.js';
 import { EXIT } from './print-error.js';
 
 interface ShownProblem {
@@ -22,6 +23,7 @@ export async function validateCommand(options: { readonly env: string; readonly 
   let project: Project;
   try {
     project = await loadProject({ root, env: options.env });
+    compileProject(project);
   } catch (error) {
     const problems =
       error instanceof TerminalError ? (error.details['problems'] as ShownProblem[] | undefined) : undefined;

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { small, temporaryFolder, writeProject } from './write-project.js';
+import { calendarSql, labelsSql, small, temporaryFolder, writeProject } from './write-project.js';
 
 const main = new URL('../../dist/cli/main.js', import.meta.url).pathname;
 
@@ -53,6 +53,32 @@ describe.skipIf(!existsSync(main))('plumbline init and validate, as built', () =
     expect(
       (JSON.parse(json.out) as { error: { details: { problems: unknown[] } } }).error.details.problems,
     ).toHaveLength(2);
+  });
+
+  it.each([
+    ['an unknown ref', 'sql/daily.sql', `SELECT *\nFROM {{ ref('dayly') }}\n`, 'sql/daily.sql:2', 'SQL_UNKNOWN_REF'],
+    ['a circle', 'sql/daily.sql', `SELECT * FROM {{ ref('daily') }}\n`, 'sql/daily.sql', 'ELT_SQL_CYCLE'],
+    ['a second statement', 'sql/daily.sql', 'SELECT 1;\nSELECT 2\n', 'sql/daily.sql:2', 'ELT_SQL_NOT_A_SELECT'],
+    ['a template mistake', 'sql/daily.sql', 'SELECT {{ tody }}\n', 'sql/daily.sql:1', 'SQL_TEMPLATE'],
+    [
+      'an unknown source of labels',
+      'labels.sql',
+      labelsSql.replace("'sales'", "'sails'"),
+      'labels.sql:5',
+      'SQL_UNKNOWN_REF',
+    ],
+    [
+      'a template mistake of a feature view',
+      'features/calendar.sql',
+      `${calendarSql}{% if %}\n`,
+      'features/calendar.sql:5',
+      'SQL_TEMPLATE',
+    ],
+  ])('validate refuses %s', async (_what, path, sql, at, code) => {
+    const result = plumbline(await writeProject({ ...small, [path]: sql }), 'validate');
+    expect(result).toMatchObject({ code: 1, out: '' });
+    expect(result.error).toContain(`failed (${code})`);
+    expect(result.error).toContain(`\n  ${at}\n`);
   });
 
   it('fails with one error and a next step outside a project, on a used folder and for an unknown template', async () => {

@@ -1,0 +1,14 @@
+import { compileTransforms } from '../elt/transform/compile-transforms.js';
+import type { Project } from '../model/project.js';
+import { refNames, sourceNames } from '../model/relation-names.js';
+import { renderSql } from '../model/render-sql.js';
+
+/**
+ * Renders every SQL file of the project as a worker will, so that a mistake shows before anything starts. Touches no
+ * database. Throws SQL_UNKNOWN_REF, SQL_TEMPLATE or ELT_SQL_* with the user's file; no retry helps.
+ */
+export function compileProject({ schemas, transforms, resources, features, train }: Project): void {
+  compileTransforms({ transforms, schemas, resources });
+  const tables = { refs: refNames(schemas, transforms), sources: sourceNames(schemas, resources) };
+  for (const file of [...features, ...(train === undefined ? [] : [train.labels])]) renderSql(file, tables);
+}
