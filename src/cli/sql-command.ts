@@ -39,12 +39,12 @@ async function firstRows(
   limit: number,
 ): Promise<Row[]> {
   return database.session(async (session) => {
-    // For the session, so that a COMMIT inside the query does not lift it.
     await session.execute(`SET default_transaction_read_only = on`);
     await session.execute(`SET search_path = ${schemas.map(identifier).join(', ')}`);
     try {
       return await session.transaction(async () => {
-        await session.execute(`DECLARE shown NO SCROLL CURSOR FOR ${query.replace(/[;\s]+$/, '')}`);
+        // The empty list: a second statement could commit and lift the refusal to write.
+        await session.execute(`DECLARE shown NO SCROLL CURSOR FOR ${query.replace(/[;\s]+$/, '')}`, []);
         return session.query(`FETCH FORWARD ${limit} FROM shown`);
       });
     } catch (error) {

@@ -5,7 +5,10 @@ export type Row = Record<string, unknown>;
 export interface Queryable {
   /** Rows of one statement. `bigint` and `numeric` arrive as strings, `timestamptz` and `date` as PostgreSQL's text. */
   query<R = Row>(text: string, parameters?: readonly unknown[]): Promise<R[]>;
-  /** Runs one statement (or several, without parameters) and gives the number of rows it touched. */
+  /**
+   * Runs one statement and gives the number of rows it touched. Without `parameters` there may be several; with them,
+   * an empty list too, PostgreSQL refuses a second one.
+   */
   execute(text: string, parameters?: readonly unknown[]): Promise<number>;
 }
 

@@ -52,10 +52,9 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
   };
 
   const database: OpenDatabase = {
-    query: <R = Row>(text: string, parameters: readonly unknown[] = []) =>
-      run(async () => (await pool.query<R & pg.QueryResultRow>(text, [...parameters])).rows as R[]),
-    execute: (text, parameters) =>
-      run(async () => (await pool.query(text, parameters && [...parameters])).rowCount ?? 0),
+    query: <R = Row>(text: string, parameters?: readonly unknown[]) =>
+      run(async () => (await pool.query<R & pg.QueryResultRow>(statement(text, parameters))).rows as R[]),
+    execute: (text, parameters) => run(async () => (await pool.query(statement(text, parameters))).rowCount ?? 0),
     async session(work) {
       const client = await run(() => pool.connect());
       const failure: { error?: Error } = {};
@@ -119,6 +118,14 @@ export async function endConnections(database: Queryable, namePattern: string): 
   }
 }
 
+/** Left to itself pg sends an empty list of parameters as none; the extended protocol takes one statement, no more. */
+function statement(text: string, parameters?: readonly unknown[]): string | pg.QueryConfig {
+  if (parameters === undefined) return text;
+  // pg's type package leaves `queryMode` out.
+  const extended: pg.QueryConfig & { queryMode: 'extended' } = { text, values: [...parameters], queryMode: 'extended' };
+  return extended;
+}
+
 async function openSession(client: pg.PoolClient, failure: { error?: Error }): Promise<Session> {
   const { rows } = await client.query<{ pid: number; started: string }>(
     `SELECT pid, backend_start::text AS started FROM pg_stat_activity WHERE pid = pg_backend_pid()`,
@@ -128,9 +135,9 @@ async function openSession(client: pg.PoolClient, failure: { error?: Error }): P
   const session: Session = {
     pid: own.pid,
     backendStart: own.started,
-    query: async <R = Row>(text: string, parameters: readonly unknown[] = []) =>
-      (await client.query<R & pg.QueryResultRow>(text, [...parameters])).rows as R[],
-    execute: async (text, parameters) => (await client.query(text, parameters && [...parameters])).rowCount ?? 0,
+    query: async <R = Row>(text: string, parameters?: readonly unknown[]) =>
+      (await client.query<R & pg.QueryResultRow>(statement(text, parameters))).rows as R[],
+    execute: async (text, parameters) => (await client.query(statement(text, parameters))).rowCount ?? 0,
     async copyFrom(statement: string, source: Readable, options = {}) {
       const target = client.query(copyFromStream(statement));
       try {

@@ -56,6 +56,9 @@ describe('plumbline sql', () => {
   it.each([
     'DELETE FROM demand',
     'SELECT 1; COMMIT; DROP TABLE demand',
+    'SELECT 1; COMMIT; SET default_transaction_read_only = off; COMMIT; DROP TABLE demand',
+    "SELECT 1; SELECT set_config('default_transaction_read_only', 'off', false); COMMIT; BEGIN; DELETE FROM demand",
+    "SELECT set_config('transaction_read_only', 'off', true)",
     'WITH gone AS (DELETE FROM demand RETURNING *) SELECT * FROM gone',
     'SELECT nothing_here FROM demand',
   ])('refuses %s and changes nothing', async (query) => {
