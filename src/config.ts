@@ -101,6 +101,7 @@ export const secretsSchema = z.object({ postgresPassword: z.string().min(16) });
 
 export const DATABASE_NAME = 'plumbline';
 export const DATABASE_USER = 'plumbline';
+const DATABASE_URL_FORM = 'postgres://user:password@host:5432/database';
 
 /**
  * Where everything is, for a command started in `cwd`: environment before `.plumbline/state.json` before defaults.
@@ -178,13 +179,35 @@ async function databaseSettings(
   if (url !== undefined && url !== '') {
     if (!/^postgres(ql)?:\/\//.test(url)) {
       // The value may hold a password: it is not repeated.
-      throw invalid('PLUMBLINE_DATABASE_URL', 'a value of another form', 'postgres://user:password@host:5432/database');
+      throw invalid('PLUMBLINE_DATABASE_URL', 'a value of another form', DATABASE_URL_FORM);
+    }
+    if (!isDatabaseUrl(url)) {
+      throw invalid(
+        'PLUMBLINE_DATABASE_URL',
+        'an address that cannot be read',
+        DATABASE_URL_FORM,
+        'Percent-encode the password and the user in it: # is %23, / is %2F, ? is %3F, % is %25.',
+      );
     }
     return { databaseUrl: new Secret(url), databaseEmbedded: false };
   }
   const password = state?.ports.postgres === undefined ? undefined : await readPostgresPassword(stateDir);
   if (state?.ports.postgres === undefined || password === undefined) return { databaseEmbedded: true };
   return { databaseUrl: embeddedDatabaseUrl(state.ports.postgres, password), databaseEmbedded: true };
+}
+
+/** Whether user, password, host and database can be told apart, as the driver does it. */
+function isDatabaseUrl(text: string): boolean {
+  // The driver takes a % that encodes nothing for itself, and leaves the host out for a socket named in `host=`.
+  const url = (/%(?![\da-f]{2})/i.test(text) ? text.replaceAll('%', '%25') : text).replace('@/', '@localhost/');
+  try {
+    const { username, password, hostname, pathname, searchParams, hash } = new URL(url);
+    for (const part of [username, password, hostname, pathname]) decodeURIComponent(part);
+    // What ought to stand before the @ and does not was cut off by one of # / ?.
+    return hash === '' && ![pathname, ...searchParams.keys()].some((part) => part.includes('@'));
+  } catch {
+    return false;
+  }
 }
 
 function storeFolder(env: NodeJS.ProcessEnv, root: string, stateDir: string): string {
@@ -260,9 +283,14 @@ async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | unde
   }
 }
 
-function invalid(variable: string, received: string, expected: string): TerminalError {
+function invalid(
+  variable: string,
+  received: string,
+  expected: string,
+  next = `Correct ${variable} or unset it.`,
+): TerminalError {
   return new TerminalError('CONFIG_VALUE_INVALID', `Reading ${variable} gave ${received}, expected ${expected}.`, {
     details: { variable },
-    next: `Correct ${variable} or unset it.`,
+    next,
   });
 }

@@ -3,6 +3,8 @@ import { PipelineError, TransientError } from '../errors.js';
 export const storageErrorCodes = {
   PG_UNREACHABLE: 'PostgreSQL did not answer. Start it (`plumbline up`) or check the database URL.',
   PG_LOGIN_REFUSED: 'PostgreSQL refused the login: wrong user, password or database. Check PLUMBLINE_DATABASE_URL.',
+  PG_TLS_FAILED:
+    'The encrypted connection to PostgreSQL could not be made: the server has no TLS, or its certificate is not trusted. See `sslmode` and `sslrootcert` in the database URL.',
   PG_NOT_MIGRATED: 'The database has no tables of plumbline yet. Start a worker on it: it makes them.',
   PG_CONNECTION_LOST: 'PostgreSQL closed the connection during a statement; the step is tried again.',
   PG_BUSY:
@@ -11,7 +13,10 @@ export const storageErrorCodes = {
   STORE_HASH_MISMATCH: 'An object in the artifact store is not what its name says; it was changed or cut.',
 } as const;
 
-const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH']);
+const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
+// https://nodejs.org/api/tls.html#x509-certificate-error-codes, and OpenSSL's own.
+const TLS =
+  /^(EPROTO$|ERR_SSL_|ERR_TLS_|CERT_|SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_(GET|VERIFY|DECRYPT|DECODE)_|HOSTNAME_MISMATCH|INVALID_(CA|PURPOSE)$)/;
 // https://www.postgresql.org/docs/current/errcodes-appendix.html: class 08 connection, 57P shutdown, 40 rollback, 55P03 lock,
 // 53 resources (connections, disk, memory), 58 I/O, class 28 authorization, 3D000 unknown database, 42P01 unknown table.
 const REFUSED = /^(28|3D000)/;
@@ -35,6 +40,17 @@ export function translatePostgresError(error: unknown): unknown {
       next: 'Start it with `plumbline up`, or check PLUMBLINE_DATABASE_URL.',
       cause: error,
     });
+  }
+  // Two of pg's own errors have no code.
+  if (TLS.test(text) || /SSL connection/.test(error.message)) {
+    return new TransientError(
+      'PG_TLS_FAILED',
+      `Encrypting the connection to PostgreSQL failed: ${error.message.trim()}.`,
+      {
+        next: 'See `sslmode` and `sslrootcert` in PLUMBLINE_DATABASE_URL.',
+        cause: error,
+      },
+    );
   }
   if (REFUSED.test(text)) {
     return new TransientError('PG_LOGIN_REFUSED', `Logging in to PostgreSQL failed: ${error.message}.`, {

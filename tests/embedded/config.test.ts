@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { loadSettings, Secret } from '../../src/config.js';
+import type { TerminalError } from '../../src/errors.js';
 
 let root: string;
 let env: NodeJS.ProcessEnv;
@@ -110,6 +111,42 @@ it('a wrong value is refused without repeating what may be a secret', async () =
   await expect(loadSettings({ cwd: root, env: { ...env, PLUMBLINE_SERVING_PORT: '70000' } })).rejects.toThrow(
     'Reading PLUMBLINE_SERVING_PORT gave "70000", expected a port from 1 to 65535.',
   );
+});
+
+it.each([
+  'postgres://me:hid#den@db/x',
+  'postgres://me:hid/den@db/x',
+  'postgres://me:hid?den@db/x',
+  'postgres://me:12/hidden@db/x',
+  'postgres://me:12#hidden@db/x',
+  'postgres://me:12?hidden@db/x',
+  'postgres://me:hidden%ff@db/x',
+  'postgres://me:hidden@db:port/x',
+])('%s is refused with the way out, and not repeated', async (url) => {
+  const error = await loadSettings({ cwd: root, env: { ...env, PLUMBLINE_DATABASE_URL: url } }).catch(
+    (thrown: unknown) => thrown as TerminalError,
+  );
+  expect(error).toMatchObject({
+    code: 'CONFIG_VALUE_INVALID',
+    message:
+      'Reading PLUMBLINE_DATABASE_URL gave an address that cannot be read, expected postgres://user:password@host:5432/database.',
+    next: expect.stringContaining('Percent-encode the password') as string,
+  });
+  expect(inspect(error)).not.toMatch(/hid/);
+});
+
+it.each([
+  'postgres://db/x',
+  'postgres://me@db/x?sslmode=require',
+  'postgres://me:p@ss@db:5432/x',
+  'postgres://me:50%off@db/x',
+  'postgres://me:%23%2F@db/x',
+  'postgres://me:secret@/x?host=/run/postgresql',
+  'postgres://db/x?user=me@team&password=p',
+  'postgres://me:secret@[::1]:5432/x',
+])('%s is taken as it is', async (url) => {
+  const settings = await loadSettings({ cwd: root, env: { ...env, PLUMBLINE_DATABASE_URL: url } });
+  expect(settings.databaseUrl?.reveal()).toBe(url);
 });
 
 it('a secret prints as *** however it is printed', () => {

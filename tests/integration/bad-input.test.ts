@@ -521,6 +521,21 @@ describe('the servers', () => {
       },
     ],
     [
+      'a password that is not percent-encoded',
+      async () => ({ PLUMBLINE_DATABASE_URL: 'postgres://a:top#secret@127.0.0.1:9/x' }),
+      {
+        code: 'CONFIG_VALUE_INVALID',
+        says: 'Reading PLUMBLINE_DATABASE_URL gave an address that cannot be read',
+        next: 'Percent-encode the password',
+        exit: 1,
+      },
+    ],
+    [
+      'a PostgreSQL without TLS that is asked for it',
+      async () => ({ PLUMBLINE_DATABASE_URL: `${await urlOf()}?sslmode=verify-full` }),
+      { code: 'PG_TLS_FAILED', says: 'does not support SSL', next: '`sslmode`', exit: 3 },
+    ],
+    [
       'a database that does not exist',
       async () => ({ PLUMBLINE_DATABASE_URL: (await urlOf()).replace(/plumbline$/, 'nowhere') }),
       { code: 'PG_LOGIN_REFUSED', says: 'database "nowhere" does not exist', next: 'PLUMBLINE_DATABASE_URL', exit: 3 },
@@ -556,7 +571,7 @@ describe('the servers', () => {
       { code: 'TEMPORAL_UNREACHABLE', says: 'namespace nowhere', next: 'TEMPORAL_NAMESPACE', exit: 3 },
     ],
   ];
-  it.each(pgCases)('%s: one sentence within 5 s, exit code 3', async (_title, env, refusal) => {
+  it.each(pgCases)('%s: one sentence within 5 s and its exit code', async (_title, env, refusal) => {
     const before = await shop.content();
     const servers = await env();
     const began = Date.now();
