@@ -36,7 +36,8 @@ async function cliPage() {
     '# Command line',
     '',
     'Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 PostgreSQL, Temporal, a worker or serving cannot be reached, 130 interrupted.',
-    'Errors are three lines on stderr; `--verbose` adds the stack; with `--json` the error is one JSON object on stdout.',
+    'Errors are three lines on stderr; `--verbose` adds the stack; with `--json` the error is one JSON object on stdout,',
+    'for a run that ended badly with its `runId`, `status` and `kept` (steps `done` `of` all).',
     '',
   ];
   const visit = (command, path) => {

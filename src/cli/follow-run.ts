@@ -6,7 +6,7 @@ import type { StepError } from '../contracts/run.js';
 import type { Database } from '../model/database.js';
 import { listSteps, type StepRow } from '../storage/run-steps.js';
 import { closeRunRow, findRun, type RunRow } from '../storage/runs.js';
-import { RunFailure } from './print-error.js';
+import { RunFailure, type EndedRun } from './print-error.js';
 import { stageWord } from './stage-words.js';
 import { renderSteps } from './render-run.js';
 
@@ -37,7 +37,7 @@ export async function followRun(options: FollowOptions): Promise<Followed> {
       throw failureOf(run, steps);
     }
     // A run that could not even open, or was ended from outside, shows only in Temporal.
-    if (++polls % 10 === 0) await checkWorkflow(options, run);
+    if (++polls % 10 === 0) await checkWorkflow(options, run, steps);
     if (signal.aborted) return { detached: true };
     await sleep(200, undefined, { signal }).catch(() => {});
   }
@@ -46,6 +46,7 @@ export async function followRun(options: FollowOptions): Promise<Followed> {
 async function checkWorkflow(
   { database, temporal, runId, workflowId }: FollowOptions,
   run: RunRow | undefined,
+  steps: readonly StepRow[],
 ): Promise<void> {
   const { status, memo } = await temporal.client.workflow.getHandle(workflowId).describe();
   if (status.name === 'RUNNING' && memo?.['runId'] === runId) return;
@@ -59,7 +60,8 @@ async function checkWorkflow(
     next: 'Look at the workflow in the Temporal UI for who ended it.',
   };
   if (run !== undefined) await closeRunRow(database, runId, 'failed', error, undefined);
-  throw new RunFailure(error, 'Run it again with', 'plumbline run', 'failed');
+  const ended = { runId, status: 'failed', kept: keptOf(steps) } as const;
+  throw new RunFailure(error, ended, 'Run it again with', 'plumbline run');
 }
 
 async function outcomeError(temporal: TemporalConnection, workflowId: string): Promise<StepError | undefined> {
@@ -73,8 +75,7 @@ async function outcomeError(temporal: TemporalConnection, workflowId: string): P
 
 /** How much of a failed run is kept: steps that are done are not repeated by a retry. */
 export function failureOf(run: RunRow, rows: readonly StepRow[]): RunFailure {
-  const main = rows.filter((step) => !step.step.includes('#') && !step.step.startsWith('extract:'));
-  const done = main.filter((step) => step.status === 'succeeded' || step.status === 'reused').length;
+  const kept = keptOf(rows);
   const failed = rows
     .filter((step) => step.status === 'failed')
     .map((step) => step.step.replace(/^extract:/, 'load:').split('#')[0]);
@@ -84,12 +85,22 @@ export function failureOf(run: RunRow, rows: readonly StepRow[]): RunFailure {
     message: `Run ${run.run_id} was cancelled.`,
   }) as unknown as StepError;
   const status = run.status === 'cancelled' ? 'cancelled' : 'failed';
-  const steps = `${done} of ${main.length} steps done`;
+  const ended = { runId: run.run_id, status, kept } as const;
+  const steps = `${kept.done} of ${kept.of} steps done`;
   // A retry runs the same code: what has to be corrected first is picked up by a new run only, which keeps as much.
   if (error.terminal !== true)
-    return new RunFailure(error, `${steps}, retry repeats ${repeated}:`, `plumbline runs retry ${run.run_id}`, status);
-  const kept = main.length === 0 ? 'Nothing ran yet; then start again:' : `${steps} and kept; then go on:`;
-  return new RunFailure(error, kept, sameRun(run), status);
+    return new RunFailure(error, ended, `${steps}, retry repeats ${repeated}:`, `plumbline runs retry ${run.run_id}`);
+  const words = kept.of === 0 ? 'Nothing ran yet; then start again:' : `${steps} and kept; then go on:`;
+  return new RunFailure(error, ended, words, sameRun(run));
+}
+
+/** Parts of a load are not counted: they are its own. */
+function keptOf(rows: readonly StepRow[]): EndedRun['kept'] {
+  const main = rows.filter((step) => !step.step.includes('#') && !step.step.startsWith('extract:'));
+  return {
+    done: main.filter((step) => step.status === 'succeeded' || step.status === 'reused').length,
+    of: main.length,
+  };
 }
 
 /** The command that starts what `run` was. */

@@ -25,14 +25,22 @@ export class StepFailure extends Error {
   }
 }
 
+export interface EndedRun {
+  readonly runId: string;
+  readonly status: 'failed' | 'cancelled';
+  /** Steps whose outcome stays, of those the run has. */
+  readonly kept: { readonly done: number; readonly of: number };
+}
+
 /** A run that ended badly; the steps were shown already, this carries how much is kept. */
 export class RunFailure extends StepFailure {
   constructor(
     error: StepError,
+    readonly run: EndedRun,
+    /** How much is kept, in words that the command follows. */
     readonly kept: string,
     /** The command that goes on from there. */
     readonly goOn: string,
-    readonly status: 'failed' | 'cancelled',
   ) {
     super(error);
   }
@@ -46,7 +54,8 @@ export function exitCodeOf(error: unknown): number {
 export function printError(error: unknown, options: { readonly verbose: boolean; readonly json: boolean }): void {
   const described = describe(error);
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ error: withoutStack(described, options.verbose) })}\n`);
+    const run = error instanceof RunFailure ? error.run : {};
+    process.stdout.write(`${JSON.stringify({ error: withoutStack(described, options.verbose), ...run })}\n`);
     return;
   }
   const lines = [

@@ -117,10 +117,11 @@ export async function followToEnd(
       signal: interrupt.signal,
     });
     if (followed.detached) {
+      process.exitCode = EXIT.interrupted;
+      if (run.json) return print({ runId: run.runId, workflowId: run.workflowId, status: 'running', detached: true });
       process.stdout.write(
         `\ndetached; the run goes on. Come back with \`plumbline runs watch ${run.runId}\`, stop it with \`plumbline runs cancel ${run.runId}\`\n`,
       );
-      process.exitCode = EXIT.interrupted;
       return;
     }
     if (run.json) print({ run: followed.run, steps: followed.steps });

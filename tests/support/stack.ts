@@ -28,8 +28,11 @@ export interface CommandResult {
 
 export interface TestStack {
   readonly root: string;
-  /** Runs `plumbline …` in the project. */
-  plumbline(args: readonly string[], options?: { env?: NodeJS.ProcessEnv; timeoutMs?: number }): Promise<CommandResult>;
+  /** Runs `plumbline …` in the project; Ctrl-C is pressed when `interrupt` resolves. */
+  plumbline(
+    args: readonly string[],
+    options?: { env?: NodeJS.ProcessEnv; timeoutMs?: number; interrupt?: Promise<unknown> },
+  ): Promise<CommandResult>;
   json<T>(args: readonly string[]): Promise<T>;
   state(): Promise<StackState>;
   pid(part: PartName): Promise<number>;
@@ -80,6 +83,7 @@ export function stackIn(root: string): TestStack {
         let stderr = '';
         child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
         child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+        void options.interrupt?.then(() => child.kill('SIGINT'));
         const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 120_000);
         child.once('error', reject);
         child.once('close', (code) => {

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { waitFor } from '../support/stack.js';
+import { openShop, type Shop } from './shop.js';
+
+/** What the command line says of runs, on a real worker, PostgreSQL and Temporal. */
+let shop: Shop;
+beforeAll(async () => {
+  shop = await openShop();
+  await shop.json(['up', '--no-serving']);
+  await shop.json(['run', 'load']);
+}, 180_000);
+afterAll(() => shop?.destroy(), 60_000);
+
+/** Does `work` while a lock keeps a load of the shop from publishing. */
+async function whileHeldUp(work: () => Promise<void>): Promise<void> {
+  const client = new pg.Client({ connectionString: (await shop.servers())['PLUMBLINE_DATABASE_URL']! });
+  await client.connect();
+  try {
+    await client.query('BEGIN; LOCK TABLE shop_dev_raw.sales IN ACCESS SHARE MODE');
+    await work();
+  } finally {
+    await client.end();
+  }
+}
+
+const statusOf = async (runId: string): Promise<string | undefined> => {
+  const [run] = await shop.query<{ status: string }>('SELECT status FROM plumbline.runs WHERE run_id = $1', [runId]);
+  return run?.status;
+};
+
+const ended = (runId: string): Promise<string> =>
+  waitFor(`run ${runId} to end`, async () => {
+    const status = await statusOf(runId);
+    return status === 'running' ? undefined : status;
+  });
+
+it('`run --json` that fails says which run it was and how much of it is kept', async () => {
+  const changes = { 'sql/daily.sql': `SELECT nothing FROM {{ source('sales') }}\n` };
+  const { code, stdout } = await shop.with(changes, ['run', '--json']);
+  expect(code).toBe(1);
+  const { runId, ...rest } = JSON.parse(stdout) as { runId: string };
+  expect(rest).toMatchObject({
+    error: { code: 'ELT_SQL_ERROR', step: 'transform:daily' },
+    status: 'failed',
+    kept: { done: 1, of: 8 },
+  });
+  expect(await statusOf(runId)).toBe('failed');
+});
+
+it('Ctrl-C with --json leaves the run alone and prints JSON', async () => {
+  await whileHeldUp(async () => {
+    const running = waitFor('a run', async () => {
+      const [run] = await shop.query<{ run_id: string }>(`SELECT run_id FROM plumbline.runs WHERE status = 'running'`);
+      return run?.run_id;
+    });
+    const { code, stdout, stderr } = await shop.plumbline(['run', 'load', '--force', '--json'], {
+      interrupt: running.then(() => sleep(1_000)),
+    });
+    expect({ code, stderr }).toEqual({ code: 130, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({
+      runId: await running,
+      workflowId: 'dev/shop/pipeline/latest',
+      status: 'running',
+      detached: true,
+    });
+    expect(await statusOf(await running)).toBe('running');
+  });
+  const [{ run_id: runId }] = (await shop.query<{ run_id: string }>(
+    'SELECT run_id FROM plumbline.runs ORDER BY started_at DESC LIMIT 1',
+  )) as [{ run_id: string }];
+  expect(await ended(runId)).toBe('succeeded');
+}, 60_000);
