@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import type { TemporalConnection } from '../client/connect.js';
-import { workflowError } from '../client/workflow-error.js';
+import { findRunWorkflow, findWorkflowError } from '../client/run-workflow.js';
 import type { StepError } from '../contracts/run.js';
 import type { Database } from '../model/database.js';
 import { listSteps, type StepRow } from '../storage/run-steps.js';
 import { closeRunRow, findRun, type RunRow } from '../storage/runs.js';
+import { createPatience, PATIENCE_MS } from './patience.js';
 import { RunFailure, type EndedRun } from './print-error.js';
 import { stageWord } from './stage-words.js';
 import { renderSteps } from './render-run.js';
@@ -18,59 +19,68 @@ export interface FollowOptions {
   /** Prints step lines; off for --json. */
   readonly show: boolean;
   readonly signal: AbortSignal;
+  /** How long PostgreSQL or Temporal may be away. @default 30000 */
+  readonly patienceMs?: number;
 }
 
 export type Followed =
   { readonly detached: true } | { readonly detached: false; readonly run: RunRow; readonly steps: readonly StepRow[] };
 
-/** Shows a run's steps as they happen until it ends or `signal` aborts; throws RunFailure when it ended badly. */
+/**
+ * Shows a run's steps as they happen until it ends or `signal` aborts; waits for a server that restarts. Throws RunFailure
+ * when the run ended badly, a TransientError when a server stays away.
+ */
 export async function followRun(options: FollowOptions): Promise<Followed> {
-  const { database, runId, signal } = options;
+  const { database, runId, signal, patienceMs = PATIENCE_MS } = options;
   const screen = options.show ? createScreen() : undefined;
+  const waitForDatabase = createPatience(runId, patienceMs);
+  const waitForTemporal = createPatience(runId, patienceMs);
   let polls = 0;
   for (;;) {
-    const [run] = await findRun(database, runId);
-    const steps = run === undefined ? [] : await listSteps(database, runId);
-    screen?.draw(steps);
-    if (run !== undefined && run.status !== 'running') {
-      if (run.status === 'succeeded') return { detached: false, run, steps };
-      throw failureOf(run, steps);
+    const seen = await waitForDatabase(() => readRun(database, runId));
+    if (seen !== undefined) {
+      const { run, steps } = seen;
+      screen?.draw(steps);
+      if (run !== undefined && run.status !== 'running') {
+        if (run.status === 'succeeded') return { detached: false, run, steps };
+        throw failureOf(run, steps);
+      }
+      // A run that could not even open, or was ended from outside, shows only in Temporal.
+      if (++polls % 10 === 0) await waitForTemporal(() => checkWorkflow(options, seen));
     }
-    // A run that could not even open, or was ended from outside, shows only in Temporal.
-    if (++polls % 10 === 0) await checkWorkflow(options, run, steps);
     if (signal.aborted) return { detached: true };
     await sleep(200, undefined, { signal }).catch(() => {});
   }
 }
 
+interface Seen {
+  readonly run: RunRow | undefined;
+  readonly steps: readonly StepRow[];
+}
+
+async function readRun(database: Database, runId: string): Promise<Seen> {
+  const [run] = await findRun(database, runId);
+  return { run, steps: run === undefined ? [] : await listSteps(database, runId) };
+}
+
 async function checkWorkflow(
   { database, temporal, runId, workflowId }: FollowOptions,
-  run: RunRow | undefined,
-  steps: readonly StepRow[],
+  { run, steps }: Seen,
 ): Promise<void> {
-  const { status, memo } = await temporal.client.workflow.getHandle(workflowId).describe();
-  if (status.name === 'RUNNING' && memo?.['runId'] === runId) return;
+  const workflow = await findRunWorkflow(temporal, workflowId);
+  // The id belongs to the project: by now it may be a later run's.
+  const isOwn = workflow?.runId === runId;
+  if (isOwn && workflow.status === 'RUNNING') return;
   const [closed] = await findRun(database, runId);
   if (closed !== undefined && closed.status !== 'running') return;
-  // The id belongs to the project: by now it may be a later run's.
-  const isOwn = memo?.['runId'] === runId;
-  const error = (isOwn ? await outcomeError(temporal, workflowId) : undefined) ?? {
+  const error = (isOwn ? await findWorkflowError(temporal, workflowId) : undefined) ?? {
     code: 'RUN_ENDED_OUTSIDE',
-    message: `Run ${runId} ended in Temporal${isOwn ? ` as ${status.name.toLowerCase()}` : ''} before it could close itself.`,
+    message: `Run ${runId} ended in Temporal${isOwn ? ` as ${workflow.status.toLowerCase()}` : ''} before it could close itself.`,
     next: 'Look at the workflow in the Temporal UI for who ended it.',
   };
   if (run !== undefined) await closeRunRow(database, runId, 'failed', error, undefined);
   const ended = { runId, status: 'failed', kept: keptOf(steps) } as const;
   throw new RunFailure(error, ended, 'Run it again with', 'plumbline run');
-}
-
-async function outcomeError(temporal: TemporalConnection, workflowId: string): Promise<StepError | undefined> {
-  try {
-    await temporal.client.workflow.getHandle(workflowId).result();
-    return undefined;
-  } catch (error) {
-    return workflowError(error);
-  }
 }
 
 /** How much of a failed run is kept: steps that are done are not repeated by a retry. */
