@@ -11,5 +11,7 @@ export const embeddedErrorCodes = {
   EMBEDDED_LOCKED: 'Another `up` or `down` of this project has been at work for too long; wait for it or end it.',
   EMBEDDED_START_FAILED: 'A part of the stack did not become ready; its log is named in the message.',
   EMBEDDED_POSTGRES_FOLDER: 'The system user that runs PostgreSQL for root cannot reach a folder it needs.',
+  EMBEDDED_POSTGRES_DATA:
+    "The project's database is there, but root's PostgreSQL user may not use it; the message says whose it is. Nothing is changed.",
   EMBEDDED_STOP_FAILED: 'A process of the stack is still there after SIGKILL; the message names it.',
 } as const;

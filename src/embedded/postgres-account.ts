@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chown, cp, mkdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { access, chown, cp, mkdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { TerminalError } from '../errors.js';
@@ -23,8 +23,9 @@ const SYSTEM_FOLDER = '/var/lib/plumbline';
 
 /**
  * PostgreSQL runs as the user of this process; for root as `nobody`, and then from /var/lib/plumbline when that user
- * cannot reach the project's folder or the installed programs (a project under /root). Throws
- * `EMBEDDED_POSTGRES_FOLDER` when it can reach neither; no retry helps.
+ * cannot reach the project's folder or the installed programs (a project under /root). Data that is there already stays
+ * where it is. Throws `EMBEDDED_POSTGRES_DATA` when `nobody` cannot use it, `EMBEDDED_POSTGRES_FOLDER` when that user
+ * can reach neither folder; no retry helps.
  */
 export async function postgresAccount(options: {
   readonly bin: string;
@@ -33,22 +34,22 @@ export async function postgresAccount(options: {
 }): Promise<PostgresAccount> {
   const { bin, stateDir } = options;
   const local = join(stateDir, 'postgres');
-  if (process.getuid?.() !== 0) return { bin, home: await makeHome(local, {}), user: {} };
-  const usableBin = (await canRun(bin)) ? bin : await copyPrograms(bin);
-  const home = await makeHome(local, NOBODY);
-  if (await canEnter(home)) return { bin: usableBin, home, user: NOBODY };
-  await rm(local, { recursive: true, force: true });
-  const outside = systemHome(options.root);
-  const moved = await makeHome(outside, NOBODY);
-  if (!(await canEnter(moved))) {
-    throw new TerminalError(
-      'EMBEDDED_POSTGRES_FOLDER',
-      `Starting PostgreSQL as user ${NOBODY.uid} failed: that user can enter neither ${local} nor ${outside}.`,
-      { details: { local, outside }, next: 'Run plumbline as a normal user, or make one of the folders reachable.' },
-    );
+  if (process.getuid?.() !== 0) {
+    await mkdir(local, { recursive: true, mode: 0o755 });
+    return { bin, home: await realpath(local), user: {} };
   }
-  const note = `PostgreSQL's data is in ${outside}: run by root it is user ${NOBODY.uid}, who cannot enter ${stateDir}`;
-  return { bin: usableBin, home: moved, user: NOBODY, note };
+  const outside = systemHome(options.root);
+  const home = (await homeWithData([local, outside])) ?? (await newHome(stateDir, local, outside));
+  return {
+    bin: (await canRun(bin)) ? bin : await copyPrograms(bin),
+    home: await realpath(home),
+    user: NOBODY,
+    ...(home === local
+      ? {}
+      : {
+          note: `PostgreSQL's data is in ${outside}: root's PostgreSQL runs as user ${NOBODY.uid}, not in ${stateDir}`,
+        }),
+  };
 }
 
 /** The data folder used when root's project cannot be entered by PostgreSQL's user. */
@@ -56,10 +57,47 @@ export function systemHome(root: string): string {
   return join(SYSTEM_FOLDER, createHash('sha256').update(root).digest('hex').slice(0, 16));
 }
 
-async function makeHome(folder: string, user: PostgresAccount['user']): Promise<string> {
-  await mkdir(folder, { recursive: true, mode: 0o755 });
-  if (user.uid !== undefined && user.gid !== undefined) await chown(folder, user.uid, user.gid);
-  return realpath(folder);
+/** The first folder that holds a database. */
+async function homeWithData(folders: readonly string[]): Promise<string | undefined> {
+  for (const folder of folders) {
+    const data = join(folder, 'data');
+    if (!(await exists(join(data, 'PG_VERSION')))) continue;
+    const { uid } = await stat(data);
+    if (uid === NOBODY.uid && (await canEnter(folder))) return folder;
+    const [found, remedy] =
+      uid === NOBODY.uid
+        ? [
+            `that user cannot enter ${folder}, which holds the database`,
+            `Let that user pass every folder above ${data}`,
+          ]
+        : [`the database in ${data} belongs to user ${uid}`, `Run plumbline as user ${uid}`];
+    throw new TerminalError(
+      'EMBEDDED_POSTGRES_DATA',
+      `Starting PostgreSQL as user ${NOBODY.uid}, since this is root, failed: ${found}. Nothing was changed.`,
+      { details: { data, owner: uid }, next: `${remedy}, or delete the database with \`plumbline up --reset\`.` },
+    );
+  }
+  return undefined;
+}
+
+/** Asks whether `nobody` can pass before anything is made or given to that user. */
+async function newHome(stateDir: string, local: string, outside: string): Promise<string> {
+  if ((await canPass(stateDir)) && (await makeHome(local))) return local;
+  if (await makeHome(outside)) return outside;
+  throw new TerminalError(
+    'EMBEDDED_POSTGRES_FOLDER',
+    `Starting PostgreSQL as user ${NOBODY.uid} failed: that user can enter neither ${local} nor ${outside}.`,
+    { details: { local, outside }, next: 'Run plumbline as a normal user, or make one of the folders reachable.' },
+  );
+}
+
+/** Whether `nobody` can use the folder; one that this call made in vain is taken away again. */
+async function makeHome(folder: string): Promise<boolean> {
+  const made = await mkdir(folder, { recursive: true, mode: 0o755 });
+  await chown(folder, NOBODY.uid, NOBODY.gid);
+  if (await canEnter(folder)) return true;
+  if (made !== undefined) await rmdir(folder);
+  return false;
 }
 
 /** Asked of the system itself rather than computed from mode bits: mounts and access lists count too. */
@@ -69,6 +107,10 @@ async function canRun(bin: string): Promise<boolean> {
 
 async function canEnter(folder: string): Promise<boolean> {
   return succeeds('/bin/sh', ['-c', 'cd "$1" && test -w .', 'sh', folder]);
+}
+
+async function canPass(folder: string): Promise<boolean> {
+  return succeeds('/bin/sh', ['-c', 'cd "$1"', 'sh', folder]);
 }
 
 async function succeeds(program: string, parameters: readonly string[]): Promise<boolean> {
@@ -94,4 +136,11 @@ async function copyPrograms(bin: string): Promise<string> {
     await rename(beside, target);
   }
   return join(target, 'bin');
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
 }
