@@ -7,7 +7,7 @@ export interface PortBook {
   get(name: PortName): number | undefined;
   set(name: PortName, port: number): void;
   /**
-   * The port of last time when it is free or `keep` is set (clients know it), else a usual one, else any that is free.
+   * The port of last time when it is free or `keep` is set (other parts know it), else a usual one, else any that is free.
    */
   choose(name: PortName, options: { readonly keep: boolean; readonly usual: readonly number[] }): Promise<number>;
   all(): StackState['ports'];

@@ -10,11 +10,10 @@ export function postgresPart(options: {
   readonly ports: PortBook;
   readonly logsDir: string;
   readonly env: NodeJS.ProcessEnv;
-  readonly adopted: boolean;
 }): PartDefinition {
   const { account, ports } = options;
   const data = dataFolder(account);
-  let everReady = options.adopted;
+  let everReady = false;
   return {
     name: 'postgres',
     logFile: join(options.logsDir, 'postgres.log'),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { PartDefinition } from './part.js';
 import type { PortBook } from './port-book.js';
+import { listensOn } from './processes/listens-on.js';
 
 /** The prediction server as a part of the stack. */
 export function servingPart(options: {
@@ -11,17 +12,15 @@ export function servingPart(options: {
   readonly port: number | undefined;
   readonly logsDir: string;
   readonly env: NodeJS.ProcessEnv;
-  readonly adopted: boolean;
 }): PartDefinition {
   const { ports } = options;
-  let everReady = options.adopted;
   return {
     name: 'serving',
     logFile: join(options.logsDir, 'serving.log'),
     stop: { graceMs: 10_000 },
     async launch() {
       if (options.port !== undefined) ports.set('serving', options.port);
-      const keep = everReady || options.port !== undefined;
+      const keep = options.port !== undefined;
       const port = await ports.choose('serving', { keep, usual: [8400, 8401, 8402] });
       return {
         command: [process.execPath, options.cli, 'serve', '--host', '127.0.0.1', '--port', String(port)],
@@ -29,13 +28,16 @@ export function servingPart(options: {
         env: options.env,
       };
     },
-    async isReady() {
+    async isReady({ pid }) {
       const port = ports.get('serving');
-      const isReady = port !== undefined && (await servingIsLive(`http://127.0.0.1:${port}`));
-      everReady ||= isReady;
-      return isReady;
+      return port !== undefined && ownServingIsLive(pid, port);
     },
   };
+}
+
+/** Whether the prediction server on this port answers, and is this process. */
+export async function ownServingIsLive(pid: number, port: number): Promise<boolean> {
+  return (await listensOn(pid, port)) && servingIsLive(`http://127.0.0.1:${port}`);
 }
 
 /** Asks the server's liveness address of the Open Inference Protocol. */

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { loadSettings, readStackState, type PartName, type Settings, type StackState } from '../config.js';
 import { postgresIsReady } from './postgres.js';
 import { isAlive } from './processes/process-identity.js';
-import { servingIsLive } from './serving-part.js';
-import { temporalIsReady } from './temporal-server.js';
+import { ownServingIsLive } from './serving-part.js';
+import { ownTemporalIsReady } from './temporal-part.js';
 
 export interface PartStatus {
   readonly name: PartName;
@@ -81,18 +81,15 @@ function messageOf(recorded: { readonly message?: string | undefined } | undefin
 /** The worker has no address: its process and the supervisor's word are what there is. */
 async function partAnswers(name: PartName, settings: Settings, state: StackState | undefined): Promise<boolean> {
   const recorded = state?.parts[name]?.process;
-  const uiPort = state?.ports.temporalUi;
+  if (state === undefined || recorded === undefined) return false;
+  const { ports, postgres } = state;
   switch (name) {
     case 'postgres':
-      return (
-        recorded !== undefined &&
-        state?.postgres !== undefined &&
-        (await postgresIsReady(state.postgres.dataDir, recorded))
-      );
+      return postgres !== undefined && postgresIsReady(postgres.dataDir, recorded);
     case 'temporal':
-      return uiPort !== undefined && (await temporalIsReady({ uiPort, namespace: settings.temporal.namespace }));
+      return ownTemporalIsReady(recorded.pid, ports, settings.temporal.namespace);
     case 'serving':
-      return servingIsLive(settings.serving.url);
+      return ports.serving !== undefined && ownServingIsLive(recorded.pid, ports.serving);
     case 'worker':
       return true;
   }

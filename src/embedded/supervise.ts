@@ -103,8 +103,7 @@ export async function supervise(options: SuperviseOptions, signal: AbortSignal):
     if (running !== undefined) ports.set('postgres', running.port);
     // Not the caller's environment: PGDATA, TZ or LC_ALL would reach the server.
     const postgresEnv = { PATH: env['PATH'], [STACK_VARIABLE]: mark };
-    const adopted = running !== undefined;
-    await begin(postgresPart({ account, ports, logsDir, env: postgresEnv, adopted }), running?.process);
+    await begin(postgresPart({ account, ports, logsDir, env: postgresEnv }), running?.process);
     const port = ports.get('postgres');
     if (port === undefined) throw new Error('PostgreSQL has no port');
     const admin = embeddedDatabaseUrl(port, password, 'postgres');
@@ -113,10 +112,9 @@ export async function supervise(options: SuperviseOptions, signal: AbortSignal):
   };
 
   const startTemporal = async (program: string): Promise<void> => {
-    const adopted = adoptable.get('temporal');
     const { namespace } = settings.temporal;
-    const shared = { program, namespace, ports, stateDir, logsDir, env: partEnv };
-    await begin(temporalPart({ ...shared, adopted: adopted !== undefined }), adopted);
+    const definition = temporalPart({ program, namespace, ports, stateDir, logsDir, env: partEnv });
+    await begin(definition, adoptable.get('temporal'));
   };
 
   const untilItWorks = async (what: string, work: () => Promise<unknown>): Promise<void> => {
@@ -151,8 +149,7 @@ export async function supervise(options: SuperviseOptions, signal: AbortSignal):
     const shared = { cli: options.cli, root, logsDir, env: partEnv };
     void begin(workerPart({ ...shared, databaseUrl, database }), adoptable.get('worker'));
     if (!options.serving) return;
-    const adopted = adoptable.get('serving');
-    void begin(servingPart({ ...shared, ports, port: servingPortOf(env), adopted: adopted !== undefined }), adopted);
+    void begin(servingPart({ ...shared, ports, port: servingPortOf(env) }), adoptable.get('serving'));
   };
 
   const running = await findPostmasterOf(before);

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
+import type { StackState } from '../config.js';
 import type { PartDefinition } from './part.js';
 import type { PortBook } from './port-book.js';
+import { listensOn } from './processes/listens-on.js';
 import { temporalIsReady, temporalServerArguments } from './temporal-server.js';
 
 /** The Temporal development server as a part of the stack; histories are kept in `.plumbline/temporal.db`. */
@@ -11,10 +13,9 @@ export function temporalPart(options: {
   readonly stateDir: string;
   readonly logsDir: string;
   readonly env: NodeJS.ProcessEnv;
-  readonly adopted: boolean;
 }): PartDefinition {
   const { ports, namespace } = options;
-  let everReady = options.adopted;
+  let everReady = false;
   return {
     name: 'temporal',
     logFile: join(options.logsDir, 'temporal.log'),
@@ -29,11 +30,21 @@ export function temporalPart(options: {
         env: options.env,
       };
     },
-    async isReady() {
-      const uiPort = ports.get('temporalUi');
-      const isReady = uiPort !== undefined && (await temporalIsReady({ uiPort, namespace }));
+    async isReady({ pid }) {
+      const isReady = await ownTemporalIsReady(pid, ports.all(), namespace);
       everReady ||= isReady;
       return isReady;
     },
   };
+}
+
+/** Whether the server on these ports answers for its namespace, and is this process. */
+export async function ownTemporalIsReady(
+  pid: number,
+  { temporal, temporalUi }: StackState['ports'],
+  namespace: string,
+): Promise<boolean> {
+  if (temporal === undefined || temporalUi === undefined) return false;
+  if (!(await listensOn(pid, temporal)) || !(await listensOn(pid, temporalUi))) return false;
+  return temporalIsReady({ uiPort: temporalUi, namespace });
 }

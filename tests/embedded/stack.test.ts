@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -133,6 +133,33 @@ describe.sequential('a running stack', { timeout: 120_000 }, () => {
     await stack.up({ reset: true });
     await expect(query(stack, 'SELECT answer FROM kept')).rejects.toMatchObject({ code: '42P01' });
     await expect(workflowStatus(stack, 'kept')).rejects.toThrow(/not found/i);
+  });
+});
+
+describe('two stacks that start at the same time', { timeout: 120_000 }, () => {
+  it('get servers of their own, also when both want the same ports', async () => {
+    const stacks = await Promise.all([createTestStack(), createTestStack()]);
+    try {
+      const ports = { postgres: 21_931, temporal: 21_932, temporalUi: 21_933, serving: 21_934 };
+      for (const { root, stateDir } of stacks) {
+        await mkdir(stateDir);
+        const state = { version: 1, root, ports, namespace: 'default', parts: {} };
+        await writeFile(join(stateDir, 'state.json'), JSON.stringify(state));
+      }
+      const statuses = await Promise.all(stacks.map((stack) => stack.up()));
+      expect(statuses.map(({ running }) => running)).toEqual([true, true]);
+      const states = await Promise.all(stacks.map(({ stateDir }) => readStackState(stateDir)));
+      expect(new Set(states.flatMap((state) => Object.values(state!.ports))).size).toBe(8);
+      for (const [index, stack] of stacks.entries()) {
+        const serving = await fetch(statuses[index]!.servingUrl!);
+        expect(await serving.json()).toMatchObject({ pid: (await stack.process('serving')).pid });
+        const workflowId = `of-${stack.root}`;
+        await startWorkflow(stack, workflowId);
+        await expect(workflowStatus(stacks[1 - index]!, workflowId)).rejects.toThrow(/not found/i);
+      }
+    } finally {
+      for (const stack of stacks) await stack.remove();
+    }
   });
 });
 

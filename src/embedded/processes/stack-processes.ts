@@ -88,6 +88,6 @@ export async function findPostgresProcesses(dataDir: string): Promise<ProcessIde
   return found;
 }
 
-async function allPids(): Promise<number[]> {
+export async function allPids(): Promise<number[]> {
   return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
 }
