@@ -4,11 +4,11 @@ import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import type { ClientConnectConfig } from '@temporalio/envconfig';
 import { z } from 'zod';
-import { TerminalError } from './errors.js';
+import { PipelineError, TerminalError } from './errors.js';
 
 export const configErrorCodes = {
   CONFIG_STATE_INVALID:
-    'The file .plumbline/state.json or secrets.json is damaged; remove it with `plumbline up --reset`.',
+    'A file of .plumbline is damaged: `plumbline down` removes state.json, and `up` writes it anew; for secrets.json, which holds the password of the database, restore it or run `plumbline up --reset`.',
   CONFIG_VALUE_INVALID: 'An environment variable has a value that plumbline cannot use; the message names both.',
 } as const;
 
@@ -110,12 +110,18 @@ const DATABASE_URL_FORM = 'postgres://user:password@host:5432/database';
 export async function loadSettings(options: {
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Whether a damaged file counts as none, for the commands that repair it. @default false */
+  readonly ignoreDamage?: boolean;
 }): Promise<Settings> {
-  const { env } = options;
+  const { env, ignoreDamage = false } = options;
   const root = await findRoot(options.cwd);
   const stateDir = join(root, '.plumbline');
-  const state = await readStackState(stateDir);
-  const database = await databaseSettings(env, stateDir, state);
+  const orRefuse = (error: unknown): undefined => {
+    if (ignoreDamage) return noneIfDamaged(error);
+    throw error;
+  };
+  const state = await readStackState(stateDir).catch(orRefuse);
+  const database = await databaseSettings(env, state, () => readPostgresPassword(stateDir).catch(orRefuse));
   const temporal = await temporalSettings(env, state);
   const temporalUiUrl =
     env['PLUMBLINE_TEMPORAL_UI_URL'] ||
@@ -137,6 +143,12 @@ export async function loadSettings(options: {
 /** The state file of a stack, undefined where there is none. Throws `CONFIG_STATE_INVALID`. */
 export function readStackState(stateDir: string): Promise<StackState | undefined> {
   return readJson(join(stateDir, 'state.json'), stackStateSchema);
+}
+
+/** For what repairs a state or secrets file: a damaged one counts as none. Throws any other error again. */
+export function noneIfDamaged(error: unknown): undefined {
+  if (error instanceof PipelineError && error.code === 'CONFIG_STATE_INVALID') return undefined;
+  throw error;
 }
 
 /** The embedded database's password, undefined before the first `up`. Throws `CONFIG_STATE_INVALID`. */
@@ -172,8 +184,8 @@ function exists(path: string): Promise<boolean> {
 
 async function databaseSettings(
   env: NodeJS.ProcessEnv,
-  stateDir: string,
   state: StackState | undefined,
+  readPassword: () => Promise<Secret | undefined>,
 ): Promise<Pick<Settings, 'databaseUrl' | 'databaseEmbedded'>> {
   const url = env['PLUMBLINE_DATABASE_URL'];
   if (url !== undefined && url !== '') {
@@ -191,7 +203,7 @@ async function databaseSettings(
     }
     return { databaseUrl: new Secret(url), databaseEmbedded: false };
   }
-  const password = state?.ports.postgres === undefined ? undefined : await readPostgresPassword(stateDir);
+  const password = state?.ports.postgres === undefined ? undefined : await readPassword();
   if (state?.ports.postgres === undefined || password === undefined) return { databaseEmbedded: true };
   return { databaseUrl: embeddedDatabaseUrl(state.ports.postgres, password), databaseEmbedded: true };
 }
@@ -277,7 +289,9 @@ async function readJson<T>(path: string, schema: z.ZodType<T>): Promise<T | unde
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause).replaceAll('\n', ' ') : 'it is not JSON';
     throw new TerminalError('CONFIG_STATE_INVALID', `Reading ${path} failed: ${reason}.`, {
       details: { path },
-      next: 'Stop the stack and start it with `plumbline up --reset`, which deletes its data, or restore the file.',
+      next: path.endsWith('secrets.json')
+        ? 'Restore the file, or delete the data it belongs to with `plumbline up --reset`.'
+        : 'Run `plumbline down`, which stops the stack and removes the file, then `plumbline up`: the data stays.',
       cause,
     });
   }

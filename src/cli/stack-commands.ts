@@ -10,7 +10,7 @@ import { EXIT } from './print-error.js';
 
 export async function upCommand(options: { reset: boolean; serving: boolean; json: boolean }): Promise<void> {
   const { env } = process;
-  const settings = await loadSettings({ cwd: process.cwd(), env });
+  const settings = await loadSettings({ cwd: process.cwd(), env, ignoreDamage: options.reset });
   // The prediction server serves a project: without one it would end again and again.
   if (options.serving) await projectName(settings.root);
   await checkExternal(settings);
@@ -22,7 +22,7 @@ export async function upCommand(options: { reset: boolean; serving: boolean; jso
 }
 
 export async function downCommand(options: { json: boolean }): Promise<void> {
-  const { root } = await loadSettings({ cwd: process.cwd(), env: process.env });
+  const { root } = await loadSettings({ cwd: process.cwd(), env: process.env, ignoreDamage: true });
   const report = (line: string): void => void process.stderr.write(`${pc.dim(line)}\n`);
   const result = await down({ root, env: process.env }, report);
   if (options.json) printJson(result);

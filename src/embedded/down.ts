@@ -3,14 +3,15 @@ import { withLock } from './lock.js';
 import { stopStack } from './stop-stack.js';
 
 /**
- * Stops the stack of `root` and leaves no process of it; data stays. Gives whether anything ran. Throws
+ * Stops the stack of `root` and leaves no process of it; data stays, a damaged state file goes. Gives whether anything
+ * ran. Throws
  * `EMBEDDED_LOCKED` while an `up` is at work for more than a minute, `EMBEDDED_STOP_FAILED`; a retry may help.
  */
 export async function down(
   options: { readonly root: string; readonly env: NodeJS.ProcessEnv },
   report: (line: string) => void,
 ): Promise<{ readonly stopped: boolean }> {
-  const settings = await loadSettings({ cwd: options.root, env: options.env });
+  const settings = await loadSettings({ cwd: options.root, env: options.env, ignoreDamage: true });
   const lock = {
     timeoutMs: 60_000,
     onWait: (holder: number) => report(`waiting for process ${holder}, which starts or stops this stack`),

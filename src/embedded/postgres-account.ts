@@ -57,6 +57,13 @@ export function systemHome(root: string): string {
   return join(SYSTEM_FOLDER, createHash('sha256').update(root).digest('hex').slice(0, 16));
 }
 
+/** Where a database of the project may lie, in the form in which the system names it. */
+export async function dataFolders(project: { readonly root: string; readonly stateDir: string }): Promise<string[]> {
+  const homes = [join(project.stateDir, 'postgres'), systemHome(project.root)];
+  const found = await Promise.all(homes.map((home) => realpath(join(home, 'data')).catch(() => [])));
+  return found.flat();
+}
+
 /** The first folder that holds a database. */
 async function homeWithData(folders: readonly string[]): Promise<string | undefined> {
   for (const folder of folders) {

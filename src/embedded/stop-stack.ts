@@ -1,8 +1,8 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readStackState, type Settings } from '../config.js';
+import { noneIfDamaged, readStackState, type Settings, type StackState } from '../config.js';
 import { openStackFile } from './stack-file.js';
-import { systemHome } from './postgres-account.js';
+import { dataFolders, systemHome } from './postgres-account.js';
 import { clearAfterKill, findPostmaster } from './postgres.js';
 import { endProcess } from './processes/end-process.js';
 import { isAlive } from './processes/process-identity.js';
@@ -12,25 +12,39 @@ import { endOrphans, stackMark } from './processes/stack-processes.js';
 const SUPERVISOR_GRACE_MS = 60_000;
 
 /**
- * Stops everything of the stack, also what a killed supervisor left, and gives whether anything ran. The caller holds
- * the lock. Throws `EMBEDDED_STOP_FAILED` when a process outlives SIGKILL.
+ * Stops everything of the stack, also what a killed supervisor left, and gives whether anything ran. The stack mark and
+ * the data folders find it without a state file; a damaged one is removed. The caller holds the lock. Throws
+ * `EMBEDDED_STOP_FAILED` when a process outlives SIGKILL.
  */
 export async function stopStack(settings: Settings): Promise<boolean> {
-  const state = await readStackState(settings.stateDir);
-  const mark = stackMark(settings.root);
-  if (state === undefined) return (await endOrphans(mark, [process.pid], 5_000)) > 0;
-  let ran = state.supervisor !== undefined && (await isAlive(state.supervisor));
-  if (state.supervisor !== undefined) await endProcess(state.supervisor, { graceMs: SUPERVISOR_GRACE_MS });
+  const { stateDir, root } = settings;
+  const state = await readStackState(stateDir).catch(noneIfDamaged);
+  let ran = state === undefined ? await stopMarked(root, SUPERVISOR_GRACE_MS) : await stopRecorded(state);
+  for (const data of await dataFolders({ root, stateDir })) ran = (await stopPostgres(data)) || ran;
+  ran = (await stopMarked(root, 5_000)) || ran;
+  if (state === undefined) {
+    await rm(join(stateDir, 'state.json'), { force: true });
+    return ran;
+  }
+  const { supervisor: _supervisor, failure: _failure, ...rest } = state;
+  await openStackFile(stateDir).write({ ...rest, parts: {} });
+  return ran;
+}
+
+async function stopMarked(root: string, graceMs: number): Promise<boolean> {
+  return (await endOrphans(stackMark(root), [], graceMs)) > 0;
+}
+
+async function stopRecorded({ supervisor, parts, postgres }: StackState): Promise<boolean> {
+  let ran = supervisor !== undefined && (await isAlive(supervisor));
+  if (supervisor !== undefined) await endProcess(supervisor, { graceMs: SUPERVISOR_GRACE_MS });
   for (const name of ['serving', 'worker', 'temporal'] as const) {
-    const recorded = state.parts[name]?.process;
+    const recorded = parts[name]?.process;
     if (recorded === undefined || !(await isAlive(recorded))) continue;
     ran = true;
     await endProcess(recorded, { graceMs: 25_000 });
   }
-  if (state.postgres !== undefined) ran = (await stopPostgres(state.postgres.dataDir)) || ran;
-  ran = (await endOrphans(mark, [process.pid], 5_000)) > 0 || ran;
-  const { supervisor: _supervisor, failure: _failure, ...rest } = state;
-  await openStackFile(settings.stateDir).write({ ...rest, parts: {} });
+  if (postgres !== undefined) ran = (await stopPostgres(postgres.dataDir)) || ran;
   return ran;
 }
 

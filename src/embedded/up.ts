@@ -34,7 +34,8 @@ export interface UpOptions {
  * `EMBEDDED_LOCKED`; a stack that this call started is stopped again then.
  */
 export async function up(options: UpOptions, report: (line: string) => void): Promise<StackStatus> {
-  const settings = await loadSettings({ cwd: options.root, env: options.env });
+  const { root, env, reset = false } = options;
+  const settings = await loadSettings({ cwd: root, env, ignoreDamage: reset });
   await makeStateFolder(settings);
   const lock = {
     // The other one may be building a program.
@@ -42,7 +43,7 @@ export async function up(options: UpOptions, report: (line: string) => void): Pr
     onWait: (holder: number) => report(`waiting for process ${holder}, which starts or stops this stack`),
   };
   return withLock(settings.stateDir, lock, async () => {
-    if (options.reset === true) {
+    if (reset) {
       await stopStack(settings);
       await deleteStackData(settings);
       await makeStateFolder(settings);

@@ -129,8 +129,21 @@ describe.sequential('a running stack', { timeout: 120_000 }, () => {
     }
   });
 
-  it('`up --reset` starts from nothing', async () => {
-    await stack.up({ reset: true });
+  it('`down` stops a stack whose state file is damaged, and the next `up` goes on with its data', async () => {
+    await stack.up();
+    await writeFile(join(stack.stateDir, 'state.json'), '{');
+    await expect(stack.up()).rejects.toMatchObject({ code: 'CONFIG_STATE_INVALID' });
+    expect(await stack.down()).toEqual({ stopped: true });
+    expect(await stack.leftovers()).toEqual([]);
+    expect((await stack.up()).running).toBe(true);
+    expect(await query(stack, 'SELECT answer FROM kept')).toEqual([{ answer: 41 }]);
+  });
+
+  it('`up --reset` starts from nothing, also when its files are damaged', async () => {
+    const before = await Promise.all(PARTS.map((name) => stack.process(name)));
+    for (const name of ['state.json', 'secrets.json']) await writeFile(join(stack.stateDir, name), '{');
+    expect((await stack.up({ reset: true })).running).toBe(true);
+    for (const process of before) expect(await isAlive(process)).toBe(false);
     await expect(query(stack, 'SELECT answer FROM kept')).rejects.toMatchObject({ code: '42P01' });
     await expect(workflowStatus(stack, 'kept')).rejects.toThrow(/not found/i);
   });
