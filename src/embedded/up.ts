@@ -7,6 +7,7 @@ import { TerminalError } from '../errors.js';
 import { resolveTemporalBinary, type ResolvedBinary } from './binaries/resolve-binary.js';
 import { isFree } from './free-port.js';
 import { withLock } from './lock.js';
+import { endProcess } from './processes/end-process.js';
 import { identify, isAlive, type ProcessIdentity } from './processes/process-identity.js';
 import { STACK_VARIABLE, stackMark } from './processes/stack-processes.js';
 import { stackStatus, type StackStatus } from './stack-status.js';
@@ -29,7 +30,7 @@ export interface UpOptions {
 
 /**
  * Starts the stack, or finds it running, and returns when every part is ready. Parts that run already, under a
- * supervisor or left by a killed one, are kept. Servers that the environment names are used instead of started.
+ * supervisor or left by a killed one, are kept; a supervisor without a part that is wanted is replaced. Servers that the environment names are used instead of started.
  * Throws `EMBEDDED_START_FAILED` naming the part and its log, `EMBEDDED_BINARY_NOT_FOUND`, `EMBEDDED_PORT_TAKEN`,
  * `EMBEDDED_LOCKED`; a stack that this call started is stopped again then.
  */
@@ -51,7 +52,9 @@ export async function up(options: UpOptions, report: (line: string) => void): Pr
     }
     const state = await readStackState(settings.stateDir);
     const running = state?.supervisor !== undefined && (await isAlive(state.supervisor)) ? state.supervisor : undefined;
-    const supervisor = running ?? (await startSupervisor(settings, options, report));
+    const lacksServing = options.serving !== false && state?.parts.serving === undefined;
+    const supervisor =
+      running === undefined || lacksServing ? await startSupervisor(settings, options, report, running) : running;
     try {
       await waitForStack({
         settings,
@@ -79,10 +82,13 @@ async function startSupervisor(
   settings: Settings,
   options: UpOptions,
   report: (line: string) => void,
+  replaced?: ProcessIdentity,
 ): Promise<ProcessIdentity> {
   const { env } = options;
   await checkServingPort(settings, options);
   const temporal = settings.temporal.embedded ? await resolveTemporalBinary({ env, report }) : undefined;
+  // Killed rather than asked: the parts that it would stop are watched on by the new one.
+  if (replaced !== undefined) await endProcess(replaced, { signal: 'SIGKILL', graceMs: 5_000 });
   const log = await open(join(settings.logsDir, 'supervisor.log'), 'a', 0o600);
   try {
     const cli = options.cli ?? fileURLToPath(new URL('../cli/main.js', import.meta.url));

@@ -106,6 +106,19 @@ describe.sequential('a running stack', { timeout: 120_000 }, () => {
     expect(await stack.down()).toEqual({ stopped: false });
   });
 
+  it('`up` adds the prediction server to a stack that was started without it', async () => {
+    await stack.down();
+    const status = await stack.up({ serving: false });
+    expect(status.parts.map(({ name }) => name)).toEqual(['postgres', 'temporal', 'worker']);
+    const others = ['postgres', 'temporal', 'worker'] as const;
+    const before = await Promise.all(others.map((name) => stack.process(name)));
+    expect((await stack.up()).running).toBe(true);
+    expect(await isAlive(await stack.process('serving'))).toBe(true);
+    expect(await Promise.all(others.map((name) => stack.process(name)))).toEqual(before);
+    await stack.down();
+    expect(await stack.leftovers()).toEqual([]);
+  });
+
   it('does not touch processes that got the numbers of its own', async () => {
     const stranger = spawn('sleep', ['1000']);
     const file = join(stack.stateDir, 'state.json');
