@@ -26,7 +26,10 @@ export async function downCommand(options: { json: boolean }): Promise<void> {
   const report = (line: string): void => void process.stderr.write(`${pc.dim(line)}\n`);
   const result = await down({ root, env: process.env }, report);
   if (options.json) printJson(result);
-  else process.stdout.write(result.stopped ? 'stopped; data is kept in .plumbline\n' : 'nothing was running\n');
+  else
+    process.stdout.write(
+      result.stopped ? `stopped; data is kept in ${result.data.join(' and ')}\n` : 'nothing was running\n',
+    );
 }
 
 export async function statusCommand(options: { json: boolean }): Promise<void> {

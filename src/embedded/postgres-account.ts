@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { access, chown, cp, mkdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -55,6 +56,11 @@ export async function postgresAccount(options: {
 /** The data folder used when root's project cannot be entered by PostgreSQL's user. */
 export function systemHome(root: string): string {
   return join(SYSTEM_FOLDER, createHash('sha256').update(root).digest('hex').slice(0, 16));
+}
+
+/** The folders that hold the stack's data: `.plumbline`, and the one outside when the database is there. */
+export function stackFolders(project: { readonly root: string; readonly stateDir: string }): string[] {
+  return [project.stateDir, ...[systemHome(project.root)].filter((folder) => existsSync(folder))];
 }
 
 /** Where a database of the project may lie, in the form in which the system names it. */

@@ -2,7 +2,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { noneIfDamaged, readStackState, type Settings, type StackState } from '../config.js';
 import { openStackFile } from './stack-file.js';
-import { dataFolders, systemHome } from './postgres-account.js';
+import { dataFolders, stackFolders, systemHome } from './postgres-account.js';
 import { clearAfterKill, findPostmaster } from './postgres.js';
 import { endProcess } from './processes/end-process.js';
 import { isAlive } from './processes/process-identity.js';
@@ -56,12 +56,15 @@ async function stopPostgres(dataDir: string): Promise<boolean> {
 }
 
 /**
- * Deletes what a stopped stack has stored: database, histories, artifacts in `.plumbline`, logs. The lock that the
- * caller holds stays, and so does an artifact store that PLUMBLINE_STORE puts elsewhere.
+ * Deletes what a stopped stack has stored: database, histories, artifacts in `.plumbline`, logs; gives the folders it
+ * did that in. The lock that the caller holds stays, and so does an artifact store that PLUMBLINE_STORE puts elsewhere.
  */
-export async function deleteStackData(settings: Settings): Promise<void> {
+export async function deleteStackData(settings: Settings): Promise<string[]> {
   for (const name of await readdir(settings.stateDir)) {
     if (!/^lock(\.|$)/.test(name)) await rm(join(settings.stateDir, name), { recursive: true, force: true });
   }
-  if (process.getuid?.() === 0) await rm(systemHome(settings.root), { recursive: true, force: true });
+  if (process.getuid?.() !== 0) return [settings.stateDir];
+  const folders = stackFolders(settings);
+  await rm(systemHome(settings.root), { recursive: true, force: true });
+  return folders;
 }

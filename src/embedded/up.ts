@@ -46,9 +46,9 @@ export async function up(options: UpOptions, report: (line: string) => void): Pr
   return withLock(settings.stateDir, lock, async () => {
     if (reset) {
       await stopStack(settings);
-      await deleteStackData(settings);
+      const emptied = await deleteStackData(settings);
       await makeStateFolder(settings);
-      report('all data of the stack is deleted');
+      report(`all data of the stack is deleted: ${emptied.join(' and ')}`);
     }
     const state = await readStackState(settings.stateDir);
     const running = state?.supervisor !== undefined && (await isAlive(state.supervisor)) ? state.supervisor : undefined;

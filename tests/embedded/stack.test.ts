@@ -101,9 +101,9 @@ describe.sequential('a running stack', { timeout: 120_000 }, () => {
   it('`down` leaves no process, also when the supervisor and a worker were killed before', async () => {
     await kill(await stack.supervisor());
     await kill(await stack.process('worker'));
-    expect(await stack.down()).toEqual({ stopped: true });
+    expect(await stack.down()).toEqual({ stopped: true, data: [stack.stateDir] });
     expect(await stack.leftovers()).toEqual([]);
-    expect(await stack.down()).toEqual({ stopped: false });
+    expect(await stack.down()).toMatchObject({ stopped: false });
   });
 
   it('`up` adds the prediction server to a stack that was started without it', async () => {
@@ -146,7 +146,7 @@ describe.sequential('a running stack', { timeout: 120_000 }, () => {
     await stack.up();
     await writeFile(join(stack.stateDir, 'state.json'), '{');
     await expect(stack.up()).rejects.toMatchObject({ code: 'CONFIG_STATE_INVALID' });
-    expect(await stack.down()).toEqual({ stopped: true });
+    expect(await stack.down()).toMatchObject({ stopped: true });
     expect(await stack.leftovers()).toEqual([]);
     expect((await stack.up()).running).toBe(true);
     expect(await query(stack, 'SELECT answer FROM kept')).toEqual([{ answer: 41 }]);
@@ -230,12 +230,16 @@ describe.runIf(process.getuid?.() === 0)('a stack of root', { timeout: 120_000 }
       const data = (await readStackState(stack.stateDir))!.postgres!.dataDir;
       expect(data).toMatch(/^\/var\/lib\/plumbline\/[0-9a-f]{16}\/data$/);
       expect(status.notes[0]).toContain(data.replace(/\/data$/, ''));
-      expect(await query(stack, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
-      await stack.up({ reset: true });
-      await stack.down();
+      await query(stack, 'CREATE TABLE kept AS SELECT 41 AS answer');
+      const reported: string[] = [];
+      await stack.up({ reset: true }, (line) => reported.push(line));
+      const home = join(data, '..');
+      expect(reported).toContain(`all data of the stack is deleted: ${stack.stateDir} and ${home}`);
+      await expect(query(stack, 'SELECT answer FROM kept')).rejects.toMatchObject({ code: '42P01' });
+      expect((await stack.down()).data).toEqual([stack.stateDir, home]);
       expect(await stack.leftovers()).toEqual([]);
-      await rm(join(data, '..'), { recursive: true });
-      expect(existsSync(data)).toBe(false);
+      await stack.remove();
+      expect(existsSync(home)).toBe(false);
     } finally {
       await stack.remove();
       await rm(closed, { recursive: true });

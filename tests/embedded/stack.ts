@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readStackState, type PartName } from '../../src/config.js';
 import { down } from '../../src/embedded/down.js';
+import { systemHome } from '../../src/embedded/postgres-account.js';
 import { identify, isAlive, type ProcessIdentity } from '../../src/embedded/processes/process-identity.js';
 import { STACK_VARIABLE, stackMark } from '../../src/embedded/processes/stack-processes.js';
 import type { StackStatus } from '../../src/embedded/stack-status.js';
@@ -15,8 +16,8 @@ const CLI = fileURLToPath(new URL('../fixtures/embedded/cli.mjs', import.meta.ur
 export interface TestStack {
   readonly root: string;
   readonly stateDir: string;
-  up(options?: Partial<UpOptions>): Promise<StackStatus>;
-  down(): Promise<{ stopped: boolean }>;
+  up(options?: Partial<UpOptions>, report?: (line: string) => void): Promise<StackStatus>;
+  down(): ReturnType<typeof down>;
   process(name: PartName): Promise<ProcessIdentity>;
   supervisor(): Promise<ProcessIdentity>;
   /** Command lines of processes that belong to this stack, by folder and mark. */
@@ -38,7 +39,7 @@ export async function createTestStack(env: NodeJS.ProcessEnv = {}, parent = tmpd
   const stack: TestStack = {
     root,
     stateDir,
-    up: (options = {}) => up({ root, env: allEnv, cli: CLI, ...options }, () => {}),
+    up: (options = {}, report = () => {}) => up({ root, env: allEnv, cli: CLI, ...options }, report),
     down: () => down({ root, env: allEnv }, () => {}),
     async process(name) {
       const found = (await readStackState(stateDir))?.parts[name]?.process;
@@ -61,7 +62,7 @@ export async function createTestStack(env: NodeJS.ProcessEnv = {}, parent = tmpd
     },
     async remove() {
       await stack.down();
-      await rm(root, { recursive: true, force: true });
+      for (const folder of [root, systemHome(root)]) await rm(folder, { recursive: true, force: true });
     },
   };
   return stack;

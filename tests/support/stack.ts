@@ -12,6 +12,7 @@ import {
   type StackState,
 } from '../../src/config.js';
 import { isFree } from '../../src/embedded/free-port.js';
+import { systemHome } from '../../src/embedded/postgres-account.js';
 import { STACK_VARIABLE, stackMark } from '../../src/embedded/processes/stack-processes.js';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -137,8 +138,9 @@ export function stackIn(root: string): TestStack {
     },
     async destroy() {
       spawnSync(process.execPath, [CLI, 'down'], { cwd: root, env: cleanEnvironment(), stdio: 'ignore' });
-      if (process.env['PLUMBLINE_TEST_KEEP'] === undefined) await rm(root, { recursive: true, force: true });
-      else console.log(`kept ${root}`);
+      if (process.env['PLUMBLINE_TEST_KEEP'] !== undefined) return console.log(`kept ${root}`);
+      // Root's database lies outside the project.
+      for (const folder of [root, systemHome(root)]) await rm(folder, { recursive: true, force: true });
     },
   };
   return stack;
