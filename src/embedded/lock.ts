@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { processIdentitySchema } from '../config.js';
 import { TransientError } from '../errors.js';
+import { makeStateFolder } from '../state-folder.js';
 import { identify, isAlive, type ProcessIdentity } from './processes/process-identity.js';
 
 /**
@@ -14,7 +15,7 @@ export async function withLock<T>(
   options: { readonly timeoutMs: number; readonly onWait?: (holder: number) => void },
   work: () => Promise<T>,
 ): Promise<T> {
-  await mkdir(stateDir, { recursive: true });
+  await makeStateFolder(stateDir);
   const path = join(stateDir, 'lock');
   const deadline = Date.now() + options.timeoutMs;
   let told = false;

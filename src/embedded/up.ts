@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { loadSettings, readStackState, servingPortOf, type Settings } from '../config.js';
 import { TerminalError } from '../errors.js';
+import { makeStateFolder } from '../state-folder.js';
 import { resolveTemporalBinary, type ResolvedBinary } from './binaries/resolve-binary.js';
 import { isFree } from './free-port.js';
 import { withLock } from './lock.js';
@@ -37,7 +38,7 @@ export interface UpOptions {
 export async function up(options: UpOptions, report: (line: string) => void): Promise<StackStatus> {
   const { root, env, reset = false } = options;
   const settings = await loadSettings({ cwd: root, env, ignoreDamage: reset });
-  await makeStateFolder(settings);
+  await makeFolders(settings);
   const lock = {
     // The other one may be building a program.
     timeoutMs: 1_500_000,
@@ -47,7 +48,7 @@ export async function up(options: UpOptions, report: (line: string) => void): Pr
     if (reset) {
       await stopStack(settings);
       const emptied = await deleteStackData(settings);
-      await makeStateFolder(settings);
+      await makeFolders(settings);
       report(`all data of the stack is deleted: ${emptied.join(' and ')}`);
     }
     const state = await readStackState(settings.stateDir);
@@ -71,9 +72,8 @@ export async function up(options: UpOptions, report: (line: string) => void): Pr
   });
 }
 
-async function makeStateFolder({ stateDir, logsDir }: Settings): Promise<void> {
-  // Root's PostgreSQL runs as another user, who must be able to pass.
-  await mkdir(stateDir, { recursive: true, mode: process.getuid?.() === 0 ? 0o711 : 0o700 });
+async function makeFolders({ stateDir, logsDir }: Settings): Promise<void> {
+  await makeStateFolder(stateDir);
   await mkdir(logsDir, { recursive: true, mode: 0o700 });
   await writeFile(join(stateDir, '.gitignore'), '*\n');
 }

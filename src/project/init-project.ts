@@ -2,6 +2,7 @@ import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TerminalError } from '../errors.js';
+import { makeStateFolder } from '../state-folder.js';
 import { projectJsonSchema } from './json-schema.js';
 import { PROJECT_FILE } from './load-project.js';
 import { didYouMean } from './nearest.js';
@@ -68,7 +69,7 @@ export async function refreshSchema(root: string): Promise<void> {
 }
 
 async function writeSchema(root: string): Promise<void> {
-  await mkdir(join(root, '.plumbline'), { recursive: true });
+  await makeStateFolder(join(root, '.plumbline'));
   await writeFile(join(root, SCHEMA_FILE), projectJsonSchema());
 }
 
