@@ -1,9 +1,11 @@
-import { mkdir, statfs } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
 import { PipelineError } from '../errors.js';
 import type { Settings } from '../config.js';
 import { resolveTemporalBinary } from '../embedded/binaries/resolve-binary.js';
 import { stackStatus } from '../embedded/stack-status.js';
 import { servingIsLive } from '../embedded/serving-part.js';
+import { projectName } from '../project/project-name.js';
 import { checkDatabase, checkTemporal } from './check-servers.js';
 
 export interface Check {
@@ -22,6 +24,7 @@ const UP = 'Start it with `plumbline up`.';
 export function diagnose(settings: Settings, env: NodeJS.ProcessEnv): readonly Promise<Check>[] {
   return [
     node(),
+    attempt('project', () => project(settings)),
     attempt('disk', () => disk(settings)),
     attempt('temporal program', () => temporalProgram(settings, env)),
     attempt('stack', () => stack(settings, env)),
@@ -41,9 +44,12 @@ async function node(): Promise<Check> {
     : { name: 'node', ok, found, next: `Install Node ${LEAST_NODE.join('.')} or newer.` };
 }
 
+async function project({ root }: Settings): Promise<Omit<Check, 'name'>> {
+  return { ok: true, found: `${await projectName(root)} in ${root}` };
+}
+
 async function disk({ stateDir, root }: Settings): Promise<Omit<Check, 'name'>> {
-  await mkdir(stateDir, { recursive: true });
-  const { bavail, bsize } = await statfs(stateDir);
+  const { bavail, bsize } = await statfs(existsSync(stateDir) ? stateDir : root);
   const free = bavail * bsize;
   const found = `${(free / 2 ** 30).toFixed(1)} GiB free for ${stateDir}`;
   if (free >= LEAST_FREE_BYTES) return { ok: true, found };

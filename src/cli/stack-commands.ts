@@ -1,9 +1,11 @@
-import { relative } from 'node:path';
+import { existsSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import pc from 'picocolors';
 import { loadSettings, type Settings } from '../config.js';
 import { down } from '../embedded/down.js';
 import { stackStatus, type PartStatus, type StackStatus } from '../embedded/stack-status.js';
 import { up } from '../embedded/up.js';
+import { PROJECT_FILE } from '../project/load-project.js';
 import { projectName } from '../project/project-name.js';
 import { checkDatabase, checkTemporal } from './check-servers.js';
 import { EXIT } from './print-error.js';
@@ -22,7 +24,9 @@ export async function upCommand(options: { reset: boolean; serving: boolean; jso
 }
 
 export async function downCommand(options: { json: boolean }): Promise<void> {
-  const { root } = await loadSettings({ cwd: process.cwd(), env: process.env, ignoreDamage: true });
+  const { root, stateDir } = await loadSettings({ cwd: process.cwd(), env: process.env, ignoreDamage: true });
+  // Without either there is nothing to stop: the command was given in a wrong folder.
+  if (!existsSync(stateDir) && !existsSync(join(root, PROJECT_FILE))) await projectName(root);
   const report = (line: string): void => void process.stderr.write(`${pc.dim(line)}\n`);
   const result = await down({ root, env: process.env }, report);
   if (options.json) printJson(result);

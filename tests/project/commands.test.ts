@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { calendarSql, labelsSql, small, temporaryFolder, writeProject } from './write-project.js';
@@ -79,6 +79,20 @@ describe.skipIf(!existsSync(main))('plumbline init and validate, as built', () =
     expect(result).toMatchObject({ code: 1, out: '' });
     expect(result.error).toContain(`failed (${code})`);
     expect(result.error).toContain(`\n  ${at}\n`);
+  });
+
+  it('doctor and down say that there is no project, and make nothing there', async () => {
+    const folder = await temporaryFolder();
+    const doctor = plumbline(folder, 'doctor');
+    expect(doctor.code).toBe(3);
+    expect(doctor.out).toContain(
+      `✗ project          Reading the project failed: there is no plumbline.yaml in ${folder}.`,
+    );
+    expect(plumbline(folder, 'down')).toMatchObject({
+      code: 1,
+      error: expect.stringContaining('(PROJECT_NOT_FOUND)') as string,
+    });
+    expect(readdirSync(folder)).toEqual([]);
   });
 
   it('fails with one error and a next step outside a project, on a used folder and for an unknown template', async () => {
