@@ -6,9 +6,12 @@ import { TransientError } from '../errors.js';
 import { makeStateFolder } from '../state-folder.js';
 import { identify, isAlive, type ProcessIdentity } from './processes/process-identity.js';
 
+/** A lock has its content when it appears: one that has none lost it with the machine. */
+const UNREADABLE_MS = 2_000;
+
 /**
- * Runs `work` while no other process does the same for this state folder. A lock whose holder has died is taken over.
- * Waits for a living holder up to `timeoutMs`, then throws `EMBEDDED_LOCKED` (a retry helps).
+ * Runs `work` while no other process does the same for this state folder. A lock whose holder has died is taken over,
+ * and so is one that has named no process for 2 s. Waits for a living holder up to `timeoutMs`, then throws `EMBEDDED_LOCKED` (a retry helps).
  */
 export async function withLock<T>(
   stateDir: string,
@@ -19,10 +22,13 @@ export async function withLock<T>(
   const path = join(stateDir, 'lock');
   const deadline = Date.now() + options.timeoutMs;
   let told = false;
+  let unreadableSince: number | undefined;
   for (;;) {
     if (await take(path)) break;
     const holder = await holderOf(path);
-    if (holder !== undefined && !(await isAlive(holder))) {
+    unreadableSince = holder === undefined ? (unreadableSince ?? Date.now()) : undefined;
+    const isAbandoned = holder === undefined ? Date.now() - unreadableSince! > UNREADABLE_MS : !(await isAlive(holder));
+    if (isAbandoned) {
       await removeDead(path, holder);
       continue;
     }
@@ -73,7 +79,7 @@ async function holderOf(path: string): Promise<ProcessIdentity | undefined> {
 }
 
 /** Two waiters may see the same dead holder: the one that moved a newer lock away puts it back. */
-async function removeDead(path: string, dead: ProcessIdentity): Promise<void> {
+async function removeDead(path: string, dead: ProcessIdentity | undefined): Promise<void> {
   const aside = `${path}.${randomUUID()}`;
   try {
     await rename(path, aside);
@@ -81,6 +87,6 @@ async function removeDead(path: string, dead: ProcessIdentity): Promise<void> {
     return;
   }
   const moved = await holderOf(aside);
-  if (moved !== undefined && moved.started !== dead.started) await link(aside, path).catch(() => {});
+  if (moved !== undefined && moved.started !== dead?.started) await link(aside, path).catch(() => {});
   await rm(aside, { force: true });
 }
