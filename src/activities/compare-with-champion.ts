@@ -1,7 +1,8 @@
-import { openOnnxModel } from '../deployment/onnx-model.js';
+import { openOnnxModel, type OnnxModel } from '../deployment/onnx-model.js';
 import { readChampion } from '../deployment/read-versions.js';
 import { tableToColumns } from '../deployment/table-to-columns.js';
-import type { ModelKey } from '../deployment/model-version.js';
+import type { ModelKey, ModelVersion } from '../deployment/model-version.js';
+import { TerminalError } from '../errors.js';
 import type { ArtifactStore } from '../model/artifact.js';
 import type { Queryable } from '../model/database.js';
 import type { ModelSignature } from '../model/signature.js';
@@ -13,7 +14,8 @@ import { evaluateMetrics } from '../training/metrics/evaluate-metrics.js';
 
 /**
  * Champion and challenger on the same held-out rows, all later than the last label the champion was trained on.
- * Undefined when nothing serves yet.
+ * Undefined when nothing serves yet; `notComputable` says why a champion cannot be compared with. What is wrong with the
+ * champion never fails the run: the challenger is registered all the same.
  */
 export async function compareWithChampion(options: {
   readonly database: Queryable;
@@ -33,9 +35,8 @@ export async function compareWithChampion(options: {
     return { ...none, notComputable: `${version} predicts ${champion.trainingSet.target} (${champion.task})` };
   }
   const table = await options.readRows();
-  const absent = champion.signature.inputs.filter((input) => !table.columns.has(input.name)).map((input) => input.name);
-  if (absent.length > 0)
-    return { ...none, notComputable: `features of ${version} are not in the training set: ${absent.join(', ')}` };
+  const misfit = findMisfit(champion, table);
+  if (misfit !== undefined) return { ...none, notComputable: misfit };
 
   const times = table.columns.get(trainingSet.labelTime)!;
   const split = table.columns.get('_split')!;
@@ -52,7 +53,8 @@ export async function compareWithChampion(options: {
   const content = await store.read(options.challenger.predictions);
   const all = new Float64Array(content.buffer.slice(content.byteOffset, content.byteOffset + content.byteLength));
   const challenger = Float64Array.from(kept, ({ index }) => all[index]!);
-  const model = await openOnnxModel({ onnx: await store.read(champion.onnx.sha256), signature: champion.signature });
+  const model = await openChampion(store, champion);
+  if (typeof model === 'string') return { ...none, notComputable: model };
   try {
     const served = await model.predict(tableToColumns(champion.signature, common), common.rowCount);
     return {
@@ -63,6 +65,31 @@ export async function compareWithChampion(options: {
     };
   } finally {
     await model.close();
+  }
+}
+
+/** Why the champion cannot take today's columns, or undefined when it can. */
+function findMisfit({ version, signature }: ModelVersion, table: ColumnTable): string | undefined {
+  const absent = signature.inputs.filter(({ name }) => !table.columns.has(name)).map(({ name }) => name);
+  if (absent.length > 0) return `features of v${version} are not in the training set: ${absent.join(', ')}`;
+  const retyped = signature.inputs.flatMap(({ name, datatype }) => {
+    const was = datatype === 'BYTES' ? 'text' : 'number';
+    const is = table.columns.get(name)!.kind === 'text' ? 'text' : 'number';
+    return is === was ? [] : [`${name} (${was} then, ${is} now)`];
+  });
+  return retyped.length === 0 ? undefined : `features of v${version} have another type: ${retyped.join(', ')}`;
+}
+
+/** The champion's model, or why its file is of no use. */
+async function openChampion(
+  store: ArtifactStore,
+  { version, onnx, signature }: ModelVersion,
+): Promise<OnnxModel | string> {
+  try {
+    return await openOnnxModel({ onnx: await store.read(onnx.sha256), signature });
+  } catch (error) {
+    if (!(error instanceof TerminalError)) throw error;
+    return `the model file of v${version} cannot be used: ${error.message.replace(/\.$/, '')}`;
   }
 }
 

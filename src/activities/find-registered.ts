@@ -31,9 +31,16 @@ export async function findRegistered(
     baselines,
   });
   const found = await findReusable<RegisteredModel>(database, run, stepNames.register, inputs, 'newest');
-  if (found.reuse !== undefined || champion?.onnx.sha256 !== trained.onnx.sha256) return { inputs, found };
+  if (found.reuse?.result.gates.every(isComputable)) return { inputs, found };
+  if (champion?.onnx.sha256 !== trained.onnx.sha256)
+    return { inputs, found: found.reuse === undefined ? found : { reason: 'a gate was not computable' } };
   // Compared with itself it would be no better.
   const { version, digest, gates } = champion;
   const result = { model, version, digest, created: false, gates: gates as GateSummary[] };
   return { inputs, found: { reuse: { result, reason: 'the same model serves already' } } };
+}
+
+/** What stood in the way, a missing file for one, may be gone by the next run. */
+function isComputable(gate: GateSummary): boolean {
+  return gate.passed || gate.value !== undefined;
 }

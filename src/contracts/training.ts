@@ -40,6 +40,8 @@ export type RegisterModelInput = z.infer<typeof registerModelInput>;
 export interface GateSummary {
   readonly gate: string;
   readonly passed: boolean;
+  /** The model's metric; absent when the gate is not computable, or passed without a comparison. */
+  readonly value?: number;
   readonly reason: string;
 }
 

@@ -1,0 +1,102 @@
+import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import type { RegisteredModel } from '../../src/contracts/training.js';
+import { promote } from '../../src/deployment/promote.js';
+import { readVersion } from '../../src/deployment/read-versions.js';
+import { createWorkbench, type Workbench } from './workbench.js';
+
+const KEY = { env: 'dev', project: 'shop', model: 'shop' };
+
+let bench: Workbench;
+afterEach(() => bench.destroy());
+
+/** Units that follow the weekday: 120 days from 2025-01-01 on. */
+function sales(): string {
+  const rows = [...Array(120).keys()].map((day) => {
+    const date = new Date(Date.UTC(2025, 0, 1 + day));
+    return `${date.toISOString().slice(0, 10)},${date.getUTCDay() * 10 + (day % 3)},${(day * 7) % 11}`;
+  });
+  return `day,units,rain\n${rows.join('\n')}\n`;
+}
+
+const CALENDAR = `-- entity: day
+-- event_time: day
+-- known_at: known_at
+SELECT day, day - 365 AS known_at, extract(isodow FROM day)::int AS weekday FROM {{ ref('daily') }}
+`;
+const FILES = {
+  'plumbline.yaml': `name: shop
+sources:
+  sales: { path: a.csv }
+train:
+  labels: labels.sql
+  features: [calendar]
+  test_from: 2025-02-20
+  trainer: linear
+  gates: [{ metric: rmse, better_than: champion }]
+`,
+  'a.csv': sales(),
+  'sql/daily.sql': "SELECT day, units, rain FROM {{ source('sales') }}\n",
+  'labels.sql': `-- entity: day
+-- label_time: day
+-- target: units
+-- horizon: 0d
+SELECT day, units FROM {{ ref('daily') }}
+`,
+  'features/calendar.sql': CALENDAR,
+};
+
+/** One run up to the registered version, as the workflows do it. */
+async function register(runId: string): Promise<RegisteredModel> {
+  const { run, plan } = await bench.open(runId);
+  await bench.elt(run, plan);
+  const { sets, trainer } = plan.train!;
+  for (const set of sets) await bench.call('buildTrainingSet', { run, set });
+  const baselines = await bench.call('evaluateBaselines', { run });
+  const models = [];
+  for (const set of sets) models.push(await bench.call('trainModel', { run, set, trainer }));
+  const [trained, ...others] = models;
+  const registered = await bench.call('registerModel', { run, trained: trained!, others, baselines });
+  await bench.close(run);
+  return registered;
+}
+
+const serve = (version: number) =>
+  promote({ database: bench.test.database, ...KEY, version, who: 'ann', reason: 'looks right' });
+
+describe('registerModel', () => {
+  it('registers beside a champion whose model file is gone, and judges again once it is back', async () => {
+    bench = await createWorkbench(FILES);
+    await register('run-1');
+    await serve(1);
+    const { onnx } = await readVersion(bench.test.database, KEY, 1);
+    const path = join(bench.root, '.plumbline/store/sha256', onnx.sha256.slice(0, 2), onnx.sha256);
+    const content = await readFile(path);
+    await rm(path);
+
+    await bench.write({ 'features/calendar.sql': CALENDAR.replace('AS weekday', 'AS weekday, rain') });
+    expect(await register('run-2')).toMatchObject({
+      version: 2,
+      created: true,
+      gates: [{ passed: false, reason: expect.stringContaining('the model file of v1 cannot be used') as string }],
+    });
+    await writeFile(path, content);
+    expect(await register('run-3')).toMatchObject({
+      version: 2,
+      created: false,
+      gates: [{ reason: expect.stringContaining('of v1 on 70 rows') as string }],
+    });
+    expect(await register('run-4')).toMatchObject({ version: 2 });
+    expect(
+      await bench.test.database.query(
+        `SELECT run_id, status, reason FROM plumbline.run_steps WHERE step = 'register' ORDER BY run_id`,
+      ),
+    ).toMatchObject([
+      {},
+      { status: 'succeeded' },
+      { status: 'succeeded', reason: 'a gate was not computable' },
+      { status: 'reused', reason: 'unchanged' },
+    ]);
+  });
+});
