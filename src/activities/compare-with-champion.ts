@@ -11,6 +11,7 @@ import type { ColumnTable } from '../table/column-table.js';
 import { selectRows } from '../table/select-rows.js';
 import type { ChampionComparison } from '../training/gates/evaluate-gates.js';
 import { evaluateMetrics } from '../training/metrics/evaluate-metrics.js';
+import { findRedefinition } from './redefined-features.js';
 
 /**
  * Champion and challenger on the same held-out rows, all later than the last label the champion was trained on.
@@ -35,7 +36,9 @@ export async function compareWithChampion(options: {
     return { ...none, notComputable: `${version} predicts ${champion.trainingSet.target} (${champion.task})` };
   }
   const table = await options.readRows();
-  const misfit = findMisfit(champion, table);
+  const misfit =
+    findMisfit(champion, table) ??
+    (await findRedefinition({ champion, trainingSet, table, store, signal: options.signal }));
   if (misfit !== undefined) return { ...none, notComputable: misfit };
 
   const times = table.columns.get(trainingSet.labelTime)!;

@@ -5,8 +5,8 @@ import type { Project, SqlFile } from '../model/project.js';
 import { renderSql } from '../model/render-sql.js';
 import { readParquet } from '../table/parquet.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { featuresInputs, findReusable, inputVersions, stepNames } from './fingerprint.js';
-import { projectOf, trainOf, viewsOf } from './project-code.js';
+import { featuresInputs, findReusable, hash, inputVersions, stepNames } from './fingerprint.js';
+import { projectOf, resourceNamed, trainOf, transformNamed, viewsOf } from './project-code.js';
 import { runStep } from './step.js';
 import { saveOutcome } from './save-outcome.js';
 import { tableNames } from './table-names.js';
@@ -33,7 +33,7 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
           await saveOutcome(database, run, step, inputs, found.reuse.result, fence);
           return { ...found.reuse, status: 'reused' };
         }
-        const trainingSet = await buildTrainingSet({
+        const built = await buildTrainingSet({
           database,
           store: dependencies.store,
           labels: train.labels,
@@ -48,6 +48,7 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
           signal,
           onProgress: (at) => progress({ ...at }),
         });
+        const trainingSet = { ...built, definitions: definitionsOf(project, [train.labels, ...views]) };
         progress({ step: 'leak check' });
         const table = await readParquet(await dependencies.store.localPath(trainingSet.artifact.sha256), { signal });
         const files = new Map(views.map(({ name, file }) => [name, file]));
@@ -67,6 +68,21 @@ export function readsOf(project: Project, files: readonly SqlFile[]): { sources:
     sources: [...new Set(rendered.flatMap((one) => one.sources))],
     refs: [...new Set(rendered.flatMap((one) => one.refs))],
   };
+}
+
+/** The files, the transforms they reach through `ref()`, and the types declared for what these read. */
+function definitionsOf(project: Project, files: readonly SqlFile[]): Record<string, string> {
+  const definitions: Record<string, string> = {};
+  const add = (file: SqlFile): void => {
+    if (definitions[file.file] !== undefined) return;
+    definitions[file.file] = hash(file.sql);
+    const { refs, sources } = readsOf(project, [file]);
+    for (const source of sources)
+      definitions[`source ${source}`] = hash(JSON.stringify(resourceNamed(project, source).columns));
+    for (const ref of refs) add(transformNamed(project, ref));
+  };
+  files.forEach(add);
+  return definitions;
 }
 
 /** Tables whose rows are replaced, so that they say what is known now and not what was known then. */

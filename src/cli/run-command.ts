@@ -134,10 +134,20 @@ export async function followToEnd(
   }
 }
 
-async function nextHint(settings: Settings, result: RunRow['result'], steps: readonly StepRow[]): Promise<string> {
+/** What to do after a run that went well. */
+export async function nextHint(
+  settings: Settings,
+  result: RunRow['result'],
+  steps: readonly StepRow[],
+): Promise<string> {
   const deployed = result?.['deployment'] as { model?: string; status?: string; reason?: string } | undefined;
+  const trained = result?.['training'] as { model: string; version: number } | undefined;
   if (deployed?.status === 'waiting_for_approval') return ` Waiting for approval: \`${deployed.reason}\``;
   if (deployed?.status === 'held_back') return ` Not deployed: ${deployed.reason}`;
+  if (deployed?.status === 'not_deployed' && trained !== undefined) {
+    const promote = `plumbline models promote ${trained.model} ${trained.version} --reason …`;
+    return ` Not deployed: a gate failed. What serves stays; \`${promote}\` overrules the gates.`;
+  }
   if (deployed?.model === undefined) return '';
   const { exampleInput } = await import('./example-input.js');
   const example = (await exampleInput(settings.storeDir, steps)) ?? '{…}';

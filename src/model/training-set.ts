@@ -30,6 +30,11 @@ export interface TrainingSet {
   readonly assumptions: readonly string[];
   /** What it was built from, for tracing: table → version (load id or fingerprint). */
   readonly inputs: Readonly<Record<string, string>>;
+  /**
+   * What gives its columns their meaning: SQL file → SHA-256, `source rides` → SHA-256 of the declared types. Absent on
+   * sets of before this was recorded.
+   */
+  readonly definitions?: Readonly<Record<string, string>>;
 }
 
 /** Column of the Parquet file that says `train` or `test`. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareWithChampion } from '../../src/activities/compare-with-champion.js';
 import { promote } from '../../src/deployment/promote.js';
@@ -41,8 +42,11 @@ const COLUMNS: Readonly<Record<string, Column>> = {
   rides: numbers(...DAYS.map((day) => 10 * day + (day % 2 === 0 ? 105 : 5))),
 };
 
+const SAME = { 'features/weather.sql': 'a', 'labels.sql': 'b' };
+const CHANGED = { ...SAME, 'features/weather.sql': 'c' };
+
 function trainingSetOf(columns: Readonly<Record<string, Column>>) {
-  return literalTrainingSet({
+  const made = literalTrainingSet({
     task: 'regression',
     split: DAYS.map((day) => (day < 30 ? 'train' : 'test')),
     columns,
@@ -51,6 +55,28 @@ function trainingSetOf(columns: Readonly<Record<string, Column>>) {
     entity: ['day'],
     labelTime: 'day',
   });
+  const artifact = { sha256: 'cd'.repeat(32), bytes: 1 };
+  return { ...made, trainingSet: { ...made.trainingSet, artifact, definitions: SAME } };
+}
+
+/** What the champion was trained on, as Parquet in the store. */
+async function storeRows(
+  columns: Readonly<Record<string, Column>>,
+  definitions: Record<string, string> | undefined = SAME,
+): Promise<Partial<TrainingSet>> {
+  const path = join(folder, 'rows.parquet');
+  const list = Object.entries(columns).map(([name, { kind, values }]) => {
+    const cells = [...values].map((value) => (kind === 'text' ? `'${value}'` : String(value))).join(', ');
+    const item = kind === 'time' ? 'epoch_ms(value::BIGINT)' : 'value';
+    return `list_transform([${cells}], value -> ${item}) AS "${name}"`;
+  });
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  const unnested = Object.keys(columns).map((name) => `unnest("${name}") AS "${name}"`);
+  await connection.run(`COPY (SELECT ${unnested.join(', ')} FROM (SELECT ${list.join(', ')})) TO '${path}'`);
+  connection.closeSync();
+  instance.closeSync();
+  return { artifact: await store.putFile(path), definitions };
 }
 
 /** A challenger that is one off everywhere, against the serving version of `model`. */
@@ -156,6 +182,59 @@ describe('compareWithChampion', () => {
     await promote({ database: test.database, ...key, version: 1, who: 'ann', reason: 'first' });
     expect(await compare('refused')).toMatchObject({
       notComputable: expect.stringMatching(/^the model file of v1 cannot be used: .*ONNX/) as string,
+    });
+  });
+
+  it('needs no look at the values while the code is the same: corrected data is fair to both', async () => {
+    const was = { ...COLUMNS, temperature: numbers(...DAYS.map((day) => day + 1)) };
+    await serve('corrected', await storeRows(was));
+    expect(await compare('corrected')).toMatchObject({ rows: 30, championMetrics: { rmse: 0 } });
+  });
+
+  it('compares after a change of the code that leaves the values of the champion alone', async () => {
+    await serve('extended', await storeRows(COLUMNS));
+    const columns = { ...COLUMNS, rain: numbers(...DAYS) };
+    expect(await compare('extended', columns, { definitions: CHANGED })).toMatchObject({
+      rows: 30,
+      championMetrics: { rmse: 0 },
+    });
+  });
+
+  it('is not computable when code that changed gives a feature or the target another meaning', async () => {
+    await serve('redefined', await storeRows(COLUMNS));
+    const columns = { ...COLUMNS, temperature: numbers(...DAYS.map((day) => 60 - day)) };
+    expect(await compare('redefined', columns, { definitions: CHANGED })).toMatchObject({
+      rows: 0,
+      // Day 30 is 30 either way.
+      notComputable:
+        'features/weather.sql changed, and v1 learned other values of temperature: 59 of the 60 rows in both training sets differ',
+    });
+    const rides = { ...COLUMNS, rides: numbers(...DAYS.map((day) => 2 * (COLUMNS['rides']!.values[day] as number))) };
+    expect(await compare('redefined', rides, { definitions: { ...SAME, 'labels.sql': 'c' } })).toMatchObject({
+      notComputable: expect.stringMatching(/^labels.sql changed, and v1 learned other values of rides: 60/) as string,
+    });
+  });
+
+  it('looks at the values when it is not recorded what the columns came from', async () => {
+    const was = { ...COLUMNS, season: texts(...DAYS.map(() => 'winter')) };
+    await serve('unrecorded', { ...(await storeRows(was)), definitions: undefined });
+    expect(await compare('unrecorded')).toMatchObject({
+      notComputable:
+        'the code may have changed, and v1 learned other values of season: 30 of the 60 rows in both training sets differ',
+    });
+  });
+
+  it('is not computable when code changed and no row, or no file, tells whether the features did', async () => {
+    const earlier = { ...COLUMNS, day: times(...DAYS.map((day) => FROM - (day + 1) * DAY)) };
+    await serve('no-row', await storeRows(earlier));
+    expect(await compare('no-row', COLUMNS, { definitions: CHANGED })).toMatchObject({
+      notComputable: expect.stringMatching(/^features\/weather.sql changed, and 0 rows are in both/) as string,
+    });
+    await serve('no-file', { artifact: { sha256: 'd'.repeat(64), bytes: 1 } });
+    expect(await compare('no-file', COLUMNS, { definitions: CHANGED })).toMatchObject({
+      notComputable: expect.stringMatching(
+        /changed, and the training set of v1 cannot be read: .*is not there$/,
+      ) as string,
     });
   });
 });

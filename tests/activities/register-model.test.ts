@@ -65,7 +65,7 @@ async function register(runId: string): Promise<RegisteredModel> {
 const serve = (version: number) =>
   promote({ database: bench.test.database, ...KEY, version, who: 'ann', reason: 'looks right' });
 
-describe('registerModel', () => {
+describe('registerModel', { timeout: 60_000 }, () => {
   it('registers beside a champion whose model file is gone, and judges again once it is back', async () => {
     bench = await createWorkbench(FILES);
     await register('run-1');
@@ -97,6 +97,37 @@ describe('registerModel', () => {
       { status: 'succeeded' },
       { status: 'succeeded', reason: 'a gate was not computable' },
       { status: 'reused', reason: 'unchanged' },
+    ]);
+  });
+
+  it('does not compare with a champion whose feature means something else by now', async () => {
+    bench = await createWorkbench(FILES);
+    await register('run-1');
+    await serve(1);
+    await bench.write({
+      'features/calendar.sql': CALENDAR.replace('extract(isodow FROM day)', '8 - extract(isodow FROM day)'),
+    });
+    expect((await register('run-2')).gates).toEqual([
+      {
+        gate: 'rmse better than champion',
+        passed: false,
+        reason:
+          'not computable: features/calendar.sql changed, and v1 learned other values of weekday: 103 of the 120 rows ' +
+          'in both training sets differ; if it is the better one all the same, promote it by hand',
+      },
+    ]);
+    // The same through a transform, which the view reads.
+    await bench.write({
+      'features/calendar.sql': CALENDAR.replace('day, day - 365', 'day, rain, day - 365'),
+      'sql/daily.sql': "SELECT day, units * 2 AS units, rain FROM {{ source('sales') }}\n",
+    });
+    expect((await register('run-3')).gates).toMatchObject([
+      {
+        passed: false,
+        reason: expect.stringMatching(
+          /features\/calendar.sql, sql\/daily.sql changed, and v1 learned other values of units/,
+        ) as string,
+      },
     ]);
   });
 });

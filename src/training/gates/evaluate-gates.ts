@@ -70,7 +70,8 @@ interface Pair {
 }
 
 function championPair(metric: Metric, champion: ChampionComparison): Pair | string {
-  if (champion.notComputable !== undefined) return champion.notComputable;
+  if (champion.notComputable !== undefined)
+    return `${champion.notComputable}; if it is the better one all the same, promote it by hand`;
   if (champion.rows < MIN_ROWS) {
     return `${champion.rows} rows are later than the last training label of ${champion.version}, expected at least ${MIN_ROWS}`;
   }

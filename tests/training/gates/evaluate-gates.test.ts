@@ -82,4 +82,11 @@ describe('evaluateGates', () => {
     expect(result.passed).toBe(false);
     expect(result.reason).toMatch(/^not computable: /);
   });
+
+  it('says what a person can do when a champion cannot be compared with', () => {
+    const champion = { version: 'v3', rows: 0, championMetrics: {}, challengerMetrics: {}, notComputable: 'no column' };
+    expect(one({ betterThan: 'champion' }, { champion }).reason).toBe(
+      'not computable: no column; if it is the better one all the same, promote it by hand',
+    );
+  });
 });

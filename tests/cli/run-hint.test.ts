@@ -1,0 +1,14 @@
+import { expect, it } from 'vitest';
+import { nextHint } from '../../src/cli/run-command.js';
+import { loadSettings } from '../../src/config.js';
+
+it('names the command that overrules the gates when they kept a version from serving', async () => {
+  const settings = await loadSettings({ cwd: '/', env: {} });
+  const result = {
+    training: { model: 'shop', version: 3, metrics: {} },
+    deployment: { status: 'not_deployed', reason: 'rmse better than champion: not computable: …' },
+  };
+  expect(await nextHint(settings, result, [])).toBe(
+    ' Not deployed: a gate failed. What serves stays; `plumbline models promote shop 3 --reason …` overrules the gates.',
+  );
+});
