@@ -179,10 +179,7 @@ export function createTrainingActivities(dependencies: ActivityDependencies) {
               trainer: train.trainer.type,
               parameters: description.parameters,
               importance: description.importance,
-              others: others.map((one) => ({
-                name: one.set === 'main' ? one.trainer : `${one.trainer}, variant ${one.set}`,
-                metrics: one.metrics,
-              })),
+              others: await Promise.all(others.map((one) => besideIt(database, run, one))),
             }),
             runId: run.runId,
             bundle: run.bundle.digest,
@@ -255,6 +252,12 @@ export function createTrainingActivities(dependencies: ActivityDependencies) {
       champion,
     });
   }
+}
+
+/** A model that was trained beside the one to register, as the card shows it. */
+async function besideIt(database: Queryable, run: RunRef, { set, trainer, metrics }: TrainedSummary) {
+  const { assumptions } = await trainingSetOf(database, run, set);
+  return { name: set === 'main' ? trainer : `${trainer}, variant ${set}`, metrics, assumptions };
 }
 
 /** Serving's own runtime on the held-out rows, one by one and in batches. */

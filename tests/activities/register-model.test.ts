@@ -130,4 +130,24 @@ describe('registerModel', { timeout: 60_000 }, () => {
       },
     ]);
   });
+
+  it('says on the card what a variant beside the model takes for granted', async () => {
+    bench = await createWorkbench({
+      ...FILES,
+      'plumbline.yaml': FILES['plumbline.yaml'].replace(
+        '  trainer:',
+        '  variants: { hindsight: { features: [calendar, rain] } }\n  trainer:',
+      ),
+      'features/rain.sql': `-- entity: day
+-- event_time: day
+-- known_at: day
+-- assumption: the rain of the day itself
+SELECT day, rain FROM {{ ref('daily') }}
+`,
+    });
+    await register('run-1');
+    const { modelCard, assumptions } = await readVersion(bench.test.database, KEY, 1);
+    expect(modelCard).toContain('- linear, variant hindsight only: rain: the rain of the day itself\n');
+    expect(assumptions).toEqual([]);
+  });
 });

@@ -21,14 +21,19 @@ export interface ModelCard {
   readonly assumptions?: readonly string[];
   /** Serving's runtime against the trainer's own predictions of the held-out rows. */
   readonly parity?: { readonly maxDelta: number; readonly rows: number };
-  /** Other models trained beside it, e.g. `with weather` → its metrics. */
-  readonly others?: readonly { readonly name: string; readonly metrics: Readonly<Record<string, number>> }[];
+  /** Other models trained beside it, e.g. `with weather` → its metrics, and what these take for granted. */
+  readonly others?: readonly {
+    readonly name: string;
+    readonly metrics: Readonly<Record<string, number>>;
+    readonly assumptions: readonly string[];
+  }[];
 }
 
 /** A model version on one Markdown page: what it predicts, from what, how well, and under which assumptions. */
 export function renderModelCard(card: ModelCard): string {
   const { trainingSet } = card;
-  const assumptions = [...trainingSet.assumptions, ...(card.assumptions ?? [])];
+  const own = [...trainingSet.assumptions, ...(card.assumptions ?? [])];
+  const assumptions = [...own, ...assumptionsOfOthers(card, own)];
   return [
     `# ${text(card.name)}${typeof card.version === 'number' ? ` v${card.version}` : ''}`,
     `A ${card.trainer} model of \`${code(trainingSet.target)}\` (${trainingSet.task}), predicted ${hours(trainingSet.horizonMs)} before ` +
@@ -73,6 +78,13 @@ function metricsTable(card: ModelCard): string {
       ...(card.others ?? []).map((other) => row(text(other.name), other.metrics, String(card.trainingSet.testRows))),
       ...card.baselines.map((one) => row(`${text(one.name)}: ${text(one.note)}`, one.metrics, String(one.rows))),
     ],
+  );
+}
+
+/** Their metrics stand beside the model's, so what only they assume has to be said too. */
+function assumptionsOfOthers({ others = [] }: ModelCard, own: readonly string[]): string[] {
+  return others.flatMap(({ name, assumptions }) =>
+    assumptions.filter((line) => !own.includes(line)).map((line) => `${name} only: ${line}`),
   );
 }
 

@@ -23,17 +23,26 @@ it('puts the numbers, the gates and the assumptions of a model on one page, and 
     gates: [{ gate: 'rmse better than baseline by 20 %', passed: false, reason: 'because' }],
     parity: { maxDelta: 3.0518e-5, rows: 2168 },
     importance: [{ feature: hostile, gain: 3 }],
-    others: [{ name: 'linear', metrics: { rmse: 141 } }],
+    others: [
+      {
+        name: 'linear, variant later',
+        metrics: { rmse: 141 },
+        assumptions: ['weather: known at target − 24 h (declared)', 'rain: measured at the target itself'],
+      },
+    ],
   });
   expect(card).toContain('# bike-demand v2');
   expect(card).toContain('A gradient_boosting model of `rides` (regression), predicted 24 h before `hour_at`.');
   expect(card).toContain('| **this model, held out** | 94.612 | 0.75 | 2168 |');
   expect(card).toContain('| mean: always 7 | 204.4 |  | 2168 |');
-  expect(card).toContain('| linear | 141 |  | 2168 |');
+  expect(card).toContain('| linear, variant later | 141 |  | 2168 |');
   expect(card).toContain('- **failed**: rmse better than baseline by 20 % (because)');
   expect(card).toContain("| `x\\|'y' # z <b>` | v | number | 12.5 % | 100 % |");
   expect(card).toContain('predictions of 2168 held-out rows; the largest difference is 0.000030518.');
-  expect(card).toContain('- weather: known at target − 24 h (declared)');
+  expect(card.slice(card.indexOf('## Assumptions'), card.indexOf('## How it'))).toBe(
+    '## Assumptions\n\n- weather: known at target − 24 h (declared)\n' +
+      '- linear, variant later only: rain: measured at the target itself\n\n',
+  );
   expect(card).toContain('| `raw.rides` | `load 7` |');
   expect(card).toContain('| nEstimators | 100 |');
   expect(
