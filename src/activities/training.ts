@@ -155,6 +155,7 @@ export function createTrainingActivities(dependencies: ActivityDependencies) {
           gates,
           metrics: trained.metrics,
           trainMetrics: trained.trainMetrics,
+          parity: description.parity,
         };
         const registered = await registerVersion({
           database,
@@ -175,7 +176,6 @@ export function createTrainingActivities(dependencies: ActivityDependencies) {
             assumptions: trainingSet.assumptions,
             modelCard: renderModelCard({
               ...card,
-              version: 'next',
               trainer: train.trainer.type,
               parameters: description.parameters,
               importance: description.importance,

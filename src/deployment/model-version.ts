@@ -23,7 +23,7 @@ export interface NewModelVersion extends ModelKey {
   readonly parameters: unknown;
   readonly seed: number;
   readonly assumptions: readonly string[];
-  /** Markdown. */
+  /** Markdown; its title names the model, and once it is read from the registry the version too. */
   readonly modelCard: string;
   readonly runId: string;
   /** Digest of the code bundle. */

@@ -122,7 +122,8 @@ function toVersion(row: VersionRow): ModelVersion {
     parameters: row.parameters,
     seed: Number(row.seed),
     assumptions: row.assumptions,
-    modelCard: row.model_card,
+    // The card was written before its version had a number.
+    modelCard: row.model_card.replace(/^# .*/, (title) => `${title} v${row.version}`),
     runId: row.run_id,
     bundle: row.bundle,
     createdAt: new Date(row.created_at).toISOString(),

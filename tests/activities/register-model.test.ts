@@ -131,7 +131,7 @@ describe('registerModel', { timeout: 60_000 }, () => {
     ]);
   });
 
-  it('says on the card what a variant beside the model takes for granted', async () => {
+  it('writes a card with version, parity and what a variant beside the model takes for granted', async () => {
     bench = await createWorkbench({
       ...FILES,
       'plumbline.yaml': FILES['plumbline.yaml'].replace(
@@ -148,6 +148,8 @@ SELECT day, rain FROM {{ ref('daily') }}
     await register('run-1');
     const { modelCard, assumptions } = await readVersion(bench.test.database, KEY, 1);
     expect(modelCard).toContain('- linear, variant hindsight only: rain: the rain of the day itself\n');
+    expect(modelCard).toMatch(/^# shop v1\n/);
+    expect(modelCard).toMatch(/\nServing gives the trainer's own predictions of 70 held-out rows; .* difference is /);
     expect(assumptions).toEqual([]);
   });
 });

@@ -90,7 +90,7 @@ describe('plumbline models', () => {
   });
 
   it('shows the serving version when none is named, and compares it with the newest', async () => {
-    expect(await plumbline('models', 'show', 'demand')).toContain('demand v1');
+    expect(await plumbline('models', 'show', 'demand')).toMatch(/^demand v1 [^]*\n\n# demand v1\n$/);
     expect(await json('models', 'show', 'demand', 'v2')).toMatchObject({ version: 2, runId: 'run-2' });
     expect(await plumbline('models', 'compare', 'demand')).toMatch(/^ +v1 +v2\nrmse +94.6 +93.6\n/);
   });

@@ -42,10 +42,10 @@ describe('registerVersion', () => {
   });
 
   it('reads back everything that was written', async () => {
-    const version = newVersion({ model: 'whole' });
+    const version = newVersion({ model: 'whole', modelCard: '# whole\n\n# not the title\n' });
     await registerVersion({ database: test.database, version });
     const read = await readVersion(test.database, version, 1);
-    expect(read).toMatchObject(version);
+    expect(read).toMatchObject({ ...version, modelCard: '# whole v1\n\n# not the title\n' });
     expect(await listVersions(test.database, { env: 'dev', project: 'bikes', model: 'whole' })).toEqual([
       { ...read, serving: false },
     ]);

@@ -223,7 +223,12 @@ describe('the prediction log', () => {
 describe('model pages', () => {
   it('give JSON, and HTML with every text escaped to a browser', async () => {
     const hostile = '<script>alert(1)</script>';
-    await site.deploy('demand-v1.onnx', { model: 'demand', modelCard: hostile, seed: 99, assumptions: [hostile] });
+    await site.deploy('demand-v1.onnx', {
+      model: 'demand',
+      modelCard: `# demand\n\n${hostile}`,
+      seed: 99,
+      assumptions: [hostile],
+    });
     const json = await eventually(
       async () => (await (await fetch(`${url}/models/demand`)).json()) as Record<string, unknown>,
       (page) => page['version'] === 2,
@@ -232,13 +237,13 @@ describe('model pages', () => {
       model: 'demand',
       inputs: demandSignature.inputs,
       metrics: { rmse: 94.6 },
-      model_card: hostile,
+      model_card: `# demand v2\n\n${hostile}`,
     });
     const page = await fetch(`${url}/models/demand`, { headers: { accept: 'text/html' } });
     expect(page.headers.get('content-type')).toContain('text/html');
     const text = await page.text();
     expect(text).not.toContain('<script');
-    expect(text).toContain('&lt;script&gt;');
+    expect(text).toContain('<pre># demand v2\n\n&lt;script&gt;');
     expect(await (await fetch(`${url}/models`)).json()).toEqual({
       models: [{ name: 'demand', version: 2, predict: '/models/demand/predict' }],
     });

@@ -6,8 +6,6 @@ import type { FeatureImportance } from '../trained-model.js';
 
 export interface ModelCard {
   readonly name: string;
-  /** Left out on a card that is written before the registry gives a number. */
-  readonly version?: string | number;
   readonly trainer: TrainerConfig['type'];
   readonly parameters: Readonly<Record<string, number>>;
   readonly seed: number;
@@ -20,7 +18,7 @@ export interface ModelCard {
   /** Shown as they are, beside those of the training set. */
   readonly assumptions?: readonly string[];
   /** Serving's runtime against the trainer's own predictions of the held-out rows. */
-  readonly parity?: { readonly maxDelta: number; readonly rows: number };
+  readonly parity: { readonly maxDelta: number; readonly rows: number };
   /** Other models trained beside it, e.g. `with weather` → its metrics, and what these take for granted. */
   readonly others?: readonly {
     readonly name: string;
@@ -29,18 +27,21 @@ export interface ModelCard {
   }[];
 }
 
-/** A model version on one Markdown page: what it predicts, from what, how well, and under which assumptions. */
+/**
+ * A model on one Markdown page: what it predicts, from what, how well, and under which assumptions. The title is the name
+ * alone: the registry gives the number later, and adds it whenever the card is read.
+ */
 export function renderModelCard(card: ModelCard): string {
   const { trainingSet } = card;
   const own = [...trainingSet.assumptions, ...(card.assumptions ?? [])];
   const assumptions = [...own, ...assumptionsOfOthers(card, own)];
   return [
-    `# ${text(card.name)}${typeof card.version === 'number' ? ` v${card.version}` : ''}`,
+    `# ${text(card.name)}`,
     `A ${card.trainer} model of \`${code(trainingSet.target)}\` (${trainingSet.task}), predicted ${hours(trainingSet.horizonMs)} before ` +
       `\`${code(trainingSet.labelTime)}\`.`,
     '## How well',
     metricsTable(card),
-    ...(card.parity === undefined ? [] : [parityLine(card.parity)]),
+    parityLine(card.parity),
     ...(card.gates.length === 0 ? [] : ['## Gates', gateList(card.gates)]),
     '## From what',
     `${trainingSet.trainRows} training rows, and ${trainingSet.testRows} held-out rows from ${text(trainingSet.testFrom)} on. ` +
@@ -88,7 +89,7 @@ function assumptionsOfOthers({ others = [] }: ModelCard, own: readonly string[])
   );
 }
 
-function parityLine({ maxDelta, rows }: NonNullable<ModelCard['parity']>): string {
+function parityLine({ maxDelta, rows }: ModelCard['parity']): string {
   return `Serving gives the trainer's own predictions of ${rows} held-out rows; the largest difference is ${number(maxDelta)}.`;
 }
 
