@@ -5,7 +5,8 @@ import { versionDigest } from './version-digest.js';
 
 /**
  * Registers a model version under the next number. Idempotent: the same content, registered again by a retry or another run,
- * is the version that is there (`created: false`).
+ * is the version that is there (`created: false`). It was judged anew all the same, perhaps against another champion: each
+ * run's judgement is kept, and the version shows the newest.
  *
  * @param options.version its `parity` is the report of `checkParity`, so a version that failed cannot be written down
  * @param options.fence runs in the transaction; throws unless the caller may still write
@@ -28,10 +29,10 @@ export async function registerVersion(options: {
       `SELECT version FROM plumbline.model_versions WHERE env = $1 AND project = $2 AND model = $3 AND digest = $4`,
       [env, project, model, digest],
     );
-    if (existing !== undefined) return { version: existing.version, digest, created: false };
-    const number = await insert(session, version, digest);
+    const number = existing?.version ?? (await insert(session, version, digest));
+    await judge(session, version, number);
     await failpoint('register.before-commit');
-    return { version: number, digest, created: true };
+    return { version: number, digest, created: existing === undefined };
   });
 }
 
@@ -67,4 +68,22 @@ async function insert(session: Session, version: NewModelVersion, digest: string
     ],
   );
   return row!.version;
+}
+
+/** Keeps what this run found, and shows it on the version. */
+async function judge(session: Session, version: NewModelVersion, number: number): Promise<void> {
+  const { env, project, model, runId, modelCard } = version;
+  const evidence = [JSON.stringify(version.baselines ?? []), JSON.stringify(version.gates ?? []), modelCard];
+  await session.execute(
+    `INSERT INTO plumbline.judgements (env, project, model, version, baselines, gates, model_card, run_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+     ON CONFLICT (env, project, model, version, run_id)
+     DO UPDATE SET baselines = excluded.baselines, gates = excluded.gates, model_card = excluded.model_card, at = clock_timestamp()`,
+    [env, project, model, number, ...evidence, runId],
+  );
+  await session.execute(
+    `UPDATE plumbline.model_versions SET baselines = $5, gates = $6, model_card = $7
+     WHERE env = $1 AND project = $2 AND model = $3 AND version = $4`,
+    [env, project, model, number, ...evidence],
+  );
 }

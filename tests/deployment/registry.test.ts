@@ -31,6 +31,37 @@ describe('registerVersion', () => {
     expect(other).toMatchObject({ version: 2, created: true });
   });
 
+  it('keeps what each run found and shows the newest, when the same content is judged again', async () => {
+    const { database } = test;
+    const judged = (runId: string, passed: boolean) =>
+      registerVersion({
+        database,
+        version: newVersion({
+          model: 'judged',
+          runId,
+          baselines: [{ name: runId }],
+          gates: [{ gate: 'rmse better than champion', passed }],
+          modelCard: `# judged\n\n${passed ? 'passed' : 'failed'}`,
+        }),
+      });
+    await judged('run-1', false);
+    await judged('run-2', false);
+    expect(await judged('run-2', true)).toMatchObject({ version: 1, created: false });
+    expect(await readVersion(database, { env: 'dev', project: 'bikes', model: 'judged' }, 1)).toMatchObject({
+      runId: 'run-1',
+      baselines: [{ name: 'run-2' }],
+      gates: [{ passed: true }],
+      modelCard: '# judged v1\n\npassed',
+    });
+    const rows = await database.query(
+      `SELECT version, run_id, gates, model_card FROM plumbline.judgements WHERE model = 'judged' ORDER BY at`,
+    );
+    expect(rows).toMatchObject([
+      { version: 1, run_id: 'run-1', gates: [{ passed: false }] },
+      { version: 1, run_id: 'run-2', gates: [{ passed: true }], model_card: '# judged\n\npassed' },
+    ]);
+  });
+
   it('gives different numbers to versions registered at the same moment', async () => {
     const registered = await Promise.all(
       Array.from({ length: 8 }, (_, seed) =>
