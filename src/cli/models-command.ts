@@ -18,6 +18,7 @@ import { PipelineError, TerminalError } from '../errors.js';
 import { projectName } from '../project/project-name.js';
 import { openDirectoryStore } from '../storage/artifact-store.js';
 import type { OpenDatabase } from '../storage/database.js';
+import { listOffered } from '../storage/run-steps.js';
 import { metric, table } from './format.js';
 
 export interface ModelOptions {
@@ -31,7 +32,7 @@ export interface DecideOptions extends ModelOptions {
 
 export async function listCommand(model: string | undefined, options: ModelOptions): Promise<void> {
   await withModels(options, async ({ database, env, project }) => {
-    const versions = await listVersions(database, { env, project, ...(model === undefined ? {} : { model }) });
+    const versions = await versionsOf(database, { env, project, ...(model === undefined ? {} : { model }) });
     if (options.json) return printJson(versions.map(summary));
     if (versions.length === 0) return print(`no models in ${env} yet; make one with \`plumbline run\``);
     const rows = versions.map((version) => [
@@ -49,11 +50,12 @@ export async function listCommand(model: string | undefined, options: ModelOptio
 export async function showCommand(model: string, text: string | undefined, options: ModelOptions): Promise<void> {
   await withModels(options, async ({ database, env, project }) => {
     const key = { env, project, model };
-    const number =
-      versionNumber(text) ?? (await readPointer(database, key))?.version ?? (await newest(database, key)).version;
+    const versions = await versionsOf(database, key);
+    const number = versionNumber(text) ?? whatToLookAt(versions)?.version;
+    if (number === undefined) throw await unknownModel(database, key);
     const version = await readVersion(database, key, number);
     if (options.json) return printJson(version);
-    const listed = (await listVersions(database, key)).find((entry) => entry.version === number);
+    const listed = versions.find((entry) => entry.version === number);
     const { parity } = version;
     print(
       table([
@@ -133,9 +135,14 @@ export async function decideCommand(
 ): Promise<void> {
   await withModels(options, async ({ database, env, project, settings }) => {
     const key = { env, project, model };
-    const version = versionNumber(text) ?? (await newest(database, key)).version;
+    const number = versionNumber(text);
+    const { version, digest } =
+      number === undefined ? await onlyWaiting(database, key, kind) : await readVersion(database, key, number);
     const reason = options.reason ?? `${kind === 'approve' ? 'approved' : 'rejected'} on the command line`;
-    const decision = await recordDecision({ database, decision: { ...key, version, kind, who: userName(), reason } });
+    const decision = await recordDecision({
+      database,
+      decision: { ...key, version, digest, kind, who: userName(), reason },
+    });
     const { notifyDecision } = await import('../client/notify-decision.js');
     const notified = await notifyDecision(settings, { ...key, version }).catch((error: unknown) => {
       if (error instanceof PipelineError && !error.terminal) return 'temporal_unreachable' as const;
@@ -148,7 +155,7 @@ export async function decideCommand(
     if (notified === 'not_running') print('no deployment of it waits; the decision is kept for the next one');
     if (notified === 'temporal_unreachable')
       print(
-        `Temporal is not reachable: the decision is kept. Say it again when Temporal is back, so that the deployment reads it.`,
+        `Temporal is not reachable: the decision is kept. Say it again when Temporal is back, so that the deployment reads it: \`plumbline models ${kind} ${model} ${version}\``,
       );
   });
 }
@@ -228,6 +235,49 @@ async function withModels(options: ModelOptions, work: (models: Models) => Promi
   }
 }
 
+interface Version extends ListedVersion {
+  /** Its deployment goes on, and nobody has decided. */
+  readonly waiting: boolean;
+}
+
+/** Versions of a model, or of all, newest first. */
+async function versionsOf(
+  database: OpenDatabase,
+  key: { readonly env: string; readonly project: string; readonly model?: string },
+): Promise<Version[]> {
+  const versions = await listVersions(database, key);
+  const offered = new Set((await listOffered(database, key)).map(({ model, version }) => `${model} v${version}`));
+  return versions.map((one) => ({
+    ...one,
+    waiting: offered.has(`${one.model} v${one.version}`) && !one.serving && one.decision === undefined,
+  }));
+}
+
+/** Whoever looks before deciding must see what `approve` would take; else what serves, else the newest. */
+function whatToLookAt(versions: readonly Version[]): Version | undefined {
+  return versions.find(({ waiting }) => waiting) ?? versions.find(({ serving }) => serving) ?? versions[0];
+}
+
+/** The version to decide on when none is named. Throws DEPLOY_VERSION_NEEDED unless exactly one waits. */
+async function onlyWaiting(database: OpenDatabase, key: ModelKey, kind: 'approve' | 'reject'): Promise<Version> {
+  const { model } = key;
+  const versions = await versionsOf(database, key);
+  if (versions.length === 0) throw await unknownModel(database, key);
+  const waiting = versions.filter((one) => one.waiting);
+  const [only] = waiting;
+  if (only !== undefined && waiting.length === 1) return only;
+  const found = waiting.map(({ version }) => `v${version}`).join(', ') || 'none';
+  const example = only?.version ?? '<version>';
+  throw new TerminalError(
+    'DEPLOY_VERSION_NEEDED',
+    `Choosing the version of ${model} to ${kind} failed: ${found} ${waiting.length > 1 ? 'wait' : 'waits'} for approval, expected exactly one.`,
+    {
+      details: { ...key, waiting: waiting.map(({ version }) => version) },
+      next: `Look at one with \`plumbline models show ${model} ${example}\`, then name it: \`plumbline models ${kind} ${model} ${example}\`.`,
+    },
+  );
+}
+
 async function newest(database: OpenDatabase, key: ModelKey): Promise<ListedVersion> {
   const [version] = await listVersions(database, key);
   if (version === undefined) throw await unknownModel(database, key);
@@ -246,8 +296,9 @@ function versionNumber(text: string | undefined): number | undefined {
   );
 }
 
-function stateOf({ serving, decision }: ListedVersion): string {
+function stateOf({ serving, waiting, decision }: Version): string {
   if (serving) return 'serving';
+  if (waiting) return 'waiting for approval';
   if (decision === undefined) return '';
   return decision === 'reject' ? 'rejected' : 'approved';
 }
@@ -260,9 +311,12 @@ function metricsOf({ metrics }: ModelVersion): string {
 
 const cell = (value: number | null | undefined): string => (value == null ? '' : metric(value));
 
-function summary(version: ModelVersion | ListedVersion) {
+function summary(version: ModelVersion | Version) {
   const { model, digest, metrics, runId, createdAt, trainingSet, parameters, bundle } = version;
-  const listed = 'serving' in version ? { serving: version.serving, decision: version.decision ?? null } : {};
+  const listed =
+    'serving' in version
+      ? { serving: version.serving, waiting: version.waiting, decision: version.decision ?? null }
+      : {};
   const { artifact, trainRows, testRows } = trainingSet;
   return {
     model,

@@ -7,6 +7,7 @@ export const deploymentErrorCodes = {
   DEPLOY_ONNX_DOMAIN: 'The ONNX graph uses operators outside of ONNX and ai.onnx.ml.',
   DEPLOY_ONNX_SIGNATURE: 'The inputs or outputs of the ONNX graph are not those of the model’s signature.',
   DEPLOY_MODEL_UNKNOWN: 'No such model, or none of that version, is registered.',
+  DEPLOY_VERSION_NEEDED: 'No version was named to decide on, and not exactly one waits for approval.',
   DEPLOY_NO_ROLLBACK: 'There is no earlier version that served, so there is nothing to go back to.',
   DEPLOY_DIGEST_CHANGED: 'The decision names another content than the registered version has.',
 } as const;

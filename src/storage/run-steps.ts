@@ -140,3 +140,19 @@ export async function listSteps(database: Queryable, runId: string): Promise<Ste
     [runId],
   );
 }
+
+/** Versions whose deployment has begun and not ended: the run that registered them offered them. */
+export async function listOffered(
+  database: Queryable,
+  project: { readonly env: string; readonly project: string },
+): Promise<{ readonly model: string; readonly version: number }[]> {
+  return database.query(
+    `SELECT DISTINCT registered.result->>'model' AS model, (registered.result->>'version')::integer AS version
+     FROM plumbline.run_steps AS deployed
+     JOIN plumbline.run_steps AS registered USING (run_id)
+     JOIN plumbline.runs AS run USING (run_id)
+     WHERE run.env = $1 AND run.project = $2 AND deployed.step = 'deploy' AND deployed.status = 'running'
+       AND registered.step = 'register' AND registered.result IS NOT NULL`,
+    [project.env, project.project],
+  );
+}

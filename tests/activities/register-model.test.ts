@@ -1,9 +1,11 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { DeploymentInput } from '../../src/contracts/deployment.js';
 import type { RegisteredModel } from '../../src/contracts/training.js';
 import { promote } from '../../src/deployment/promote.js';
 import { readVersion } from '../../src/deployment/read-versions.js';
+import { listOffered } from '../../src/storage/run-steps.js';
 import { createWorkbench, type Workbench } from './workbench.js';
 
 const KEY = { env: 'dev', project: 'shop', model: 'shop' };
@@ -48,7 +50,10 @@ SELECT day, units FROM {{ ref('daily') }}
 };
 
 /** One run up to the registered version, as the workflows do it. */
-async function register(runId: string): Promise<RegisteredModel> {
+async function register(
+  runId: string,
+  deploy?: (input: DeploymentInput) => Promise<unknown>,
+): Promise<RegisteredModel> {
   const { run, plan } = await bench.open(runId);
   await bench.elt(run, plan);
   const { sets, trainer } = plan.train!;
@@ -58,6 +63,8 @@ async function register(runId: string): Promise<RegisteredModel> {
   for (const set of sets) models.push(await bench.call('trainModel', { run, set, trainer }));
   const [trained, ...others] = models;
   const registered = await bench.call('registerModel', { run, trained: trained!, others, baselines });
+  const { model, version, digest } = registered;
+  await deploy?.({ run, model, version, digest, approval: 'manual', approvalTimeoutMs: 60_000 });
   await bench.close(run);
   return registered;
 }
@@ -151,5 +158,23 @@ SELECT day, rain FROM {{ ref('daily') }}
     expect(modelCard).toMatch(/^# shop v1\n/);
     expect(modelCard).toMatch(/\nServing gives the trainer's own predictions of 70 held-out rows; .* difference is /);
     expect(assumptions).toEqual([]);
+  });
+});
+
+describe('listOffered', { timeout: 60_000 }, () => {
+  it('names the version of a deployment that goes on after its run, until it ends', async () => {
+    bench = await createWorkbench(FILES);
+    const { database } = bench.test;
+    expect(await listOffered(database, KEY)).toEqual([]);
+    let input: DeploymentInput | undefined;
+    await register('run-1', (deployed) => {
+      input = deployed;
+      return bench.call('beginDeployment', deployed);
+    });
+    expect(await listOffered(database, KEY)).toEqual([{ model: 'shop', version: 1 }]);
+    expect(await listOffered(database, { ...KEY, env: 'prod' })).toEqual([]);
+    const result = { model: 'shop', version: 1, status: 'rejected', reason: 'no' } as const;
+    await bench.call('endDeployment', { run: input!.run, result });
+    expect(await listOffered(database, KEY)).toEqual([]);
   });
 });

@@ -10,6 +10,8 @@ import { promote } from '../../src/deployment/promote.js';
 import { readPointer } from '../../src/deployment/read-versions.js';
 import { registerVersion } from '../../src/deployment/register-version.js';
 import { createServer, type PredictionServer } from '../../src/serving/create-server.js';
+import { beginStep, endStep } from '../../src/storage/run-steps.js';
+import { insertRun } from '../../src/storage/runs.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 import { pino } from 'pino';
@@ -73,6 +75,16 @@ async function plumbline(...words: string[]): Promise<string> {
   }
   return printed;
 }
+/** A run that registered the version, and whose deployment waits. */
+async function offer(runId: string, version: number): Promise<void> {
+  const { database } = test;
+  const run = { run_id: runId, ...key, workflow_id: 'w', stages: [], bundle: 'b', options: {}, retry_of: null };
+  await insertRun(database, { ...run, started_by: 'test' });
+  const attempt = await beginStep(database, runId, 'register', 'training');
+  await endStep(database, runId, 'register', attempt, { status: 'succeeded', result: { model: key.model, version } });
+  await beginStep(database, runId, 'deploy', 'deployment');
+}
+
 const json = async (...words: string[]) => JSON.parse(await plumbline(...words, '--json')) as unknown;
 
 describe('plumbline models', () => {
@@ -95,16 +107,51 @@ describe('plumbline models', () => {
     expect(await plumbline('models', 'compare', 'demand')).toMatch(/^ +v1 +v2\nrmse +94.6 +93.6\n/);
   });
 
-  it('keeps a decision when Temporal is not reachable, and says so', async () => {
+  it('decides on nothing without a number unless exactly one version waits', async () => {
+    await expect(plumbline('models', 'approve', 'demand')).rejects.toMatchObject({
+      code: 'DEPLOY_VERSION_NEEDED',
+      message: 'Choosing the version of demand to approve failed: none waits for approval, expected exactly one.',
+    });
+    await registerVersion({
+      database: test.database,
+      version: newVersion({ ...key, file: 'demand-v2.onnx', seed: 8, runId: 'run-3' }),
+    });
+    await offer('run-2', 2);
+    await offer('run-3', 3);
+    await expect(plumbline('models', 'reject', 'demand')).rejects.toMatchObject({
+      code: 'DEPLOY_VERSION_NEEDED',
+      message: 'Choosing the version of demand to reject failed: v3, v2 wait for approval, expected exactly one.',
+    });
+    expect(await plumbline('models', 'show', 'demand')).toMatch(/^demand v3 +waiting for approval\n/);
+    await expect(plumbline('models', 'approve', 'nobody')).rejects.toMatchObject({ code: 'DEPLOY_MODEL_UNKNOWN' });
+    expect(await json('models', 'history', 'demand')).toMatchObject({ decisions: [{ kind: 'promote' }] });
+    await plumbline('models', 'reject', 'demand', '3');
+  });
+
+  it('shows the version that waits, which is the one that approve without a number decides on', async () => {
+    expect(await plumbline('models', 'list')).toMatch(
+      /demand +v3 +rejected .*\ndemand +v2 +waiting for approval .*\ndemand +v1 +serving /,
+    );
+    const { digest } = (await json('models', 'show', 'demand')) as { digest: string };
+    expect(await plumbline('models', 'show', 'demand')).toMatch(/^demand v2 +waiting for approval\n/);
     const printed = await plumbline('models', 'approve', 'demand', '--reason', 'better by one');
-    expect(printed).toMatch(/^approved demand v2 \([0-9a-f]{12}\) as .+: better by one\n/);
+    expect(printed).toMatch(new RegExp(`^approved demand v2 \\(${digest.slice(0, 12)}\\) as .+: better by one\n`));
     expect(printed).toContain('Temporal is not reachable: the decision is kept');
+    expect(printed).toContain('`plumbline models approve demand 2`');
+    await expect(plumbline('models', 'approve', 'demand')).rejects.toMatchObject({ code: 'DEPLOY_VERSION_NEEDED' });
+  });
+
+  it('keeps a decision when Temporal is not reachable, and says so', async () => {
     expect(await json('models', 'reject', 'demand', '2')).toMatchObject({
       kind: 'reject',
       version: 2,
       notified: 'temporal_unreachable',
     });
-    expect(await json('models', 'list', 'demand')).toMatchObject([{ version: 2, decision: 'reject' }, {}]);
+    expect(await json('models', 'list', 'demand')).toMatchObject([
+      { version: 3 },
+      { version: 2, decision: 'reject', waiting: false },
+      { version: 1, serving: true },
+    ]);
   });
 
   it('promotes and rolls back without Temporal, and tells the history', async () => {

@@ -14,7 +14,7 @@ export function register(program: Command): void {
   );
   shared(
     'show <model> [version]',
-    'a version with its evidence; without a number the serving one, else the newest',
+    'a version with its evidence; without a number the one that waits for approval, else the serving one, else the newest',
   ).action(async (model: string, version: string | undefined, options: ModelOptions) =>
     (await import('../models-command.js')).showCommand(model, version, options),
   );
@@ -31,7 +31,7 @@ export function register(program: Command): void {
   for (const kind of ['approve', 'reject'] as const) {
     const description =
       kind === 'approve' ? 'let a waiting deployment go live' : 'end a waiting deployment; what serves stays';
-    shared(`${kind} <model> [version]`, `${description}; without a number the newest version`)
+    shared(`${kind} <model> [version]`, `${description}; without a number the one that waits`)
       .option('--reason <text>', 'why; kept with the decision')
       .action(async (model: string, version: string | undefined, options: DecideOptions) =>
         (await import('../models-command.js')).decideCommand(kind, model, version, options),
