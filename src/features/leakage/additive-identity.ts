@@ -109,8 +109,10 @@ class ValueIndex {
     if (Number.isNaN(value)) return [];
     const cell = Math.round(value / this.tolerance);
     const terms: Term[] = [];
-    for (let near = cell - 1; near <= cell + 1; near++)
-      for (const term of this.cells.get(near) ?? [])
+    // Beyond 2^53 cells are numbered with gaps, and equal values share theirs.
+    const around = Number.isSafeInteger(cell) ? 1 : 0;
+    for (let step = -around; step <= around; step++)
+      for (const term of this.cells.get(cell + step) ?? [])
         if (term.column > after && Math.abs(valueOf(this.features, term, this.row) - value) <= this.tolerance)
           terms.push(term);
     return terms;

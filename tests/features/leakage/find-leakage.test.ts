@@ -137,6 +137,17 @@ describe('findAdditiveIdentities', () => {
     expect(await findAdditiveIdentities('y', target, [flag, other])).toEqual([]);
   });
 
+  it('ends when a column is many orders of magnitude larger than the target', async () => {
+    const target = column(400, (row) => row % 2);
+    const epoch = { name: 'epoch', values: column(400, (row) => 1.7e9 + row * 3600) };
+    const start = { name: 'start', values: column(400, (row) => 1.7e9 + row * 3600 - target[row]!) };
+    const other = { name: 'other', values: column(400, (row) => row % 7) };
+    expect(await findAdditiveIdentities('y', target, [epoch, other])).toEqual([]);
+    expect((await findAdditiveIdentities('y', target, [epoch, other, start])).map((one) => one.columns)).toEqual([
+      ['epoch', 'start'],
+    ]);
+  });
+
   it('finds the one sum of three among 300 columns of small whole numbers', async () => {
     const draw = randomOf(11);
     const many = Array.from({ length: 300 }, (_v, index) => ({
