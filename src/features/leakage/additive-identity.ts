@@ -12,6 +12,8 @@ const MIN_PRESENT_SHARE = 0.1;
 /** Beyond this many columns, subsets of three take longer than a few seconds. */
 export const MAX_COLUMNS_FOR_TRIPLES = 400;
 const MAX_FINDINGS = 20;
+/** Part of a row's target by which a sum may miss it: decimals lose less than that when they become doubles. */
+const TOLERANCE = 1e-9;
 const PROBES = 8;
 /** Rows compared before the event loop may get a turn. */
 const BLOCK = 16_384;
@@ -42,13 +44,13 @@ export async function findAdditiveIdentities(
     if (!isConstant(feature.values)) usable.push(feature);
     await pace.after(target.length);
   }
-  const tolerance = 1e-9 * Math.max(largest(target), Number.MIN_VALUE);
+  const scale = await typicalScale(target, pace);
   const unusual = await isUnusual(target, pace);
   const found: Term[][] = [];
   const findings: LeakFinding[] = [];
   const consider = async (terms: Term[]): Promise<void> => {
     if (findings.length >= MAX_FINDINGS || found.some((known) => known.every((term) => has(terms, term)))) return;
-    const agreed = await share(target, usable, terms, tolerance, unusual, pace);
+    const agreed = await share(target, usable, terms, scale, unusual, pace);
     if (agreed === undefined) return;
     found.push(terms);
     findings.push({
@@ -60,7 +62,7 @@ export async function findAdditiveIdentities(
 
   for (const term of termsAfter(-1, usable.length)) await consider([term]);
   const probes = await probeRows(target, unusual, pace);
-  const index = probes.map((row) => new ValueIndex(usable, row, tolerance));
+  const index = probes.map((row) => new ValueIndex(usable, row, toleranceOf(target[row]!, scale)));
   /** Tries the terms with each that holds, in a probe row, what they leave of the target. */
   const complete = async (terms: readonly Term[]): Promise<void> => {
     const last = terms[terms.length - 1]!.column;
@@ -138,7 +140,7 @@ async function share(
   target: Float64Array,
   features: readonly NumberFeature[],
   terms: readonly Term[],
-  tolerance: number,
+  scale: number,
   unusual: Uint8Array,
   pace: Pace,
 ): Promise<{ equal: number; rows: number } | undefined> {
@@ -157,7 +159,7 @@ async function share(
       if (Number.isNaN(rest)) continue;
       rows++;
       unusualRows += unusual[row]!;
-      if (Math.abs(rest) <= tolerance) continue;
+      if (Math.abs(rest) <= toleranceOf(target[row]!, scale)) continue;
       unequal++;
       unusualUnequal += unusual[row]!;
     }
@@ -220,10 +222,17 @@ function isConstant(values: Float64Array): boolean {
   return true;
 }
 
-function largest(values: Float64Array): number {
-  let result = 0;
-  for (const value of values) if (Math.abs(value) > result) result = Math.abs(value);
-  return result;
+/** A share of the row's own target, so that one huge value widens no other row; targets below `scale` count as that. */
+function toleranceOf(target: number, scale: number): number {
+  return TOLERANCE * Math.max(Math.abs(target), scale);
+}
+
+/** The upper median of the absolute values, zeros left out: no few values move it. 0 when there are none. */
+async function typicalScale(values: Float64Array, pace: Pace): Promise<number> {
+  const sizes = values.map(Math.abs).filter((size) => size > 0);
+  await pace.after(2 * values.length);
+  const sorted = await sortNumbers(sizes, pace);
+  return sorted[sorted.length >> 1] ?? 0;
 }
 
 function formula(terms: readonly Term[], features: readonly NumberFeature[]): string {

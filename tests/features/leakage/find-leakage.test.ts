@@ -148,6 +148,32 @@ describe('findAdditiveIdentities', () => {
     ]);
   });
 
+  it('is not taken in by small columns when one target is huge, and still finds the sum', async () => {
+    const target = sum([
+      [1, a!],
+      [1, b!],
+    ]);
+    target[500] = 1e12;
+    expect((await findAdditiveIdentities('y', target, [a!, b!, c!, d!])).map((one) => one.evidence)).toEqual([
+      'y = a + b in 999 of 1000 rows',
+    ]);
+    const small = { name: 'small', values: d!.values.map((value) => value / 1000) };
+    expect(await findAdditiveIdentities('y', target, [small, c!])).toEqual([]);
+  });
+
+  it('finds a sum over many orders of magnitude, zeros and the rounding of decimals included', async () => {
+    const parts = [3, 4].map((seed): NumberFeature => {
+      const draw = randomOf(seed);
+      const signed = (): number => (draw() < 0.5 ? -1 : 1) * Number((10 ** (draw() * 9)).toFixed(2));
+      return { name: `part${seed}`, values: column(1000, (row) => (row % 10 === 0 ? 0.1 * seed : signed())) };
+    });
+    // As decimals: 0.3 + 0.4 = 0.7, and not what doubles give.
+    const target = column(1000, (row) => Number((parts[0]!.values[row]! + parts[1]!.values[row]!).toFixed(2)));
+    expect((await findAdditiveIdentities('y', target, [...parts, c!])).map((one) => one.columns)).toEqual([
+      ['part3', 'part4'],
+    ]);
+  });
+
   it('finds the one sum of three among 300 columns of small whole numbers', async () => {
     const draw = randomOf(11);
     const many = Array.from({ length: 300 }, (_v, index) => ({
