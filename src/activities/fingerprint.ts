@@ -10,7 +10,7 @@ export type StepInputs = Readonly<Record<string, string>>;
 
 // Raised when the way a step computes changes, so that old outcomes are not taken for new ones.
 const LOADER = '1';
-const JOINER = '1';
+const JOINER = '2';
 const TRAINER = '2';
 
 /** SHA-256 over the inputs in the order of their names. */

@@ -27,6 +27,14 @@ export async function heldOutScore(
     : areaUnderCurve(target, predictions, present, pace);
 }
 
+/** Whether rows are enough for a score: 20, and five of each class, or two different targets. */
+export function canScore(task: Task, target: Float64Array, rows: Int32Array): boolean {
+  if (rows.length < MIN_ROWS) return false;
+  if (task === 'regression') return rows.some((row) => target[row] !== target[rows[0]!]);
+  const positives = rows.reduce((sum, row) => sum + target[row]!, 0);
+  return Math.min(positives, rows.length - positives) >= MIN_CLASS_ROWS;
+}
+
 async function rSquared(
   target: Float64Array,
   predictions: Float64Array,

@@ -8,8 +8,10 @@ export interface LeakFinding {
 export interface LeakReport {
   readonly passed: boolean;
   readonly findings: readonly LeakFinding[];
-  /** What was looked at and what could not be, one line each. */
+  /** What was looked at, one line each. */
   readonly checks: readonly string[];
+  /** Rules that could not be computed and so found nothing, one line each with the reason. */
+  readonly notChecked: readonly string[];
 }
 
 export interface NumberFeature {

@@ -3,6 +3,8 @@ import type { NumberFeature } from './leak-report.js';
 
 /** Work of the normal equations, rows × columns², above which rows are sampled. About half a second. */
 const MAX_WORK = 5e8;
+/** Fewer rows for each column fit anything. */
+const MIN_ROWS_A_COLUMN = 5;
 
 export interface LinearFit {
   /** With the columns below; length n. */
@@ -12,8 +14,8 @@ export interface LinearFit {
 
 /**
  * Least squares of the target on the features, fitted on `fitRows`; then refitted on the fewest of the features with
- * the largest standardized coefficients that still satisfy `isEnough`. undefined when even all of them are not, or when the
- * rows are fewer than five times the columns. Missing values count as the column's mean.
+ * the largest standardized coefficients that still satisfy `isEnough`. undefined when even all of them are not; 'too few rows'
+ * when they are fewer than five times the columns. Missing values count as the column's mean.
  */
 export async function fitLinearIdentity(
   target: Float64Array,
@@ -21,13 +23,14 @@ export async function fitLinearIdentity(
   fitRows: Int32Array,
   isEnough: (predictions: Float64Array) => Promise<boolean>,
   pace = new Pace(),
-): Promise<LinearFit | undefined> {
+): Promise<LinearFit | 'too few rows' | undefined> {
   const columns: StandardColumn[] = [];
   for (const { name, values } of features) {
     const column = await standardize(name, values, fitRows, pace);
     if (column.scale > 0) columns.push(column);
   }
-  if (columns.length === 0 || fitRows.length < 5 * columns.length) return undefined;
+  if (columns.length === 0) return undefined;
+  if (fitRows.length < MIN_ROWS_A_COLUMN * columns.length) return 'too few rows';
   const stride = Math.max(1, Math.floor((fitRows.length * columns.length ** 2) / MAX_WORK));
   const rows = fitRows.filter((_row, index) => index % stride === 0);
   const all = await solve(target, columns, rows, pace);

@@ -14,8 +14,13 @@ function randomOf(seed: number): () => number {
   return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647;
 }
 
-/** `rows` days of one entity, the last fifth held out. */
-function setOf(target: Float64Array, features: Record<string, Float64Array | string[]>, task: Task = 'regression') {
+/** `rows` days of one entity, the last fifth held out unless said otherwise. */
+function setOf(
+  target: Float64Array,
+  features: Record<string, Float64Array | string[]>,
+  task: Task = 'regression',
+  testShare = 0.2,
+) {
   const rows = target.length;
   const columns = new Map<string, Column>([
     ['entity', { kind: 'text', values: new Array<string>(rows).fill('a') }],
@@ -26,13 +31,13 @@ function setOf(target: Float64Array, features: Record<string, Float64Array | str
   columns.set('y', { kind: 'number', values: target });
   columns.set('_split', {
     kind: 'text',
-    values: Array.from({ length: rows }, (_v, row) => (row < rows * 0.8 ? 'train' : 'test')),
+    values: Array.from({ length: rows }, (_v, row) => (row < rows * (1 - testShare) ? 'train' : 'test')),
   });
   const trainingSet: TrainingSet = {
     artifact: { sha256: '0'.repeat(64), bytes: 0 },
     rows,
-    trainRows: Math.ceil(rows * 0.8),
-    testRows: Math.floor(rows * 0.2),
+    trainRows: Math.ceil(rows * (1 - testShare)),
+    testRows: Math.floor(rows * testShare),
     task,
     entity: ['entity'],
     labelTime: 'day',
@@ -229,6 +234,79 @@ describe('findLeakage', () => {
       'near-perfect predictor: status',
       'near-perfect predictor: flag',
     ]);
+  });
+
+  describe('with too few test rows of one class', () => {
+    /** Days of which 30 % are held out; `every`: the distance of the rows with target 1. */
+    const rare = (rows: number, every: number) => {
+      const random = randomOf(5);
+      const target = column(rows, (row) => (row % every === 7 ? 1 : 0));
+      return setOf(
+        target,
+        {
+          amount: column(rows, (row) => 10 * target[row]! + 5 * random()),
+          closed: column(rows, (row) => (target[row] === 1 ? row : NaN)),
+          status: Array.from(target, (value) => (value === 1 ? 'lost' : 'open')),
+          day: column(rows, (row) => row),
+          noise: column(rows, () => random()),
+        },
+        'binary',
+        0.3,
+      );
+    };
+
+    it.each([
+      [400, 30, 4, 140],
+      // Bins of 20 rows would hold most of a class of six.
+      [200, 18, 3, 100],
+    ])('scores on the latest of %i rows, and finds what tells the class', async (rows, every, positives, scored) => {
+      const set = rare(rows, every);
+      const target = set.table.columns.get('y')!.values as Float64Array;
+      expect(target.slice(rows * 0.7).reduce((sum, value) => sum + value)).toBe(positives);
+      const report = await findLeakage(set);
+      expect(named(report)).toEqual([
+        'near-perfect predictor: amount',
+        'near-perfect predictor: closed',
+        'near-perfect predictor: status',
+      ]);
+      expect(report).toMatchObject({ passed: false, notChecked: [] });
+      expect(report.checks).toContain(`scored on the latest ${scored} rows`);
+    });
+
+    it('says what was not checked where no cut leaves five of each class on both sides', async () => {
+      expect(await findLeakage(rare(400, 60))).toMatchObject({
+        passed: true,
+        notChecked: ['single columns: too few rows of one class to learn from earlier and score later ones'],
+      });
+    });
+  });
+
+  it.each([
+    ['are fewer than 20', 0.05, 200],
+    ['all have one target', 0.2, 160],
+  ])('scores on the latest rows of all where the test rows %s', async (_case, testShare, ended) => {
+    const random = randomOf(4);
+    const [a, b] = [3, 3].map((most) => column(200, (row) => (row < ended ? Math.floor(random() * most) : 0)));
+    const target = column(200, (row) => 2 * a![row]! + 3 * b![row]!);
+    const label = Array.from(target, (value) => `v${value}`);
+    expect(named(await findLeakage(setOf(target, { a: a!, b: b!, label }, 'regression', testShare)))).toEqual([
+      'near-perfect predictor: label',
+      'linear identity: b, a',
+    ]);
+  });
+
+  it('says that linear combinations of more columns than the rows allow were not checked', async () => {
+    const random = randomOf(6);
+    const noise = Object.fromEntries(
+      Array.from({ length: 30 }, (_v, index) => [`x${index}`, column(150, () => random())]),
+    );
+    const report = await findLeakage(
+      setOf(
+        column(150, () => random()),
+        noise,
+      ),
+    );
+    expect(report.notChecked).toEqual(['linear combinations: 120 rows for 30 numeric columns']);
   });
 
   it('passes noise, constants, all-missing columns and names like __proto__', async () => {
