@@ -37,11 +37,16 @@ function renderStep(step: StepRow): string {
   return [line, ...notes.map((text) => `  ${pc.yellow('!')} ${text}`)].join('\n');
 }
 
-/** What a load did that its line does not tell. */
-function notesOf(kind: string, { result }: StepRow): string[] {
-  if (kind !== 'load') return [];
-  const { resource, rowsRejected, objects, notices = [] } = result as unknown as LoadSummary;
-  if (rowsRejected === 0) return [...notices];
+/** What a step did that its line does not tell. */
+function notesOf(kind: string, { result }: StepRow): readonly string[] {
+  if (kind === 'load') return notesOfLoad(result as unknown as LoadSummary);
+  if (kind !== 'features') return [];
+  const { set, notChecked = [] } = result as unknown as TrainingSetSummary;
+  return notChecked.map((line) => `${set}: not checked for leaks: ${line}`);
+}
+
+function notesOfLoad({ resource, rowsRejected, objects, notices = [] }: LoadSummary): readonly string[] {
+  if (rowsRejected === 0) return notices;
   const ids = objects.map(({ loadId }) => `'${loadId}'`);
   const loads =
     ids.length === 1

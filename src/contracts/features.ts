@@ -9,7 +9,10 @@ export type TrainingSetInput = z.infer<typeof trainingSetInput>;
 export interface TrainingSetSummary {
   readonly set: string;
   readonly trainingSet: TrainingSet;
+  /** What the run's line says of it. */
   readonly leakCheck: string;
+  /** Rules of the leak check that could not be computed, with the reason; outcomes of older versions have none. */
+  readonly notChecked?: readonly string[];
 }
 
 export interface FeaturesResult {

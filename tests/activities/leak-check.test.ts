@@ -1,0 +1,45 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createWorkbench, type Workbench } from './workbench.js';
+
+let bench: Workbench;
+afterEach(() => bench.destroy());
+
+/** `rows` days; `failed` is 1 on every `every`th. */
+function days(rows: number, every: number): string {
+  const lines = Array.from({ length: rows }, (_line, day) => {
+    const date = new Date(Date.UTC(2025, 0, 1 + day)).toISOString().slice(0, 10);
+    return `${date},${day % every === 7 ? 1 : 0},${(day * 37) % 11}`;
+  });
+  return `day,failed,load\n${lines.join('\n')}\n`;
+}
+
+const FILES = {
+  'plumbline.yaml':
+    "name: shop\nsources: { days: { path: 'days.csv' } }\ntrain: { labels: labels.sql, features: [machine], test_from: 2025-05-01 }\n",
+  'labels.sql':
+    "-- entity: day\n-- label_time: day\n-- target: failed\n-- horizon: 0d\nSELECT day, failed FROM {{ source('days') }}\n",
+  'features/machine.sql':
+    "-- entity: day\n-- event_time: day\n-- known_at_assumed: written down at once\nSELECT day, load FROM {{ source('days') }}\n",
+};
+
+async function features(files: Readonly<Record<string, string>>) {
+  bench = await createWorkbench({ ...FILES, ...files });
+  const { run, plan } = await bench.open('run-1');
+  await bench.elt(run, plan);
+  return bench.features(run);
+}
+
+describe('the leak check of a run', () => {
+  it('says in its outcome and among the assumptions what it could not compute', async () => {
+    const line = 'single columns: too few rows of one class to learn from earlier and score later ones';
+    const summary = await features({ 'days.csv': days(160, 40) });
+    expect(summary).toMatchObject({ leakCheck: 'leak check passed in part', notChecked: [line] });
+    expect(summary.trainingSet.assumptions).toContain(`not checked for leaks: ${line}`);
+  });
+
+  it('says that it passed when all was computed', async () => {
+    const summary = await features({ 'days.csv': days(160, 12) });
+    expect(summary).toMatchObject({ leakCheck: 'leak check passed', notChecked: [] });
+    expect(summary.trainingSet.assumptions).toHaveLength(1);
+  });
+});
