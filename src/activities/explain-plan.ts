@@ -11,6 +11,7 @@ import { knownAtAssumptions } from '../features/known-at.js';
 import type { Queryable } from '../model/database.js';
 import type { FeatureViewFile, Project, ResourceConfig, TrainConfig } from '../model/project.js';
 import type { TrainingSet } from '../model/training-set.js';
+import { acceptedColumns } from '../features/leakage/accepted-columns.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { explainDeployment } from './explain-deployment.js';
 import { readsOf, rewrittenTables } from './features.js';
@@ -121,7 +122,7 @@ async function explainFeatures(
     const views = viewsOf(project, set);
     const reads = readsOf(project, [train.labels, ...views]);
     const known = assumptionsOf(project, views);
-    for (const assumption of known.assumptions) assumptions.add(assumption);
+    for (const assumption of [...known.assumptions, ...acceptedColumns(views)]) assumptions.add(assumption);
     const inputs = async (): Promise<StepInputs> =>
       featuresInputs(train, views, await inputVersions(database, project, reads));
     const reused = await decide(

@@ -52,7 +52,8 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
         progress({ step: 'leak check' });
         const table = await readParquet(await dependencies.store.localPath(built.artifact.sha256), { signal });
         const files = new Map(views.map(({ name, file }) => [name, file]));
-        const { notChecked } = await checkLeakage({ table, trainingSet: built, files, signal });
+        const accepted = new Set(views.flatMap(({ leakAccepted = {} }) => Object.keys(leakAccepted)));
+        const { notChecked } = await checkLeakage({ table, trainingSet: built, accepted, files, signal });
         const result: TrainingSetSummary = {
           set,
           // On the model card, what was not checked is something taken for granted.

@@ -10,6 +10,7 @@ import { refuseDuplicateColumns } from './column-names.js';
 import { describeFeatures } from './feature-stats.js';
 import { knownAtAssumptions } from './known-at.js';
 import { refuseUnknownViews } from './known-at-leak.js';
+import { acceptedColumns } from './leakage/accepted-columns.js';
 import { joinPointInTime } from './point-in-time-join.js';
 import { stageLabels } from './stage-labels.js';
 import { describeView, stageView } from './stage-view.js';
@@ -67,7 +68,7 @@ export async function buildTrainingSet(options: TrainingSetOptions): Promise<Tra
     target: labels.target,
     horizonMs: labels.horizonMs,
     testFrom: options.testFrom,
-    assumptions: [...assumptions, ...built.assumptions],
+    assumptions: [...assumptions, ...acceptedColumns(files), ...built.assumptions],
     inputs: inputVersions([labelQuery, ...views.map(({ query }) => query)], options.versions),
   };
 }

@@ -3,7 +3,7 @@ export const featuresErrorCodes = {
     '`train.features` names a feature view that has no file in features/. Correct the name or add the file.',
   FEATURES_SQL: 'PostgreSQL refused the SELECT of a feature view or of the labels. Correct the file and line named.',
   FEATURES_COLUMN_MISSING:
-    'A column named in the header (entity, event_time, known_at, label_time, target) is not in the SELECT.',
+    'A column named in the header (entity, event_time, known_at, leak_accepted, label_time, target) is not in the SELECT.',
   FEATURES_COLUMN_TYPE:
     'A column has a type that cannot be used as what it is: features and target are numbers, booleans or texts, times are dates or timestamps.',
   FEATURES_ENTITY_MISMATCH:
@@ -25,5 +25,5 @@ export const featuresErrorCodes = {
   FEATURES_TOO_FEW_ROWS: 'Too few label rows before or after `test_from`. Move `test_from` or add labels.',
   FEATURES_TEST_FROM: '`test_from` is not a date or timestamp that PostgreSQL can read.',
   FEATURES_LEAK:
-    'Feature columns are not known when the prediction is made, or are the target in disguise. Remove or lag the columns named.',
+    'Feature columns are not known when the prediction is made, or are the target in disguise. Remove or lag the columns named; accept a column that only looks like the target with `leak_accepted`.',
 } as const;

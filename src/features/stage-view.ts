@@ -47,6 +47,7 @@ export async function describeView(
   const shape = await describeQuery(session, query);
   timeColumn(shape, 'event_time', file.eventTime);
   if (file.knownAt !== undefined) timeColumn(shape, 'known_at', file.knownAt);
+  for (const name of Object.keys(file.leakAccepted ?? {})) headerColumn(shape, 'leak_accepted', name);
   const entity = file.entity.map((name) => matchEntity(query, headerColumn(shape, 'entity', name), labels));
   const taken = new Set([...file.entity, file.eventTime, file.knownAt]);
   const rest = [...shape.columns.values()].filter((column) => !taken.has(column.name));

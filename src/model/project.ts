@@ -93,6 +93,8 @@ export interface FeatureViewFile extends SqlFile {
   readonly knownAtAssumed?: string;
   /** Something taken for granted about the view, printed on `plan` and on the model card. */
   readonly assumption?: string;
+  /** Column → why it is no leak, whatever the leak check would find. */
+  readonly leakAccepted?: Readonly<Record<string, string>>;
   readonly ttlMs?: number;
 }
 

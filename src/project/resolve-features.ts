@@ -18,7 +18,7 @@ export async function resolveFeatureViews({ root, report }: Options): Promise<Fe
     const needs = ['entity', 'event_time'];
     const read = await readSqlFile({ root, file, name, schema: featureHeader, needs, report });
     if (read === undefined) continue;
-    const { entity, event_time, known_at, known_at_assumed, assumption, ttl } = read.header;
+    const { entity, event_time, known_at, known_at_assumed, assumption, leak_accepted, ttl } = read.header;
     views.push({
       name,
       file,
@@ -28,6 +28,7 @@ export async function resolveFeatureViews({ root, report }: Options): Promise<Fe
       ...(known_at === undefined ? {} : { knownAt: known_at }),
       ...(known_at_assumed === undefined ? {} : { knownAtAssumed: known_at_assumed }),
       ...(assumption === undefined ? {} : { assumption }),
+      ...(leak_accepted === undefined ? {} : { leakAccepted: leak_accepted }),
       ...(ttl === undefined ? {} : { ttlMs: parseDuration(ttl) }),
     });
   }

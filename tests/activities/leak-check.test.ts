@@ -42,4 +42,25 @@ describe('the leak check of a run', () => {
     expect(summary).toMatchObject({ leakCheck: 'leak check passed', notChecked: [] });
     expect(summary.trainingSet.assumptions).toHaveLength(1);
   });
+
+  it('leaves out a column that its view accepts, and says so in plan and among the assumptions', async () => {
+    const view = (header = '') =>
+      `-- entity: day\n-- event_time: day\n-- known_at: known_at\n${header}` +
+      "SELECT day, day - 1 AS known_at, load, failed AS alarm FROM {{ source('days') }}\n";
+    const data = { 'days.csv': days(160, 12) };
+    await expect(features({ ...data, 'features/machine.sql': view() })).rejects.toMatchObject({
+      message: expect.stringContaining('Feature column alarm would leak the target') as string,
+      details: [{ next: expect.stringContaining('`-- leak_accepted: { alarm: the reason }`') as string }],
+    });
+
+    await bench.close((await bench.open('run-1')).run, 'failed');
+    const header = '-- leak_accepted: { alarm: "raised the day before, by hand" }\n';
+    await bench.write({ 'features/machine.sql': view(header) });
+    const { run, plan } = await bench.open('run-2');
+    await bench.elt(run, plan);
+    const summary = await bench.features(run);
+    const line = 'machine: alarm not checked for leaks (accepted: raised the day before, by hand)';
+    expect(summary).toMatchObject({ leakCheck: 'leak check passed', trainingSet: { assumptions: [line] } });
+    expect((await bench.call('explainPlan', { run })).assumptions).toEqual([line]);
+  });
 });

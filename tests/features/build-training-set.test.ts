@@ -348,6 +348,12 @@ describe('buildTrainingSet refuses', () => {
       /`entity: customer`/,
     ],
     [
+      'an accepted column that is not selected',
+      'FEATURES_COLUMN_MISSING',
+      { views: [viewOf('weather', daily('1 AS x'), { leakAccepted: { rain: 'measured before' } })] },
+      /the header says `leak_accepted: rain`, but the SELECT gives .*x/,
+    ],
+    [
       'a missing target',
       'FEATURES_COLUMN_MISSING',
       { labels: labelsOf(FORTY_DAYS, { target: 'rides' }) },

@@ -222,6 +222,22 @@ SELECT 1
     expect(features[0]).toMatchObject({ entity: ['day', 'shop'], ttlMs: 7_776_000_000 });
   });
 
+  it('reads the columns that a view vouches for, each with its reason', async () => {
+    const { features } = await load('name: shop\n', {
+      'features/calendar.sql': `-- entity: day
+-- event_time: day
+-- leak_accepted:
+--   amount: fixed when the order comes in
+--   "Net Amount": as amount
+SELECT 1
+`,
+    });
+    expect(features[0]?.leakAccepted).toEqual({
+      amount: 'fixed when the order comes in',
+      'Net Amount': 'as amount',
+    });
+  });
+
   it('reads Windows line ends and a byte order mark', async () => {
     const root = await writeProject(
       Object.fromEntries(Object.entries(small).map(([path, text]) => [path, `\uFEFF${text.replaceAll('\n', '\r\n')}`])),

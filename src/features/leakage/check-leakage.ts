@@ -44,7 +44,9 @@ export async function checkLeakage(options: LeakCheckOptions): Promise<LeakRepor
     {
       details: { columns, views, findings: report.findings },
       ...(file === undefined ? {} : { at: { file } }),
-      next: `Remove ${columns.length === 1 ? 'it' : 'them'} from ${views.map((view) => `feature view ${view}`).join(' and ')}, or use earlier values.`,
+      next:
+        `Remove ${columns.length === 1 ? 'it' : 'them'} from ${views.map((view) => `feature view ${view}`).join(' and ')}, or use earlier values; ` +
+        `accept what is known in time with \`-- leak_accepted: { ${columns[0]}: the reason }\`.`,
     },
   );
 }

@@ -23,6 +23,10 @@ export const featureHeader = z
     known_at: columnName.optional().describe('Column that says when the row became known.'),
     known_at_assumed: sentence('the reason').optional().describe('Why known = event time is right over a table that is rewritten.'),
     assumption: sentence('what is taken for granted').optional().describe('A sentence for plan and the model card.'),
+    leak_accepted: z
+      .record(columnName, sentence('the reason'), { error: 'expected { column: reason }' })
+      .optional()
+      .describe('Columns that the leak check leaves out, each with the reason why it is none: { column: reason }.'),
     ttl: duration.optional().describe('Rows older than this count as missing.'),
   })
   .refine((header) => header.known_at === undefined || header.known_at_assumed === undefined, {
