@@ -11,7 +11,7 @@ export type StepInputs = Readonly<Record<string, string>>;
 // Raised when the way a step computes changes, so that old outcomes are not taken for new ones.
 const LOADER = '1';
 const JOINER = '2';
-const TRAINER = '2';
+const TRAINER = '3';
 
 /** SHA-256 over the inputs in the order of their names. */
 export function fingerprint(inputs: StepInputs): string {

@@ -27,7 +27,7 @@ const BATCH = 1_024;
  *
  * @param table the held-out rows, as the trainer read them
  * @param predictions the trainer's own predictions of these rows, in their order
- * @throws TerminalError `DEPLOY_PARITY` naming the worst row; `DEPLOY_ONNX_*` when the graph cannot be loaded
+ * @throws TerminalError `DEPLOY_PARITY` naming the worst row, or one that serving would refuse; `DEPLOY_ONNX_*` when the graph cannot be loaded
  */
 export async function checkParity(options: {
   readonly onnx: Uint8Array;
@@ -46,6 +46,7 @@ export async function checkParity(options: {
       { details: { rows, predictions: predictions.length } },
     );
   }
+  refuseUnserved(signature, table);
   const scale = standardDeviation(predictions);
   const worst: Worst = { relative: -1, delta: 0, row: 0, served: NaN, batch: 1 };
   const model = await openOnnxModel(options);
@@ -75,6 +76,22 @@ export async function checkParity(options: {
     batchSizes: [1, BATCH],
     runtime: 'onnxruntime-node, CPU, 1 thread',
   };
+}
+
+/** The graph computes something for a missing value anywhere; serving takes it only where the signature says so. */
+function refuseUnserved(signature: ModelSignature, table: ColumnTable): void {
+  for (const { name, nullable } of signature.inputs) {
+    const column = table.columns.get(name);
+    if (nullable || column === undefined) continue;
+    const row = column.kind === 'text' ? column.values.indexOf(null) : column.values.findIndex(Number.isNaN);
+    if (row === -1) continue;
+    throw new TerminalError(
+      'DEPLOY_PARITY',
+      `Comparing serving with the trainer on ${table.rowCount} held-out rows failed: row ${row} (counted from 0) has no ${name}, ` +
+        'which serving would refuse; expected an input that may be missing.',
+      { details: { row, input: name }, next: 'Report the training set: the signature does not fit the rows.' },
+    );
+  }
 }
 
 interface Worst {

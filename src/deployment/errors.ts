@@ -1,6 +1,6 @@
 export const deploymentErrorCodes = {
   DEPLOY_PARITY:
-    'onnxruntime-node does not reproduce the trainer’s own predictions on the held-out rows; the version is not registered.',
+    'onnxruntime-node does not reproduce the trainer’s own predictions on the held-out rows, or serving would refuse one of them; the version is not registered.',
   DEPLOY_ONNX_INVALID: 'The model file is not a complete ONNX graph that onnxruntime can load.',
   DEPLOY_ONNX_TOO_LARGE: 'The model file is larger than the bound.',
   DEPLOY_ONNX_EXTERNAL_DATA: 'The ONNX graph keeps tensors in other files; every weight must be inside the graph.',

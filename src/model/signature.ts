@@ -6,7 +6,7 @@ export type Datatype = 'FP32' | 'BYTES' | 'INT64';
 export interface ModelInput {
   readonly name: string;
   readonly datatype: 'FP32' | 'BYTES';
-  /** Whether the column had missing values in training, so that null is a value it knows. */
+  /** Whether the column had missing values in the training or held-out rows, so that null is a value it knows. */
   readonly nullable: boolean;
   /** Categories seen in training; others follow the model's stated policy (treated as missing). */
   readonly categories?: readonly string[];

@@ -3,21 +3,34 @@ import type { Task } from '../model/training-set.js';
 import type { Feature } from './features.js';
 import type { Preprocessing } from './preprocessing/preprocessing.js';
 
-/** What the model takes and gives; `features` are the training rows, which say where missing values are known. */
-export function modelSignature(task: Task, features: readonly Feature[], preprocessing: Preprocessing): ModelSignature {
+/**
+ * What the model takes and gives. Missing values are known where the training or the held-out rows have one: those are the
+ * rows that the model was made from and measured on. Both name the same features in the same order.
+ */
+export function modelSignature(
+  task: Task,
+  train: readonly Feature[],
+  heldOut: readonly Feature[],
+  preprocessing: Preprocessing,
+): ModelSignature {
   return {
     task,
-    inputs: features.map((feature) => modelInput(feature, preprocessing)),
-    outputs: [{ name: outputName(task, features), datatype: 'FP32', shape: [-1, 1] }],
+    inputs: train.map((feature, index) =>
+      modelInput(feature, hasMissing(feature) || hasMissing(heldOut[index]!), preprocessing),
+    ),
+    outputs: [{ name: outputName(task, train), datatype: 'FP32', shape: [-1, 1] }],
   };
 }
 
-function modelInput(feature: Feature, preprocessing: Preprocessing): ModelInput {
-  const { name } = feature;
-  if (feature.kind === 'number') return { name, datatype: 'FP32', nullable: feature.values.includes(NaN) };
+function hasMissing(feature: Feature): boolean {
+  return feature.kind === 'number' ? feature.values.includes(NaN) : feature.values.includes(null);
+}
+
+function modelInput({ name, kind }: Feature, nullable: boolean, preprocessing: Preprocessing): ModelInput {
+  if (kind === 'number') return { name, datatype: 'FP32', nullable };
   const step = preprocessing.find((one) => one.feature === name);
   const categories = step !== undefined && 'categories' in step ? step.categories : [];
-  return { name, datatype: 'BYTES', nullable: feature.values.includes(null), categories };
+  return { name, datatype: 'BYTES', nullable, categories };
 }
 
 /** A graph's output cannot bear the name of one of its inputs. */

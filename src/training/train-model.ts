@@ -52,7 +52,7 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainedMod
     predictInBlocks(estimator.predict, await transformFeatures(features, preprocessing, pace), options.signal);
   const predictions = await predict(testFeatures);
   const trainPredictions = await predict(trainFeatures);
-  const signature = modelSignature(trainingSet.task, trainFeatures, preprocessing);
+  const signature = modelSignature(trainingSet.task, trainFeatures, testFeatures, preprocessing);
   const onnx = exportOnnx({
     signature,
     preprocessing,

@@ -78,6 +78,11 @@ describe('openOnnxModel', () => {
 });
 
 describe('checkParity', () => {
+  // Rows without a season are among those below.
+  const signature = {
+    ...demandSignature,
+    inputs: demandSignature.inputs.map((input) => ({ ...input, nullable: true })),
+  };
   // 1,500 rows: more than one batch, with missing temperatures.
   const rows = 1_500;
   const temperature = Float64Array.from({ length: rows }, (_, row) => (row % 10 === 0 ? NaN : (row % 400) / 10));
@@ -96,7 +101,7 @@ describe('checkParity', () => {
   const predictions = Float64Array.from({ length: rows }, (_, row) => truth(row));
 
   it('passes when onnxruntime reproduces every held-out row, alone and in batches', async () => {
-    const report = await checkParity({ onnx: v1, signature: demandSignature, table, predictions });
+    const report = await checkParity({ onnx: v1, signature, table, predictions });
     expect(report).toMatchObject({ passed: true, rows, tolerance: 1e-5, batchSizes: [1, 1024] });
     expect(report.maxRelativeDelta).toBeLessThan(1e-6);
   });
@@ -105,9 +110,7 @@ describe('checkParity', () => {
     const wrong = predictions.slice();
     wrong[3]! += 0.05;
     wrong[1_234]! += 0.5;
-    await expect(
-      checkParity({ onnx: v1, signature: demandSignature, table, predictions: wrong }),
-    ).rejects.toMatchObject({
+    await expect(checkParity({ onnx: v1, signature, table, predictions: wrong })).rejects.toMatchObject({
       code: 'DEPLOY_PARITY',
       message: expect.stringContaining('row 1234') as string,
     });
@@ -118,7 +121,7 @@ describe('checkParity', () => {
     const nudge = async (share: number) => {
       const moved = predictions.slice();
       moved[1]! += share * Math.max(sd, Math.abs(moved[1]!));
-      return checkParity({ onnx: v1, signature: demandSignature, table, predictions: moved });
+      return checkParity({ onnx: v1, signature, table, predictions: moved });
     };
     await expect(nudge(0.5e-5)).resolves.toMatchObject({ passed: true });
     await expect(nudge(2e-5)).rejects.toMatchObject({ code: 'DEPLOY_PARITY' });
@@ -127,22 +130,28 @@ describe('checkParity', () => {
   it('does not take NaN for parity', async () => {
     const broken = predictions.slice();
     broken[5] = NaN;
-    await expect(
-      checkParity({ onnx: v1, signature: demandSignature, table, predictions: broken }),
-    ).rejects.toMatchObject({
+    await expect(checkParity({ onnx: v1, signature, table, predictions: broken })).rejects.toMatchObject({
       code: 'DEPLOY_PARITY',
       message: expect.stringContaining('row 5 ') as string,
+    });
+  });
+
+  it('refuses a held-out row that serving would refuse', async () => {
+    await expect(checkParity({ onnx: v1, signature: demandSignature, table, predictions })).rejects.toMatchObject({
+      code: 'DEPLOY_PARITY',
+      message: expect.stringContaining('row 2 (counted from 0) has no season') as string,
     });
   });
 
   it('refuses a table without one of the columns, and a wrong number of predictions', async () => {
     const { rowCount, columns } = table;
     const less = { rowCount, columns: new Map([['temperature', columns.get('temperature')!]]) };
-    await expect(checkParity({ onnx: v1, signature: demandSignature, table: less, predictions })).rejects.toMatchObject(
-      { code: 'DEPLOY_ONNX_SIGNATURE', message: expect.stringContaining('"season"') as string },
-    );
+    await expect(checkParity({ onnx: v1, signature, table: less, predictions })).rejects.toMatchObject({
+      code: 'DEPLOY_ONNX_SIGNATURE',
+      message: expect.stringContaining('"season"') as string,
+    });
     await expect(
-      checkParity({ onnx: v1, signature: demandSignature, table, predictions: predictions.subarray(1) }),
+      checkParity({ onnx: v1, signature, table, predictions: predictions.subarray(1) }),
     ).rejects.toMatchObject({ code: 'DEPLOY_PARITY' });
   });
 });

@@ -78,6 +78,36 @@ describe('trainModel', () => {
     expect(model.metrics[task === 'binary' ? 'rocAuc' : 'r2']).toBeGreaterThan(0.5);
   });
 
+  it.each(['linear', 'gradient_boosting'] as const)(
+    '%s takes null where only held-out rows have one, and parity proves it',
+    async (type) => {
+      const rows = Array.from({ length: 60 }, (_, row) => row);
+      const options = {
+        ...literalTrainingSet({
+          task: 'regression',
+          target: 'y',
+          features: ['x', 'c', 'full'],
+          columns: {
+            x: numbers(...rows.map((row) => (row === 55 ? NaN : row % 7))),
+            c: texts(...rows.map((row) => (row === 57 ? null : `c${row % 3}`))),
+            full: numbers(...rows.map((row) => row % 5)),
+            y: numbers(...rows.map((row) => (row % 7) + 2 * (row % 3))),
+          },
+          split: rows.map((row) => (row < 50 ? 'train' : 'test')),
+        }),
+        trainer: trainer(type, type === 'linear' ? {} : { minSamplesLeaf: 5 }),
+        seed: 1,
+      };
+      const model = await trainModel(options);
+      expect(model.signature.inputs.map(({ name, nullable }) => [name, nullable])).toEqual([
+        ['x', true],
+        ['c', true],
+        ['full', false],
+      ]);
+      await expectParity(options, model);
+    },
+  );
+
   it.each(['linear', 'gradient_boosting'] as const)('%s gives the same bytes for the same seed', async (type) => {
     const options = { ...mixed('regression'), trainer: trainer(type), seed: 3 };
     const [first, second] = [await trainModel(options), await trainModel(options)];
