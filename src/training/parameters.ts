@@ -1,12 +1,10 @@
 import { distance } from 'fastest-levenshtein';
 import { TerminalError } from '../errors.js';
+import { describeRange, fitsRange, type ParameterRange } from '../model/parameter-ranges.js';
 import type { TrainerConfig } from '../model/project.js';
 
-export interface ParameterRule {
+export interface ParameterRule extends ParameterRange {
   readonly default: number;
-  readonly min: number;
-  readonly max: number;
-  readonly isInteger?: boolean;
 }
 
 /**
@@ -30,12 +28,10 @@ export function readParameters<Name extends string>(
   for (const name of names) {
     const rule = rules[name];
     const value = trainer.parameters[name] ?? rule.default;
-    const fits = Number.isFinite(value) && value >= rule.min && value <= rule.max;
-    if (!fits || (rule.isInteger === true && !Number.isInteger(value))) {
-      const kind = rule.isInteger === true ? 'an integer' : 'a number';
+    if (!fitsRange(value, rule)) {
       throw new TerminalError(
         'TRAIN_PARAMETER_INVALID',
-        `The parameter ${name} of the trainer ${trainer.type} is ${String(value)}; expected ${kind} from ${rule.min} to ${rule.max}.`,
+        `The parameter ${name} of the trainer ${trainer.type} is ${String(value)}; expected ${describeRange(rule)}.`,
         { details: { trainer: trainer.type, parameter: name, value }, next: `Change ${name} under train.trainer.` },
       );
     }

@@ -225,6 +225,28 @@ describe('values', () => {
     [train('trainer: { type: linear, l2: "1" }'), 'train.trainer.l2 is "1", expected a number'],
     [train('trainer: { type: linear, l2: .nan }'), 'train.trainer.l2'],
     [
+      train('trainer: { type: gradient_boosting, n_estimators: -5 }'),
+      'train.trainer.n_estimators is -5, expected a whole number from 1 to 100000',
+    ],
+    [
+      train('trainer: { type: gradient_boosting, max_leaves: 7.5 }'),
+      'train.trainer.max_leaves is 7.5, expected a whole number from 2 to 65536',
+    ],
+    [
+      train('trainer: { type: gradient_boosting, learning_rate: 0 }'),
+      'train.trainer.learning_rate is 0, expected a number above 0 and at most 1',
+    ],
+    [train('trainer: { type: gradient_boosting, l2: -1 }'), 'train.trainer.l2 is -1, expected a number of 0 or more'],
+    [
+      train('trainer: { type: linear, max_categories: 0 }'),
+      'train.trainer.max_categories is 0, expected a whole number from 1 to 100000',
+    ],
+    [train('trainer: { type: logistic, C: 0 }'), 'train.trainer.C is 0, expected a number of 1e-12 or more'],
+    [
+      train('trainer: { type: logistic, C: 1, l2: 2 }'),
+      'train.trainer.C is 1, expected C or l2, not both (l2 is 1 / C)',
+    ],
+    [
       train('baselines: [{ seasonal_naive: 7 }]'),
       'train.baselines[0].seasonal_naive is 7, expected a duration such as 30m, 24h or 7d',
     ],

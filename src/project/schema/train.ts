@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BOOSTING_RANGES, C_RANGE, CATEGORIES_RANGE, RIDGE_RANGE, describeRange, type ParameterRange } from '../../model/parameter-ranges.js';
 import { duration, share, tableName, text } from './values.js';
 
 const testFrom = text(
@@ -13,21 +14,31 @@ function isDate(day: string): boolean {
   return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(day);
 }
 
-const number = z.number({ error: 'expected a number' }).optional();
-const linear = { l2: number.describe('Ridge penalty. Default: 1 (gradient_boosting: 0).'), max_categories: number.describe('Most frequent categories of a text column that are kept. Default: 255.') };
+/** A parameter that may be left out, within the range that training asks for. */
+function number(range: ParameterRange, meaning: string): z.ZodOptional<z.ZodNumber> {
+  const { min, max, isInteger, isAboveMin } = range;
+  const error = `expected ${describeRange(range)}`;
+  const value = isInteger === true ? z.int({ error }) : z.number({ error });
+  const above = isAboveMin === true ? value.gt(min, { error }) : value.min(min, { error });
+  return (max === undefined ? above : above.max(max, { error })).optional().describe(meaning);
+}
+
+const max_categories = number(CATEGORIES_RANGE, 'Most frequent categories of a text column that are kept. Default: 255.');
+const linear = { l2: number(RIDGE_RANGE, 'Ridge penalty. Default: 1 (gradient_boosting: 0).'), max_categories };
+const boosting = BOOSTING_RANGES;
 const trainers = {
   linear,
-  logistic: { ...linear, C: number.describe("scikit-learn's: 1 / l2.") },
+  logistic: { ...linear, C: number(C_RANGE, "scikit-learn's: 1 / l2, in place of l2.") },
   gradient_boosting: {
-    n_estimators: number.describe('Trees. Default: 100.'),
-    learning_rate: number.describe('Share of each tree that is added. Default: 0.1.'),
-    max_leaves: number.describe('Leaves of a tree. Default: 31.'),
-    max_depth: number.describe('Depth of a tree, -1 for no bound. Default: -1.'),
-    min_samples_leaf: number.describe('Rows a leaf has at least. Default: 20.'),
-    min_sum_hessian: number.describe('Sum of second derivatives a leaf has at least. Default: 0.001.'),
-    l2: number.describe('Ridge penalty of leaf values. Default: 0.'),
-    max_bins: number.describe('Bins of a feature. Default: 255.'),
-    max_categories: number.describe('Most frequent categories of a text column that are kept. Default: 255.'),
+    n_estimators: number(boosting.nEstimators, 'Trees. Default: 100.'),
+    learning_rate: number(boosting.learningRate, 'Share of each tree that is added. Default: 0.1.'),
+    max_leaves: number(boosting.maxLeaves, 'Leaves of a tree. Default: 31.'),
+    max_depth: number(boosting.maxDepth, 'Depth of a tree, -1 for no bound. Default: -1.'),
+    min_samples_leaf: number(boosting.minSamplesLeaf, 'Rows a leaf has at least. Default: 20.'),
+    min_sum_hessian: number(boosting.minSumHessian, 'Sum of second derivatives a leaf has at least. Default: 0.001.'),
+    l2: number(boosting.l2, 'Ridge penalty of leaf values. Default: 0.'),
+    max_bins: number(boosting.maxBins, 'Bins of a feature. Default: 255.'),
+    max_categories,
   },
 } as const;
 
@@ -39,7 +50,12 @@ const trainer = z.union(
     z.enum(TRAINERS),
     z.discriminatedUnion('type', [
       z.strictObject({ type: z.literal('linear'), ...trainers.linear }),
-      z.strictObject({ type: z.literal('logistic'), ...trainers.logistic }),
+      z
+        .strictObject({ type: z.literal('logistic'), ...trainers.logistic })
+        .refine(({ C, l2 }) => C === undefined || l2 === undefined, {
+          path: ['C'],
+          error: 'expected C or l2, not both (l2 is 1 / C)',
+        }),
       z.strictObject({ type: z.literal('gradient_boosting'), ...trainers.gradient_boosting }),
     ]),
   ],

@@ -1,5 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import { TerminalError } from '../../errors.js';
+import { BOOSTING_RANGES, describeRange, fitsRange, type ParameterRange } from '../../model/parameter-ranges.js';
 import type { BoostingParameters } from './boosting-model.js';
 
 export const boostingDefaults: BoostingParameters = {
@@ -13,23 +14,7 @@ export const boostingDefaults: BoostingParameters = {
   maxBins: 255,
 };
 
-interface Range {
-  readonly whole: boolean;
-  readonly min: number;
-  readonly max: number;
-}
-
-// Bins are stored in one byte, and the largest count with its missing bin is 255; trees address nodes by Int32.
-const ranges: Readonly<Record<keyof BoostingParameters, Range>> = {
-  nEstimators: { whole: true, min: 1, max: 100_000 },
-  learningRate: { whole: false, min: Number.MIN_VALUE, max: 1 },
-  maxLeaves: { whole: true, min: 2, max: 65_536 },
-  maxDepth: { whole: true, min: -1, max: 65_536 },
-  minSamplesLeaf: { whole: true, min: 1, max: 2 ** 31 },
-  minSumHessian: { whole: false, min: 0, max: Number.MAX_VALUE },
-  l2: { whole: false, min: 0, max: Number.MAX_VALUE },
-  maxBins: { whole: true, min: 2, max: 255 },
-};
+const ranges: Readonly<Record<keyof BoostingParameters, ParameterRange>> = BOOSTING_RANGES;
 
 /**
  * Fills in LightGBM's defaults.
@@ -47,29 +32,21 @@ export function resolveBoostingParameters(given: Readonly<Record<string, unknown
         { details: { parameter: name, nearest }, next: `Write ${nearest}, or leave it out.` },
       );
     }
-    const { whole, min, max } = ranges[name];
-    const fits = typeof value === 'number' && value >= min && value <= max && (!whole || Number.isInteger(value));
-    if (!fits) {
+    if (!fitsRange(value, ranges[name])) {
       throw new TerminalError(
         'TRAIN_PARAMETER_INVALID',
-        `Reading the parameters of gradient boosting: ${name} is ${JSON.stringify(value)}, expected ${expected(name)}.`,
+        `Reading the parameters of gradient boosting: ${name} is ${JSON.stringify(value)}, expected ${describeRange(ranges[name])}.`,
         {
           details: { parameter: name, value },
           next: `Change ${name}, or leave it out for ${boostingDefaults[name]}.`,
         },
       );
     }
-    resolved[name] = value;
+    resolved[name] = value as number; // a range holds numbers only
   }
   return resolved as unknown as BoostingParameters; // every key of the defaults is present and checked
 }
 
 function isParameter(name: string): name is keyof BoostingParameters {
   return Object.hasOwn(ranges, name);
-}
-
-function expected(name: keyof BoostingParameters): string {
-  const { whole, min, max } = ranges[name];
-  if (name === 'learningRate') return 'a number above 0 and at most 1';
-  return `${whole ? 'a whole number' : 'a number'} ${max === Number.MAX_VALUE ? `of ${min} or more` : `from ${min} to ${max}`}`;
 }

@@ -1,3 +1,4 @@
+import { RIDGE_RANGE } from '../../model/parameter-ranges.js';
 import type { TrainerConfig } from '../../model/project.js';
 import type { FittedEstimator } from '../estimator.js';
 import type { Feature } from '../features.js';
@@ -10,7 +11,7 @@ import { fitLogistic, sigmoid } from './fit-logistic.js';
 import { fitRidge } from './fit-ridge.js';
 import { linearEffects, predictLinear } from './linear-model.js';
 
-const RULES = { l2: { default: 1, min: 0, max: 1e12 }, maxCategories: CATEGORY_LIMIT } as const;
+const RULES = { l2: { default: 1, ...RIDGE_RANGE }, maxCategories: CATEGORY_LIMIT } as const;
 
 /** `linear` (ridge) or `logistic` on imputed, standardized and one-hot encoded features. */
 export async function fitLinearEstimator(options: {

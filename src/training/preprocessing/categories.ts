@@ -1,7 +1,8 @@
+import { CATEGORIES_RANGE } from '../../model/parameter-ranges.js';
 import { Pace } from '../../table/pace.js';
 
 /** Range and default of the trainers' parameter `maxCategories`; 255 is scikit-learn's limit for boosting. */
-export const CATEGORY_LIMIT = { default: 255, min: 1, max: 100_000, isInteger: true } as const;
+export const CATEGORY_LIMIT = { default: 255, ...CATEGORIES_RANGE } as const;
 
 /**
  * The categories of a text column, in code unit order. Of more than `maxCategories` the most frequent stay (ties: first in
