@@ -80,9 +80,10 @@ async function offer(runId: string, version: number): Promise<void> {
   const { database } = test;
   const run = { run_id: runId, ...key, workflow_id: 'w', stages: [], bundle: 'b', options: {}, retry_of: null };
   await insertRun(database, { ...run, started_by: 'test' });
-  const attempt = await beginStep(database, runId, 'register', 'training');
-  await endStep(database, runId, 'register', attempt, { status: 'succeeded', result: { model: key.model, version } });
-  await beginStep(database, runId, 'deploy', 'deployment');
+  const begun = { runId, scheduledMs: 1, whileRunning: true };
+  const attempt = await beginStep(database, { ...begun, step: 'register', stage: 'training' });
+  await endStep(database, runId, 'register', attempt!, { status: 'succeeded', result: { model: key.model, version } });
+  await beginStep(database, { ...begun, step: 'deploy', stage: 'deployment' });
 }
 
 const json = async (...words: string[]) => JSON.parse(await plumbline(...words, '--json')) as unknown;
