@@ -8,7 +8,7 @@ export interface ModelInput {
   readonly datatype: 'FP32' | 'BYTES';
   /** Whether the column had missing values in the training or held-out rows, so that null is a value it knows. */
   readonly nullable: boolean;
-  /** Categories seen in training; others follow the model's stated policy (treated as missing). */
+  /** Categories that training kept (at most `max_categories`); others follow the model's stated policy (treated as missing). */
   readonly categories?: readonly string[];
 }
 

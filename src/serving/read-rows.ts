@@ -1,5 +1,5 @@
 import { listed, quoted, RequestError, shown } from './request-error.js';
-import { checkCell, unseenCategories, type Cell, type InputRule, type RequestInputs } from './request-inputs.js';
+import { checkCell, unknownCategories, type Cell, type InputRule, type RequestInputs } from './request-inputs.js';
 
 /**
  * A request by column name: `{"inputs": {…}}`, `{…}` (one row) or `{"rows": [{…}, …]}`. Every input of the model is named in
@@ -20,7 +20,7 @@ export function readRows(rules: readonly InputRule[], body: unknown): RequestInp
     }
     readRow(rules, row, position, cells);
   });
-  return { rows: rows.length, cells, warnings: unseenCategories(rules, cells) };
+  return { rows: rows.length, cells, warnings: unknownCategories(rules, cells) };
 }
 
 function rowsOf(body: unknown): readonly unknown[] {

@@ -1,5 +1,5 @@
 import { listed, RequestError, shown } from './request-error.js';
-import { checkCell, unseenCategories, type Cell, type InputRule, type RequestInputs } from './request-inputs.js';
+import { checkCell, unknownCategories, type Cell, type InputRule, type RequestInputs } from './request-inputs.js';
 
 /** An Open Inference Protocol request: its own id, if it has one, and the checked inputs. */
 export interface TensorRequest {
@@ -41,7 +41,7 @@ export function readTensors(rules: readonly InputRule[], outputs: readonly strin
     rows = read.length;
     return read;
   });
-  return { ...(id === undefined ? {} : { id }), inputs: { rows, cells, warnings: unseenCategories(rules, cells) } };
+  return { ...(id === undefined ? {} : { id }), inputs: { rows, cells, warnings: unknownCategories(rules, cells) } };
 }
 
 function readId(id: unknown): string | undefined {

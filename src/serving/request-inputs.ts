@@ -81,8 +81,11 @@ export function toColumn(rule: InputRule, cells: readonly Cell[]): InputColumn {
     : cells.map((cell) => (cell === null ? '' : (cell as string)));
 }
 
-/** Categories that training did not see. The graph treats them as missing; the answer says so. */
-export function unseenCategories(
+/**
+ * Categories that the model does not have: training saw none such, or too few beside the `max_categories` it kept. The graph
+ * treats them as missing; the answer says so.
+ */
+export function unknownCategories(
   rules: readonly InputRule[],
   cells: readonly (readonly Cell[])[],
 ): PredictionWarning[] {
@@ -91,7 +94,7 @@ export function unseenCategories(
     if (categories === undefined) return;
     cells[index]!.forEach((cell, row) => {
       if (typeof cell !== 'string' || categories.has(cell)) return;
-      const message = `category ${shown(cell)} was not seen in training: treated as missing`;
+      const message = `category ${shown(cell)} is none of those the model knows: treated as missing`;
       warnings.push({ row, input: name, message });
     });
   });

@@ -33,7 +33,7 @@ describe('POST /models/<model>/predict', () => {
     expect(second).not.toBe(first);
   });
 
-  it('answers a category that training did not see and says so', async () => {
+  it('answers a category that the model does not know and says so', async () => {
     const rows = [
       { temperature: 1, season: 'summer' },
       { temperature: 1, season: 'monsoon' },
@@ -44,7 +44,7 @@ describe('POST /models/<model>/predict', () => {
         {
           row: 1,
           input: 'season',
-          message: 'category the string "monsoon" was not seen in training: treated as missing',
+          message: 'category the string "monsoon" is none of those the model knows: treated as missing',
         },
       ],
     });

@@ -58,7 +58,7 @@ export function renderModelCard(card: ModelCard): string {
         String(value),
       ]),
     ),
-    'Preprocessing is part of the ONNX graph. A missing text is the empty text; a category not seen in training counts as missing.',
+    'Preprocessing is part of the ONNX graph. A missing text is the empty text; a category not seen in training, or too rare for `max_categories`, counts as missing.',
   ]
     .join('\n\n')
     .concat('\n');
