@@ -8,6 +8,9 @@ import { endProcess } from './processes/end-process.js';
 import { isAlive } from './processes/process-identity.js';
 import { endOrphans, stackMark } from './processes/stack-processes.js';
 
+/** What is no data: the caller's lock, and the copy of the schema that plumbline.yaml names for editors. */
+const KEPT = /^(lock(\..*)?|plumbline\.schema\.json)$/;
+
 /** The supervisor's own time for its parts: the worker's, then PostgreSQL's. */
 const SUPERVISOR_GRACE_MS = 60_000;
 
@@ -57,11 +60,12 @@ async function stopPostgres(dataDir: string): Promise<boolean> {
 
 /**
  * Deletes what a stopped stack has stored: database, histories, artifacts in `.plumbline`, logs; gives the folders it
- * did that in. The lock that the caller holds stays, and so does an artifact store that PLUMBLINE_STORE puts elsewhere.
+ * did that in. An artifact store that PLUMBLINE_STORE puts elsewhere stays.
  */
 export async function deleteStackData(settings: Settings): Promise<string[]> {
   for (const name of await readdir(settings.stateDir)) {
-    if (!/^lock(\.|$)/.test(name)) await rm(join(settings.stateDir, name), { recursive: true, force: true });
+    if (KEPT.test(name)) continue;
+    await rm(join(settings.stateDir, name), { recursive: true, force: true });
   }
   if (process.getuid?.() !== 0) return [settings.stateDir];
   const folders = stackFolders(settings);

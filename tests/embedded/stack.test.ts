@@ -155,7 +155,10 @@ describe.sequential('a running stack', { timeout: 120_000 }, () => {
   it('`up --reset` starts from nothing, also when its files are damaged', async () => {
     const before = await Promise.all(PARTS.map((name) => stack.process(name)));
     for (const name of ['state.json', 'secrets.json']) await writeFile(join(stack.stateDir, name), '{');
+    const schema = join(stack.stateDir, 'plumbline.schema.json');
+    await writeFile(schema, '{}');
     expect((await stack.up({ reset: true })).running).toBe(true);
+    expect(existsSync(schema)).toBe(true);
     for (const process of before) expect(await isAlive(process)).toBe(false);
     await expect(query(stack, 'SELECT answer FROM kept')).rejects.toMatchObject({ code: '42P01' });
     await expect(workflowStatus(stack, 'kept')).rejects.toThrow(/not found/i);
