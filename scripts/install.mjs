@@ -1,7 +1,6 @@
 // Installs the locked dependencies when they are missing or not the locked ones, and builds dist when a source is newer.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,11 +14,7 @@ export function requireNode() {
 }
 
 export function ensureInstalled() {
-  const marker = join(root, 'node_modules', '.plumbline-lock');
-  const lock = createHash('sha256')
-    .update(readFileSync(join(root, 'package-lock.json')))
-    .digest('hex');
-  if (existsSync(marker) && readFileSync(marker, 'utf8') === lock) return;
+  if (isInstalled()) return;
   console.log('installing the locked dependencies (npm ci) …');
   const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
   const { status } = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
@@ -30,7 +25,21 @@ export function ensureInstalled() {
     console.error('npm ci failed; its message is above.');
     process.exit(1);
   }
-  writeFileSync(marker, lock);
+}
+
+/** npm writes down what it has installed, last of all: each locked package but those for other platforms. */
+function isInstalled() {
+  const installed = join(root, 'node_modules', '.package-lock.json');
+  if (!existsSync(installed)) return false;
+  const [locked, found] = [join(root, 'package-lock.json'), installed].map(
+    (path) => JSON.parse(readFileSync(path, 'utf8')).packages,
+  );
+  const isSame = (path) =>
+    found[path].version === locked[path]?.version && found[path].integrity === locked[path].integrity;
+  return (
+    Object.keys(found).every(isSame) &&
+    Object.keys(locked).every((path) => path === '' || path in found || locked[path].optional === true)
+  );
 }
 
 export function ensureBuilt() {
