@@ -5,7 +5,7 @@ import type { TerminalError } from '../../src/errors.js';
 import { projectErrorCodes } from '../../src/project/errors.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { calendarSql, labelsSql, small, temporaryFolder, writeProject } from './write-project.js';
-import { isRoot } from '../support/is-root.js';
+import { asNormalUser } from '../support/is-root.js';
 
 async function failure(files: Readonly<Record<string, string | Uint8Array>>): Promise<TerminalError> {
   const root = await writeProject(files);
@@ -55,10 +55,11 @@ describe('a project that is not there or cannot be read', () => {
     );
   });
 
-  it.skipIf(isRoot('says when permission is denied'))('says when permission is denied', async () => {
+  it('says when permission is denied', async () => {
     const root = await writeProject(small);
+    await chmod(root, 0o755);
     await chmod(join(root, 'plumbline.yaml'), 0);
-    expect((await failureIn(root)).message).toContain('permission denied');
+    expect((await asNormalUser(() => failureIn(root))).message).toContain('permission denied');
   });
 });
 
