@@ -108,7 +108,10 @@ export function inferType(counts: ClassCounts, tolerance: number): Inferred {
   const numbers =
     counts.integer + counts.long_integer + counts.huge_integer + counts.decimal + counts.long_decimal + counts.exponent;
   const candidates: readonly Inferred[] = [
-    { type: numberType(counts), misfits: numbers === 0 ? total : total - numbers - (hasFraction(counts) ? counts.not_finite : 0) },
+    {
+      type: numberType(counts),
+      misfits: numbers === 0 ? total : total - numbers - (hasFraction(counts) ? counts.not_finite : 0),
+    },
     { type: 'boolean', misfits: total - counts.boolean },
     { type: 'date', misfits: total - counts.date },
     // A date stands for its midnight among timestamps.

@@ -60,6 +60,7 @@ function columnName(header: string, index: number): string {
 
 function notice(header: string, name: string, index: number): string {
   if (header === '') return `Column ${index + 1} has no name; it is loaded as ${JSON.stringify(name)}.`;
-  if (TAKEN.has(header)) return `Column ${JSON.stringify(header)} is a reserved name; it is loaded as ${JSON.stringify(name)}.`;
+  if (TAKEN.has(header))
+    return `Column ${JSON.stringify(header)} is a reserved name; it is loaded as ${JSON.stringify(name)}.`;
   return `Column ${JSON.stringify(header)} is longer than the 63 bytes of a PostgreSQL name; it is loaded as ${JSON.stringify(name)}.`;
 }

@@ -89,7 +89,8 @@ function inCalendar(text: string, type: 'DATE' | 'TIMESTAMP'): string {
 
 function fitsNumeric(type: ColumnType, text: string): string {
   const [precision, scale] = (/^numeric\((\d+),(\d+)\)$/.exec(type) ?? []).slice(1).map(Number);
-  if (precision === undefined || scale === undefined) throw new RangeError(`unknown column type ${JSON.stringify(type)}`);
+  if (precision === undefined || scale === undefined)
+    throw new RangeError(`unknown column type ${JSON.stringify(type)}`);
   const whole = Math.max(precision - scale, 0);
   const fraction = `([.][0-9]{0,${scale}}0*)?`;
   return `(${matches(text, `[+-]?0*[0-9]{0,${whole}}${fraction}`)} AND regexp_matches(${text}, '[0-9]') OR lower(trim(${text})) = 'nan')`;

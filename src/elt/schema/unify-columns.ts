@@ -9,7 +9,8 @@ export function commonType(one: ColumnType, other: ColumnType, smallIntegers: bo
   const pair = new Set<ColumnType>([one, other]);
   const are = (...types: ColumnType[]): boolean => [...pair].every((type) => types.includes(type));
   if (are('bigint', 'double precision')) return smallIntegers ? 'double precision' : 'numeric';
-  if ([...pair].every((type) => type === 'bigint' || type === 'double precision' || type.startsWith('numeric'))) return 'numeric';
+  if ([...pair].every((type) => type === 'bigint' || type === 'double precision' || type.startsWith('numeric')))
+    return 'numeric';
   if (are('date', 'timestamp')) return 'timestamp';
   return 'text';
 }

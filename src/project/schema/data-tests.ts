@@ -17,9 +17,18 @@ export const dataTest = z
   .strictObject({
     not_null: columnNames.optional().describe('Columns that have no NULL.'),
     unique: columnNames.optional().describe('Columns whose values, together when several, occur once.'),
-    accepted_values: z.strictObject({ column: columnName, values: z.array(constant).min(1) }).optional().describe('A column that has no other values.'),
-    relationships: z.strictObject({ column: columnName, to: tableName, field: columnName }).optional().describe('A column whose values are all in the column `field` of the table `to`.'),
-    row_count: z.strictObject({ min: count.optional(), max: count.optional() }).optional().describe('How many rows there are.'),
+    accepted_values: z
+      .strictObject({ column: columnName, values: z.array(constant).min(1) })
+      .optional()
+      .describe('A column that has no other values.'),
+    relationships: z
+      .strictObject({ column: columnName, to: tableName, field: columnName })
+      .optional()
+      .describe('A column whose values are all in the column `field` of the table `to`.'),
+    row_count: z
+      .strictObject({ min: count.optional(), max: count.optional() })
+      .optional()
+      .describe('How many rows there are.'),
     sql: z.string().min(1).optional().describe('A SELECT of the rows that are wrong; {{ this }} is the table.'),
     name: tableName.optional().describe('Name of an sql test.'),
   })

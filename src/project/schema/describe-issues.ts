@@ -96,12 +96,15 @@ function wrongValue({ yaml }: Scope, path: Path, issue: Issue): Problem {
       code: 'PROJECT_KEY_MISSING',
       message: `Reading ${yaml.file} failed: ${path.length === 0 ? 'it is empty' : given}, ${expected}.`,
       at: positionAt(yaml, path),
-      next: path.length === 0 ? 'Write `name: my-project` and what the project has.' : `Add \`${String(path.at(-1))}:\`.`,
+      next:
+        path.length === 0 ? 'Write `name: my-project` and what the project has.' : `Add \`${String(path.at(-1))}:\`.`,
     };
   }
-  if (isLaterValue(path, value)) return later({ yaml, schema: undefined! }, path, `the value ${JSON.stringify(value)}`, 'value');
+  if (isLaterValue(path, value))
+    return later({ yaml, schema: undefined! }, path, `the value ${JSON.stringify(value)}`, 'value');
   const isSecret = path.at(-1) === 'database';
-  const hint = issue.code === 'invalid_value' && typeof value === 'string' ? didYouMean(value, issue.values.map(String)) : '';
+  const hint =
+    issue.code === 'invalid_value' && typeof value === 'string' ? didYouMean(value, issue.values.map(String)) : '';
   return {
     code: isSecret ? 'PROJECT_SECRET_IN_FILE' : 'PROJECT_VALUE_INVALID',
     message: `Reading ${yaml.file} failed: ${place(path)} is ${isSecret ? 'written out' : shown(value)}, ${expected}${hint || '.'}`,
@@ -127,14 +130,17 @@ function expectation(issue: Issue): string {
   if (issue.code === 'invalid_type') return `expected ${WORDS[issue.expected] ?? issue.expected}`;
   if (issue.code === 'invalid_value') return `expected ${issue.values.map(String).join(', ')}`;
   if (issue.code === 'too_small') return `expected at least ${issue.minimum}`;
-  if (issue.code === 'invalid_union' && 'options' in issue) return `expected ${(issue.options ?? []).map(String).join(', ')}`;
+  if (issue.code === 'invalid_union' && 'options' in issue)
+    return `expected ${(issue.options ?? []).map(String).join(', ')}`;
   return issue.message;
 }
 
 /** `train.features[1]`, or `the file` at the top. */
 function place(path: Path): string {
   if (path.length === 0) return 'the file';
-  return path.map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index === 0 ? '' : '.'}${String(step)}`)).join('');
+  return path
+    .map((step, index) => (typeof step === 'number' ? `[${step}]` : `${index === 0 ? '' : '.'}${String(step)}`))
+    .join('');
 }
 
 function shown(value: unknown): string {

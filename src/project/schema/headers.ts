@@ -21,7 +21,9 @@ export const featureHeader = z
     entity: entity.describe('Column or columns that say what a row is about; those of the labels, or some of them.'),
     event_time: columnName.describe('Column that says when it happened.'),
     known_at: columnName.optional().describe('Column that says when the row became known.'),
-    known_at_assumed: sentence('the reason').optional().describe('Why known = event time is right over a table that is rewritten.'),
+    known_at_assumed: sentence('the reason')
+      .optional()
+      .describe('Why known = event time is right over a table that is rewritten.'),
     assumption: sentence('what is taken for granted').optional().describe('A sentence for plan and the model card.'),
     leak_accepted: z
       .record(columnName, sentence('the reason'), { error: 'expected { column: reason }' })

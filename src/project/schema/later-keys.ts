@@ -27,7 +27,8 @@ export function isLaterValue(path: Path, value: unknown): boolean {
 function find(table: Readonly<Record<string, readonly string[]>>, path: Path): readonly string[] {
   for (const [pattern, names] of Object.entries(table)) {
     const parts = pattern === '' ? [] : pattern.split('.');
-    if (parts.length === path.length && parts.every((part, index) => part === '*' || part === path[index])) return names;
+    if (parts.length === path.length && parts.every((part, index) => part === '*' || part === path[index]))
+      return names;
   }
   return [];
 }

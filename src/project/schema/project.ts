@@ -12,21 +12,31 @@ const sections = {
   train: trainSchema.optional().describe('What to learn, from what, and how good it must be.'),
   deploy: z
     .strictObject({
-      approval: z.enum(['none', 'manual']).optional().describe('Whether a person has to approve a version before it serves. Default: none.'),
+      approval: z
+        .enum(['none', 'manual'])
+        .optional()
+        .describe('Whether a person has to approve a version before it serves. Default: none.'),
       approval_timeout: duration
         .optional()
-        .describe('How long an approval waits; then the deployment ends as timed_out and a later run offers the version again. Default: 7d.'),
+        .describe(
+          'How long an approval waits; then the deployment ends as timed_out and a later run offers the version again. Default: 7d.',
+        ),
       model: text(/^[a-z][a-z0-9-]{0,62}$/, 'a name of small letters, digits and -')
         .optional()
         .describe('Name under which the model is served. Default: the name of the project.'),
     })
     .optional()
     .describe('How a version that passed its gates goes live.'),
-  database: secretReference.optional().describe('Planned: a database of an environment, as env:NAME or file:path. This version refuses it.'),
+  database: secretReference
+    .optional()
+    .describe('Planned: a database of an environment, as env:NAME or file:path. This version refuses it.'),
 };
 
 export const projectSchema = z.strictObject({
-  name: text(/^(?!pg(-|$))[a-z][a-z0-9-]{0,39}$/, 'a name of small letters, digits and -, at most 40 long, not of PostgreSQL (pg-…)').describe('Name of the project; its schemas and models are named after it.'),
+  name: text(
+    /^(?!pg(-|$))[a-z][a-z0-9-]{0,39}$/,
+    'a name of small letters, digits and -, at most 40 long, not of PostgreSQL (pg-…)',
+  ).describe('Name of the project; its schemas and models are named after it.'),
   ...sections,
   environments: z
     .record(text(ENVIRONMENT, 'an environment name of small letters and digits, at most 20 long'), z.looseObject({}))

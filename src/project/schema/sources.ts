@@ -16,8 +16,13 @@ const resource = {
   write: z
     .enum(['append', 'replace', 'merge'])
     .optional()
-    .describe('What a load does with the rows that are there; merge needs primary_key. Default: replace for one file, append for a glob.'),
-  format: z.enum(['csv', 'ndjson', 'parquet', 'auto']).optional().describe('How the files are read. Default: by the ending of the path.'),
+    .describe(
+      'What a load does with the rows that are there; merge needs primary_key. Default: replace for one file, append for a glob.',
+    ),
+  format: z
+    .enum(['csv', 'ndjson', 'parquet', 'auto'])
+    .optional()
+    .describe('How the files are read. Default: by the ending of the path.'),
   columns: z.record(columnName, columnType).optional().describe('Declared types by column. Default: inferred.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
 };

@@ -1,5 +1,12 @@
 import { z } from 'zod';
-import { BOOSTING_RANGES, C_RANGE, CATEGORIES_RANGE, RIDGE_RANGE, describeRange, type ParameterRange } from '../../model/parameter-ranges.js';
+import {
+  BOOSTING_RANGES,
+  C_RANGE,
+  CATEGORIES_RANGE,
+  RIDGE_RANGE,
+  describeRange,
+  type ParameterRange,
+} from '../../model/parameter-ranges.js';
 import { duration, share, tableName, text } from './values.js';
 
 const testFrom = text(
@@ -23,7 +30,10 @@ function number(range: ParameterRange, meaning: string): z.ZodOptional<z.ZodNumb
   return (max === undefined ? above : above.max(max, { error })).optional().describe(meaning);
 }
 
-const max_categories = number(CATEGORIES_RANGE, 'Most frequent categories of a text column that are kept. Default: 255.');
+const max_categories = number(
+  CATEGORIES_RANGE,
+  'Most frequent categories of a text column that are kept. Default: 255.',
+);
 const linear = { l2: number(RIDGE_RANGE, 'Ridge penalty. Default: 1 (gradient_boosting: 0).'), max_categories };
 const boosting = BOOSTING_RANGES;
 const trainers = {
@@ -67,7 +77,17 @@ const baseline = z.union(
   { error: 'expected mean, majority or { seasonal_naive: 7d }' },
 );
 
-export const METRICS = ['rmse', 'mae', 'r2', 'mape', 'log_loss', 'roc_auc', 'average_precision', 'accuracy', 'brier'] as const;
+export const METRICS = [
+  'rmse',
+  'mae',
+  'r2',
+  'mape',
+  'log_loss',
+  'roc_auc',
+  'average_precision',
+  'accuracy',
+  'brier',
+] as const;
 
 const gate = z.strictObject({
   metric: z.enum(METRICS).describe('What is compared, on the held-out rows.'),
@@ -87,14 +107,26 @@ export const trainSchema = z
       .describe('SELECT of entity, label time and target.'),
     features: viewNames.describe('Files of features/, without .sql.'),
     test_from: testFrom.optional().describe('Rows from this time on are held out.'),
-    split: z.strictObject({ by: z.literal('time'), test_from: testFrom }).optional().describe('Another way to write test_from.'),
-    trainer: trainer.optional().describe('What learns: a name, or { type: …, parameters }. Default: gradient_boosting.'),
+    split: z
+      .strictObject({ by: z.literal('time'), test_from: testFrom })
+      .optional()
+      .describe('Another way to write test_from.'),
+    trainer: trainer
+      .optional()
+      .describe('What learns: a name, or { type: …, parameters }. Default: gradient_boosting.'),
     variants: z
       .record(tableName, z.strictObject({ features: viewNames }))
       .optional()
       .describe('Other feature lists, trained and shown beside the model, never deployed.'),
-    baselines: z.array(baseline).min(1).optional().describe('Simple guesses that the model is compared with. Default: mean (majority for yes and no).'),
-    gates: z.array(gate).optional().describe('Conditions for going live. Default: better than the baseline and than the champion.'),
+    baselines: z
+      .array(baseline)
+      .min(1)
+      .optional()
+      .describe('Simple guesses that the model is compared with. Default: mean (majority for yes and no).'),
+    gates: z
+      .array(gate)
+      .optional()
+      .describe('Conditions for going live. Default: better than the baseline and than the champion.'),
     seed: z
       .int({ error: 'expected a whole number' })
       .min(0, { error: 'expected 0 or more' })

@@ -16,9 +16,12 @@ export const share = z.union(
 );
 
 export const columnName = z.string({ error: 'expected a column name' }).min(1, { error: 'expected a column name' });
-export const columnNames = z.union([columnName, z.array(columnName).min(1, { error: 'expected at least one column' })], {
-  error: 'expected a column name or a list of them',
-});
+export const columnNames = z.union(
+  [columnName, z.array(columnName).min(1, { error: 'expected at least one column' })],
+  {
+    error: 'expected a column name or a list of them',
+  },
+);
 
 /** Names that become tables and views: as PostgreSQL writes them without quotes, short enough for a stage's suffix. */
 export const tableName = text(/^[a-z][a-z0-9_]{0,49}$/, 'a name of small letters, digits and _, at most 50 long');
