@@ -29,9 +29,15 @@ export async function listCommand(options: { env: string; limit: number; json: b
   });
 }
 
-export async function showCommand(id: string, options: { json: boolean }): Promise<void> {
-  await withDatabase(async (database) => {
-    const run = await oneRun(database, id);
+export interface RunOptions {
+  /** Any of the project where it is not given. */
+  readonly env?: string;
+  readonly json: boolean;
+}
+
+export async function showCommand(id: string, options: RunOptions): Promise<void> {
+  await withDatabase(async (database, settings) => {
+    const run = await oneRun(database, settings, id, options);
     const steps = await listSteps(database, run.run_id);
     if (options.json) return print({ run, steps });
     process.stdout.write(
@@ -43,10 +49,10 @@ export async function showCommand(id: string, options: { json: boolean }): Promi
   });
 }
 
-export async function watchCommand(id: string, options: { json: boolean }): Promise<void> {
+export async function watchCommand(id: string, options: RunOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   await withRunConnections(settings, async (connections) => {
-    const run = await oneRun(connections.database, id);
+    const run = await oneRun(connections.database, settings, id, options);
     await followToEnd(settings, connections, {
       runId: run.run_id,
       workflowId: run.workflow_id,
@@ -57,11 +63,11 @@ export async function watchCommand(id: string, options: { json: boolean }): Prom
   });
 }
 
-export async function cancelCommand(id: string, options: { json: boolean }): Promise<void> {
+export async function cancelCommand(id: string, options: RunOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const database = connectDatabase(settings);
   try {
-    const run = await oneRun(database, id);
+    const run = await oneRun(database, settings, id, options);
     if (run.status !== 'running') {
       throw new TerminalError(
         'RUN_NOT_FOUND',
@@ -98,10 +104,10 @@ export async function cancelCommand(id: string, options: { json: boolean }): Pro
   }
 }
 
-export async function retryCommand(id: string, options: { detach: boolean; json: boolean }): Promise<void> {
+export async function retryCommand(id: string, options: RunOptions & { readonly detach: boolean }): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   await withRunConnections(settings, async (connections) => {
-    const run = await oneRun(connections.database, id);
+    const run = await oneRun(connections.database, settings, id, options);
     const bundle = await findBundle(connections.database, run.bundle);
     if (bundle === undefined) {
       throw new TerminalError(
@@ -117,7 +123,8 @@ export async function retryCommand(id: string, options: { detach: boolean; json:
         env: run.env,
         project: run.project,
         bundle: { digest: bundle.digest, artifact: bundle.artifact },
-        root: settings.root,
+        // The code is that of the run, so its data are too, whichever copy of the project this is.
+        root: typeof run.options['root'] === 'string' ? run.options['root'] : settings.root,
         stages: run.stages.filter((stage): stage is Stage => (STAGES as readonly string[]).includes(stage)),
         force: false,
         retryOf: run.run_id,
@@ -127,13 +134,20 @@ export async function retryCommand(id: string, options: { detach: boolean; json:
   });
 }
 
-async function oneRun(database: OpenDatabase, id: string): Promise<RunRow> {
-  const found = await findRun(database, id);
+/** The run of this folder's project whose id is or begins with `id`; a database may be shared with others. */
+async function oneRun(
+  database: OpenDatabase,
+  settings: Settings,
+  id: string,
+  { env }: Pick<RunOptions, 'env'>,
+): Promise<RunRow> {
+  const project = await projectName(settings.root);
+  const found = await findRun(database, id, { project, env });
   const exact = found.find((run) => run.run_id === id) ?? (found.length === 1 ? found[0] : undefined);
   if (exact !== undefined) return exact;
   throw new TerminalError(
     'RUN_NOT_FOUND',
-    `Looking for run ${id} found ${found.length === 0 ? 'none' : 'several that begin so'}.`,
+    `Looking for run ${id} of ${project}${env === undefined ? '' : ` in ${env}`} found ${found.length === 0 ? 'none' : 'several that begin so'}.`,
     { next: 'See `plumbline runs list`.' },
   );
 }

@@ -69,10 +69,17 @@ export async function isClosed(database: Queryable, runId: string): Promise<bool
   return rows.length > 0;
 }
 
-export async function findRun(database: Database, runIdPrefix: string, env?: string): Promise<RunRow[]> {
+/** Up to two runs whose id begins so: of one project and environment, where they are given. */
+export async function findRun(
+  database: Database,
+  runIdPrefix: string,
+  { project, env }: { readonly project?: string; readonly env?: string | undefined } = {},
+): Promise<RunRow[]> {
   return database.query<RunRow>(
-    `SELECT * FROM plumbline.runs WHERE starts_with(run_id, $1) AND ($2::text IS NULL OR env = $2) ORDER BY started_at DESC LIMIT 2`,
-    [runIdPrefix, env ?? null],
+    `SELECT * FROM plumbline.runs
+     WHERE starts_with(run_id, $1) AND ($2::text IS NULL OR project = $2) AND ($3::text IS NULL OR env = $3)
+     ORDER BY run_id = $1 DESC, started_at DESC LIMIT 2`,
+    [runIdPrefix, project ?? null, env ?? null],
   );
 }
 

@@ -796,7 +796,7 @@ describe('the command line', () => {
     [
       'a run nobody knows',
       ['runs', 'show', 'nosuch'],
-      { code: 'RUN_NOT_FOUND', says: 'Looking for run nosuch found none', next: 'plumbline runs list' },
+      { code: 'RUN_NOT_FOUND', says: 'Looking for run nosuch of shop found none', next: 'plumbline runs list' },
     ],
     [
       'a model nobody knows',

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { waitFor } from '../support/stack.js';
-import { openShop, type Shop } from './shop.js';
+import { createStack, waitFor } from '../support/stack.js';
+import { expectRefusal, openShop, type Shop } from './shop.js';
 
 /** What the command line says of runs, on a real worker, PostgreSQL and Temporal. */
 let shop: Shop;
@@ -36,6 +38,13 @@ const ended = (runId: string): Promise<string> =>
     return status === 'running' ? undefined : status;
   });
 
+const newestRun = async (): Promise<string> => {
+  const [run] = await shop.query<{ run_id: string }>(
+    `SELECT run_id FROM plumbline.runs WHERE project = 'shop' ORDER BY started_at DESC LIMIT 1`,
+  );
+  return run!.run_id;
+};
+
 it('`run --json` that fails says which run it was and how much of it is kept', async () => {
   const changes = { 'sql/daily.sql': `SELECT nothing FROM {{ source('sales') }}\n` };
   const { code, stdout } = await shop.with(changes, ['run', '--json']);
@@ -67,8 +76,50 @@ it('Ctrl-C with --json leaves the run alone and prints JSON', async () => {
     });
     expect(await statusOf(await running)).toBe('running');
   });
-  const [{ run_id: runId }] = (await shop.query<{ run_id: string }>(
-    'SELECT run_id FROM plumbline.runs ORDER BY started_at DESC LIMIT 1',
-  )) as [{ run_id: string }];
-  expect(await ended(runId)).toBe('succeeded');
+  expect(await ended(await newestRun())).toBe('succeeded');
+}, 60_000);
+
+it('a run of another project on the same database is not found, and not retried or cancelled', async () => {
+  const runId = await newestRun();
+  const other = await createStack(shop.root);
+  try {
+    await writeFile(join(other.root, 'plumbline.yaml'), (await shop.file('plumbline.yaml')).replace('shop', 'cellar'));
+    const env = { NO_COLOR: '1', ...(await shop.servers()) };
+    for (const word of ['show', 'watch', 'retry', 'cancel']) {
+      expectRefusal(await other.plumbline(['runs', word, runId.slice(0, 6)], { env }), {
+        code: 'RUN_NOT_FOUND',
+        says: `Looking for run ${runId.slice(0, 6)} of cellar found none`,
+        next: 'plumbline runs list',
+      });
+    }
+  } finally {
+    await other.destroy();
+  }
+  expect(await newestRun()).toBe(runId);
+}, 60_000);
+
+it('--env looks at the runs of that environment only', async () => {
+  const runId = await newestRun();
+  const changes = { 'plumbline.yaml': `${await shop.file('plumbline.yaml')}environments: { prod: {} }\n` };
+  expectRefusal(await shop.with(changes, ['runs', 'show', runId, '--env', 'prod']), {
+    code: 'RUN_NOT_FOUND',
+    says: `Looking for run ${runId} of shop in prod found none`,
+    next: 'plumbline runs list',
+  });
+  expect((await shop.with(changes, ['runs', 'show', runId, '--env', 'dev'])).code).toBe(0);
+});
+
+it('a retry from another copy of the project reads the data the run read', async () => {
+  const copy = await createStack(shop.root);
+  try {
+    await rm(join(copy.root, 'data'), { recursive: true });
+    const env = { NO_COLOR: '1', ...(await shop.servers()) };
+    const { code, stderr } = await copy.plumbline(['runs', 'retry', await newestRun()], { env });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  } finally {
+    await copy.destroy();
+  }
+  expect(
+    await shop.query(`SELECT options->>'root' AS root FROM plumbline.runs WHERE run_id = $1`, [await newestRun()]),
+  ).toEqual([{ root: shop.root }]);
 }, 60_000);

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import type { RunOptions } from '../runs-command.js';
 
 export function register(program: Command): void {
   const runs = program.command('runs').description('list, show, watch, cancel and retry runs');
@@ -14,30 +15,32 @@ export function register(program: Command): void {
   runs
     .command('show <run>')
     .description('a run and its steps')
+    .option('--env <name>', 'only a run of this environment')
     .option('--json', 'print JSON', false)
-    .action(async (run: string, options: { json: boolean }) =>
-      (await import('../runs-command.js')).showCommand(run, options),
-    );
+    .action(async (run: string, options: RunOptions) => (await import('../runs-command.js')).showCommand(run, options));
   runs
     .command('watch <run>')
     .description('follow a run until it ends')
+    .option('--env <name>', 'only a run of this environment')
     .option('--json', 'print JSON at the end', false)
-    .action(async (run: string, options: { json: boolean }) =>
+    .action(async (run: string, options: RunOptions) =>
       (await import('../runs-command.js')).watchCommand(run, options),
     );
   runs
     .command('cancel <run>')
     .description('stop a run; what is loaded and published stays, half-built tables are removed')
+    .option('--env <name>', 'only a run of this environment')
     .option('--json', 'print JSON', false)
-    .action(async (run: string, options: { json: boolean }) =>
+    .action(async (run: string, options: RunOptions) =>
       (await import('../runs-command.js')).cancelCommand(run, options),
     );
   runs
     .command('retry <run>')
     .description('run the same code again; steps that are done are not repeated')
+    .option('--env <name>', 'only a run of this environment')
     .option('--detach', 'start it and return', false)
     .option('--json', 'print JSON at the end', false)
-    .action(async (run: string, options: { detach: boolean; json: boolean }) =>
+    .action(async (run: string, options: RunOptions & { detach: boolean }) =>
       (await import('../runs-command.js')).retryCommand(run, options),
     );
 }
