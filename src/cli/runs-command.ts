@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connectDatabase, connectTemporal } from '../client/connect.js';
+import { findRunWorkflow } from '../client/run-workflow.js';
 import { loadSettings, type Settings } from '../config.js';
 import { STAGES, type Stage } from '../contracts/run.js';
 import { TerminalError } from '../errors.js';
@@ -69,16 +71,14 @@ export async function cancelCommand(id: string, options: RunOptions): Promise<vo
   try {
     const run = await oneRun(database, settings, id, options);
     if (run.status !== 'running') {
-      throw new TerminalError(
-        'RUN_NOT_FOUND',
-        `Cancelling run ${run.run_id} failed: it ended already (${run.status}).`,
-      );
+      throw new TerminalError('RUN_ENDED', `Cancelling run ${run.run_id} failed: it ended already (${run.status}).`, {
+        next: `See how it ended with \`plumbline runs show ${run.run_id}\`.`,
+      });
     }
     const temporal = await connectTemporal(settings);
     try {
-      const handle = temporal.client.workflow.getHandle(run.workflow_id);
-      const { memo, status } = await handle.describe();
-      if (memo?.['runId'] !== run.run_id || status.name !== 'RUNNING') {
+      const workflow = await findRunWorkflow(temporal, run.workflow_id);
+      if (workflow?.runId !== run.run_id || workflow.status !== 'RUNNING') {
         // Cancelling by id would hit whichever run of the project has it now.
         const error = {
           code: 'RUN_ENDED_OUTSIDE',
@@ -93,7 +93,7 @@ export async function cancelCommand(id: string, options: RunOptions): Promise<vo
           },
         );
       }
-      await handle.cancel();
+      await temporal.client.workflow.getHandle(run.workflow_id).cancel();
     } finally {
       await temporal.close();
     }
@@ -142,7 +142,12 @@ async function oneRun(
   { env }: Pick<RunOptions, 'env'>,
 ): Promise<RunRow> {
   const project = await projectName(settings.root);
-  const found = await findRun(database, id, { project, env });
+  let found = await findRun(database, id, { project, env });
+  // A worker writes the record, a moment after `run --detach` has told the id.
+  for (const deadline = Date.now() + RECORD_MS; found.length === 0 && isWholeId(id) && Date.now() < deadline;) {
+    await sleep(200);
+    found = await findRun(database, id, { project, env });
+  }
   const exact = found.find((run) => run.run_id === id) ?? (found.length === 1 ? found[0] : undefined);
   if (exact !== undefined) return exact;
   throw new TerminalError(
@@ -150,6 +155,12 @@ async function oneRun(
     `Looking for run ${id} of ${project}${env === undefined ? '' : ` in ${env}`} found ${found.length === 0 ? 'none' : 'several that begin so'}.`,
     { next: 'See `plumbline runs list`.' },
   );
+}
+
+const RECORD_MS = 5_000;
+
+function isWholeId(id: string): boolean {
+  return /^[0-9a-f]{8}$/.test(id);
 }
 
 async function withDatabase(work: (database: OpenDatabase, settings: Settings) => Promise<void>): Promise<void> {

@@ -123,3 +123,39 @@ it('a retry from another copy of the project reads the data the run read', async
     await shop.query(`SELECT options->>'root' AS root FROM plumbline.runs WHERE run_id = $1`, [await newestRun()]),
   ).toEqual([{ root: shop.root }]);
 }, 60_000);
+
+/** Starts a run whose record cannot be written before `work` has gone on for a second. */
+async function beforeItsRecord<T>(work: (runId: string) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: (await shop.servers())['PLUMBLINE_DATABASE_URL']! });
+  await client.connect();
+  try {
+    await client.query('BEGIN; LOCK TABLE plumbline.runs IN SHARE ROW EXCLUSIVE MODE');
+    const { runId } = await shop.json<{ runId: string }>(['run', 'load', '--force', '--detach']);
+    const working = work(runId);
+    await sleep(1_500);
+    await client.query('ROLLBACK');
+    return await working;
+  } finally {
+    await client.end();
+  }
+}
+
+it('a run can be cancelled right after it was started', async () => {
+  const { code, stderr, runId } = await beforeItsRecord(async (runId) => ({
+    ...(await shop.with({}, ['runs', 'cancel', runId])),
+    runId,
+  }));
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(await ended(runId)).toMatch(/cancelled|succeeded/);
+  expectRefusal(await shop.with({}, ['runs', 'cancel', runId]), {
+    code: 'RUN_ENDED',
+    says: `Cancelling run ${runId} failed: it ended already`,
+    next: `plumbline runs show ${runId}`,
+  });
+}, 60_000);
+
+it('a run can be watched right after it was started', async () => {
+  const { code, stdout, stderr } = await beforeItsRecord((runId) => shop.with({}, ['runs', 'watch', runId]));
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  expect(stdout).toContain('done in');
+}, 60_000);
