@@ -33,6 +33,7 @@ export interface DecideOptions extends ModelOptions {
 export async function listCommand(model: string | undefined, options: ModelOptions): Promise<void> {
   await withModels(options, async ({ database, env, project }) => {
     const versions = await versionsOf(database, { env, project, ...(model === undefined ? {} : { model }) });
+    if (model !== undefined && versions.length === 0) throw await unknownModel(database, { env, project, model });
     if (options.json) return printJson(versions.map(summary));
     if (versions.length === 0) return print(`no models in ${env} yet; make one with \`plumbline run\``);
     const rows = versions.map((version) => [
@@ -226,7 +227,7 @@ interface Models {
 
 async function withModels(options: ModelOptions, work: (models: Models) => Promise<void>): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
-  const project = await projectName(settings.root);
+  const project = await projectName(settings.root, options.env);
   const database = connectDatabase(settings);
   try {
     await work({ database, env: options.env, project, settings });

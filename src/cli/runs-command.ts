@@ -17,7 +17,8 @@ import { followToEnd, startAndFollow, withRunConnections } from './run-command.j
 
 export async function listCommand(options: { env: string; limit: number; json: boolean }): Promise<void> {
   await withDatabase(async (database, settings) => {
-    const runs = await listRuns(database, options.env, await projectName(settings.root), options.limit);
+    const project = await projectName(settings.root, options.env);
+    const runs = await listRuns(database, options.env, project, options.limit);
     if (options.json) return print(runs);
     if (runs.length === 0) return void process.stdout.write('no runs yet; start one with `plumbline run`\n');
     const rows = runs.map((run) => [
@@ -141,7 +142,7 @@ async function oneRun(
   id: string,
   { env }: Pick<RunOptions, 'env'>,
 ): Promise<RunRow> {
-  const project = await projectName(settings.root);
+  const project = await projectName(settings.root, env);
   let found = await findRun(database, id, { project, env });
   // A worker writes the record, a moment after `run --detach` has told the id.
   for (const deadline = Date.now() + RECORD_MS; found.length === 0 && isWholeId(id) && Date.now() < deadline;) {

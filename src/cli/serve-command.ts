@@ -29,7 +29,7 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
       database,
       store: openDirectoryStore(settings.storeDir),
       env: options.env,
-      project: options.project ?? (await projectName(settings.root)),
+      project: options.project ?? (await projectName(settings.root, options.env)),
       host: options.host ?? settings.serving.host,
       port: options.port ?? settings.serving.port,
       spoolDir: options.spool === undefined ? join(settings.stateDir, 'spool') : resolve(options.spool),

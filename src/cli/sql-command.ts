@@ -18,7 +18,7 @@ export interface SqlOptions {
 /** `plumbline sql`: the first rows of a query, in a transaction that cannot write. Throws QUERY_REFUSED. */
 export async function sqlCommand(query: string, options: SqlOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
-  const { main, raw } = schemaNames(await projectName(settings.root), options.env);
+  const { main, raw } = schemaNames(await projectName(settings.root, options.env), options.env);
   const database = connectDatabase(settings, 1);
   try {
     const rows = await firstRows(database, query, [main, raw], options.limit + 1);

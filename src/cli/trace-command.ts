@@ -11,7 +11,8 @@ export async function traceCommand(
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const database = connectDatabase(settings);
   try {
-    const node = await trace({ database, env: options.env, project: await projectName(settings.root) }, subject);
+    const project = await projectName(settings.root, options.env);
+    const node = await trace({ database, env: options.env, project }, subject);
     process.stdout.write(options.json ? `${JSON.stringify(node, null, 2)}\n` : renderTrace(node));
   } finally {
     await database.close();

@@ -2,9 +2,9 @@ import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TerminalError } from '../errors.js';
 import type { Project } from '../model/project.js';
+import { assertDeclared } from './declared-environment.js';
 import { parseDuration } from './duration.js';
 import { parseYaml, positionAt, type LocatedYaml } from './located-yaml.js';
-import { didYouMean } from './nearest.js';
 import { overlayEnvironment } from './overlay-environment.js';
 import { throwProblems, type Problem } from './problem.js';
 import { readText } from './read-text.js';
@@ -14,7 +14,7 @@ import { resolveTrain } from './resolve-train.js';
 import { resolveTransforms } from './resolve-transforms.js';
 import { RESERVED_ENVIRONMENTS, schemaNames } from './schema-names.js';
 import { describeIssues } from './schema/describe-issues.js';
-import { ENVIRONMENT, projectSchema, SECTIONS, type ProjectYaml } from './schema/project.js';
+import { projectSchema, SECTIONS, type ProjectYaml } from './schema/project.js';
 
 export const PROJECT_FILE = 'plumbline.yaml';
 
@@ -102,7 +102,7 @@ function checkEnvironments(yaml: LocatedYaml, env: string): { located: LocatedYa
   const declared = Object.keys((yaml.value as ProjectYaml).environments ?? {});
   const problems = declared.flatMap((name) => checkOverlay(yaml, name));
   throwProblems(problems);
-  if (env !== 'dev' && !declared.includes(env)) throw unknownEnvironment(env, declared);
+  assertDeclared(env, declared, PROJECT_FILE);
   const located = overlayEnvironment(yaml, env);
   // Checked above, as one of the declared environments or as the file without any.
   return { located, project: check(located).project! };
@@ -139,20 +139,6 @@ function checkOverlay(yaml: LocatedYaml, env: string): readonly Problem[] {
     ];
   }
   return check(overlayEnvironment(yaml, env)).problems;
-}
-
-function unknownEnvironment(env: string, declared: readonly string[]): TerminalError {
-  const hint = didYouMean(env, ['dev', ...declared]);
-  return new TerminalError(
-    'PROJECT_REFERENCE_UNKNOWN',
-    `Choosing the environment ${JSON.stringify(env)} failed: ${PROJECT_FILE} does not declare it${hint || '.'}`,
-    {
-      at: { file: PROJECT_FILE },
-      next: ENVIRONMENT.test(env)
-        ? `Use one of ${['dev', ...declared].join(', ')}, or add \`environments: { ${env}: {} }\`.`
-        : `Use one of ${['dev', ...declared].join(', ')}.`,
-    },
-  );
 }
 
 /** One worker writes to one database: an environment's own would be written to by whichever worker comes first. */

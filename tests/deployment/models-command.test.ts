@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -97,9 +97,23 @@ describe('plumbline models', () => {
       { version: 2, serving: false, decision: null },
       { version: 1, serving: true },
     ]);
-    expect(await plumbline('models', 'list', '--env', 'prod')).toBe(
-      'no models in prod yet; make one with `plumbline run`\n',
-    );
+  });
+
+  it('lists no model of an environment that has none, and names the known ones for one that is not there', async () => {
+    writeFileSync(join(home, 'plumbline.yaml'), 'name: bike-demand\nenvironments: { prod: {} }\n');
+    process.chdir(home);
+    try {
+      expect(await plumbline('models', 'list', '--env', 'prod')).toBe(
+        'no models in prod yet; make one with `plumbline run`\n',
+      );
+    } finally {
+      process.chdir(PROJECT);
+    }
+    for (const more of [[], ['--json']])
+      await expect(plumbline('models', 'list', 'nosuch', ...more)).rejects.toMatchObject({
+        code: 'DEPLOY_MODEL_UNKNOWN',
+        message: expect.stringContaining('expected one of: demand v2, demand v1') as string,
+      });
   });
 
   it('shows the serving version when none is named, and compares it with the newest', async () => {

@@ -109,6 +109,12 @@ describe.skipIf(!existsSync(main))('plumbline init and validate, as built', () =
     }
     expect(plumbline(folder, 'init', '--tmplate', 'x').code).toBe(2);
   });
+
+  it('a worker of no queue is not started', async () => {
+    const { code, error } = plumbline(await temporaryFolder(), 'worker', '--queues', ' , ');
+    expect(code).toBe(2);
+    expect(error).toContain('Expected names of queues, such as default,heavy.');
+  });
 });
 
 function examples(): string {
