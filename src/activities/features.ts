@@ -48,7 +48,6 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
           signal,
           onProgress: (at) => progress({ ...at }),
         });
-        const trainingSet = { ...built, definitions: definitionsOf(project, [train.labels, ...views]) };
         progress({ step: 'leak check' });
         const table = await readParquet(await dependencies.store.localPath(built.artifact.sha256), { signal });
         const files = new Map(views.map(({ name, file }) => [name, file]));
@@ -59,6 +58,7 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
           // On the model card, what was not checked is something taken for granted.
           trainingSet: {
             ...built,
+            definitions: definitionsOf(project, [train.labels, ...views]),
             assumptions: [...built.assumptions, ...notChecked.map((line) => `not checked for leaks: ${line}`)],
           },
           leakCheck: notChecked.length === 0 ? 'leak check passed' : 'leak check passed in part',

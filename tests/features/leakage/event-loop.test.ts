@@ -59,7 +59,7 @@ async function turnsDuring(work: () => Promise<unknown>): Promise<number> {
   return turns;
 }
 
-describe('the leak check of 400,000 rows × 20 columns', () => {
+describe('the leak check of 400,000 rows × 20 columns', { timeout: 180_000 }, () => {
   const set = largeSet();
 
   it('lets the event loop round at least once for every 200,000 values of a single pass over the table', async () => {
