@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Database, Session } from '../model/database.js';
 import { ensureSchema } from '../model/ensure-schema.js';
 import { identifier, literal } from '../model/sql-identifier.js';
@@ -7,7 +8,7 @@ export type RoleName = 'owner' | 'loader' | 'builder' | 'reader' | 'server';
 export interface RoleReport {
   /** Role of each kind, by name; empty where the database does not allow to create roles. */
   readonly roles: Readonly<Partial<Record<RoleName, string>>>;
-  /** Why there are none, for `doctor` and the log. */
+  /** Why there are none, for the log. */
   readonly note?: string;
 }
 
@@ -55,13 +56,13 @@ export async function ensureRoles(
   return { roles };
 }
 
-/** PostgreSQL cuts identifiers at 63 bytes; two cut names could be the same. */
-const MAX_BYTES = 63;
+/** PostgreSQL cuts identifiers at 63 bytes; two cut names could be the same, so a hash takes the place of the rest. */
+const MAX_BYTES = 63 - '_builder'.length;
 
 function roleNames(env: string, project: string): Record<RoleName, string> {
-  const base = `plumbline_${project}_${env}`.replace(/[^a-z0-9_]/gi, '_').toLowerCase();
-  if (base.length + '_builder'.length > MAX_BYTES)
-    throw new RangeError(`the role name ${base}_builder is longer than ${MAX_BYTES} bytes`);
+  const whole = `plumbline_${project}_${env}`.replace(/[^a-z0-9_]/gi, '_').toLowerCase();
+  const hash = createHash('sha256').update(whole).digest('hex').slice(0, 8);
+  const base = whole.length <= MAX_BYTES ? whole : `${whole.slice(0, MAX_BYTES - 9)}_${hash}`;
   return {
     owner: `${base}_owner`,
     loader: `${base}_loader`,

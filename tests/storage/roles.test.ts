@@ -76,6 +76,22 @@ describe('ensureRoles', () => {
     expect(await may(role, sql)).toBe(expected);
   });
 
+  it('shortens the names of a long project and environment, and keeps them apart', async () => {
+    const made: string[] = [];
+    try {
+      for (const env of ['production1', 'production2']) {
+        const report = await ensureRoles(test.database, { env, project: `${project}-${'x'.repeat(30)}`, schemas });
+        made.push(...Object.values(report.roles));
+      }
+      expect(new Set(made).size).toBe(10);
+      for (const role of made) expect(role).toMatch(/^plumbline_bikes_[0-9a-f]{8}_x+_[0-9a-f]{8}_[a-z]+$/);
+      const known = await test.database.query('SELECT FROM pg_roles WHERE rolname = ANY($1)', [made]);
+      expect(known.length).toBe(10);
+    } finally {
+      for (const role of made) await test.database.execute(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    }
+  });
+
   it('changes nothing and says why where the user may not create roles', async () => {
     const name = `plain_${randomBytes(4).toString('hex')}`;
     await test.database.execute(`CREATE ROLE ${name} LOGIN`);
