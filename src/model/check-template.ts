@@ -45,7 +45,7 @@ export function checkTemplate(
 export function templateError(file: string, problem: string, line?: number): TerminalError {
   return new TerminalError('SQL_TEMPLATE', `Rendering ${file} failed: ${problem}.`, {
     at: line === undefined ? { file } : { file, line },
-    next: 'Correct the template. Known are ref(name), source(name, resource), this, interval.start and interval.end.',
+    next: 'Correct the template. Known are ref(name), source(name, resource) and this; interval.start and interval.end are planned, no run gives them a value yet.',
   });
 }
 

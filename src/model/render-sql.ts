@@ -31,7 +31,8 @@ const environment = new nunjucks.Environment(null, { autoescape: false, throwOnU
 
 /**
  * Renders `{{ ref('x') }}`, `{{ source('s', 'r') }}`, `{{ this }}` and `{{ interval.start }}` in an SQL file. Comment
- * lines at the top are settings: they are kept as they are. `interval.start` is undefined when there is no interval.
+ * lines at the top are settings: they are kept as they are. `interval.start` is undefined when there is no interval, and
+ * no run has one in this version.
  *
  * Throws `SQL_UNKNOWN_REF` or `SQL_TEMPLATE` with the user's file and line; a retry gives the same.
  *
@@ -96,7 +97,11 @@ function render(template: string, variables: Record<string, unknown>, file: stri
       const at = position === undefined ? { file } : { file, line: position };
       throw new TerminalError(code, `${file}: ${message}`, { details, at, ...(next && { next }) });
     }
-    throw templateError(file, problem.replace('attempted to output null', 'a value is null'), position);
+    throw templateError(
+      file,
+      problem.replace('attempted to output null or undefined value', 'a value is null or undefined'),
+      position,
+    );
   }
 }
 

@@ -107,6 +107,13 @@ test.each([
   });
 });
 
+test('says of an interval that it is planned', () => {
+  expect(failure("SELECT '{{ interval.start }}'")).toMatchObject({
+    message: 'Rendering sql/a.sql failed: a value is null or undefined.',
+    next: expect.stringContaining('interval.start and interval.end are planned') as string,
+  });
+});
+
 test('knows loop variables, macros, keyword arguments and tests', () => {
   const sql = `{% macro lag(h, by=1) %}lag({{ h }}, {{ by }}){% endmacro %}{% set n = 2 %}{% if interval.start is defined %}x{% endif %}{% for i in range(0, n) %}{{ loop.index }}{{ lag('a', by=i) }} {% endfor %}{{ n | string }}`;
   expect(render(sql).sql).toBe('1lag(a, 0) 2lag(a, 1) 2');
