@@ -5,7 +5,11 @@ export function register(program: Command): void {
   program
     .command('run')
     .description('run the pipeline, redoing only what changed, and follow it (Ctrl-C detaches)')
-    .argument('[stage]', `one stage only: ${Object.keys(STAGE_WORDS).join(', ')}`, parseStage)
+    .argument(
+      '[stage]',
+      'one part only: load or transform (each does both), features, train (features too), deploy (features and train too)',
+      parseStage,
+    )
     .option('--env <name>', 'environment', 'dev')
     .option('--force', 'redo every step and load every file again', false)
     .option('--detach', 'start it and return', false)
