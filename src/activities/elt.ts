@@ -1,5 +1,6 @@
 import type {
   ExtractResult,
+  ExtractSummary,
   LoadedObject,
   LoadObjectInput,
   LoadSummary,
@@ -8,15 +9,19 @@ import type {
   TransformInput,
   TransformSummary,
 } from '../contracts/elt.js';
+import type { RunRef } from '../contracts/run.js';
 import { loadObjectInput, publishResourceInput, resourceInput, transformInput } from '../contracts/elt.js';
+import { TerminalError } from '../errors.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
+import { extractHttp } from '../elt/extract/extract-http.js';
+import { extractSummary } from '../elt/extract/extract-progress.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource } from '../elt/load/publish-resource.js';
 import { buildTransform } from '../elt/transform/build-transform.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { Queryable } from '../model/database.js';
-import type { ResourceConfig } from '../model/project.js';
+import type { Project, ResourceConfig } from '../model/project.js';
 import { qualified } from '../model/sql-identifier.js';
 import type { ActivityDependencies } from './dependencies.js';
 import {
@@ -26,18 +31,20 @@ import {
   loadInputs,
   stepNames,
   transformInputs,
+  type Reusable,
   type StepInputs,
 } from './fingerprint.js';
 import { projectOf, resourceNamed, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
-import { runStep } from './step.js';
+import { newestResult } from '../storage/step-results.js';
+import { runStep, type StepScope } from './step.js';
 
 export type EltActivities = ReturnType<typeof createEltActivities>;
 
 export function createEltActivities(dependencies: ActivityDependencies) {
   const { store } = dependencies;
   return {
-    /** GET: files to the landing zone. When all of them are loaded already, says so and there is nothing to load. */
+    /** GET: files, or an API's pages, to the landing zone. When all of it is loaded already, says so and there is nothing to load. */
     async extractResource(input: ResourceInput): Promise<ExtractResult> {
       const { run, resource: id } = resourceInput.parse(input);
       return runStep<ExtractResult>(
@@ -46,31 +53,21 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         async ({ database, signal, progress, fence }) => {
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
-          const { env } = run;
-          const objects = await extractFiles({
-            database,
-            store,
-            env,
-            project: project.name,
-            root: run.root,
-            resource,
-            runId: run.runId,
-            now: new Date(),
-            signal,
-            onProgress: (landed) => progress({ ...landed }),
-          });
-          const inputs = loadInputs(resource, objects);
-          const found = await findReusable<LoadSummary>(database, run, stepNames.load(id), inputs, 'newest');
+          const landed = await extract(project, resource, run, { database, signal, progress });
+          const inputs = loadInputs(resource, landed.objects);
+          const found = isWithoutRows(resource, landed)
+            ? await formerLoad(database, run, resource)
+            : await findReusable<LoadSummary>(database, run, stepNames.load(id), inputs, 'newest');
           if (found.reuse === undefined || !(await exists(database, project.schemas.raw, resource.table))) {
             return {
-              result: { objects },
+              result: landed,
               ...(found.reuse === undefined ? { reason: found.reason } : { reason: 'its table is gone' }),
             };
           }
           const { result } = found.reuse;
-          await reuseLoad(id, run, result);
+          await reuseLoad(id, run, result, found.reuse.reason);
           await saveOutcome(database, run, stepNames.load(id), inputs, result, fence);
-          return { result: { objects, reused: result }, status: 'reused', reason: found.reuse.reason };
+          return { result: { ...landed, reused: result }, status: 'reused', reason: found.reuse.reason };
         },
       );
     },
@@ -105,13 +102,14 @@ export function createEltActivities(dependencies: ActivityDependencies) {
 
     /** Makes all staged objects of a resource visible at once; a second attempt finds it done. */
     async publishResource(input: PublishResourceInput): Promise<LoadSummary> {
-      const { run, resource: id, loads } = publishResourceInput.parse(input);
+      const { run, resource: id, loads, extractId } = publishResourceInput.parse(input);
       const step = stepNames.load(id);
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress, fence }) => {
         const project = await projectOf(dependencies, run);
         const resource = resourceNamed(project, id);
         const inputs = loadInputs(resource, loads);
         const found = await findReusable<LoadSummary>(database, run, step, inputs, 'newest');
+        const extracted = extractId === undefined ? undefined : await extractSummary(database, extractId);
         let recorded: LoadSummary | undefined;
         const published = await publishResource({
           database,
@@ -124,11 +122,11 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           signal,
           onProgress: (at) => progress({ ...at }),
           onPublish: async (session, publishing) => {
-            recorded = summarize(resource, loads, publishing, inputs);
+            recorded = summarize(resource, loads, publishing, inputs, extracted);
             await recordOutcome(session, run, step, inputs, recorded, fence);
           },
         });
-        const result = recorded ?? summarize(resource, loads, published, inputs);
+        const result = recorded ?? summarize(resource, loads, published, inputs, extracted);
         // These loads were published by an earlier attempt or run.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };
@@ -173,14 +171,47 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     },
   };
 
+  async function extract(
+    project: Project,
+    resource: ResourceConfig,
+    run: RunRef,
+    { database, signal, progress }: Pick<StepScope, 'database' | 'signal' | 'progress'>,
+  ): Promise<{ objects: readonly ExtractedObject[]; extractId?: string }> {
+    const { env, runId, root, force } = run;
+    const options = { database, store, env, project: project.name, root, resource, runId, signal };
+    const onProgress = (landed: object): void => progress({ ...landed });
+    if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };
+    const { objects, extractId } = await extractHttp({ ...options, environment: process.env, force, onProgress });
+    return { objects, extractId };
+  }
+
   /** The load's own step, for the run's record: nothing was loaded, and that is its outcome. */
-  async function reuseLoad(id: string, run: ResourceInput['run'], result: LoadSummary): Promise<void> {
+  async function reuseLoad(id: string, run: RunRef, result: LoadSummary, reason: string): Promise<void> {
     await runStep(dependencies, { run, step: stepNames.load(id), stage: 'elt' }, async () => ({
       result,
       status: 'reused',
-      reason: 'the same files are loaded',
+      reason: reason === 'unchanged' ? 'the same files are loaded' : reason,
     }));
   }
+}
+
+/** Nothing came, and what is there stays: only `replace` makes an empty table of it. */
+function isWithoutRows({ write }: ResourceConfig, { objects }: { readonly objects: readonly unknown[] }): boolean {
+  return objects.length === 0 && write !== 'replace';
+}
+
+/** What the newest load left. Throws `ELT_SOURCE_EMPTY` (terminal) when there was none, as no row says what the columns are. */
+async function formerLoad(
+  database: Queryable,
+  run: RunRef,
+  { id, at }: ResourceConfig,
+): Promise<{ reuse: Reusable<LoadSummary> }> {
+  const newest = await newestResult<LoadSummary>(database, run.env, run.project, stepNames.load(id));
+  if (newest !== undefined) return { reuse: { result: newest.result, reason: 'no new rows' } };
+  throw new TerminalError('ELT_SOURCE_EMPTY', `Reading ${id} gave no rows, and its table is not there yet.`, {
+    at,
+    next: 'Run it when there are rows: they say what columns the table has.',
+  });
 }
 
 async function exists(database: Queryable, schema: string, name: string): Promise<boolean> {
@@ -209,6 +240,7 @@ function summarize(
   loads: readonly LoadedObject[],
   published: { readonly table: string; readonly rows: number; readonly version: number },
   inputs: StepInputs,
+  extracted: ExtractSummary | undefined,
 ): LoadSummary {
   const sum = (pick: (load: LoadedObject) => number): number => loads.reduce((total, load) => total + pick(load), 0);
   return {
@@ -221,6 +253,7 @@ function summarize(
     tableRows: published.rows,
     version: fingerprint(resource.write === 'replace' ? inputs : { ...inputs, publication: String(published.version) }),
     objects: loads.map(({ path, sha256, loadId }) => ({ path, sha256, loadId })),
+    ...(extracted === undefined ? {} : { extract: extracted }),
     // Many files of one form say the same.
     notices: [...new Set(loads.flatMap((load) => load.notices))].slice(0, 20),
   };

@@ -5,6 +5,7 @@ import type { TrainingSetSummary } from '../contracts/features.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
 import { matchFiles } from '../elt/extract/match-files.js';
+import { whatIsAsked } from '../elt/extract/what-is-asked.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import { TerminalError } from '../errors.js';
 import { knownAtAssumptions } from '../features/known-at.js';
@@ -85,6 +86,10 @@ export async function explainSteps(
 async function explainElt({ database, run, project, decide }: PlanScope): Promise<void> {
   for (const resource of project.resources) {
     const step = stepNames.load(resource.id);
+    if (resource.type === 'http') {
+      await decide(step, [], async () => ({ reason: whatIsAsked(resource) }));
+      continue;
+    }
     await decide(step, [], async () =>
       findReusable(database, run, step, loadInputs(resource, await hashFiles(run.root, resource)), 'newest'),
     );

@@ -66,7 +66,7 @@ function outcome(kind: string, step: StepRow): string {
     case 'load': {
       const load = result as LoadSummary;
       const duplicates = load.rowsDuplicate > 0 ? `   ${count(load.rowsDuplicate)} duplicate` : '';
-      return `${count(load.tableRows).padStart(9)} rows   ${count(load.rowsRejected)} rejected${duplicates}`;
+      return `${count(load.tableRows).padStart(9)} rows   ${count(load.rowsRejected)} rejected${duplicates}${asked(load)}`;
     }
     case 'transform': {
       const built = result as TransformSummary;
@@ -98,6 +98,11 @@ function outcome(kind: string, step: StepRow): string {
     default:
       return '';
   }
+}
+
+/** What came of the pages of an API: `   12 pages`. */
+function asked({ extract }: LoadSummary): string {
+  return extract === undefined ? '' : `   ${count(extract.pages)} ${extract.pages === 1 ? 'page' : 'pages'}`;
 }
 
 /** What people look at first; a jsonb column does not keep an order of its own. */

@@ -51,7 +51,7 @@ function describe({ resources, transforms, features, train, deploy }: Project): 
   const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));
   const tests = transforms.reduce((sum, transform) => sum + transform.tests.length, 0);
   return [
-    `  sources     ${list(resources.map(({ id, path, write }) => `${id} (${path}, ${write})`))}`,
+    `  sources     ${list(resources.map(({ id, path, write, http }) => `${id} (${http?.url ?? ''}${path}, ${write})`))}`,
     `  transforms  ${list(transforms.map(({ name }) => name))}${tests === 0 ? '' : ` · ${tests} tests`}`,
     `  features    ${list(features.map(({ name }) => name))}`,
     train === undefined
@@ -64,8 +64,8 @@ function describe({ resources, transforms, features, train, deploy }: Project): 
 /** The data may well come later, or be on the worker's machine only: a note, no error. */
 async function missingData(root: string, { resources }: Project): Promise<string[]> {
   const notes = await Promise.all(
-    resources.map(async ({ id, path }) => {
-      if (/[*?[{]/.test(path)) return [];
+    resources.map(async ({ id, path, type }) => {
+      if (type !== 'files' || /[*?[{]/.test(path)) return [];
       const isThere = await access(resolve(root, path)).then(
         () => true,
         () => false,

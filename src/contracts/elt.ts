@@ -7,6 +7,8 @@ export type ResourceInput = z.infer<typeof resourceInput>;
 /** What `extractResource` found: the objects, or that all of them are loaded already. */
 export interface ExtractResult {
   readonly objects: readonly unknown[];
+  /** The line of plumbline.extracts that has the pages of an API. */
+  readonly extractId?: string;
   readonly reused?: LoadSummary;
 }
 
@@ -28,7 +30,10 @@ export const loadedObject = z.object({
 });
 export type LoadedObject = z.infer<typeof loadedObject>;
 
-export const publishResourceInput = resourceInput.extend({ loads: z.array(loadedObject) });
+export const publishResourceInput = resourceInput.extend({
+  loads: z.array(loadedObject),
+  extractId: z.string().optional(),
+});
 export type PublishResourceInput = z.infer<typeof publishResourceInput>;
 
 /** One resource of one run: rows in = loaded + rejected + duplicates. */
@@ -43,8 +48,14 @@ export interface LoadSummary {
   /** Names the table's content: changes when, and only when, a load is published. */
   readonly version: string;
   readonly objects: readonly { readonly path: string; readonly sha256: string; readonly loadId: string }[];
+  /** What an API was asked for. */
+  readonly extract?: ExtractSummary;
   /** What the loads renamed or could not read as it was meant, one sentence each. */
   readonly notices?: readonly string[];
+}
+
+export interface ExtractSummary {
+  readonly pages: number;
 }
 
 export const transformInput = z.object({ run: runRef, transform: z.string() });

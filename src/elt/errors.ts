@@ -20,6 +20,16 @@ export const eltErrorCodes = {
   ELT_HTTP_CUT: 'A transfer stopped before its end; the step is tried again.',
   ELT_HTTP_STATUS: 'A server refused a request. Correct the URL or the credentials.',
   ELT_HTTP_STATUS_TRANSIENT: 'A server is busy or failing; the step is tried again, after its Retry-After.',
+  ELT_HTTP_ANSWER:
+    'An API answered with something other than JSON, often a page of HTML. Correct `url`, `path` or `auth`.',
+  ELT_HTTP_RECORDS: 'An answer has no list of objects where `records` says. The message names what is there.',
+  ELT_HTTP_PAGINATION: 'The pages of an API do not end, repeat, or lead to another server. Correct `pagination`.',
+  ELT_HTTP_TOO_LARGE: 'One answer of an API is too large to be a page. Ask for smaller pages.',
+  ELT_HTTP_TOKEN: 'The token address of an API gave no token. Correct `token_url`.',
+  ELT_SECRET_MISSING:
+    'A secret that plumbline.yaml names is not on the worker. Set the variable, or put the file there.',
+  ELT_SOURCE_EMPTY:
+    'A source has no rows where some are expected; the table keeps its rows. `allow_empty: true` lets it become empty.',
   ELT_COLUMN_DUPLICATE: 'Two columns of a file have the same name. Rename one in the file.',
   ELT_COLUMN_UNKNOWN: 'plumbline.yaml names a column that the file does not have.',
   ELT_COLUMN_LIMIT: 'A file has more columns than a PostgreSQL table can hold (1,600, less three for metadata).',

@@ -45,8 +45,8 @@ export interface ResourceConfig {
   readonly source: string;
   /** Table in the raw schema. */
   readonly table: string;
-  readonly type: 'files';
-  /** Path or glob, relative to the project's root or absolute. */
+  readonly type: 'files' | 'http';
+  /** Of files: path or glob, relative to the project's root or absolute. Of http: the path behind the source's URL. */
   readonly path: string;
   readonly format: 'csv' | 'ndjson' | 'parquet' | 'auto';
   readonly write: WriteDisposition;
@@ -55,8 +55,46 @@ export interface ResourceConfig {
   readonly columns: Readonly<Record<string, ColumnType>>;
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
+  /** How an API is asked; there when, and only when, `type` is `http`. */
+  readonly http?: HttpRequestConfig;
+  /** Whether a source without rows may empty a table of `write: replace`. @default false */
+  readonly allowEmpty?: boolean;
   readonly at: { readonly file: string; readonly line: number };
 }
+
+/** How the pages of one resource are asked for. Values may be secrets by reference: `env:NAME` or `file:path`. */
+export interface HttpRequestConfig {
+  /** What `path` is behind, without a slash at its end. */
+  readonly url: string;
+  readonly auth?: HttpAuth;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly params: Readonly<Record<string, string>>;
+  /** Keys that lead to the list of records; empty when the answer is the list. */
+  readonly records: readonly string[];
+  readonly pagination: HttpPagination;
+  /** Least time between two requests of the source, over all workers. */
+  readonly intervalMs: number;
+  readonly allowPrivate: boolean;
+}
+
+export type HttpAuth =
+  | { readonly type: 'bearer'; readonly token: string }
+  | { readonly type: 'basic'; readonly user: string; readonly password: string }
+  | { readonly type: 'header'; readonly name: string; readonly value: string }
+  | {
+      readonly type: 'oauth2';
+      readonly tokenUrl: string;
+      readonly clientId: string;
+      readonly clientSecret: string;
+      readonly scope?: string;
+    };
+
+export type HttpPagination =
+  | { readonly type: 'none' }
+  | { readonly type: 'page' | 'offset'; readonly param: string; readonly start: number }
+  | { readonly type: 'cursor'; readonly param: string; readonly token: readonly string[] }
+  | { readonly type: 'link' }
+  | { readonly type: 'next_url'; readonly url: readonly string[] };
 
 export interface SqlFile {
   /** File name without `.sql`; also the table or view name. */

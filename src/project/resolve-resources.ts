@@ -1,10 +1,12 @@
-import type { ColumnType, ResourceConfig } from '../model/project.js';
+import type { ResourceConfig } from '../model/project.js';
 import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
-import type { ResourceYaml, SourceYaml } from './schema/sources.js';
+import { resolveColumns } from './resolve-columns.js';
+import { resolveHttpResource } from './resolve-http-resource.js';
+import type { FilesSourceYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
 
-interface Scope {
+export interface ResourceScope {
   readonly yaml: LocatedYaml;
   readonly report: (problem: Problem) => void;
   /** Takes one line for each default that is applied. */
@@ -12,34 +14,62 @@ interface Scope {
 }
 
 /** The resources of all sources in the order of the file. */
-export function resolveResources(sources: Readonly<Record<string, SourceYaml>>, scope: Scope): ResourceConfig[] {
+export function resolveResources(
+  sources: Readonly<Record<string, SourceYaml>>,
+  scope: ResourceScope,
+): ResourceConfig[] {
   const resources = Object.entries(sources).flatMap(([source, given]) => {
-    const { type, resources: parts, ...shared } = given;
-    if (type === undefined) scope.applied(`sources.${source}.type = files`);
-    const path = ['sources', source];
-    if (parts === undefined) return resolveResource(source, source, source, shared, path, scope);
-    return Object.entries(parts).flatMap(([name, own]) =>
-      resolveResource(
-        source,
-        `${source}.${name}`,
-        `${source}_${name}`,
-        { ...shared, ...own },
-        [...path, 'resources', name],
-        scope,
-      ),
-    );
+    if (given.type === undefined) scope.applied(`sources.${source}.type = files`);
+    return given.type === 'http'
+      ? placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope))
+      : placesOf(source, given, scope).flatMap((place) => resolveFilesResource(place, scope));
   });
   refuseSameTable(resources, scope.report);
   return resources;
 }
 
-function resolveResource(
+/** One resource in the file: its name, what is said of it there or at its source, and where. */
+export interface ResourcePlace<Yaml> {
+  readonly source: string;
+  readonly id: string;
+  readonly table: string;
+  readonly given: Yaml;
+  readonly path: Path;
+}
+
+/** The resources of a source; one without `resources` is a resource of its own name. */
+function placesOf<Yaml extends { readonly resources?: Readonly<Record<string, object>> | undefined }>(
   source: string,
-  id: string,
-  table: string,
-  given: ResourceYaml,
-  path: Path,
-  { yaml, report, applied }: Scope,
+  given: Yaml,
+  { yaml, report }: ResourceScope,
+): ResourcePlace<Omit<Yaml, 'resources'>>[] {
+  const { resources, ...shared } = given;
+  const path = ['sources', source];
+  const places =
+    resources === undefined
+      ? [{ source, id: source, table: source, given: shared, path }]
+      : Object.entries(resources).map(([name, own]) => ({
+          source,
+          id: `${source}.${name}`,
+          table: `${source}_${name}`,
+          given: { ...shared, ...own },
+          path: [...path, 'resources', name],
+        }));
+  return places.filter((place) => {
+    if (place.table.length <= 50) return true;
+    report({
+      code: 'PROJECT_NAME_TOO_LONG',
+      message: `Reading ${yaml.file} failed: the table ${place.table} has a name longer than 50.`,
+      at: positionAt(yaml, place.path, 'key'),
+      next: 'Shorten the name.',
+    });
+    return false;
+  });
+}
+
+function resolveFilesResource(
+  { source, id, table, given, path }: ResourcePlace<Omit<FilesSourceYaml, 'resources'> & ResourceYaml>,
+  { yaml, report, applied }: ResourceScope,
 ): ResourceConfig[] {
   const place = path.join('.');
   const position = positionAt(yaml, path, 'key');
@@ -48,13 +78,6 @@ function resolveResource(
     report({ code, message: `Reading ${yaml.file} failed: ${message}`, at: where, next });
     return [];
   };
-  if (table.length > 50)
-    return refuse(
-      'PROJECT_NAME_TOO_LONG',
-      `the table ${table} has a name longer than 50.`,
-      position,
-      'Shorten the name.',
-    );
   if (given.path === undefined)
     return refuse(
       'PROJECT_KEY_MISSING',
@@ -96,13 +119,7 @@ function resolveResource(
       format,
       write,
       primaryKey,
-      // The pattern of the schema lets no other text through.
-      columns: Object.fromEntries(
-        Object.entries(given.columns ?? {}).map(([name, type]) => [
-          name,
-          type.replaceAll(' ,', ',').replaceAll(', ', ',') as ColumnType,
-        ]),
-      ),
+      columns: resolveColumns(given.columns),
       maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
       at,
     },

@@ -1,6 +1,6 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { EltActivities } from '../activities/elt.js';
-import type { EltResult, LoadedObject, LoadSummary, TransformSummary } from '../contracts/elt.js';
+import type { EltResult, ExtractResult, LoadedObject, LoadSummary, TransformSummary } from '../contracts/elt.js';
 import type { RunPlan, RunRef } from '../contracts/run.js';
 import { bulkLoad } from './activity-options.js';
 import { allOrCancel } from './all-or-cancel.js';
@@ -34,7 +34,11 @@ async function loadResource(run: RunRef, resource: string): Promise<LoadSummary>
     }
   };
   await allOrCancel(Array.from({ length: PARALLEL_OBJECTS }, () => lane));
-  return publishResource({ run, resource, loads });
+  return publishResource({ run, resource, loads, ...extractOf(extracted) });
+}
+
+function extractOf({ extractId }: ExtractResult): Pick<ExtractResult, 'extractId'> {
+  return extractId === undefined ? {} : { extractId };
 }
 
 /** Each node as soon as what it reads is published; one failure cancels the rest. */

@@ -92,7 +92,8 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
         }
         const objects: LoadedObject[] = [];
         for (const object of extracted.objects) objects.push(await bench.call('loadObject', { run, resource, object }));
-        loads.push(await bench.call('publishResource', { run, resource, loads: objects }));
+        const extract = extracted.extractId === undefined ? {} : { extractId: extracted.extractId };
+        loads.push(await bench.call('publishResource', { run, resource, loads: objects, ...extract }));
       }
       const transforms: TransformSummary[] = [];
       for (const { name } of plan.transforms)

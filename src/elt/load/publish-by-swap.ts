@@ -75,7 +75,8 @@ async function build(session: Session, work: PublishWork, target: StageName): Pr
 }
 
 /** Staged loads come from their stages, published ones from the table they are in. */
-async function combine(session: Session, { lines, options }: PublishWork, target: StageName): Promise<Built> {
+async function combine(session: Session, work: PublishWork, target: StageName): Promise<Built> {
+  const { lines, options } = work;
   const { schemas, resource } = options;
   const isThere = lines.some(({ status }) => status === 'published');
   const published = isThere ? await tableColumns(session, target.schema, target.name) : undefined;
@@ -83,12 +84,15 @@ async function combine(session: Session, { lines, options }: PublishWork, target
     ...(published === undefined ? [] : [{ table: target, columns: keptColumns(published, lines) }]),
     ...staged(lines).map((line) => ({ table: stageName(schemas.stage, line.loadId), columns: readColumns(line) })),
   ];
-  const columns = await uniteColumns(session, sources, resource.columns);
-  const table = { schema: schemas.stage, name: `publish_${lines[0]?.loadId ?? 'nothing'}` };
+  const columns =
+    lines.length === 0
+      ? await emptyColumns(session, work, target)
+      : await uniteColumns(session, sources, resource.columns);
+  const table = { schema: schemas.stage, name: `publish_${lines[0]?.loadId ?? 0}` };
   await dropTable(session, table);
-  const own = [...columns].map(([name, type]) => `${identifier(name)} ${type}`).join(', ');
+  const own = [...columns].map(([name, type]) => `${identifier(name)} ${type}, `).join('');
   await session.execute(
-    `CREATE TABLE ${qualified(table.schema, table.name)} (${own}, _load_id bigint NOT NULL, _row_number bigint NOT NULL, _loaded_at timestamptz NOT NULL)`,
+    `CREATE TABLE ${qualified(table.schema, table.name)} (${own}_load_id bigint NOT NULL, _row_number bigint NOT NULL, _loaded_at timestamptz NOT NULL)`,
   );
   for (const source of sources) await copyRows(session, source, table, columns, source.table === target ? lines : []);
   const duplicates =
@@ -96,6 +100,16 @@ async function combine(session: Session, { lines, options }: PublishWork, target
       ? new Map<string, number>()
       : await keepLast(session, table, resource.primaryKey, lines);
   return { table, columns, duplicates };
+}
+
+/** A table that is emptied keeps its columns. */
+async function emptyColumns(
+  session: Session,
+  { options }: PublishWork,
+  target: StageName,
+): Promise<ReadonlyMap<string, ColumnType>> {
+  const former = await tableColumns(session, target.schema, target.name);
+  return former ?? new Map(Object.entries(options.resource.columns));
 }
 
 async function copyRows(

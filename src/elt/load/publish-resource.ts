@@ -61,7 +61,7 @@ export interface PublishWork {
 }
 
 /**
- * Makes staged loads visible, all in one transaction: `replace` swaps in a table of exactly these loads, `append` adds
+ * Makes staged loads visible, all in one transaction: `replace` swaps in a table of exactly these loads, none of them an empty one; `append` adds
  * their rows in place of the rows of former contents of the same files, `merge` writes them by primary key unless a
  * newer load wrote that row. Idempotent: the same loads again are `unchanged`. The stages are gone afterwards.
  *

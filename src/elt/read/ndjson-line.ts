@@ -33,6 +33,19 @@ export function jsonMembers(line: string): JsonMember[] {
   return [...members.values()];
 }
 
+/** The values of one JSON array in their order, as source text. Throws SyntaxError for anything but an array. */
+export function jsonElements(source: string): string[] {
+  if (!Array.isArray(JSON.parse(source))) throw new SyntaxError('expected a JSON array');
+  const elements: string[] = [];
+  for (let index = source.indexOf('[') + 1; ; index++) {
+    const start = skipBlanks(source, index);
+    if (source[start] === ']') return elements;
+    index = valueEnd(source, start);
+    elements.push(source.slice(start, index).trimEnd());
+    if (source[index] === ']') return elements;
+  }
+}
+
 /** The string that a JSON string literal stands for. */
 export function text(source: string): string {
   return source.includes('\\') ? (JSON.parse(source) as string) : source.slice(1, -1);
@@ -68,14 +81,14 @@ function stringEnd(line: string, start: number): number {
   }
 }
 
-/** The index of the comma or brace behind the value. */
+/** The index of the comma, brace or bracket behind the value. */
 function valueEnd(line: string, start: number): number {
   let depth = 0;
   for (let index = start; ; index++) {
     const character = line[index];
     if (character === '"') index = stringEnd(line, index) - 1;
     else if (character === '{' || character === '[') depth++;
-    else if (depth === 0 && (character === ',' || character === '}')) return index;
+    else if (depth === 0 && (character === ',' || character === '}' || character === ']')) return index;
     else if (character === '}' || character === ']') depth--;
   }
 }

@@ -4,6 +4,7 @@ import { didYouMean, nearest } from '../nearest.js';
 import type { Problem } from '../problem.js';
 import { acceptedKeys } from './accepted-keys.js';
 import { isLaterKey, isLaterValue } from './later-keys.js';
+import { SECRET_EXPECTED } from './values.js';
 
 type Issue = z.core.$ZodIssue;
 
@@ -102,7 +103,7 @@ function wrongValue({ yaml }: Scope, path: Path, issue: Issue): Problem {
   }
   if (isLaterValue(path, value))
     return later({ yaml, schema: undefined! }, path, `the value ${JSON.stringify(value)}`, 'value');
-  const isSecret = path.at(-1) === 'database';
+  const isSecret = expected === SECRET_EXPECTED;
   const hint =
     issue.code === 'invalid_value' && typeof value === 'string' ? didYouMean(value, issue.values.map(String)) : '';
   return {
@@ -110,7 +111,7 @@ function wrongValue({ yaml }: Scope, path: Path, issue: Issue): Problem {
     message: `Reading ${yaml.file} failed: ${place(path)} is ${isSecret ? 'written out' : shown(value)}, ${expected}${hint || '.'}`,
     at: positionAt(yaml, path),
     next: isSecret
-      ? 'Put the address into an environment variable and write env:NAME here, or into a file and write file:path.'
+      ? 'Put it into an environment variable and write env:NAME here, or into a file and write file:path.'
       : `Correct ${path.length === 0 ? 'the file' : String(path.at(-1))}.`,
   };
 }

@@ -1,17 +1,13 @@
 import { z } from 'zod';
-import { columnName, columnNames, share, tableName, text } from './values.js';
-
-const columnType = text(
-  /^(boolean|bigint|double precision|numeric|numeric\(\d{1,4}, ?\d{1,4}\)|text|date|timestamp|timestamptz|time|jsonb|uuid|bytea)$/,
-  'boolean, bigint, double precision, numeric, numeric(38,9), text, date, timestamp, timestamptz, time, jsonb, uuid or bytea',
-);
+import { httpSourceSchema } from './http-source.js';
+import { columnNames, columnTypes, share, tableName } from './values.js';
 
 const resource = {
   path: z
     .string({ error: 'expected a path or a glob such as data/*.csv' })
     .min(1, { error: 'expected a path or a glob such as data/*.csv' })
     .optional()
-    .describe('File or glob, relative to the project or absolute.'),
+    .describe('File or glob, relative to the project or absolute; of an http source, the path behind its url.'),
   primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
   write: z
     .enum(['append', 'replace', 'merge'])
@@ -23,11 +19,11 @@ const resource = {
     .enum(['csv', 'ndjson', 'parquet', 'auto'])
     .optional()
     .describe('How the files are read. Default: by the ending of the path.'),
-  columns: z.record(columnName, columnType).optional().describe('Declared types by column. Default: inferred.'),
+  columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
 };
 
-export const sourceSchema = z.strictObject({
+const filesSourceSchema = z.strictObject({
   type: z.literal('files').optional().describe('Kind of source. Default: files.'),
   ...resource,
   resources: z
@@ -36,5 +32,11 @@ export const sourceSchema = z.strictObject({
     .describe('Several tables of one source; what is not said here is taken from the source.'),
 });
 
+/** One form for each `type`. */
+export const sourceSchema = z.discriminatedUnion('type', [filesSourceSchema, httpSourceSchema], {
+  error: ({ code }) => (code === 'invalid_union' ? 'expected files or http' : undefined),
+});
+
 export type SourceYaml = z.infer<typeof sourceSchema>;
+export type FilesSourceYaml = z.infer<typeof filesSourceSchema>;
 export type ResourceYaml = z.infer<z.ZodObject<typeof resource>>;

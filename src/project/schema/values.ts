@@ -23,8 +23,15 @@ export const columnNames = z.union(
   },
 );
 
+const columnType = text(
+  /^(boolean|bigint|double precision|numeric|numeric\(\d{1,4}, ?\d{1,4}\)|text|date|timestamp|timestamptz|time|jsonb|uuid|bytea)$/,
+  'boolean, bigint, double precision, numeric, numeric(38,9), text, date, timestamp, timestamptz, time, jsonb, uuid or bytea',
+);
+export const columnTypes = z.record(columnName, columnType);
+
 /** Names that become tables and views: as PostgreSQL writes them without quotes, short enough for a stage's suffix. */
 export const tableName = text(/^[a-z][a-z0-9_]{0,49}$/, 'a name of small letters, digits and _, at most 50 long');
 
 /** A secret is named here, never written: `env:NAME` or `file:path`. */
 export const secretReference = text(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'env:NAME or file:path');
+export const SECRET_EXPECTED = 'expected env:NAME or file:path';

@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Queryable } from '../../model/database.js';
+
+export interface RateLimit {
+  readonly database: Queryable;
+  readonly env: string;
+  readonly project: string;
+  readonly source: string;
+  /** Least time between two requests; 0 for none. */
+  readonly intervalMs: number;
+}
+
+/**
+ * Waits until the source may be asked: takes the next free moment, which no other worker or run gets. Moments lie
+ * `intervalMs` apart by PostgreSQL's clock, so no window ever holds more than the rate. A moment taken by a worker
+ * that dies is lost.
+ */
+export async function waitForTurn(
+  { database, env, project, source, intervalMs }: RateLimit,
+  signal?: AbortSignal,
+): Promise<void> {
+  const [turn] = await database.query<{ waitMs: number }>(
+    `INSERT INTO plumbline.rate_limits AS r (env, project, source, next_at)
+     VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 ms')
+     ON CONFLICT (env, project, source) DO UPDATE
+       SET next_at = greatest(r.next_at, clock_timestamp()) + $4 * interval '1 ms'
+     RETURNING (extract(epoch FROM next_at - clock_timestamp()) * 1000 - $4)::float8 AS "waitMs"`,
+    [env, project, source, intervalMs],
+  );
+  const waitMs = turn?.waitMs ?? 0;
+  if (waitMs > 0) await sleep(Math.ceil(waitMs), undefined, signal === undefined ? {} : { signal });
+}
+
+/** Lets nobody ask the source for a while, as its Retry-After says. */
+export async function holdOff({ database, env, project, source }: RateLimit, waitMs: number): Promise<void> {
+  await database.execute(
+    `INSERT INTO plumbline.rate_limits AS r (env, project, source, next_at)
+     VALUES ($1, $2, $3, clock_timestamp() + $4 * interval '1 ms')
+     ON CONFLICT (env, project, source) DO UPDATE SET next_at = greatest(r.next_at, excluded.next_at)`,
+    [env, project, source, waitMs],
+  );
+}

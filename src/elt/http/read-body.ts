@@ -1,0 +1,33 @@
+import { gunzipSync } from 'node:zlib';
+import { TerminalError } from '../../errors.js';
+import { shownUrl, type GuardedResponse } from './guarded-fetch.js';
+
+/** The whole body, decompressed where the server compressed it unasked. Throws `ELT_HTTP_TOO_LARGE` (terminal), `ELT_HTTP_CUT`. */
+export async function readBody({ body, headers, url }: GuardedResponse, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw tooLarge(url, maxBytes);
+    chunks.push(chunk);
+  }
+  const content = Buffer.concat(chunks);
+  if (headers['content-encoding'] !== 'gzip') return content;
+  try {
+    return gunzipSync(content, { maxOutputLength: maxBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(url, maxBytes);
+    throw new TerminalError('ELT_HTTP_ANSWER', `Reading ${shownUrl(url)} failed: its gzip encoding is damaged.`, {
+      next: 'Ask whoever runs the server.',
+      cause: error,
+    });
+  }
+}
+
+function tooLarge(url: string, maxBytes: number): TerminalError {
+  return new TerminalError(
+    'ELT_HTTP_TOO_LARGE',
+    `Reading ${shownUrl(url)} was stopped: its answer is larger than ${maxBytes >> 20} MiB.`,
+    { details: { maxBytes }, next: 'Ask for smaller pages, for example with `params: { per_page: 1000 }`.' },
+  );
+}

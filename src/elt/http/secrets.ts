@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { TerminalError } from '../../errors.js';
+
+const REFERENCE = /^(env|file):(.+)$/s;
+
+/** Secrets of one source, read when they are used and taken out of every text that is shown. */
+export interface Secrets {
+  /** The value behind `env:NAME` or `file:path`; any other text is itself. Throws `ELT_SECRET_MISSING` (terminal). */
+  valueOf(text: string): Promise<string>;
+  /** Remembers a secret that came from elsewhere, such as a token. */
+  add(secret: string): void;
+  /** The text with `***` for every secret that was read so far. */
+  redact(text: string): string;
+}
+
+export function isReference(text: string): boolean {
+  return REFERENCE.test(text);
+}
+
+/** @param root what a relative `file:` starts from */
+export function openSecrets(environment: Readonly<NodeJS.ProcessEnv>, root: string): Secrets {
+  const known = new Set<string>();
+  const secrets: Secrets = {
+    async valueOf(text) {
+      const [, kind, name] = REFERENCE.exec(text) ?? [];
+      if (kind === undefined || name === undefined) return text;
+      const value = kind === 'env' ? environment[name] : await readSecretFile(resolve(root, name));
+      if (value === undefined || value === '') throw missing(text, kind);
+      secrets.add(value);
+      return value;
+    },
+    add: (secret) => void known.add(secret),
+    redact: (text) =>
+      [...known].reduce((shown, secret) => {
+        const forms = new Set([secret, encodeURIComponent(secret), JSON.stringify(secret).slice(1, -1)]);
+        return [...forms].reduce((one, form) => one.replaceAll(form, '***'), shown);
+      }, text),
+  };
+  return secrets;
+}
+
+async function readSecretFile(path: string): Promise<string | undefined> {
+  // Editors end a file with a line end that is no part of the secret.
+  return readFile(path, 'utf8').then(
+    (text) => text.replace(/\r?\n$/, ''),
+    () => undefined,
+  );
+}
+
+function missing(reference: string, kind: string): TerminalError {
+  return new TerminalError('ELT_SECRET_MISSING', `Reading the secret ${reference} failed: there is none on the worker.`, {
+    details: { reference },
+    next: kind === 'env' ? 'Set the variable where the worker starts.' : 'Put the file where the worker can read it.',
+  }); // prettier-ignore
+}

@@ -1,0 +1,102 @@
+import type { HttpAuth, HttpPagination, ResourceConfig } from '../model/project.js';
+import { positionAt } from './located-yaml.js';
+import type { Problem } from './problem.js';
+import { resolveColumns } from './resolve-columns.js';
+import type { ResourcePlace, ResourceScope } from './resolve-resources.js';
+import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
+import { parseShare } from './share.js';
+
+export type HttpPlace = ResourcePlace<Omit<HttpSourceYaml, 'resources'> & HttpResourceYaml>;
+
+/** A resource of an http source; empty when something is wrong, which is reported. */
+export function resolveHttpResource(
+  { source, id, table, given, path }: HttpPlace,
+  { yaml, report, applied }: ResourceScope,
+): ResourceConfig[] {
+  const place = path.join('.');
+  const position = positionAt(yaml, path, 'key');
+  const refuse = (code: Problem['code'], message: string, where: Problem['at'], next: string): [] => {
+    report({ code, message: `Reading ${yaml.file} failed: ${message}`, at: where, next });
+    return [];
+  };
+  if (given.path === undefined)
+    return refuse('PROJECT_KEY_MISSING', `${place} has no "path", expected one such as /orders.`, position, 'Add `path:`.'); // prettier-ignore
+  const primaryKey = [given.primary_key ?? []].flat();
+  if (given.write === 'merge' && primaryKey.length === 0)
+    return refuse(
+      'PROJECT_KEY_MISSING',
+      `${place} is merged and has no "primary_key".`,
+      positionAt(yaml, [...path, 'write']),
+      'Add `primary_key:`, or write: replace.',
+    );
+  if (given.write === 'append')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.write is append; an API answers with all of its rows each time, which would be appended again.`,
+      positionAt(yaml, [...path, 'write']),
+      'Use write: replace, or merge with a primary_key.',
+    );
+  if (given.write === undefined) applied(`${place}.write = replace (each load asks for all)`);
+  if (given.pagination === undefined) applied(`${place}.pagination = none`);
+  if (given.records === undefined) applied(`${place}.records = the answer itself`);
+  if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
+  if (given.columns === undefined) applied(`${place}.columns = inferred`);
+  return [
+    {
+      id,
+      source,
+      table,
+      type: 'http',
+      path: given.path,
+      format: 'ndjson',
+      write: given.write ?? 'replace',
+      primaryKey,
+      columns: resolveColumns(given.columns),
+      maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
+      http: {
+        url: given.url.replace(/\/+$/, ''),
+        ...(given.auth === undefined ? {} : { auth: resolveAuth(given.auth) }),
+        headers: given.headers ?? {},
+        params: Object.fromEntries(Object.entries(given.params ?? {}).map(([name, value]) => [name, String(value)])),
+        records: given.records?.split('.') ?? [],
+        pagination: resolvePagination(given.pagination ?? { type: 'none' }),
+        intervalMs: given.rate_limit === undefined ? 0 : intervalMs(given.rate_limit),
+        allowPrivate: given.allow_private ?? false,
+      },
+      allowEmpty: given.allow_empty ?? false,
+      at: { file: yaml.file, line: position.line ?? 1 },
+    },
+  ];
+}
+
+function resolveAuth(auth: NonNullable<HttpSourceYaml['auth']>): HttpAuth {
+  if (auth.type !== 'oauth2') return auth;
+  const { type, token_url: tokenUrl, client_id: clientId, client_secret: clientSecret, scope } = auth;
+  return { type, tokenUrl, clientId, clientSecret, ...(scope === undefined ? {} : { scope }) };
+}
+
+function resolvePagination(given: NonNullable<HttpResourceYaml['pagination']>): HttpPagination {
+  switch (given.type) {
+    case 'page':
+    case 'offset':
+      return {
+        type: given.type,
+        param: given.param ?? given.type,
+        start: given.start ?? (given.type === 'page' ? 1 : 0),
+      };
+    case 'cursor':
+      return { type: 'cursor', param: given.param ?? 'cursor', token: given.token.split('.') };
+    case 'next_url':
+      return { type: 'next_url', url: given.url.split('.') };
+    default:
+      return given;
+  }
+}
+
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
+
+/** Milliseconds from one request to the next: `10/s` is 100. */
+function intervalMs(rate: string): number {
+  const [count, unit] = rate.split('/');
+  return UNIT_MS[unit as keyof typeof UNIT_MS] / Number(count);
+}

@@ -1,0 +1,121 @@
+import { z } from 'zod';
+import { columnNames, columnTypes, secretReference, share, tableName, text } from './values.js';
+
+const parameter = z.union([z.string(), z.number(), z.boolean()], {
+  error: 'expected a text, a number, or true or false',
+});
+const jsonPath = text(/^[^.\s]+(\.[^.\s]+)*$/, 'keys of the answer with dots between them, such as data.items');
+const name = text(/^[^\s:]+$/, 'a name without blanks');
+const secret = secretReference;
+
+const auth = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('bearer').describe('How the source knows who asks.'),
+    token: secret.describe('Sent as `Authorization: Bearer …`. As env:NAME or file:path, like every secret.'),
+  }),
+  z.strictObject({
+    type: z.literal('basic'),
+    user: z
+      .string({ error: 'expected a user name, env:NAME or file:path' })
+      .min(1)
+      .describe('User name, or where it is.'),
+    password: secret.describe('Password of `basic`.'),
+  }),
+  z.strictObject({
+    type: z.literal('header'),
+    name: name.describe('Header that carries the key, such as X-Api-Key.'),
+    value: secret.describe('The key.'),
+  }),
+  z.strictObject({
+    type: z.literal('oauth2'),
+    token_url: text(/^https?:\/\/\S+$/, 'an address such as https://example.org/oauth/token').describe(
+      'Where client credentials get a token.',
+    ),
+    client_id: z
+      .string({ error: 'expected a client id, env:NAME or file:path' })
+      .min(1)
+      .describe('Client id, or where it is.'),
+    client_secret: secret.describe('Secret of the client.'),
+    scope: z.string({ error: 'expected a text' }).optional().describe('Scope asked for.'),
+  }),
+]);
+
+const start = z.int({ error: 'expected a whole number' }).min(0, { error: 'expected 0 or more' }).optional();
+const pagination = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z
+      .literal('none')
+      .describe(
+        'How an answer leads to the next page. The last page of page and offset is the first one without records.',
+      ),
+  }),
+  z.strictObject({
+    type: z.literal('page'),
+    param: name
+      .optional()
+      .describe('Parameter that moves from page to page. Default: page, offset or cursor, as the type.'),
+    start: start.describe('First page or offset. Default: 1 for page, 0 for offset.'),
+  }),
+  z.strictObject({ type: z.literal('offset'), param: name.optional(), start }),
+  z.strictObject({
+    type: z.literal('cursor'),
+    param: name.optional(),
+    token: jsonPath.describe('Where the answer has the next token; without one it is the last page.'),
+  }),
+  z.strictObject({ type: z.literal('link') }),
+  z.strictObject({
+    type: z.literal('next_url'),
+    url: jsonPath.describe('Where the answer has the address of the next page.'),
+  }),
+]);
+
+const resource = {
+  path: text(/^\/[^\s?#]*$/, 'a path such as /orders, without parameters')
+    .optional()
+    .describe('Path of a resource of an http source, behind its url.'),
+  records: jsonPath.optional().describe('Where an answer has its list of records. Default: the answer is the list.'),
+  params: z
+    .record(name, parameter)
+    .optional()
+    .describe('Parameters of every request; a value may be env:NAME or file:path.'),
+  pagination: pagination.optional().describe('How an answer leads to the next page. Default: none.'),
+  primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
+  write: z
+    .enum(['append', 'replace', 'merge'])
+    .optional()
+    .describe('What a load does with the rows that are there; merge needs primary_key.'),
+  columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
+  max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
+  allow_empty: z
+    .boolean({ error: 'expected true or false' })
+    .optional()
+    .describe('Whether an answer without records may empty the table. Default: false.'),
+};
+
+export const httpSourceSchema = z.strictObject({
+  type: z.literal('http').describe('Kind of source. Default: files.'),
+  url: text(
+    /^https?:\/\/[^\s?#@]+$/,
+    'an address such as https://api.example.org/v1, without user name and parameters',
+  ).describe('Address that the paths of an http source start from.'),
+  auth: auth.optional().describe('How the source knows who asks. Default: it does not.'),
+  headers: z
+    .record(name, z.string({ error: 'expected a text' }))
+    .optional()
+    .describe('Headers of every request; a value may be env:NAME or file:path.'),
+  rate_limit: text(/^[1-9]\d{0,5}\/(s|m|h)$/, 'a rate such as 10/s, 100/m or 1000/h')
+    .optional()
+    .describe('Requests in a second, minute or hour, over all workers and runs. Default: no limit.'),
+  allow_private: z
+    .boolean({ error: 'expected true or false' })
+    .optional()
+    .describe('Whether the source may be on this machine or in a private network. Default: false.'),
+  ...resource,
+  resources: z
+    .record(tableName, z.strictObject(resource))
+    .optional()
+    .describe('Several tables of one source; what is not said here is taken from the source.'),
+});
+
+export type HttpSourceYaml = z.infer<typeof httpSourceSchema>;
+export type HttpResourceYaml = z.infer<z.ZodObject<typeof resource>>;

@@ -1,0 +1,77 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { renderSteps } from '../../src/cli/render-run.js';
+import { listSteps } from '../../src/storage/run-steps.js';
+import { sendJson, startApiServer, type ApiServer } from '../support/api-server.js';
+import { createWorkbench, type Workbench } from './workbench.js';
+
+let api: ApiServer;
+let bench: Workbench;
+beforeEach(async () => {
+  api = await startApiServer((_request, response) => sendJson(response, [{ id: 1, units: 5 }]));
+});
+afterEach(async () => {
+  await bench.destroy();
+  await api.close();
+});
+const yaml = (resource: string): string =>
+  `name: shop\nsources:\n  api:\n    type: http\n    url: ${api.url}\n    allow_private: true\n    auth: { type: bearer, token: env:TEST_API_TOKEN }\n    resources:\n      orders: ${resource}\n`;
+
+async function load(runId: string): Promise<Awaited<ReturnType<Workbench['elt']>>> {
+  process.env['TEST_API_TOKEN'] = 's3cret';
+  const { run, plan } = await bench.open(runId, ['elt']);
+  const result = await bench.elt(run, plan);
+  await bench.close(run);
+  return result;
+}
+
+describe('a run over an API', () => {
+  it('loads its pages, says so, and keeps the secret to itself', async () => {
+    bench = await createWorkbench({ 'plumbline.yaml': yaml('{ path: /orders }') });
+    const { loads } = await load('run-1');
+    expect(loads).toMatchObject([{ resource: 'api.orders', tableRows: 1, rowsLoaded: 1, extract: { pages: 1 } }]);
+    const lines = renderSteps(await listSteps(bench.test.database, 'run-1')).map(({ line }) => line);
+    expect(lines.join('\n')).toMatch(/api\.orders +1 rows +0 rejected +1 page/);
+    expect(api.received[0]!.headers.authorization).toBe('Bearer s3cret');
+    const [kept] = await bench.test.database.query(`SELECT (SELECT json_agg(s) FROM plumbline.run_steps s)::text || (SELECT json_agg(p) FROM plumbline.raw_pages p)::text AS text`); // prettier-ignore
+    expect(kept!['text']).not.toContain('s3cret');
+  });
+
+  it('reuses the load while the answer is the same', async () => {
+    bench = await createWorkbench({ 'plumbline.yaml': yaml('{ path: /orders }') });
+    const first = await load('run-1');
+    expect(await load('run-2')).toEqual(first);
+    const steps = await bench.test.database.query(
+      `SELECT step, status FROM plumbline.run_steps WHERE run_id = 'run-2' ORDER BY step`,
+    );
+    expect(steps).toEqual([
+      { step: 'extract:api.orders', status: 'reused' },
+      { step: 'load:api.orders', status: 'reused' },
+    ]);
+  });
+
+  it('that has nothing to merge leaves the table, and fails where there is none yet', async () => {
+    bench = await createWorkbench({ 'plumbline.yaml': yaml('{ path: /orders, write: merge, primary_key: id }') });
+    const before = api.answer;
+    api.answer = (_request, response) => sendJson(response, []);
+    await expect(load('run-1')).rejects.toMatchObject({ details: [{ code: 'ELT_SOURCE_EMPTY' }] });
+    await bench.test.database.execute(`DELETE FROM plumbline.leases`);
+    api.answer = before;
+    const first = await load('run-2');
+    api.answer = (_request, response) => sendJson(response, []);
+    expect(await load('run-3')).toEqual(first);
+  });
+
+  it('is planned without asking', async () => {
+    bench = await createWorkbench({
+      'plumbline.yaml': yaml(
+        '{ path: /orders, params: { size: 5, key: env:TEST_API_TOKEN }, pagination: { type: page } }',
+      ),
+    });
+    const { run } = await bench.open('run-1', ['elt']);
+    const { lines } = await bench.call('explainPlan', { run });
+    expect(lines).toEqual([
+      { step: 'load:api.orders', action: 'run', reason: `asks ${api.url}/orders?size=5, page by page (page)` },
+    ]);
+    expect(api.requests).toEqual([]);
+  });
+});

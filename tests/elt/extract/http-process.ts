@@ -1,0 +1,61 @@
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll } from 'vitest';
+import type { ResourceConfig } from '../../../src/model/project.js';
+import { schemas, type Workbench } from '../load/workbench.js';
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url));
+let processes = 0;
+
+/** Compiles the source once for a test file; gives the folder. */
+export function useCompiled(): () => string {
+  const folder = join(repository, '.plumbline', `test-build-${process.pid}-http`);
+  const options = '--noCheck --incremental false --tsBuildInfoFile null --declaration false --sourceMap false';
+  beforeAll(async () => {
+    const tsc = join(repository, 'node_modules/typescript/bin/tsc');
+    const project = ['-p', join(repository, 'tsconfig.json'), '--outDir', folder];
+    await promisify(execFile)(process.execPath, [tsc, ...project, ...options.split(' ')]);
+  }, 120_000);
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  return () => folder;
+}
+
+export interface HttpProcess {
+  readonly child: ChildProcess;
+  readonly output: Promise<string>;
+  /** The failpoints it took. */
+  readonly log: string;
+}
+
+/** Extract, load and publish, in a process that a failpoint may kill. */
+export function startProcess(
+  compiled: string,
+  bench: Workbench,
+  resource: ResourceConfig,
+  runId: string,
+  failpoints?: string,
+): HttpProcess {
+  const log = join(bench.root, `${resource.id}-${++processes}.failpoints`);
+  const { url, storeFolder, root } = bench;
+  const settings = JSON.stringify({ url, storeFolder, root, schemas, resource, runId });
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('http-writer.mjs', import.meta.url)), compiled, settings],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: {
+        ...process.env,
+        ...(failpoints !== undefined && { PLUMBLINE_FAILPOINTS: failpoints, PLUMBLINE_FAILPOINT_LOG: log }),
+      },
+    },
+  );
+  const output = (async () => {
+    let text = '';
+    for await (const chunk of child.stdout) text += String(chunk);
+    return text;
+  })();
+  return { child, output, log };
+}

@@ -1,0 +1,27 @@
+// Extracts, loads and publishes one resource of an API in a process of its own, for tests that kill it.
+// Usage: node http-writer.mjs <compiled source folder> <JSON: url, storeFolder, root, schemas, resource, runId>
+import { pathToFileURL } from 'node:url';
+
+const [folder, settings] = process.argv.slice(2);
+const { url, storeFolder, root, schemas, resource, runId } = JSON.parse(settings);
+const load = (path) => import(pathToFileURL(`${folder}/${path}`).href);
+const { openDatabase } = await load('storage/database.js');
+const { openDirectoryStore } = await load('storage/artifact-store.js');
+const { extractHttp } = await load('elt/extract/extract-http.js');
+const { loadObject } = await load('elt/load/load-object.js');
+const { publishResource } = await load('elt/load/publish-resource.js');
+
+const database = openDatabase({ url });
+const store = openDirectoryStore(storeFolder);
+const base = { database, store, env: 'dev', project: 'demo', schemas, resource, runId };
+try {
+  const { objects } = await extractHttp({ ...base, root, environment: {} });
+  const loads = [];
+  for (const object of objects) loads.push(await loadObject({ ...base, object }));
+  console.log(JSON.stringify(await publishResource({ ...base, loads })));
+} catch (error) {
+  console.log(JSON.stringify({ code: error.code, message: error.message }));
+  process.exitCode = 1;
+} finally {
+  await database.close();
+}

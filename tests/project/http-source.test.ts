@@ -1,0 +1,114 @@
+import { describe, expect, it } from 'vitest';
+import { TerminalError } from '../../src/errors.js';
+import { loadProject } from '../../src/project/load-project.js';
+import { writeProject } from './write-project.js';
+
+const project = async (source: string) => loadProject({ root: await writeProject({ 'plumbline.yaml': `name: shop\nsources:\n${source}` }) }); // prettier-ignore
+const problemsOf = async (source: string): Promise<string> => {
+  const error: unknown = await project(source).catch((caught: unknown) => caught);
+  if (!(error instanceof TerminalError)) throw new Error('expected a problem');
+  return (error.details['problems'] as { code: string; message: string; at: { line: number } }[])
+    .map(({ code, message, at }) => `${code} ${at.line} ${message}`)
+    .join('\n');
+};
+
+describe('an http source', () => {
+  it('has every default filled in', async () => {
+    const { resources, defaults } = await project(
+      '  api: { type: http, url: "https://api.example.org/v1/", path: /orders }\n',
+    );
+    expect(resources).toEqual([
+      {
+        id: 'api',
+        source: 'api',
+        table: 'api',
+        type: 'http',
+        path: '/orders',
+        format: 'ndjson',
+        write: 'replace',
+        primaryKey: [],
+        columns: {},
+        maxRejectedShare: 0.01,
+        http: {
+          url: 'https://api.example.org/v1',
+          headers: {},
+          params: {},
+          records: [],
+          pagination: { type: 'none' },
+          intervalMs: 0,
+          allowPrivate: false,
+        },
+        allowEmpty: false,
+        at: { file: 'plumbline.yaml', line: 3 },
+      },
+    ]);
+    expect(defaults).toContain('sources.api.write = replace (each load asks for all)');
+    expect(defaults).toContain('sources.api.pagination = none');
+  });
+
+  it('gives what it says to its resources, which may differ', async () => {
+    const { resources } = await project(`
+  api:
+    type: http
+    url: https://api.example.org
+    auth: { type: oauth2, token_url: https://api.example.org/token, client_id: me, client_secret: env:SECRET }
+    rate_limit: 30/m
+    params: { per_page: 100, active: true }
+    pagination: { type: page }
+    resources:
+      orders: { path: /orders, records: data.items, write: merge, primary_key: id }
+      items: { path: /items, pagination: { type: cursor, token: meta.next }, params: { q: x } }
+`);
+    expect(resources.map(({ id, table, write }) => ({ id, table, write }))).toEqual([
+      { id: 'api.orders', table: 'api_orders', write: 'merge' },
+      { id: 'api.items', table: 'api_items', write: 'replace' },
+    ]);
+    expect(resources.map(({ http }) => http)).toMatchObject([
+      {
+        auth: { type: 'oauth2', clientId: 'me', clientSecret: 'env:SECRET' },
+        params: { per_page: '100', active: 'true' },
+        records: ['data', 'items'],
+        pagination: { type: 'page', param: 'page', start: 1 },
+        intervalMs: 2_000,
+      },
+      { params: { q: 'x' }, pagination: { type: 'cursor', param: 'cursor', token: ['meta', 'next'] } },
+    ]);
+  });
+
+  it.each([
+    ['{ type: http, path: /orders }', 'PROJECT_KEY_MISSING 3 Reading plumbline.yaml failed: sources.api has no "url"'],
+    ['{ type: http, url: "https://a.example" }', 'sources.api has no "path", expected one such as /orders'],
+    ['{ type: http, url: "ftp://a.example", path: /a }', 'expected an address such as https://api.example.org/v1'],
+    ['{ type: http, url: "https://ann:pw@a.example", path: /a }', 'without user name and parameters'],
+    ['{ type: http, url: "https://a.example", path: orders }', 'expected a path such as /orders'],
+    [
+      '{ type: http, url: "https://a.example", path: /a, pagination: { type: pages } }',
+      'sources.api.pagination.type is "pages", expected',
+    ],
+    [
+      '{ type: http, url: "https://a.example", path: /a, pagination: { type: cursor } }',
+      'sources.api.pagination has no "token"',
+    ],
+    ['{ type: http, url: "https://a.example", path: /a, rate_limit: fast }', 'expected a rate such as 10/s'],
+    ['{ type: http, url: "https://a.example", path: /a, record: x }', 'no key "record"; did you mean "records"?'],
+    [
+      '{ type: http, url: "https://a.example", path: /a, write: append }',
+      'sources.api.write is append; an API answers with all of its rows',
+    ],
+    [
+      '{ type: http, url: "https://a.example", path: /a, write: merge }',
+      'sources.api is merged and has no "primary_key"',
+    ],
+    ['{ type: ftp, path: /a }', 'sources.api.type is "ftp", expected files or http'],
+  ])('%s is refused', async (source, expected) => {
+    expect(await problemsOf(`  api: ${source}\n`)).toContain(expected);
+  });
+
+  it('with a secret written out is refused without repeating it', async () => {
+    const problems = await problemsOf(
+      '  api: { type: http, url: "https://a.example", path: /a, auth: { type: bearer, token: sk-123 } }\n',
+    );
+    expect(problems).toContain('PROJECT_SECRET_IN_FILE 3');
+    expect(problems).not.toContain('sk-123');
+  });
+});
