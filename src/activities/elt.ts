@@ -14,15 +14,14 @@ import { loadObjectInput, publishResourceInput, resourceInput, transformInput } 
 import { TerminalError } from '../errors.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
-import { extractSummary } from '../elt/extract/extract-progress.js';
+import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
-import { publishResource } from '../elt/load/publish-resource.js';
+import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { buildTransform } from '../elt/transform/build-transform.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { Queryable } from '../model/database.js';
 import type { Project, ResourceConfig } from '../model/project.js';
-import { qualified } from '../model/sql-identifier.js';
 import type { ActivityDependencies } from './dependencies.js';
 import {
   findReusable,
@@ -38,6 +37,7 @@ import { projectOf, resourceNamed, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { newestResult } from '../storage/step-results.js';
 import { runStep, type StepScope } from './step.js';
+import { tableExists } from './table-exists.js';
 
 export type EltActivities = ReturnType<typeof createEltActivities>;
 
@@ -58,7 +58,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
             : await findReusable<LoadSummary>(database, run, stepNames.load(id), inputs, 'newest');
-          if (found.reuse === undefined || !(await exists(database, project.schemas.raw, resource.table))) {
+          if (found.reuse === undefined || !(await tableExists(database, project.schemas.raw, resource.table))) {
             return {
               result: landed,
               ...(found.reuse === undefined ? { reason: found.reason } : { reason: 'its table is gone' }),
@@ -109,7 +109,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const resource = resourceNamed(project, id);
         const inputs = loadInputs(resource, loads);
         const found = await findReusable<LoadSummary>(database, run, step, inputs, 'newest');
-        const extracted = extractId === undefined ? undefined : await extractSummary(database, extractId);
+        const landed = extractId === undefined ? undefined : await landedExtract(database, extractId, resource.cursor);
         let recorded: LoadSummary | undefined;
         const published = await publishResource({
           database,
@@ -119,14 +119,15 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           resource,
           loads,
           runId: run.runId,
+          ...cursorOf(resource, landed),
           signal,
           onProgress: (at) => progress({ ...at }),
           onPublish: async (session, publishing) => {
-            recorded = summarize(resource, loads, publishing, inputs, extracted);
+            recorded = summarize(resource, loads, publishing, inputs, landed);
             await recordOutcome(session, run, step, inputs, recorded, fence);
           },
         });
-        const result = recorded ?? summarize(resource, loads, published, inputs, extracted);
+        const result = recorded ?? summarize(resource, loads, published, inputs, landed);
         // These loads were published by an earlier attempt or run.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };
@@ -145,7 +146,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const versions = await inputVersions(database, project, { sources: node.sources, refs: node.deps });
         const inputs = transformInputs(transformNamed(project, name), versions);
         const found = await findReusable<TransformSummary>(database, run, step, inputs, 'newest');
-        if (found.reuse !== undefined && (await exists(database, schemas.main, name)))
+        if (found.reuse !== undefined && (await tableExists(database, schemas.main, name)))
           return { ...found.reuse, status: 'reused' };
         const version = fingerprint(inputs);
         let recorded: TransformSummary | undefined;
@@ -181,7 +182,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     const options = { database, store, env, project: project.name, root, resource, runId, signal };
     const onProgress = (landed: object): void => progress({ ...landed });
     if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };
-    const { objects, extractId } = await extractHttp({ ...options, environment: process.env, force, onProgress });
+    // Without the table, what the cursor says is loaded is not there.
+    const full = force || !(await tableExists(database, project.schemas.raw, resource.table));
+    const { objects, extractId } = await extractHttp({ ...options, environment: process.env, force, full, onProgress });
     return { objects, extractId };
   }
 
@@ -214,13 +217,6 @@ async function formerLoad(
   });
 }
 
-async function exists(database: Queryable, schema: string, name: string): Promise<boolean> {
-  const [row] = await database.query<{ found: boolean }>('SELECT to_regclass($1) IS NOT NULL AS found', [
-    qualified(schema, name),
-  ]);
-  return row!.found;
-}
-
 /** Transforms that read `name`, directly or through others; `nodes` lists each after what it needs. */
 function readersOf(
   name: string,
@@ -231,6 +227,19 @@ function readersOf(
   return [...readers].filter((one) => one !== name);
 }
 
+function cursorOf({ cursor }: ResourceConfig, landed: LandedExtract | undefined): Pick<PublishOptions, 'cursor'> {
+  if (cursor === undefined || landed === undefined) return {};
+  const { cursorFrom: from, cursorTo: to } = landed;
+  return { cursor: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) } };
+}
+
+function extractSummary({ cursor }: ResourceConfig, landed: LandedExtract, rowsLate: number): ExtractSummary {
+  const { pages, cursorFrom: from, cursorTo: to, cursorMissing: rowsWithout } = landed;
+  if (cursor === undefined) return { pages };
+  const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+  return { pages, cursor: { field: cursor.field, ...range, rowsLate, rowsWithout } };
+}
+
 /**
  * The version names the table's content. A `replace` is what its files are; an `append` or a `merge` also holds what
  * earlier files left, so each publication is a version of its own.
@@ -238,9 +247,9 @@ function readersOf(
 function summarize(
   resource: ResourceConfig,
   loads: readonly LoadedObject[],
-  published: { readonly table: string; readonly rows: number; readonly version: number },
+  published: Omit<PublishResult, 'status'>,
   inputs: StepInputs,
-  extracted: ExtractSummary | undefined,
+  landed: LandedExtract | undefined,
 ): LoadSummary {
   const sum = (pick: (load: LoadedObject) => number): number => loads.reduce((total, load) => total + pick(load), 0);
   return {
@@ -253,7 +262,7 @@ function summarize(
     tableRows: published.rows,
     version: fingerprint(resource.write === 'replace' ? inputs : { ...inputs, publication: String(published.version) }),
     objects: loads.map(({ path, sha256, loadId }) => ({ path, sha256, loadId })),
-    ...(extracted === undefined ? {} : { extract: extracted }),
+    ...(landed === undefined ? {} : { extract: extractSummary(resource, landed, published.rowsLate ?? 0) }),
     // Many files of one form say the same.
     notices: [...new Set(loads.flatMap((load) => load.notices))].slice(0, 20),
   };

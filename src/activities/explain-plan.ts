@@ -31,6 +31,7 @@ import {
 } from './fingerprint.js';
 import { viewsOf } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
+import { tableExists } from './table-exists.js';
 import { trainerFor } from './training.js';
 
 interface PlanScope {
@@ -87,7 +88,9 @@ async function explainElt({ database, run, project, decide }: PlanScope): Promis
   for (const resource of project.resources) {
     const step = stepNames.load(resource.id);
     if (resource.type === 'http') {
-      await decide(step, [], async () => ({ reason: whatIsAsked(resource) }));
+      const full = run.force || !(await tableExists(database, project.schemas.raw, resource.table));
+      const at = { env: run.env, project: project.name };
+      await decide(step, [], async () => ({ reason: await whatIsAsked(database, at, resource, full) }));
       continue;
     }
     await decide(step, [], async () =>

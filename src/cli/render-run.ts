@@ -45,7 +45,11 @@ function notesOf(kind: string, { result }: StepRow): readonly string[] {
   return notChecked.map((line) => `${set}: not checked for leaks: ${line}`);
 }
 
-function notesOfLoad({ resource, rowsRejected, objects, notices = [] }: LoadSummary): readonly string[] {
+function notesOfLoad(load: LoadSummary): readonly string[] {
+  const { resource, rowsRejected, objects, extract, notices: given = [] } = load;
+  const { field, rowsWithout = 0 } = extract?.cursor ?? {};
+  const notices =
+    rowsWithout === 0 ? given : [...given, `${resource}: ${count(rowsWithout)} rows have no ${field}; they are loaded`];
   if (rowsRejected === 0) return notices;
   const ids = objects.map(({ loadId }) => `'${loadId}'`);
   const loads =
@@ -100,9 +104,11 @@ function outcome(kind: string, step: StepRow): string {
   }
 }
 
-/** What came of the pages of an API: `   12 pages`. */
+/** What came of the pages of an API: `   12 pages   3 late`. */
 function asked({ extract }: LoadSummary): string {
-  return extract === undefined ? '' : `   ${count(extract.pages)} ${extract.pages === 1 ? 'page' : 'pages'}`;
+  if (extract === undefined) return '';
+  const late = extract.cursor?.rowsLate ?? 0;
+  return `   ${count(extract.pages)} ${extract.pages === 1 ? 'page' : 'pages'}${late === 0 ? '' : `   ${count(late)} late`}`;
 }
 
 /** What people look at first; a jsonb column does not keep an order of its own. */

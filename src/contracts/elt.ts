@@ -56,6 +56,17 @@ export interface LoadSummary {
 
 export interface ExtractSummary {
   readonly pages: number;
+  readonly cursor?: {
+    readonly field: string;
+    /** Its state before; missing in a first load. */
+    readonly from?: string;
+    /** The greatest that came, but not after the time of asking. */
+    readonly to?: string;
+    /** Rows from before `from` that were not there: the lag has caught them. */
+    readonly rowsLate: number;
+    /** Rows that have none: they are loaded, and come again only if they change. */
+    readonly rowsWithout: number;
+  };
 }
 
 export const transformInput = z.object({ run: runRef, transform: z.string() });

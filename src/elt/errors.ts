@@ -28,6 +28,8 @@ export const eltErrorCodes = {
   ELT_HTTP_TOKEN: 'The token address of an API gave no token. Correct `token_url`.',
   ELT_SECRET_MISSING:
     'A secret that plumbline.yaml names is not on the worker. Set the variable, or put the file there.',
+  ELT_CURSOR_MISSING:
+    'No row of a source has a value in the field that is its cursor. Correct `cursor.field` or `cursor.type`.',
   ELT_SOURCE_EMPTY:
     'A source has no rows where some are expected; the table keeps its rows. `allow_empty: true` lets it become empty.',
   ELT_COLUMN_DUPLICATE: 'Two columns of a file have the same name. Rename one in the file.',

@@ -57,9 +57,22 @@ export interface ResourceConfig {
   readonly maxRejectedShare: number;
   /** How an API is asked; there when, and only when, `type` is `http`. */
   readonly http?: HttpRequestConfig;
+  /** There when a source is asked only for what is new. */
+  readonly cursor?: CursorConfig;
   /** Whether a source without rows may empty a table of `write: replace`. @default false */
   readonly allowEmpty?: boolean;
   readonly at: { readonly file: string; readonly line: number };
+}
+
+/** A field that grows with every change of a row. */
+export interface CursorConfig {
+  readonly field: string;
+  /** What its values are. Timestamps are ordered to the nanosecond, whole numbers whatever their size. */
+  readonly type: 'timestamp' | 'integer';
+  /** Where the first load starts; everything without it. */
+  readonly initial?: string;
+  /** How far before its state is asked again: milliseconds of a timestamp, or a whole number. */
+  readonly lag: number;
 }
 
 /** How the pages of one resource are asked for. Values may be secrets by reference: `env:NAME` or `file:path`. */
@@ -69,6 +82,8 @@ export interface HttpRequestConfig {
   readonly auth?: HttpAuth;
   readonly headers: Readonly<Record<string, string>>;
   readonly params: Readonly<Record<string, string>>;
+  /** The parameter that says from which cursor on. */
+  readonly cursorParam?: string;
   /** Keys that lead to the list of records; empty when the answer is the list. */
   readonly records: readonly string[];
   readonly pagination: HttpPagination;

@@ -1,4 +1,5 @@
-import type { HttpAuth, HttpPagination, ResourceConfig } from '../model/project.js';
+import type { CursorConfig, HttpAuth, HttpPagination, ResourceConfig } from '../model/project.js';
+import { parseDuration } from './duration.js';
 import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
@@ -32,11 +33,40 @@ export function resolveHttpResource(
   if (given.write === 'append')
     return refuse(
       'PROJECT_VALUE_INVALID',
-      `${place}.write is append; an API answers with all of its rows each time, which would be appended again.`,
+      `${place}.write is append; an API answers with rows again that are there, which would be appended twice.`,
       positionAt(yaml, [...path, 'write']),
       'Use write: replace, or merge with a primary_key.',
     );
-  if (given.write === undefined) applied(`${place}.write = replace (each load asks for all)`);
+  if (given.cursor !== undefined && primaryKey.length === 0)
+    return refuse(
+      'PROJECT_KEY_MISSING',
+      `${place} has a cursor and no "primary_key": rows that tie with the cursor come again.`,
+      positionAt(yaml, [...path, 'cursor'], 'key'),
+      'Add `primary_key:`.',
+    );
+  if (given.cursor !== undefined && given.write === 'replace')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.write is replace; with a cursor only new rows come, and the others would be gone.`,
+      positionAt(yaml, [...path, 'write']),
+      'Use write: merge, or remove the cursor.',
+    );
+  const cursor = given.cursor === undefined ? undefined : resolveCursor(given.cursor);
+  if (cursor !== undefined && 'wrong' in cursor)
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.cursor.${cursor.wrong}`,
+      positionAt(yaml, [...path, 'cursor', cursor.key]),
+      `Correct ${cursor.key}.`,
+    );
+  const write = given.write ?? (cursor === undefined ? 'replace' : 'merge');
+  if (given.write === undefined)
+    applied(`${place}.write = ${write} (each load asks for ${cursor === undefined ? 'all' : 'what is new'})`);
+  if (cursor !== undefined) {
+    if (given.cursor?.type === undefined) applied(`${place}.cursor.type = ${cursor.type}`);
+    if (given.cursor?.lag === undefined) applied(`${place}.cursor.lag = ${cursor.type === 'integer' ? '1' : '1s'}`);
+    if (cursor.initial === undefined) applied(`${place}.cursor.initial = none (the first load asks for everything)`);
+  }
   if (given.pagination === undefined) applied(`${place}.pagination = none`);
   if (given.records === undefined) applied(`${place}.records = the answer itself`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
@@ -49,7 +79,7 @@ export function resolveHttpResource(
       type: 'http',
       path: given.path,
       format: 'ndjson',
-      write: given.write ?? 'replace',
+      write,
       primaryKey,
       columns: resolveColumns(given.columns),
       maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
@@ -58,11 +88,13 @@ export function resolveHttpResource(
         ...(given.auth === undefined ? {} : { auth: resolveAuth(given.auth) }),
         headers: given.headers ?? {},
         params: Object.fromEntries(Object.entries(given.params ?? {}).map(([name, value]) => [name, String(value)])),
+        ...(given.cursor === undefined ? {} : { cursorParam: given.cursor.param }),
         records: given.records?.split('.') ?? [],
         pagination: resolvePagination(given.pagination ?? { type: 'none' }),
         intervalMs: given.rate_limit === undefined ? 0 : intervalMs(given.rate_limit),
         allowPrivate: given.allow_private ?? false,
       },
+      ...(cursor === undefined ? {} : { cursor }),
       allowEmpty: given.allow_empty ?? false,
       at: { file: yaml.file, line: position.line ?? 1 },
     },
@@ -74,6 +106,38 @@ function resolveAuth(auth: NonNullable<HttpSourceYaml['auth']>): HttpAuth {
   const { type, token_url: tokenUrl, client_id: clientId, client_secret: clientSecret, scope } = auth;
   return { type, tokenUrl, clientId, clientSecret, ...(scope === undefined ? {} : { scope }) };
 }
+
+interface WrongCursor {
+  readonly key: 'initial' | 'lag';
+  readonly wrong: string;
+}
+
+function resolveCursor({
+  field,
+  type,
+  initial,
+  lag,
+}: NonNullable<HttpResourceYaml['cursor']>): CursorConfig | WrongCursor {
+  const isInteger = (type ?? (/^-?\d+$/.test(String(initial)) ? 'integer' : 'timestamp')) === 'integer';
+  if (initial !== undefined && !(isInteger ? /^-?\d+$/ : TIMESTAMP).test(String(initial)))
+    return {
+      key: 'initial',
+      wrong: `initial is ${JSON.stringify(initial)}, expected ${isInteger ? 'a whole number' : 'a time such as 2024-01-01T00:00:00Z'}.`,
+    };
+  if (lag !== undefined && (typeof lag === 'number') !== isInteger)
+    return {
+      key: 'lag',
+      wrong: `lag is ${JSON.stringify(lag)}, expected ${isInteger ? 'a whole number' : 'a duration such as 1h'}.`,
+    };
+  return {
+    field,
+    type: isInteger ? 'integer' : 'timestamp',
+    ...(initial === undefined ? {} : { initial: String(initial) }),
+    lag: isInteger ? Number(lag ?? 1) : parseDuration(String(lag ?? '1s')),
+  };
+}
+
+const TIMESTAMP = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
 
 function resolvePagination(given: NonNullable<HttpResourceYaml['pagination']>): HttpPagination {
   switch (given.type) {

@@ -61,6 +61,29 @@ describe('a run over an API', () => {
     expect(await load('run-3')).toEqual(first);
   });
 
+  it('with a cursor asks for what is new, counts what is late, and begins anew without its table', async () => {
+    bench = await createWorkbench({
+      'plumbline.yaml': yaml('{ path: /orders, primary_key: id, cursor: { field: at, param: since, lag: 1h } }'),
+    });
+    const answer = (rows: object[]): void => void (api.answer = (_request, response) => sendJson(response, rows));
+    answer([{ id: 1, at: '2024-05-01T12:00:00Z' }]);
+    await load('run-1');
+    answer([
+      { id: 1, at: '2024-05-01T12:00:00Z' },
+      { id: 2, at: '2024-05-01T11:30:00Z' },
+      { id: 3, at: null },
+    ]);
+    const { loads } = await load('run-2');
+    expect(api.requests).toEqual(['GET /orders', 'GET /orders?since=2024-05-01T11%3A00%3A00Z']);
+    const state = '2024-05-01T12:00:00Z';
+    expect(loads).toMatchObject([{ tableRows: 3, extract: { cursor: { field: 'at', from: state, to: state, rowsLate: 1, rowsWithout: 1 } } }]); // prettier-ignore
+    const lines = renderSteps(await listSteps(bench.test.database, 'run-2')).map(({ line }) => line);
+    expect(lines.join('\n')).toMatch(/1 page +1 late[^]*api\.orders: 1 rows have no at; they are loaded/);
+    await bench.test.database.execute('DROP TABLE shop_dev_raw.api_orders');
+    expect((await load('run-3')).loads).toMatchObject([{ tableRows: 3 }]);
+    expect(api.requests.at(-1)).toBe('GET /orders');
+  });
+
   it('is planned without asking', async () => {
     bench = await createWorkbench({
       'plumbline.yaml': yaml(

@@ -76,6 +76,23 @@ describe('an http source', () => {
   });
 
   it.each([
+    ['field: at, param: since', { field: 'at', type: 'timestamp', lag: 1_000 }],
+    [
+      'field: at, param: since, initial: 2024-05-01, lag: 2h',
+      { field: 'at', type: 'timestamp', initial: '2024-05-01', lag: 7_200_000 },
+    ],
+    ['field: id, param: after, initial: 0', { field: 'id', type: 'integer', initial: '0', lag: 1 }],
+    ['field: id, param: after, type: integer, lag: 0', { field: 'id', type: 'integer', lag: 0 }],
+  ])('with the cursor %s is merged by its key', async (cursor, expected) => {
+    const { resources } = await project(
+      `  api: { type: http, url: "https://a.example", path: /a, primary_key: id, cursor: { ${cursor} } }\n`,
+    );
+    expect(resources).toMatchObject([
+      { write: 'merge', cursor: expected, http: { cursorParam: /param: (\w+)/.exec(cursor)![1] } },
+    ]);
+  });
+
+  it.each([
     ['{ type: http, path: /orders }', 'PROJECT_KEY_MISSING 3 Reading plumbline.yaml failed: sources.api has no "url"'],
     ['{ type: http, url: "https://a.example" }', 'sources.api has no "path", expected one such as /orders'],
     ['{ type: http, url: "ftp://a.example", path: /a }', 'expected an address such as https://api.example.org/v1'],
@@ -93,11 +110,31 @@ describe('an http source', () => {
     ['{ type: http, url: "https://a.example", path: /a, record: x }', 'no key "record"; did you mean "records"?'],
     [
       '{ type: http, url: "https://a.example", path: /a, write: append }',
-      'sources.api.write is append; an API answers with all of its rows',
+      'sources.api.write is append; an API answers with rows again',
     ],
     [
       '{ type: http, url: "https://a.example", path: /a, write: merge }',
       'sources.api is merged and has no "primary_key"',
+    ],
+    [
+      '{ type: http, url: "https://a.example", path: /a, cursor: { field: at, param: since } }',
+      'sources.api has a cursor and no "primary_key"',
+    ],
+    [
+      '{ type: http, url: "https://a.example", path: /a, write: replace, primary_key: id, cursor: { field: at, param: since } }',
+      'sources.api.write is replace; with a cursor only new rows come',
+    ],
+    [
+      '{ type: http, url: "https://a.example", path: /a, primary_key: id, cursor: { field: at, param: since, initial: soon } }',
+      'sources.api.cursor.initial is "soon", expected a time',
+    ],
+    [
+      '{ type: http, url: "https://a.example", path: /a, primary_key: id, cursor: { field: at, param: since, initial: 5, lag: 1h } }',
+      'sources.api.cursor.lag is "1h", expected a whole number',
+    ],
+    [
+      '{ type: http, url: "https://a.example", path: /a, primary_key: id, cursor: { field: at } }',
+      'sources.api.cursor has no "param"',
     ],
     ['{ type: ftp, path: /a }', 'sources.api.type is "ftp", expected files or http'],
   ])('%s is refused', async (source, expected) => {

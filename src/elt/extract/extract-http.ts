@@ -2,12 +2,15 @@ import { TerminalError, TransientError, type PipelineError } from '../../errors.
 import { failpoint } from '../../failpoint.js';
 import type { ArtifactRef, ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
-import type { HttpRequestConfig, ResourceConfig } from '../../model/project.js';
+import type { CursorConfig, HttpRequestConfig, ResourceConfig } from '../../model/project.js';
+import { readCursor } from '../cursor/cursor-state.js';
+import { cursorBefore, cursorOrder, laterCursor } from '../cursor/cursor-value.js';
 import { openApi, type Answer, type Api } from '../http/api.js';
 import { firstUrl, nextUrl } from '../http/next-url.js';
 import { readPage, type Page } from '../http/read-page.js';
 import { isReference, openSecrets, type Secrets } from '../http/secrets.js';
 import type { ExtractedObject } from '../load/load-result.js';
+import { jsonMembers, text } from '../read/ndjson-line.js';
 import { combinePages } from './combine-pages.js';
 import {
   addPage,
@@ -31,6 +34,8 @@ export interface HttpExtractOptions {
   readonly runId: string;
   /** Asks anew, whatever another run has landed. @default false */
   readonly force?: boolean;
+  /** Asks for everything, or from the cursor's initial value on; its state stays. @default false */
+  readonly full?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { readonly pages: number; readonly rows: number; readonly bytes: number }) => void;
   /** See `ApiOptions`. */
@@ -57,15 +62,27 @@ export interface HttpExtract {
  */
 export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtract> {
   const { database, store, env, project, resource, runId } = options;
-  const key = { env, project, resource: resource.id, unit: 'all', settings: requestDigest(resource) };
+  const from = await unitOf(options);
+  const key = {
+    env,
+    project,
+    resource: resource.id,
+    settings: requestDigest(resource),
+    unit: from.unit,
+    cursorFrom: from.state,
+  };
   const state = await beginExtract(database, key, runId, options.force ?? false);
-  const pages = state.isComplete ? state.pages : await landPages(options, key, state.extractId, state.pages);
+  const pages = state.isComplete
+    ? state.pages
+    : await landPages(options, { key, extractId: state.extractId, landed: state.pages, askFrom: from.askFrom });
   const rows = pages.reduce((sum, page) => sum + page.rows, 0);
   if (rows === 0 && resource.write === 'replace' && resource.allowEmpty !== true) throw emptySource(resource, pages);
+  if (resource.cursor !== undefined && rows > 0 && pages.every(({ cursorMax }) => cursorMax === null))
+    throw cursorless(resource, resource.cursor, rows);
   const objects = await combinePages(store, pages);
   return {
     extractId: state.extractId,
-    objects: await Promise.all(objects.map((object, index) => addObject(options, object, index + 1))),
+    objects: await Promise.all(objects.map((object, index) => addObject(options, object, from.askFrom, index + 1))),
     pages: pages.length,
     rows,
     resumedFromPage: Math.min(state.pages.length + 1, pages.length),
@@ -75,11 +92,35 @@ export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtr
 /** A server that never stops is not asked for ever. */
 const MAX_PAGES = 100_000;
 
+/** The unit to ask for. `state`: how far the resource is loaded; `askFrom`: what is sent. */
+async function unitOf({ database, env, project, resource, full }: HttpExtractOptions): Promise<Unit> {
+  const { id, cursor } = resource;
+  if (cursor === undefined) return { unit: 'all', state: null };
+  const state = (await readCursor(database, { env, project, resource: id }, cursor)) ?? null;
+  const askFrom = state === null || full === true ? cursor.initial : cursorBefore(cursor, state);
+  return {
+    unit: askFrom === undefined ? 'all' : `${cursor.field} from ${askFrom}`,
+    state,
+    ...(askFrom === undefined ? {} : { askFrom }),
+  };
+}
+
+interface Unit {
+  readonly unit: string;
+  readonly state: string | null;
+  readonly askFrom?: string;
+}
+
+interface Landing {
+  readonly key: ExtractKey;
+  readonly extractId: string;
+  readonly landed: readonly LandedPage[];
+  readonly askFrom: string | undefined;
+}
+
 async function landPages(
   options: HttpExtractOptions,
-  key: ExtractKey,
-  extractId: string,
-  landed: readonly LandedPage[],
+  { key, extractId, landed, askFrom }: Landing,
 ): Promise<LandedPage[]> {
   const { database, store, resource, signal } = options;
   const config = resource.http!;
@@ -95,14 +136,18 @@ async function landPages(
   const pages = [...landed];
   const asked = new Set(pages.map(({ url }) => url));
   let url =
-    pages.length === 0 ? firstUrl(resourceUrl(config, resource.path), config.pagination) : pages.at(-1)!.nextUrl;
+    pages.length === 0
+      ? firstUrl(resourceUrl(config, resource.path, askFrom), config.pagination)
+      : pages.at(-1)!.nextUrl;
   while (url !== null) {
     signal?.throwIfAborted();
     if (asked.has(url) || pages.length === MAX_PAGES) throw endless(resource, url, pages.length);
     asked.add(url);
     const fetchedAt = new Date();
     const former =
-      config.pagination.type === 'none' && options.force !== true ? await formerPage(database, key) : undefined;
+      config.pagination.type === 'none' && resource.cursor === undefined && options.force !== true
+        ? await formerPage(database, key)
+        : undefined;
     const page = await landPage({ api, store, secrets, resource, url, former, number: pages.length + 1 });
     refuseRepetition(resource, pages.at(-1), page);
     await failpoint('http.page-landed');
@@ -151,6 +196,7 @@ async function landPage(work: PageToLand): Promise<LandedPage> {
       nextUrl: next === undefined ? null : api.withoutSecrets(next),
       etag: headerOf(answer, 'etag') ?? null,
       lastModified: headerOf(answer, 'last-modified') ?? null,
+      ...cursorsOf(resource.cursor, page.records),
     };
   } catch (error) {
     throw ofResource(error, resource, number);
@@ -182,19 +228,37 @@ function headerOf({ headers }: Answer, name: string): string | undefined {
   return Array.isArray(value) ? value.join(', ') : value;
 }
 
-/** Where a resource is asked, with the parameters that are no secrets. */
-export function resourceUrl(config: HttpRequestConfig, path: string): URL {
+function cursorsOf(
+  cursor: CursorConfig | undefined,
+  records: readonly string[],
+): Pick<LandedPage, 'cursorMax' | 'cursorMissing'> {
+  let cursorMax: string | null = null;
+  let cursorMissing = 0;
+  if (cursor !== undefined)
+    for (const record of records) {
+      const found = jsonMembers(record).find(({ key }) => key === cursor.field);
+      const value = found?.kind === 'string' ? text(found.source) : (found?.source ?? 'null');
+      if (cursorOrder(cursor.type, value) === undefined) cursorMissing++;
+      else cursorMax = laterCursor(cursor.type, cursorMax, value);
+    }
+  return { cursorMax, cursorMissing };
+}
+
+/** Where a resource is asked, with the parameters that are no secrets. @param askFrom the cursor to ask from */
+export function resourceUrl(config: HttpRequestConfig, path: string, askFrom?: string): URL {
   const url = new URL(`${config.url}${path}`);
   for (const [name, value] of Object.entries(config.params)) if (!isReference(value)) url.searchParams.set(name, value);
+  if (askFrom !== undefined && config.cursorParam !== undefined) url.searchParams.set(config.cursorParam, askFrom);
   return url;
 }
 
 async function addObject(
   { database, env, project, resource, runId }: HttpExtractOptions,
   object: ArtifactRef,
+  askFrom: string | undefined,
   number: number,
 ): Promise<ExtractedObject> {
-  const path = `${resource.path}#${number}`;
+  const path = `${resource.path}${askFrom === undefined ? '' : `?${resource.http!.cursorParam}=${askFrom}`}#${number}`;
   const [added] = await database.query<{ isNew: boolean }>(
     `INSERT INTO plumbline.raw_objects (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, (extract(epoch FROM now()) * 1000)::bigint, now(), now(), $8)
@@ -230,6 +294,15 @@ function emptySource(resource: ResourceConfig, pages: readonly LandedPage[]): Te
     `Reading ${resource.id} gave no rows in ${pages.length} ${pages.length === 1 ? 'page' : 'pages'}; expected some.`,
     { at: resource.at, next: 'If the table may become empty, set `allow_empty: true`. It keeps its former rows.' },
   );
+}
+
+function cursorless({ id, at }: ResourceConfig, { field, type }: CursorConfig, rows: number): TerminalError {
+  const expected = type === 'integer' ? 'whole numbers' : 'times such as 2024-01-01T00:00:00Z';
+  return new TerminalError('ELT_CURSOR_MISSING', `Reading ${id} failed: none of its ${rows} rows has a cursor in ${JSON.stringify(field)}; expected ${expected}.`, {
+    at,
+    details: { field, rows },
+    next: 'Correct `cursor.field` or `cursor.type`.',
+  }); // prettier-ignore
 }
 
 /** The same error, with the resource and its place in plumbline.yaml. */

@@ -1,15 +1,18 @@
 import { createHash } from 'node:crypto';
 import { TransientError } from '../../errors.js';
 import type { Database, Queryable } from '../../model/database.js';
-import type { ResourceConfig } from '../../model/project.js';
+import type { CursorConfig, ResourceConfig } from '../../model/project.js';
+import { laterCursor, notAfter } from '../cursor/cursor-value.js';
 
 export interface ExtractKey {
   readonly env: string;
   readonly project: string;
   readonly resource: string;
-  /** What is asked for: `all`. */
+  /** What is asked for: `all`, or from which cursor on. */
   readonly unit: string;
   readonly settings: string;
+  /** The cursor's state that the unit begins from. */
+  readonly cursorFrom: string | null;
 }
 
 /** One line of plumbline.extracts with its pages. */
@@ -31,6 +34,10 @@ export interface LandedPage {
   readonly nextUrl: string | null;
   readonly etag: string | null;
   readonly lastModified: string | null;
+  /** The greatest cursor of its rows, as the source writes it. */
+  readonly cursorMax: string | null;
+  /** Rows whose cursor is null, or no value of its type. */
+  readonly cursorMissing: number;
 }
 
 /** Older pages and the rest of a listing would not belong together; a token may have run out. */
@@ -47,7 +54,7 @@ export async function beginExtract(
   isForced: boolean,
 ): Promise<ExtractState> {
   const values = [key.env, key.project, key.resource];
-  const [newest] = await database.query<{ extractId: string; isComplete: boolean }>(
+  const [newest] = await database.query<Omit<ExtractState, 'pages'>>(
     `SELECT extract_id AS "extractId", completed_at IS NOT NULL AS "isComplete" FROM (
        SELECT * FROM plumbline.extracts WHERE env = $1 AND project = $2 AND resource = $3 ORDER BY extract_id DESC LIMIT 1) AS e
      WHERE unit = $4 AND settings = $5 AND (run_id = $6 OR (NOT $7 AND completed_at IS NULL AND now() - ${RESUME_HOURS} * interval '1 hour' <
@@ -62,12 +69,14 @@ export async function beginExtract(
     return { ...newest, pages: await pagesOf(database, newest.extractId) };
   }
   const [added] = await database.query<{ extractId: string }>(
-    `INSERT INTO plumbline.extracts (env, project, resource, unit, settings, run_id) VALUES ($1, $2, $3, $4, $5, $6)
-     RETURNING extract_id AS "extractId"`,
-    [...values, key.unit, key.settings, runId],
+    `INSERT INTO plumbline.extracts (env, project, resource, unit, settings, run_id, cursor_from)
+     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING extract_id AS "extractId"`,
+    [...values, key.unit, key.settings, runId, key.cursorFrom],
   );
   return { extractId: added!.extractId, isComplete: false, pages: [] };
 }
+
+const STARTED_MS = 'floor(extract(epoch FROM started_at) * 1000)::float8 AS "startedMs"';
 
 /**
  * Adds a page to the manifest and, with the last one, marks the extract as complete. Throws `ELT_LOAD_FENCED` (transient)
@@ -76,8 +85,9 @@ export async function beginExtract(
 export async function addPage(database: Database, extractId: string, page: LandedPage, fetchedAt: Date): Promise<void> {
   await database.transaction(async (session) => {
     const added = await session.execute(
-      `INSERT INTO plumbline.raw_pages (extract_id, page, url, fetched_at, sha256, bytes, row_count, next_url, etag, last_modified)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
+      `INSERT INTO plumbline.raw_pages (extract_id, page, url, fetched_at, sha256, bytes, row_count, next_url, etag, last_modified,
+         cursor_max, cursor_missing)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
       [
         extractId,
         page.page,
@@ -89,6 +99,8 @@ export async function addPage(database: Database, extractId: string, page: Lande
         page.nextUrl,
         page.etag,
         page.lastModified,
+        page.cursorMax,
+        page.cursorMissing,
       ],
     );
     if (added !== 1)
@@ -104,19 +116,40 @@ export async function addPage(database: Database, extractId: string, page: Lande
 export async function pagesOf(database: Queryable, extractId: string): Promise<LandedPage[]> {
   return database.query<LandedPage>(
     `SELECT page, url, sha256, bytes::float8 AS bytes, row_count::float8 AS rows, next_url AS "nextUrl", etag,
-       last_modified AS "lastModified"
+       last_modified AS "lastModified", cursor_max AS "cursorMax", cursor_missing::float8 AS "cursorMissing"
      FROM plumbline.raw_pages WHERE extract_id = $1 ORDER BY page`,
     [extractId],
   );
 }
 
-/** What an extract was, for the record of its load. */
-export async function extractSummary(database: Queryable, extractId: string): Promise<{ readonly pages: number }> {
-  const [counted] = await database.query<{ pages: number }>(
-    'SELECT count(*)::int AS pages FROM plumbline.raw_pages WHERE extract_id = $1',
+export interface LandedExtract {
+  readonly pages: number;
+  /** The cursor's state that it began from; undefined when there was none. */
+  readonly cursorFrom?: string;
+  /** What the state becomes with the rows' publication; undefined when no row says. */
+  readonly cursorTo?: string;
+  /** Rows whose cursor is null, or no value of its type. */
+  readonly cursorMissing: number;
+}
+
+/** What an extract was, for the publication of its load. */
+export async function landedExtract(
+  database: Queryable,
+  extractId: string,
+  cursor: CursorConfig | undefined,
+): Promise<LandedExtract> {
+  const pages = await pagesOf(database, extractId);
+  const [line] = await database.query<{ from: string | null; startedMs: number }>(
+    `SELECT cursor_from AS "from", ${STARTED_MS} FROM plumbline.extracts WHERE extract_id = $1`,
     [extractId],
   );
-  return { pages: counted?.pages ?? 0 };
+  const max = cursor === undefined ? null : pages.reduce<string | null>((one, { cursorMax }) => laterCursor(cursor.type, one, cursorMax), null); // prettier-ignore
+  return {
+    pages: pages.length,
+    ...(line?.from == null ? {} : { cursorFrom: line.from }),
+    ...(max === null ? {} : { cursorTo: notAfter(cursor!, max, new Date(line!.startedMs)) }),
+    cursorMissing: pages.reduce((sum, { cursorMissing }) => sum + cursorMissing, 0),
+  };
 }
 
 /** The only page of the newest complete extract of the unit, for a conditional request. */
@@ -132,10 +165,10 @@ export async function formerPage(database: Queryable, key: ExtractKey): Promise<
 }
 
 /** Changes when the same URL could have another answer, or the answer be read in another way. */
-export function requestDigest({ path, http }: ResourceConfig): string {
+export function requestDigest({ path, http, cursor }: ResourceConfig): string {
   const { intervalMs: _interval, ...asked } = http!;
   return createHash('sha256')
-    .update(JSON.stringify([path, asked]))
+    .update(JSON.stringify([path, asked, cursor?.field, cursor?.type]))
     .digest('hex')
     .slice(0, 16);
 }

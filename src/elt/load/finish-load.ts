@@ -1,6 +1,7 @@
 import { TerminalError, type PipelineError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { cursorColumn } from '../cursor/cursor-column.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
@@ -21,7 +22,7 @@ export interface FinishContext {
 }
 
 /**
- * Takes rows without a key and all but the last of equal keys out of the stage, checks that every row read is accounted for, and
+ * Takes rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
  * marks the load as staged, in one transaction. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, LoadFencedError.
  */
 export async function finishLoad(context: FinishContext, columns: readonly LoadColumn[]): Promise<LedgerLine> {
@@ -137,10 +138,12 @@ async function takeOutDuplicates(context: FinishContext, columns: readonly LoadC
   const key = options.resource.primaryKey.map(identifier).join(', ');
   const repeated = await session.query(`SELECT 1 FROM ${table} GROUP BY ${key} HAVING count(*) > 1 LIMIT 1`);
   if (repeated.length === 0) return 0;
+  const cursor = cursorColumn(options.resource.cursor, new Map(columns.map(({ name, type }) => [name, type])), '');
+  const order = `${cursor === undefined ? '' : `${cursor} DESC NULLS LAST, `}_row_number DESC`;
   const taken = await session.query<TakenRow>(
     `DELETE FROM ${table} AS gone USING (
-       SELECT _row_number, max(_row_number) OVER (PARTITION BY ${key}) AS kept FROM ${table}) AS ranked
-     WHERE gone._row_number = ranked._row_number AND ranked.kept > ranked._row_number
+       SELECT _row_number, first_value(_row_number) OVER (PARTITION BY ${key} ORDER BY ${order}) AS kept FROM ${table}) AS ranked
+     WHERE gone._row_number = ranked._row_number AND ranked.kept <> ranked._row_number
      RETURNING gone._row_number::float8 AS row, ranked.kept::float8 AS kept, ${rawRow(columns, 'gone.')} AS raw`,
   );
   const faults = taken.map((row) =>

@@ -4,6 +4,9 @@ import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { countLateRows } from '../cursor/count-late-rows.js';
+import { cursorColumn } from '../cursor/cursor-column.js';
+import { moveCursor } from '../cursor/cursor-state.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { markPublished } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
@@ -24,14 +27,17 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const staged = lines.filter(({ status }) => status === 'staged');
   // Readers queue behind a lock that waits; a client frozen here must not keep it.
   await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
-  const { columns, columnsAdded } = await shapeTarget(session, options, target, staged);
+  const { columns, columnsAdded, isNew } = await shapeTarget(session, options, target, staged);
   const displacedIds = await formerContents(session, work, staged);
   if (resource.write === 'append')
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
     ]);
+  let rowsLate = 0;
   for (const line of staged) {
     const stage = stageName(schemas.stage, line.loadId);
+    if (options.cursor?.from !== undefined && !isNew)
+      rowsLate += await countLateRows(session, { resource, from: options.cursor.from, stage, stageColumns: readColumns(line), target, targetColumns: columns }); // prettier-ignore
     await addRows(session, { resource, target, stage, line, columns, staged });
     await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
   }
@@ -50,7 +56,10 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     columnsAdded,
     rows,
   });
-  const result = { rows, table: `${target.schema}.${target.name}`, version, columnsAdded };
+  if (options.cursor?.to !== undefined && resource.cursor !== undefined)
+    await moveCursor(session, publication, resource.cursor, options.cursor.to);
+  const late = options.cursor === undefined ? {} : { rowsLate };
+  const result = { rows, table: `${target.schema}.${target.name}`, version, columnsAdded, ...late };
   await options.onPublish?.(session, result);
   await failpoint('publish.before-commit');
   signal?.throwIfAborted();
@@ -60,6 +69,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
 interface Shape {
   readonly columns: ReadonlyMap<string, ColumnType>;
   readonly columnsAdded: readonly string[];
+  readonly isNew: boolean;
 }
 
 /** Makes the table, or adds the columns that are new, or widens those whose type changed. */
@@ -74,7 +84,7 @@ async function shapeTarget(
   const table = qualified(target.schema, target.name);
   const stages = staged.map((line) => ({
     table: stageName(schemas.stage, line.loadId),
-    columns: new Map(line.reader?.columns.map(({ name, type }) => [name, type])),
+    columns: readColumns(line),
   }));
   const sources = former === undefined ? stages : [{ table: target, columns: former }, ...stages];
   const columns = await uniteColumns(session, sources, resource.columns);
@@ -90,7 +100,7 @@ async function shapeTarget(
   for (const [name, type] of former ?? [])
     if (columns.get(name) !== type) await changeType(session, resource, target, name, type, columns.get(name)!);
   if (resource.write === 'merge') await ensureUniqueKey(session, target, resource.primaryKey);
-  return { columns, columnsAdded: added.map(([name]) => name) };
+  return { columns, columnsAdded: added.map(([name]) => name), isNew: former === undefined };
 }
 
 async function changeType(
@@ -157,6 +167,10 @@ async function formerContents(
   return rows.map(({ loadId }) => loadId);
 }
 
+function readColumns(line: LedgerLine): Map<string, ColumnType> {
+  return new Map(line.reader?.columns.map(({ name, type }) => [name, type]));
+}
+
 interface RowsToAdd {
   readonly resource: ResourceConfig;
   readonly target: StageName;
@@ -187,7 +201,19 @@ async function addRows(session: Session, { resource, target, stage, line, column
   await session.execute(
     `${insert} ON CONFLICT (${resource.primaryKey.map(identifier).join(', ')}) DO UPDATE
      SET ${updates.map((column) => `${column} = excluded.${column}`).join(', ')}
-     WHERE t._load_id = ANY($1::bigint[]) OR (t._load_id, t._row_number) <= (excluded._load_id, excluded._row_number)`,
+     WHERE (t._load_id = ANY($1::bigint[]) AND ${isNotOlder(resource, columns, names)}) OR t._load_id <> ALL($1::bigint[]) AND (t._load_id, t._row_number) <= (excluded._load_id, excluded._row_number)`,
     [staged.map(({ loadId }) => loadId)],
   );
+}
+
+/** Pages that move while they are read show a row twice, and the later page may have its older state. */
+function isNotOlder(
+  { cursor }: ResourceConfig,
+  columns: ReadonlyMap<string, ColumnType>,
+  names: readonly string[],
+): string {
+  const there = cursorColumn(cursor, columns, 't.');
+  const added = cursorColumn(cursor, columns, 'excluded.');
+  if (there === undefined || added === undefined || !names.includes(cursor!.field)) return 'true';
+  return `(${there} IS NULL OR ${added} >= ${there})`;
 }

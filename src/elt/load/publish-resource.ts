@@ -26,6 +26,8 @@ export interface PublishOptions {
   /** In the order of the files: of two rows with one key the later load's wins. */
   readonly loads: readonly Pick<LoadResult, 'loadId'>[];
   readonly runId: string;
+  /** How far the rows go, of a resource with a cursor: it moves with their publication. */
+  readonly cursor?: { readonly from?: string; readonly to?: string };
   readonly signal?: AbortSignal;
   /** `waiting`: whom the publication waits for: `for 2 older transactions: pid 12 (ann report, since …), …`. */
   readonly onProgress?: (progress: { readonly waiting: string }) => void;
@@ -51,6 +53,8 @@ export interface PublishResult {
   /** Counts the publications of the resource from 1. */
   readonly version: number;
   readonly columnsAdded: readonly string[];
+  /** Rows from before the cursor's state that were not there; missing without a cursor. */
+  readonly rowsLate?: number;
 }
 
 export interface PublishWork {

@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import { extractHttp, type HttpExtract, type HttpExtractOptions } from '../../../src/elt/extract/extract-http.js';
+import { landedExtract } from '../../../src/elt/extract/extract-progress.js';
 import { loadObject } from '../../../src/elt/load/load-object.js';
 import type { LoadResult } from '../../../src/elt/load/load-result.js';
 import { publishResource, type PublishResult } from '../../../src/elt/load/publish-resource.js';
@@ -86,7 +87,10 @@ export function useApiBench(): ApiBench {
       const extract = await own.extract(resource, { runId, ...options });
       const loads: LoadResult[] = [];
       for (const object of extract.objects) loads.push(await loadObject({ ...base, object }));
-      return { extract, loads, published: await publishResource({ ...base, loads }) };
+      const { cursorFrom: from, cursorTo: to } = await landedExtract(database, extract.extractId, resource.cursor);
+      const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+      const cursor = resource.cursor === undefined ? {} : { cursor: range };
+      return { extract, loads, published: await publishResource({ ...base, loads, ...cursor }) };
     },
   };
   return own;

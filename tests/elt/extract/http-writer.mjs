@@ -8,6 +8,7 @@ const load = (path) => import(pathToFileURL(`${folder}/${path}`).href);
 const { openDatabase } = await load('storage/database.js');
 const { openDirectoryStore } = await load('storage/artifact-store.js');
 const { extractHttp } = await load('elt/extract/extract-http.js');
+const { landedExtract } = await load('elt/extract/extract-progress.js');
 const { loadObject } = await load('elt/load/load-object.js');
 const { publishResource } = await load('elt/load/publish-resource.js');
 
@@ -15,10 +16,12 @@ const database = openDatabase({ url });
 const store = openDirectoryStore(storeFolder);
 const base = { database, store, env: 'dev', project: 'demo', schemas, resource, runId };
 try {
-  const { objects } = await extractHttp({ ...base, root, environment: {} });
+  const { objects, extractId } = await extractHttp({ ...base, root, environment: {} });
+  const { cursorFrom, cursorTo } = await landedExtract(database, extractId, resource.cursor);
+  const cursor = resource.cursor === undefined ? {} : { cursor: { from: cursorFrom, to: cursorTo } };
   const loads = [];
   for (const object of objects) loads.push(await loadObject({ ...base, object }));
-  console.log(JSON.stringify(await publishResource({ ...base, loads })));
+  console.log(JSON.stringify(await publishResource({ ...base, loads, ...cursor })));
 } catch (error) {
   console.log(JSON.stringify({ code: error.code, message: error.message }));
   process.exitCode = 1;

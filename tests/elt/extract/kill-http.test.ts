@@ -18,6 +18,31 @@ const points = [
   'publish.after-commit',
 ];
 
+test.each(['http.page-landed@2', 'publish.before-commit', 'publish.after-commit'])(
+  'a process killed at %s: cursor and rows are where they belong together',
+  async (point) => {
+    const rows = [1, 2, 3].map((id) => ({ id, at: `2024-05-0${id}T00:00:00Z` }));
+    t.api.answer = (_request, response, url) =>
+      sendJson(response, { rows: url.searchParams.get('page') === '2' ? rows.slice(2) : rows.slice(0, 2), next: url.searchParams.has('page') ? null : 2 }); // prettier-ignore
+    const resource = t.resource(
+      { cursorParam: 'since', records: ['rows'], pagination: { type: 'cursor', param: 'page', token: ['next'] } },
+      { write: 'merge', primaryKey: ['id'], cursor: { field: 'at', type: 'timestamp', lag: 1_000 } },
+    );
+    const [name, at = '1'] = point.split('@');
+    const killed = startProcess(compiled(), t.bench, resource, 'run-2', `${name}=kill@${at}`);
+    await once(killed.child, 'exit');
+    expect(await readFile(killed.log, 'utf8')).toBe(`${name}\n`);
+    const isPublished = name === 'publish.after-commit';
+    const state = () =>
+      t.bench.database.query('SELECT value FROM plumbline.cursors WHERE resource = $1', [resource.id]);
+    expect(await state()).toEqual(isPublished ? [{ value: '2024-05-03T00:00:00Z' }] : []);
+    await startProcess(compiled(), t.bench, resource, 'run-2').output;
+    expect(await state()).toEqual([{ value: '2024-05-03T00:00:00Z' }]);
+    const there = await t.bench.rows(resource.table, 'id');
+    expect(there.map(({ id }) => Number(id)).sort()).toEqual([1, 2, 3]);
+  },
+);
+
 test.each(points)('a process killed at %s: the next one goes on, with every row once', async (point) => {
   t.api.answer = (_request, response, url) => {
     const page = Number(url.searchParams.get('page'));

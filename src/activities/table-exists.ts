@@ -1,0 +1,9 @@
+import type { Queryable } from '../model/database.js';
+import { qualified } from '../model/sql-identifier.js';
+
+export async function tableExists(database: Queryable, schema: string, name: string): Promise<boolean> {
+  const [row] = await database.query<{ found: boolean }>('SELECT to_regclass($1) IS NOT NULL AS found', [
+    qualified(schema, name),
+  ]);
+  return row!.found;
+}
