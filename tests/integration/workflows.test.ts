@@ -206,6 +206,21 @@ describe('pipeline', () => {
     expect(order.indexOf('+b')).toBeLessThan(order.indexOf('-a'));
   });
 
+  it('tells the publication which extract it is of, where there is one', async () => {
+    const told: Record<string, unknown> = {};
+    const base = fakes();
+    const activities = fakes({
+      extractResource: async ({ resource }) =>
+        resource === 'rides' ? { objects: [{}], extractId: '7' } : { objects: [{}] },
+      publishResource: async (input) => {
+        told[input.resource] = input.extractId ?? 'none';
+        return base.publishResource(input);
+      },
+    });
+    await withWorker(temporal, activities, async (client) => (await startPipeline(client, runRef(), ['elt'])).result());
+    expect(told).toEqual({ rides: '7', weather: 'none' });
+  });
+
   it('tries a transient error again and a terminal one never', async () => {
     let transient = 0;
     let terminal = 0;
