@@ -142,10 +142,10 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress, fence }) => {
         const project = await projectOf(dependencies, run);
         const { schemas } = project;
-        const graph = compileTransforms({ transforms: project.transforms, schemas, resources: project.resources });
+        const graph = compileTransforms(project);
         const node = graph.nodes.find((one) => one.name === name)!;
         const versions = await inputVersions(database, project, { sources: node.sources, refs: node.deps });
-        const inputs = transformInputs(transformNamed(project, name), versions);
+        const inputs = transformInputs(transformNamed(project, name), node.uses, versions);
         const found = await findReusable<TransformSummary>(database, run, step, inputs, 'newest');
         if (found.reuse !== undefined && (await exists(database, schemas.main, name)))
           return { ...found.reuse, status: 'reused' };

@@ -56,16 +56,12 @@ export async function explainSteps(
       loadInputs(resource, await hashFiles(run.root, resource)),
     );
   }
-  const graph = compileTransforms({
-    transforms: project.transforms,
-    schemas: project.schemas,
-    resources: project.resources,
-  });
+  const graph = compileTransforms(project);
   for (const node of graph.nodes) {
     const transform = project.transforms.find((one) => one.name === node.name)!;
     const reads = { sources: node.sources, refs: node.deps };
     await decide(stepNames.transform(node.name), stepsRead(reads), 'newest', async () =>
-      transformInputs(transform, await inputVersions(database, project, reads)),
+      transformInputs(transform, node.uses, await inputVersions(database, project, reads)),
     );
   }
   const { train } = project;
@@ -80,7 +76,7 @@ export async function explainSteps(
       if (view.knownAt === undefined) assumptions.add(`${view.name}: known = event time (assumed)`);
     const reads = readsOf(project, [train.labels, ...views]);
     await decide(stepNames.features(set), stepsRead(reads), 'content', async () =>
-      featuresInputs(train, views, await inputVersions(database, project, reads)),
+      featuresInputs(train, views, reads.uses, await inputVersions(database, project, reads)),
     );
   }
   for (const set of sets) {

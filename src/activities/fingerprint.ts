@@ -41,11 +41,12 @@ export function loadInputs(resource: ResourceConfig, objects: readonly { path: s
   };
 }
 
-export function transformInputs(transform: TransformFile, versions: StepInputs): StepInputs {
+export function transformInputs(transform: TransformFile, uses: StepInputs, versions: StepInputs): StepInputs {
   return {
     [transform.file]: hash(transform.sql),
     materialized: transform.materialized,
     tests: hash(JSON.stringify(transform.tests.map(({ at: _at, ...test }) => test))),
+    ...uses,
     ...versions,
   };
 }
@@ -53,6 +54,7 @@ export function transformInputs(transform: TransformFile, versions: StepInputs):
 export function featuresInputs(
   train: TrainConfig,
   views: readonly FeatureViewFile[],
+  uses: StepInputs,
   versions: StepInputs,
 ): StepInputs {
   return {
@@ -61,6 +63,7 @@ export function featuresInputs(
     ...Object.fromEntries(views.map((view) => [view.file, hash(JSON.stringify(view))])),
     'features in plumbline.yaml': views.map((view) => view.name).join(', '),
     'test from': train.split.testFrom,
+    ...uses,
     ...versions,
   };
 }

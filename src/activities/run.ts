@@ -151,11 +151,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
 }
 
 export function createPlan(project: Project): RunPlan {
-  const graph = compileTransforms({
-    transforms: project.transforms,
-    schemas: project.schemas,
-    resources: project.resources,
-  });
+  const graph = compileTransforms(project);
   const { train } = project;
   return {
     resources: project.resources.map((resource) => resource.id),

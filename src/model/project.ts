@@ -23,6 +23,9 @@ export interface Project {
   readonly name: string;
   readonly env: string;
   readonly schemas: Schemas;
+  /** What `{{ var('name') }}` gives in SQL files. */
+  readonly vars: Readonly<Record<string, VarValue>>;
+  readonly macros: readonly MacroFile[];
   readonly resources: readonly ResourceConfig[];
   readonly transforms: readonly TransformFile[];
   readonly features: readonly FeatureViewFile[];
@@ -63,6 +66,14 @@ export interface SqlFile {
   readonly name: string;
   readonly file: string;
   /** The SELECT with its `{{ ref(...) }}` calls, header lines kept so that line numbers are the user's own. */
+  readonly sql: string;
+}
+
+export type VarValue = string | number | boolean | readonly (string | number | boolean)[];
+
+/** A file of nunjucks macros, which every SQL file may call by name. */
+export interface MacroFile {
+  readonly file: string;
   readonly sql: string;
 }
 

@@ -9,6 +9,7 @@ import { overlayEnvironment } from './overlay-environment.js';
 import { throwProblems, type Problem } from './problem.js';
 import { readText } from './read-text.js';
 import { resolveFeatureViews, resolveLabels } from './resolve-features.js';
+import { resolveMacros } from './resolve-macros.js';
 import { resolveResources } from './resolve-resources.js';
 import { resolveTrain } from './resolve-train.js';
 import { resolveTransforms } from './resolve-transforms.js';
@@ -20,7 +21,7 @@ export const PROJECT_FILE = 'plumbline.yaml';
 
 /**
  * The project in `root` for one environment, every default filled in, every name checked. Reads plumbline.yaml, sql/,
- * features/ and the labels; no data, no network. Throws one TerminalError PROJECT_* whose `details.problems` holds all
+ * macros/, features/ and the labels; no data, no network. Throws one TerminalError PROJECT_* whose `details.problems` holds all
  * that is wrong; no retry helps.
  * @param options.env `dev`, or one that `environments:` declares. @default 'dev'
  */
@@ -37,6 +38,7 @@ export async function loadProject(options: { readonly root: string; readonly env
   const scope = { root, yaml: located, project, report, applied };
 
   const resources = resolveResources(project.sources ?? {}, scope);
+  const macros = await resolveMacros(scope);
   const transforms = await resolveTransforms(scope);
   const features = await resolveFeatureViews(scope);
   const labels =
@@ -55,6 +57,8 @@ export async function loadProject(options: { readonly root: string; readonly env
     name: project.name,
     env,
     schemas: schemaNames(project.name, env),
+    vars: project.vars ?? {},
+    macros,
     resources,
     transforms,
     features,

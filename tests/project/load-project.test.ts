@@ -314,3 +314,23 @@ environments:
     });
   });
 });
+
+describe('vars and macros', () => {
+  const yaml = `${small['plumbline.yaml']}vars: { tax: 0.2, shops: [a, b] }\nenvironments: { prod: { vars: { tax: 0.25 } } }\n`;
+
+  it('are read, and an environment lays its own vars over the rest', async () => {
+    const macros = { 'macros/money.sql': '{% macro m() %}1{% endmacro %}' };
+    const project = await load(yaml, macros);
+    expect(project.vars).toEqual({ tax: 0.2, shops: ['a', 'b'] });
+    expect(project.macros).toEqual([{ file: 'macros/money.sql', sql: macros['macros/money.sql'] }]);
+    expect((await load(yaml, {}, 'prod')).vars).toEqual({ tax: 0.25, shops: ['a', 'b'] });
+    expect(await load(small['plumbline.yaml'])).toMatchObject({ vars: {}, macros: [] });
+  });
+
+  it('with a value that is no text, number, true, false or list are refused at its line', async () => {
+    await expect(load(`${small['plumbline.yaml']}vars:\n  tax: { rate: 1 }\n`)).rejects.toMatchObject({
+      code: 'PROJECT_VALUE_INVALID',
+      at: { file: 'plumbline.yaml', line: 9 },
+    });
+  });
+});

@@ -1,6 +1,6 @@
 import { TerminalError } from '../../errors.js';
 import type { DataTest } from '../../model/project.js';
-import { renderSql } from '../../model/render-sql.js';
+import { renderSql, type RenderedSql, type SqlNames } from '../../model/render-sql.js';
 import { identifier, literal, qualified } from '../../model/sql-identifier.js';
 import { singleStatement } from '../transform/single-statement.js';
 
@@ -17,13 +17,13 @@ export interface CompiledTest {
   /** Transforms and resources the test reads beside its table. */
   readonly refs: readonly string[];
   readonly sources: readonly string[];
+  /** Vars and macros it uses. */
+  readonly uses: Readonly<Record<string, string>>;
 }
 
-export interface TestContext {
+export interface TestContext extends SqlNames {
   /** The transform that the tests belong to; `ref` to it means the table under test. */
   readonly name: string;
-  readonly refs: ReadonlyMap<string, string>;
-  readonly sources: ReadonlyMap<string, string>;
 }
 
 /**
@@ -31,13 +31,14 @@ export interface TestContext {
  * `not_null` of several columns is one test a column. Throws `SQL_UNKNOWN_REF` or `SQL_TEMPLATE` with the test's place.
  */
 export function compileTest(test: DataTest, context: TestContext): CompiledTest[] {
-  const compiled = (name: string, sql: string, refs: string[] = [], sources: string[] = []): CompiledTest => ({
+  const compiled = (name: string, sql: string, rendered?: RenderedSql): CompiledTest => ({
     name: `${test.kind}(${name})`,
     kind: test.kind,
     sql,
     at: test.at,
-    refs: refs.filter((ref) => ref !== context.name),
-    sources,
+    refs: (rendered?.refs ?? []).filter((ref) => ref !== context.name),
+    sources: rendered?.sources ?? [],
+    uses: rendered?.uses ?? {},
   });
   switch (test.kind) {
     case 'not_null':
@@ -75,8 +76,7 @@ export function compileTest(test: DataTest, context: TestContext): CompiledTest[
           `SELECT child.* FROM ${TABLE_UNDER_TEST} AS child WHERE child.${identifier(test.column)} IS NOT NULL ` +
             `AND NOT EXISTS (SELECT FROM ${target.sql} AS parent ` +
             `WHERE parent.${identifier(test.field)} = child.${identifier(test.column)})`,
-          target.refs,
-          target.sources,
+          target,
         ),
       ];
     }
@@ -90,8 +90,8 @@ export function compileTest(test: DataTest, context: TestContext): CompiledTest[
       return [compiled(bounds, `SELECT count(*) AS rows FROM ${TABLE_UNDER_TEST} HAVING ${having}`)];
     }
     case 'sql': {
-      const { sql, refs, sources, lines } = renderAt(test, test.sql, context);
-      return [compiled(test.name, singleStatement(sql, test.at.file, lines), refs, sources)];
+      const rendered = renderAt(test, test.sql, context);
+      return [compiled(test.name, singleStatement(rendered.sql, test.at.file, rendered.lines), rendered)];
     }
   }
 }
@@ -103,11 +103,11 @@ function refOrSource(name: string, { refs, sources }: TestContext): string {
 }
 
 /** The place of an error is the test's own: its SQL may stand anywhere in plumbline.yaml. */
-function renderAt(test: DataTest, sql: string, context: TestContext): ReturnType<typeof renderSql> {
+function renderAt(test: DataTest, sql: string, context: TestContext): RenderedSql {
   const refs = new Map(context.refs).set(context.name, TABLE_UNDER_TEST);
   const file = { name: context.name, file: test.at.file, sql };
   try {
-    return renderSql(file, { refs, sources: context.sources, self: TABLE_UNDER_TEST });
+    return renderSql(file, { ...context, refs, self: TABLE_UNDER_TEST });
   } catch (error) {
     if (!(error instanceof TerminalError)) throw error;
     const { code, message, details, next } = error;

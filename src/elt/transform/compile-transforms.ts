@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { TerminalError } from '../../errors.js';
-import type { ResourceConfig, Schemas, TransformFile } from '../../model/project.js';
+import type { MacroFile, ResourceConfig, Schemas, TransformFile, VarValue } from '../../model/project.js';
 import { refNames, sourceNames } from '../../model/relation-names.js';
 import { renderSql } from '../../model/render-sql.js';
 import { compileTest, type CompiledTest } from '../tests/compile-test.js';
@@ -19,6 +19,8 @@ export interface TransformNode {
   /** Ids of the resources read. Sorted. */
   readonly sources: readonly string[];
   readonly tests: readonly CompiledTest[];
+  /** Vars and macros that SELECT and tests use, as `RenderedSql.uses` gives them. */
+  readonly uses: Readonly<Record<string, string>>;
   /** SHA-256 over the compiled SQL, the kind and the tests. */
   readonly digest: string;
 }
@@ -34,27 +36,29 @@ export interface CompileOptions {
   readonly transforms: readonly TransformFile[];
   readonly schemas: Schemas;
   readonly resources: readonly ResourceConfig[];
+  readonly vars?: Readonly<Record<string, VarValue>>;
+  readonly macros?: readonly MacroFile[];
   readonly interval?: { readonly start: string; readonly end: string };
 }
 
 /**
  * Renders every transform and its tests and puts them in order. Touches no database.
- * Throws `SQL_UNKNOWN_REF`, `SQL_TEMPLATE`, `ELT_SQL_NOT_A_SELECT`, `ELT_SQL_CYCLE` or `ELT_SQL_DUPLICATE`, all with
+ * Throws `SQL_UNKNOWN_REF`, `SQL_UNKNOWN_VAR`, `SQL_TEMPLATE`, `ELT_SQL_NOT_A_SELECT`, `ELT_SQL_CYCLE` or `ELT_SQL_DUPLICATE`, all with
  * the user's file; a retry gives the same.
  */
-export function compileTransforms({ transforms, schemas, resources, interval }: CompileOptions): TransformGraph {
+export function compileTransforms(options: CompileOptions): TransformGraph {
+  const { transforms, schemas, resources, interval, vars = {}, macros = [] } = options;
   assertDistinct(transforms);
   const refs = refNames(schemas, transforms);
-  const sources = sourceNames(schemas, resources);
+  const names = { refs, sources: sourceNames(schemas, resources), vars, macros };
   const nodes = transforms.map((file): TransformNode => {
     const rendered = renderSql(file, {
-      refs,
-      sources,
+      ...names,
       self: refs.get(file.name)!,
       ...(interval === undefined ? {} : { interval }),
     });
     const sql = singleStatement(rendered.sql, file.file, rendered.lines);
-    const tests = file.tests.flatMap((test) => compileTest(test, { name: file.name, refs, sources }));
+    const tests = file.tests.flatMap((test) => compileTest(test, { name: file.name, ...names }));
     const kind = file.materialized;
     return {
       name: file.name,
@@ -65,6 +69,7 @@ export function compileTransforms({ transforms, schemas, resources, interval }: 
       deps: distinct([...rendered.refs, ...tests.flatMap((test) => test.refs)]),
       sources: distinct([...rendered.sources, ...tests.flatMap((test) => test.sources)]),
       tests,
+      uses: Object.assign({}, rendered.uses, ...tests.map((test) => test.uses)) as TransformNode['uses'],
       digest: createHash('sha256')
         .update(JSON.stringify([kind, sql, tests.map((test) => test.sql)]))
         .digest('hex'),
