@@ -13,7 +13,7 @@ import { extractFiles } from '../elt/extract/extract-files.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource } from '../elt/load/publish-resource.js';
-import { buildTransform } from '../elt/transform/build-transform.js';
+import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { Queryable } from '../model/database.js';
 import type { ResourceConfig } from '../model/project.js';
@@ -23,6 +23,7 @@ import {
   findReusable,
   fingerprint,
   inputVersions,
+  isSameCode,
   loadInputs,
   stepNames,
   transformInputs,
@@ -149,23 +150,31 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const found = await findReusable<TransformSummary>(database, run, step, inputs, 'newest');
         if (found.reuse !== undefined && (await exists(database, schemas.main, name)))
           return { ...found.reuse, status: 'reused' };
-        const version = fingerprint(inputs);
+        // What an incremental table holds also comes from earlier runs, so each publication is a version of its own.
+        const version = fingerprint(node.incremental === undefined ? inputs : { ...inputs, publication: run.runId });
+        const summary = (
+          built: Pick<TransformResult, 'kind' | 'rows' | 'tests' | 'incrementRows'>,
+        ): TransformSummary => {
+          const { kind, rows, tests, incrementRows } = built;
+          const increment = incrementRows === undefined ? {} : { incrementRows };
+          return { transform: name, kind, rows, testsPassed: tests.length, ...increment, version };
+        };
         let recorded: TransformSummary | undefined;
         const built = await buildTransform({
           database,
           schemas,
           node,
           runId: run.runId,
+          isIncremental: await isSameCode(database, run, step, inputs),
           builtLater: readersOf(name, graph.nodes),
           signal,
           onProgress: (at) => progress({ ...at }),
-          onPublish: async (session, { kind, rows, tests }) => {
-            recorded = { transform: name, kind, rows, testsPassed: tests.length, version };
+          onPublish: async (session, publishing) => {
+            recorded = summary(publishing);
             await recordOutcome(session, run, step, inputs, recorded, fence);
           },
         });
-        const { kind, rows, tests } = built;
-        const result = recorded ?? { transform: name, kind, rows, testsPassed: tests.length, version };
+        const result = recorded ?? summary(built);
         // An earlier attempt of this run published it.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };

@@ -13,6 +13,7 @@ import {
   featuresInputs,
   findReusable,
   inputVersions,
+  isSameCode,
   loadInputs,
   stepNames,
   trainInputs,
@@ -35,6 +36,8 @@ export async function explainSteps(
     reads: readonly string[],
     kind: 'newest' | 'content',
     inputs: () => Promise<StepInputs>,
+    /** Said of a step that is redone. */
+    how: (inputs: () => Promise<StepInputs>) => Promise<string> = async () => '',
   ): Promise<void> => {
     const upstream = reads.filter((one) => redone.has(one));
     const found =
@@ -43,7 +46,7 @@ export async function explainSteps(
         : await findReusable(database, run, step, await inputs(), kind);
     const reuse = 'reuse' in found ? found.reuse : undefined;
     if (reuse === undefined) redone.add(step);
-    const reason = reuse === undefined ? (found as { reason: string }).reason : reuse.reason;
+    const reason = reuse === undefined ? `${(found as { reason: string }).reason}${await how(inputs)}` : reuse.reason;
     lines.push({ step, action: reuse === undefined ? 'run' : 'reuse', reason });
   };
   const stepsRead = (reads: { sources: readonly string[]; refs: readonly string[] }): string[] => [
@@ -60,8 +63,16 @@ export async function explainSteps(
   for (const node of graph.nodes) {
     const transform = project.transforms.find((one) => one.name === node.name)!;
     const reads = { sources: node.sources, refs: node.deps };
-    await decide(stepNames.transform(node.name), stepsRead(reads), 'newest', async () =>
-      transformInputs(transform, node.uses, await inputVersions(database, project, reads)),
+    const step = stepNames.transform(node.name);
+    await decide(
+      step,
+      stepsRead(reads),
+      'newest',
+      async () => transformInputs(transform, node.uses, await inputVersions(database, project, reads)),
+      async (inputs) => {
+        if (node.incremental === undefined) return '';
+        return (await isSameCode(database, run, step, await inputs())) ? ', new rows only' : ', built whole';
+      },
     );
   }
   const { train } = project;

@@ -109,7 +109,23 @@ function changed(before: StepInputs, now: StepInputs): string[] {
   return [...names].filter((name) => before[name] !== now[name]);
 }
 
-/** Versions of the tables that SQL reads: `source rides` → fingerprint of its load, `ref demand` → of its build. */
+/**
+ * Whether the newest outcome of an incremental table was made by the same code, so that new rows can be put into it;
+ * data tests and what the SELECT reads may be others.
+ */
+export async function isSameCode(
+  database: Queryable,
+  run: Pick<RunRef, 'env' | 'project' | 'force'>,
+  step: string,
+  inputs: StepInputs,
+): Promise<boolean> {
+  if (run.force) return false;
+  const newest = await newestResult(database, run.env, run.project, step);
+  if (newest === undefined) return false;
+  return changed(newest.inputs, inputs).every((name) => name === 'tests' || /^(source|ref) /.test(name));
+}
+
+/** Versions of the tables that SQL reads: `source rides` → version of its load, `ref demand` → of its build. */
 export async function inputVersions(
   database: Queryable,
   project: Project,
@@ -126,8 +142,13 @@ export async function inputVersions(
     versions[`source ${resource}`] = newest?.result.version ?? 'never loaded';
   }
   for (const ref of reads.refs) {
-    const newest = await newestResult(database, project.env, project.name, stepNames.transform(ref));
-    versions[`ref ${ref}`] = newest?.fingerprint ?? 'never built';
+    const newest = await newestResult<{ version?: string }>(
+      database,
+      project.env,
+      project.name,
+      stepNames.transform(ref),
+    );
+    versions[`ref ${ref}`] = newest?.result.version ?? newest?.fingerprint ?? 'never built';
   }
   return versions;
 }

@@ -65,7 +65,8 @@ function outcome(kind: string, step: StepRow): string {
     }
     case 'transform': {
       const built = result as TransformSummary;
-      return `${count(built.rows).padStart(9)} rows   ${built.testsPassed} tests passed`;
+      const added = built.incrementRows === undefined ? '' : `   ${count(built.incrementRows)} new or changed`;
+      return `${count(built.rows).padStart(9)} rows   ${built.testsPassed} tests passed${added}`;
     }
     case 'features': {
       const { trainingSet, leakCheck } = result as TrainingSetSummary;

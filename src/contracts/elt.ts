@@ -55,6 +55,8 @@ export interface TransformSummary {
   readonly kind: 'view' | 'table';
   readonly rows: number;
   readonly testsPassed: number;
+  /** Rows the SELECT gave to an incremental table that was there; absent when the table was built whole. */
+  readonly incrementRows?: number;
   readonly version: string;
 }
 

@@ -34,5 +34,9 @@ export const eltErrorCodes = {
   ELT_SQL_CYCLE: 'Transforms refer to each other in a circle; the path is named. Take one `ref` out.',
   ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
   ELT_TEST_FAILED: 'A data test found rows it forbids. The published table is untouched; correct data, SELECT or test.',
+  ELT_INCREMENT_KEY:
+    'The SELECT of an incremental table gives a key twice, or a NULL in it. Make the key one that names each row.',
+  ELT_INCREMENT_COLUMNS:
+    'The SELECT of an incremental table gives other columns than the table has. Set `on_schema_change`, or build it whole with `--force`.',
   ELT_BUILD_FENCED: 'Another attempt took over this build; this one ends without effect.',
 } as const;

@@ -46,8 +46,8 @@ export function templateError(file: string, problem: string, line?: number): Ter
   return new TerminalError('SQL_TEMPLATE', `Rendering ${file} failed: ${problem}.`, {
     at: line === undefined ? { file } : { file, line },
     next:
-      'Correct the template. Known are ref(name), source(name, resource), var(name, default), this, interval.start, ' +
-      'interval.end and the macros of macros/*.sql.',
+      'Correct the template. Known are ref(name), source(name, resource), var(name, default), this, is_incremental(), ' +
+      'interval.start, interval.end and the macros of macros/*.sql.',
   });
 }
 

@@ -78,8 +78,20 @@ export interface MacroFile {
 }
 
 export interface TransformFile extends SqlFile {
-  readonly materialized: 'view' | 'table';
+  readonly materialized: 'view' | 'table' | 'incremental';
+  /** How what the SELECT gives is put into the table that is there; only for `incremental`. */
+  readonly incremental?: IncrementalConfig;
   readonly tests: readonly DataTest[];
+}
+
+export interface IncrementalConfig {
+  /** `merge` updates and adds rows by key; `delete+insert` removes the rows of the keys or of the interval first. */
+  readonly strategy: 'merge' | 'delete+insert';
+  /** Empty when `intervalColumn` is there. */
+  readonly uniqueKey: readonly string[];
+  /** Rows from the smallest to the largest value that the SELECT gives are replaced. */
+  readonly intervalColumn?: string;
+  readonly onSchemaChange: 'fail' | 'append_new_columns';
 }
 
 export type DataTest = { readonly at: { readonly file: string; readonly line: number } } & (

@@ -21,6 +21,8 @@ export interface SqlContext extends SqlNames {
   readonly interval?: { readonly start: string; readonly end: string };
   /** `{{ this }}`: the table under construction or test. */
   readonly self?: string;
+  /** What `{{ is_incremental() }}` gives. @default false */
+  readonly isIncremental?: boolean;
 }
 
 export interface RenderedSql {
@@ -37,8 +39,8 @@ export interface RenderedSql {
 }
 
 /**
- * Renders `{{ ref('x') }}`, `{{ source('s', 'r') }}`, `{{ var('v', default) }}`, `{{ this }}`, `{{ interval.start }}` and
- * calls of the project's macros in an SQL file. Comment lines at the top are settings: they are kept as they are.
+ * Renders `{{ ref('x') }}`, `{{ source('s', 'r') }}`, `{{ var('v', default) }}`, `{{ this }}`, `{{ interval.start }}`,
+ * `{% if is_incremental() %}` and calls of the project's macros in an SQL file. Comment lines at the top are settings: they are kept as they are.
  * `interval.start` is undefined when there is no interval.
  *
  * Throws `SQL_UNKNOWN_REF`, `SQL_UNKNOWN_VAR` or `SQL_TEMPLATE` with the user's file and line; a retry gives the same.
@@ -76,6 +78,7 @@ export function renderSql(file: SqlFile, context: SqlContext): RenderedSql {
       uses.set(`var ${name}`, JSON.stringify(value));
       return value;
     },
+    is_incremental: () => context.isIncremental ?? false,
     interval: context.interval ?? {},
     ...(context.self === undefined ? {} : { this: context.self }),
   };

@@ -4,6 +4,7 @@ import { positionAt, type LocatedYaml } from './located-yaml.js';
 import { didYouMean } from './nearest.js';
 import type { Problem } from './problem.js';
 import { readSqlFile } from './read-sql-file.js';
+import { resolveIncremental } from './resolve-incremental.js';
 import { resolveTests } from './resolve-tests.js';
 import { transformHeader } from './schema/headers.js';
 import type { ProjectYaml } from './schema/project.js';
@@ -33,12 +34,14 @@ export async function resolveTransforms(options: {
     const read = await readSqlFile({ root, file, name, schema: transformHeader, needs: [], report });
     if (read === undefined) continue;
     const { materialized, tests = [] } = read.header;
+    const incremental = resolveIncremental(read, { report, applied });
     if (materialized === undefined) applied(`${file}: materialized = table`);
     transforms.push({
       name,
       file,
       sql: read.sql,
       materialized: materialized ?? 'table',
+      ...(incremental === undefined ? {} : { incremental }),
       tests: [
         ...resolveTests(tests, read.yaml, ['tests']),
         ...resolveTests(project.tests?.[name] ?? [], yaml, ['tests', name]),

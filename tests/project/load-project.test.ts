@@ -334,3 +334,41 @@ describe('vars and macros', () => {
     });
   });
 });
+
+describe('an incremental table', () => {
+  const sql = (header: string): Readonly<Record<string, string>> => ({
+    'sql/kept.sql': `-- materialized: incremental\n${header}SELECT 1 AS id`,
+  });
+  const kept = async (header: string) => (await load(small['plumbline.yaml'], sql(header))).transforms[0]!.incremental;
+
+  it('is merged by its key, or replaced by its interval', async () => {
+    expect(await kept('-- unique_key: id\n')).toEqual({
+      strategy: 'merge',
+      uniqueKey: ['id'],
+      onSchemaChange: 'fail',
+    });
+    expect(await kept('-- interval_column: day\n-- on_schema_change: append_new_columns\n')).toEqual({
+      strategy: 'delete+insert',
+      uniqueKey: [],
+      intervalColumn: 'day',
+      onSchemaChange: 'append_new_columns',
+    });
+  });
+
+  it.each([
+    ['', 1, 'needs unique_key or interval_column'],
+    ['-- interval_column: day\n-- strategy: merge\n', 3, 'strategy merge needs unique_key'],
+    ['-- interval_column: day\n-- unique_key: id\n', 2, 'exclude each other'],
+    ['-- unique_key: id\n-- strategy: upsert\n', 3, 'expected merge, delete+insert'],
+  ])('with the header %j is refused at line %i', async (header, line, message) => {
+    await expect(kept(header)).rejects.toMatchObject({
+      at: { file: 'sql/kept.sql', line },
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it('has settings that no other table may have', async () => {
+    const file = { 'sql/kept.sql': '-- unique_key: id\nSELECT 1 AS id' };
+    await expect(load(small['plumbline.yaml'], file)).rejects.toMatchObject({ at: { file: 'sql/kept.sql', line: 1 } });
+  });
+});
