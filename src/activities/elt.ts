@@ -29,7 +29,7 @@ import {
   transformInputs,
   type StepInputs,
 } from './fingerprint.js';
-import { projectOf, resourceNamed, transformNamed } from './project-code.js';
+import { projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { runStep } from './step.js';
 
@@ -53,7 +53,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
             store,
             env,
             project: project.name,
-            root: run.root,
+            root: await sourceFolder(dependencies, run, resource),
             resource,
             runId: run.runId,
             now: new Date(),

@@ -20,7 +20,7 @@ import {
   transformInputs,
   type StepInputs,
 } from './fingerprint.js';
-import { viewsOf } from './project-code.js';
+import { sourceFolder, viewsOf } from './project-code.js';
 
 /** Goes through the steps of a run in order: a step is redone when its own inputs changed or one it reads is redone. */
 export async function explainSteps(
@@ -56,7 +56,7 @@ export async function explainSteps(
 
   for (const resource of project.resources) {
     await decide(stepNames.load(resource.id), [], 'newest', async () =>
-      loadInputs(resource, await hashFiles(run.root, resource)),
+      loadInputs(resource, await hashFiles(await sourceFolder(dependencies, run, resource), resource)),
     );
   }
   const graph = compileTransforms(project);

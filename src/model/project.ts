@@ -58,6 +58,8 @@ export interface ResourceConfig {
   readonly columns: Readonly<Record<string, ColumnType>>;
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
+  /** A file of seeds/: part of the code, read from the bundle. */
+  readonly isSeed?: true;
   readonly at: { readonly file: string; readonly line: number };
 }
 

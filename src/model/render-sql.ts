@@ -4,6 +4,7 @@ import { PipelineError, TerminalError } from '../errors.js';
 import { checkTemplate, readTemplateMessage, templateError } from './check-template.js';
 import { compileMacros, exportMacros } from './macros.js';
 import type { MacroFile, SqlFile, VarValue } from './project.js';
+import { seedId } from './relation-names.js';
 import { environment } from './template-environment.js';
 import { markLines, unmarkLines } from './template-lines.js';
 
@@ -28,9 +29,9 @@ export interface SqlContext extends SqlNames {
 export interface RenderedSql {
   /** Its line numbers are those of the user's file, unless a loop repeats lines. */
   readonly sql: string;
-  /** Names given to `ref`, each once, sorted. */
+  /** Transforms given to `ref`, each once, sorted. */
   readonly refs: string[];
-  /** Resource ids given to `source`, each once, sorted. */
+  /** Resource ids given to `source`, and of seeds given to `ref`, each once, sorted. */
   readonly sources: string[];
   /** Line of the user's file (from 1) for each line of `sql`; right in loops too. */
   readonly lines: readonly number[];
@@ -61,6 +62,11 @@ export function renderSql(file: SqlFile, context: SqlContext): RenderedSql {
   const builtIns: Record<string, unknown> = {
     ref: (...names: unknown[]) => {
       const name = oneName('ref', names, 1)[0]!;
+      const seed = context.refs.has(name) ? undefined : context.sources.get(seedId(name));
+      if (seed !== undefined) {
+        sources.add(seedId(name));
+        return seed;
+      }
       refs.add(name);
       return found(context.refs, [name], `ref('${name}')`, 'transform');
     },

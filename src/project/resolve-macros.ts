@@ -1,7 +1,7 @@
 import { TerminalError } from '../errors.js';
 import type { MacroFile } from '../model/project.js';
 import type { ProjectErrorCode } from './errors.js';
-import { listSqlFiles } from './list-sql-files.js';
+import { listNamedFiles } from './list-named-files.js';
 import type { Problem } from './problem.js';
 import { readText } from './read-text.js';
 
@@ -12,7 +12,7 @@ export async function resolveMacros(options: {
 }): Promise<MacroFile[]> {
   const { root, report } = options;
   const macros: MacroFile[] = [];
-  for (const { file } of await listSqlFiles(root, 'macros', report)) {
+  for (const { file } of await listNamedFiles(root, 'macros', '.sql', report)) {
     try {
       macros.push({ file, sql: await readText(root, file) });
     } catch (error) {

@@ -13,7 +13,7 @@ interface Scope {
 
 /** The resources of all sources in the order of the file. */
 export function resolveResources(sources: Readonly<Record<string, SourceYaml>>, scope: Scope): ResourceConfig[] {
-  const resources = Object.entries(sources).flatMap(([source, given]) => {
+  return Object.entries(sources).flatMap(([source, given]) => {
     const { type, resources: parts, ...shared } = given;
     if (type === undefined) scope.applied(`sources.${source}.type = files`);
     const path = ['sources', source];
@@ -29,8 +29,6 @@ export function resolveResources(sources: Readonly<Record<string, SourceYaml>>, 
       ),
     );
   });
-  refuseSameTable(resources, scope.report);
-  return resources;
 }
 
 function resolveResource(
@@ -116,7 +114,8 @@ function formatOf(path: string): ResourceConfig['format'] {
   return ending === 'jsonl' ? 'ndjson' : (ending as 'csv' | 'ndjson' | 'parquet');
 }
 
-function refuseSameTable(resources: readonly ResourceConfig[], report: (problem: Problem) => void): void {
+/** Two sources, or a source and a seed, that would be one table. */
+export function refuseSameTable(resources: readonly ResourceConfig[], report: (problem: Problem) => void): void {
   const taken = new Map<string, ResourceConfig>();
   for (const resource of resources) {
     const other = taken.get(resource.table);

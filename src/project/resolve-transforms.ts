@@ -1,5 +1,5 @@
 import type { TransformFile } from '../model/project.js';
-import { listSqlFiles } from './list-sql-files.js';
+import { listNamedFiles } from './list-named-files.js';
 import { positionAt, type LocatedYaml } from './located-yaml.js';
 import { didYouMean } from './nearest.js';
 import type { Problem } from './problem.js';
@@ -14,11 +14,15 @@ export async function resolveTransforms(options: {
   readonly root: string;
   readonly yaml: LocatedYaml;
   readonly project: ProjectYaml;
+  /** Names of the seeds, which `ref` and `relationships` know too. */
+  readonly seeds: readonly string[];
   readonly report: (problem: Problem) => void;
   readonly applied: (line: string) => void;
 }): Promise<TransformFile[]> {
-  const { root, yaml, project, report, applied } = options;
-  const files = (await listSqlFiles(root, 'sql', report)).filter(({ file }) => file !== project.train?.labels);
+  const { root, yaml, project, seeds, report, applied } = options;
+  const files = (await listNamedFiles(root, 'sql', '.sql', report)).filter(
+    ({ file }) => file !== project.train?.labels,
+  );
   const names = files.map(({ name }) => name);
   for (const table of Object.keys(project.tests ?? {})) {
     if (names.includes(table)) continue;
@@ -48,12 +52,33 @@ export async function resolveTransforms(options: {
       ],
     });
   }
-  refuseUnknownRelations(transforms, report);
+  refuseSeedNames(files, seeds, report);
+  refuseUnknownRelations(transforms, seeds, report);
   return transforms;
 }
 
-function refuseUnknownRelations(transforms: readonly TransformFile[], report: (problem: Problem) => void): void {
-  const names = transforms.map(({ name }) => name);
+function refuseSeedNames(
+  files: readonly { readonly name: string; readonly file: string }[],
+  seeds: readonly string[],
+  report: (problem: Problem) => void,
+): void {
+  for (const { name, file } of files) {
+    if (!seeds.includes(name)) continue;
+    report({
+      code: 'PROJECT_NAME_TAKEN',
+      message: `Reading ${file} failed: ref('${name}') would also mean seeds/${name}.csv.`,
+      at: { file },
+      next: 'Rename one of the two.',
+    });
+  }
+}
+
+function refuseUnknownRelations(
+  transforms: readonly TransformFile[],
+  seeds: readonly string[],
+  report: (problem: Problem) => void,
+): void {
+  const names = [...transforms.map(({ name }) => name), ...seeds];
   for (const test of transforms.flatMap(({ tests }) => tests)) {
     if (test.kind !== 'relationships' || names.includes(test.to)) continue;
     report({

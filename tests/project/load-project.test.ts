@@ -372,3 +372,36 @@ describe('an incremental table', () => {
     await expect(load(small['plumbline.yaml'], file)).rejects.toMatchObject({ at: { file: 'sql/kept.sql', line: 1 } });
   });
 });
+
+describe('seeds', () => {
+  const files = { 'seeds/shops.csv': 'code,name\n1,Harbour\n' };
+
+  it('are resources that are replaced whole, with the settings of plumbline.yaml', async () => {
+    const yaml = `${small['plumbline.yaml']}seeds: { shops: { columns: { code: text } } }\n`;
+    expect((await load(yaml, files)).resources.at(-1)).toMatchObject({
+      id: 'seeds.shops',
+      table: 'shops',
+      path: 'seeds/shops.csv',
+      write: 'replace',
+      columns: { code: 'text' },
+      isSeed: true,
+    });
+  });
+
+  it.each([
+    [
+      'settings of a file that is not there',
+      'seeds: { shop: {} }\n',
+      {},
+      'PROJECT_REFERENCE_UNKNOWN',
+      'seeds/shop.csv',
+    ],
+    ['the name of a transform', '', { 'sql/shops.sql': 'SELECT 1' }, 'PROJECT_NAME_TAKEN', "ref('shops')"],
+    ['the table of a source', '', { 'seeds/sales.csv': 'a\n1\n' }, 'PROJECT_NAME_TAKEN', 'the table sales'],
+  ])('are refused with %s', async (_, yaml, more, code, message) => {
+    await expect(load(small['plumbline.yaml'] + yaml, { ...files, ...more })).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(message) as string,
+    });
+  });
+});

@@ -31,5 +31,11 @@ export const sourceSchema = z.strictObject({
     .describe('Several tables of one source; what is not said here is taken from the source.'),
 });
 
+export const seedSchema = z.strictObject({
+  primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
+  columns: z.record(columnName, columnType).optional().describe('Declared types by column. Default: inferred.'),
+});
+
+export type SeedYaml = z.infer<typeof seedSchema>;
 export type SourceYaml = z.infer<typeof sourceSchema>;
 export type ResourceYaml = z.infer<z.ZodObject<typeof resource>>;
