@@ -157,7 +157,17 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         ): TransformSummary => {
           const { kind, rows, tests, incrementRows } = built;
           const increment = incrementRows === undefined ? {} : { incrementRows };
-          return { transform: name, kind, rows, testsPassed: tests.length, ...increment, version };
+          const warned = tests.filter((test) => !test.passed);
+          const warnings = warned.map(({ name: test, failures, at }) => ({ test, failures, at }));
+          return {
+            transform: name,
+            kind,
+            rows,
+            testsPassed: tests.length - warned.length,
+            ...(warnings.length === 0 ? {} : { warnings }),
+            ...increment,
+            version,
+          };
         };
         let recorded: TransformSummary | undefined;
         const built = await buildTransform({

@@ -37,8 +37,9 @@ function renderStep(step: StepRow): string {
   return [line, ...notes.map((text) => `  ${pc.yellow('!')} ${text}`)].join('\n');
 }
 
-/** What a load did that its line does not tell. */
+/** What a load or a build did that its line does not tell. */
 function notesOf(kind: string, { result }: StepRow): string[] {
+  if (kind === 'transform') return warningsOf(result as unknown as TransformSummary);
   if (kind !== 'load') return [];
   const { resource, rowsRejected, objects, notices = [] } = result as unknown as LoadSummary;
   if (rowsRejected === 0) return [...notices];
@@ -53,6 +54,12 @@ function notesOf(kind: string, { result }: StepRow): string[] {
   ];
 }
 
+function warningsOf({ warnings = [] }: TransformSummary): string[] {
+  return warnings.map(
+    ({ test, failures, at }) => `warning: ${test} failed on ${count(failures)} (${at.file}:${at.line})`,
+  );
+}
+
 const VERB: Readonly<Record<string, string>> = { register: 'gates', baselines: 'baselines' };
 
 function outcome(kind: string, step: StepRow): string {
@@ -65,8 +72,9 @@ function outcome(kind: string, step: StepRow): string {
     }
     case 'transform': {
       const built = result as TransformSummary;
+      const warned = built.warnings === undefined ? '' : `, ${built.warnings.length} warned`;
       const added = built.incrementRows === undefined ? '' : `   ${count(built.incrementRows)} new or changed`;
-      return `${count(built.rows).padStart(9)} rows   ${built.testsPassed} tests passed${added}`;
+      return `${count(built.rows).padStart(9)} rows   ${built.testsPassed} tests passed${warned}${added}`;
     }
     case 'features': {
       const { trainingSet, leakCheck } = result as TrainingSetSummary;

@@ -96,7 +96,11 @@ export interface IncrementalConfig {
   readonly onSchemaChange: 'fail' | 'append_new_columns';
 }
 
-export type DataTest = { readonly at: { readonly file: string; readonly line: number } } & (
+export type DataTest = {
+  readonly at: { readonly file: string; readonly line: number };
+  /** A failure is counted and shown, and the table published all the same. @default 'error' */
+  readonly severity?: 'warn' | 'error';
+} & (
   | { readonly kind: 'not_null'; readonly columns: readonly string[] }
   | { readonly kind: 'unique'; readonly columns: readonly string[] }
   | {
@@ -106,6 +110,14 @@ export type DataTest = { readonly at: { readonly file: string; readonly line: nu
     }
   | { readonly kind: 'relationships'; readonly column: string; readonly to: string; readonly field: string }
   | { readonly kind: 'row_count'; readonly min?: number; readonly max?: number }
+  | {
+      readonly kind: 'accepted_range';
+      readonly column: string;
+      readonly min?: string | number;
+      readonly max?: string | number;
+    }
+  /** A condition that is false for no row. */
+  | { readonly kind: 'expression_is_true'; readonly expression: string }
   /** Fails when the query gives rows; `{{ this }}` is the table under test. */
   | { readonly kind: 'sql'; readonly name: string; readonly sql: string }
 );

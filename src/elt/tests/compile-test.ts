@@ -11,6 +11,7 @@ export interface CompiledTest {
   /** `unique(hour_at)`, as reports show it. */
   readonly name: string;
   readonly kind: DataTest['kind'];
+  readonly severity: 'warn' | 'error';
   /** Gives the failing rows (for `unique` and `accepted_values`: the failing values); none when the test passes. */
   readonly sql: string;
   readonly at: { readonly file: string; readonly line: number };
@@ -27,13 +28,15 @@ export interface TestContext extends SqlNames {
 }
 
 /**
- * One SQL for each test, with the meaning dbt gives it: NULL passes `unique`, `accepted_values` and `relationships`.
+ * One SQL for each test, with the meaning dbt gives it: NULL passes `unique`, `accepted_values`, `accepted_range`,
+ * `expression_is_true` and `relationships`.
  * `not_null` of several columns is one test a column. Throws `SQL_UNKNOWN_REF` or `SQL_TEMPLATE` with the test's place.
  */
 export function compileTest(test: DataTest, context: TestContext): CompiledTest[] {
   const compiled = (name: string, sql: string, rendered?: RenderedSql): CompiledTest => ({
     name: `${test.kind}(${name})`,
     kind: test.kind,
+    severity: test.severity ?? 'error',
     sql,
     at: test.at,
     refs: (rendered?.refs ?? []).filter((ref) => ref !== context.name),
@@ -88,6 +91,20 @@ export function compileTest(test: DataTest, context: TestContext): CompiledTest[
       const bounds = `${test.min ?? 0}..${test.max ?? ''}`;
       const having = limits.length === 0 ? 'false' : limits.join(' OR ');
       return [compiled(bounds, `SELECT count(*) AS rows FROM ${TABLE_UNDER_TEST} HAVING ${having}`)];
+    }
+    case 'accepted_range': {
+      const column = identifier(test.column);
+      // Untyped literals here too: dates and times as PostgreSQL reads them.
+      const outside = [
+        ...(test.min === undefined ? [] : [`${column} < ${literal(String(test.min))}`]),
+        ...(test.max === undefined ? [] : [`${column} > ${literal(String(test.max))}`]),
+      ];
+      const name = `${test.column}, ${test.min ?? ''}..${test.max ?? ''}`;
+      return [compiled(name, `SELECT * FROM ${TABLE_UNDER_TEST} WHERE ${outside.join(' OR ')}`)];
+    }
+    case 'expression_is_true': {
+      const rendered = renderAt(test, `SELECT * FROM {{ this }} WHERE NOT (${test.expression}\n)`, context);
+      return [compiled(test.expression, singleStatement(rendered.sql, test.at.file, rendered.lines), rendered)];
     }
     case 'sql': {
       const rendered = renderAt(test, test.sql, context);

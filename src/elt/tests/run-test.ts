@@ -7,6 +7,7 @@ import { testSqlError } from './errors.js';
 export interface TestResult {
   readonly name: string;
   readonly kind: CompiledTest['kind'];
+  readonly severity: CompiledTest['severity'];
   readonly passed: boolean;
   /** Failing rows; for `unique` and `accepted_values` failing values. */
   readonly failures: number;
@@ -56,5 +57,11 @@ async function evaluate(session: Queryable, test: CompiledTest, table: string): 
   };
   const { failures, sample } = await read();
   const seconds = (performance.now() - started) / 1000;
-  return { name: test.name, kind: test.kind, passed: failures === 0, failures, sample, seconds, at: test.at };
+  const { name, kind, severity, at } = test;
+  return { name, kind, severity, passed: failures === 0, failures, sample, seconds, at };
+}
+
+/** The table must not be published: a test failed that is more than a warning. */
+export function isRefused(results: readonly TestResult[]): boolean {
+  return results.some(({ passed, severity }) => !passed && severity === 'error');
 }

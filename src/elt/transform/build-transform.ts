@@ -11,7 +11,7 @@ import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import { swapTable } from '../publish/swap-table.js';
 import { shownName, sqlName, type TableName } from '../publish/table-name.js';
 import { DataTestError } from '../tests/errors.js';
-import { runTest, type TestResult } from '../tests/run-test.js';
+import { isRefused, runTest, type TestResult } from '../tests/run-test.js';
 import {
   leaveBuild,
   markPublished,
@@ -195,7 +195,7 @@ async function testStage(
     onProgress?.({ step: 'testing', test: test.name });
     tests.push(await runTest(session, test, sqlName(build.staged)));
   }
-  if (tests.some((test) => !test.passed)) {
+  if (isRefused(tests)) {
     await recordTests(session, build, tests);
     throw new DataTestError(shownName(build.target), tests);
   }

@@ -5,7 +5,7 @@ import type { Session } from '../../model/database.js';
 import { postgresCode } from '../publish/postgres-code.js';
 import { shownName, sqlName } from '../publish/table-name.js';
 import { DataTestError } from '../tests/errors.js';
-import { runTestInside, type TestResult } from '../tests/run-test.js';
+import { isRefused, runTestInside, type TestResult } from '../tests/run-test.js';
 import { applyIncrement } from './apply-increment.js';
 import { markPublished, markTested, recordTests, type Build, type FinishedBuild } from './build-ledger.js';
 import type { BuildOptions } from './build-transform.js';
@@ -47,7 +47,7 @@ export async function publishIncrement(
         onProgress?.({ step: 'testing', test: test.name });
         results.push(await runTestInside(session, test, table));
       }
-      if (results.some((test) => !test.passed)) throw new DataTestError(shownName(build.target), results);
+      if (isRefused(results)) throw new DataTestError(shownName(build.target), results);
       onProgress?.({ step: 'publishing' });
       const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${table}`);
       const rows = Number(counted?.rows ?? 0);
