@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { matchFiles } from '../elt/extract/match-files.js';
-import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 import { newestResult } from '../storage/step-results.js';
@@ -21,6 +20,7 @@ import {
   type StepInputs,
 } from './fingerprint.js';
 import { sourceFolder, viewsOf } from './project-code.js';
+import { selectedSteps } from './selected-steps.js';
 
 /** Goes through the steps of a run in order: a step is redone when its own inputs changed or one it reads is redone. */
 export async function explainSteps(
@@ -54,13 +54,13 @@ export async function explainSteps(
     ...reads.refs.map(stepNames.transform),
   ];
 
-  for (const resource of project.resources) {
+  const { resources, nodes } = selectedSteps(project, run);
+  for (const resource of resources) {
     await decide(stepNames.load(resource.id), [], 'newest', async () =>
       loadInputs(resource, await hashFiles(await sourceFolder(dependencies, run, resource), resource)),
     );
   }
-  const graph = compileTransforms(project);
-  for (const node of graph.nodes) {
+  for (const node of nodes) {
     const transform = project.transforms.find((one) => one.name === node.name)!;
     const reads = { sources: node.sources, refs: node.deps };
     const step = stepNames.transform(node.name);
@@ -76,7 +76,7 @@ export async function explainSteps(
     );
   }
   const { train } = project;
-  if (train === undefined) return { lines, defaults: project.defaults, assumptions: [] };
+  if (train === undefined || run.only !== undefined) return { lines, defaults: project.defaults, assumptions: [] };
 
   const sets = ['main', ...train.variants.map((variant) => variant.name)];
   const assumptions = new Set<string>();

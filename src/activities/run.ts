@@ -2,7 +2,6 @@ import { activityInfo } from '@temporalio/activity';
 import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef, Stage } from '../contracts/run.js';
 import { closeRunInput, openRunInput } from '../contracts/run.js';
 import { TransientError } from '../errors.js';
-import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import { sweepBuilds } from '../elt/transform/sweep-builds.js';
 import { sweepStages } from '../elt/load/sweep-stages.js';
 import type { Database } from '../model/database.js';
@@ -18,6 +17,7 @@ import type { ActivityDependencies } from './dependencies.js';
 import { explainSteps } from './explain-plan.js';
 import { stepNames } from './fingerprint.js';
 import { projectOf } from './project-code.js';
+import { selectedSteps } from './selected-steps.js';
 import { shortActivity } from './short-activity.js';
 import { connectionName, LEASE_TTL_SECONDS, leaseLost, leaseOf } from './step.js';
 
@@ -41,7 +41,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           workflow_id: workflowId,
           stages,
           bundle: run.bundle.digest,
-          options: { force: run.force, root: run.root },
+          options: { force: run.force, root: run.root, only: run.only, select: run.select },
           retry_of: retryOf ?? null,
           started_by: startedBy,
         });
@@ -53,7 +53,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           const project = await projectOf(dependencies, run);
           await createSchemas(own, project);
           await sweep(own, run, project);
-          const plan = createPlan(project);
+          const plan = createPlan(project, run);
           await planSteps(own, run.runId, plannedSteps(plan, stages));
           return plan;
         });
@@ -150,12 +150,13 @@ export function createRunActivities(dependencies: ActivityDependencies) {
   }
 }
 
-export function createPlan(project: Project): RunPlan {
-  const graph = compileTransforms(project);
+export function createPlan(project: Project, run: Pick<RunRef, 'only' | 'select'>): RunPlan {
+  const { resources, nodes } = selectedSteps(project, run);
+  const isBuilt = (name: string): boolean => nodes.some((node) => node.name === name);
   const { train } = project;
   return {
-    resources: project.resources.map((resource) => resource.id),
-    transforms: graph.nodes.map((node) => ({ name: node.name, after: node.deps })),
+    resources: resources.map((resource) => resource.id),
+    transforms: nodes.map((node) => ({ name: node.name, after: node.deps.filter(isBuilt) })),
     ...(train === undefined
       ? {}
       : {

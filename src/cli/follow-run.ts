@@ -6,7 +6,7 @@ import type { Database } from '../model/database.js';
 import { listSteps, type StepRow } from '../storage/run-steps.js';
 import { closeRunRow, findRun, type RunRow } from '../storage/runs.js';
 import { RunFailure } from './print-error.js';
-import { stageWord } from './stage-words.js';
+import { halfOfRun, stageWord } from './stage-words.js';
 import { renderSteps } from './render-run.js';
 
 export interface FollowOptions {
@@ -95,9 +95,12 @@ export function failureOf(run: RunRow, rows: readonly StepRow[]): RunFailure {
 }
 
 /** The command that starts what `run` was. */
-function sameRun({ env, stages }: RunRow): string {
-  const word = stageWord(stages);
-  return `plumbline run${word === undefined ? '' : ` ${word}`}${env === 'dev' ? '' : ` --env ${env}`}`;
+function sameRun(run: RunRow): string {
+  const { env, stages } = run;
+  const { only, select } = halfOfRun(run);
+  const word = only ?? stageWord(stages);
+  const selected = select === undefined ? '' : ` --select ${select.join(',')}`;
+  return `plumbline run${word === undefined ? '' : ` ${word}`}${selected}${env === 'dev' ? '' : ` --env ${env}`}`;
 }
 
 /** On a terminal the running steps are redrawn in place; elsewhere each finished step is one line. */

@@ -20,7 +20,7 @@ export interface Workbench {
   write(files: Readonly<Record<string, string>>): Promise<void>;
   remove(path: string): Promise<void>;
   /** A run of the project's code as it is now, opened. */
-  open(runId: string, stages?: readonly Stage[]): Promise<{ run: RunRef; plan: RunPlan }>;
+  open(runId: string, stages?: readonly Stage[], more?: Partial<RunRef>): Promise<{ run: RunRef; plan: RunPlan }>;
   readonly call: <K extends keyof Activities>(
     name: K,
     input: Parameters<Activities[K]>[0],
@@ -63,7 +63,7 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
       }
     },
     remove: (path) => rm(join(root, path)),
-    async open(runId, stages = ['elt', 'features', 'training', 'deployment']) {
+    async open(runId, stages = ['elt', 'features', 'training', 'deployment'], more = {}) {
       const bundle = await packBundle({ root, store });
       const run: RunRef = {
         runId,
@@ -73,6 +73,7 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
         root,
         searchAttributes: [],
         force: false,
+        ...more,
       };
       const plan = await bench.call('openRun', { run, workflowId: 'w', stages: [...stages], startedBy: 'test' });
       return { run, plan };
