@@ -11,6 +11,6 @@ export function selectedSteps(
   const { nodes } = compileTransforms(project);
   return {
     resources: only === 'transform' ? [] : project.resources,
-    nodes: only === 'load' ? [] : select === undefined ? nodes : selectNodes(nodes, select),
+    nodes: select === undefined ? nodes : selectNodes(nodes, select),
   };
 }

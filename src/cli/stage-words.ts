@@ -10,9 +10,9 @@ export const STAGE_WORDS: Readonly<Record<string, readonly Stage[]>> = {
   deploy: ['features', 'training', 'deployment'],
 };
 
-/** Words that mean one half of their stage. */
+/** `transform` means the second half of its stage; `load` the whole, because what is loaded is built too. */
 export function halfOf(word: string | undefined): RunRef['only'] {
-  return word === 'load' || word === 'transform' ? word : undefined;
+  return word === 'transform' ? word : undefined;
 }
 
 /** What a recorded run was asked to do of its stage. */
