@@ -18,7 +18,7 @@ import { landedExtract, type LandedExtract } from '../elt/extract/extract-progre
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
-import { buildTransform } from '../elt/transform/build-transform.js';
+import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { Queryable } from '../model/database.js';
 import type { Project, ResourceConfig } from '../model/project.js';
@@ -27,13 +27,14 @@ import {
   findReusable,
   fingerprint,
   inputVersions,
+  isSameCode,
   loadInputs,
   stepNames,
   transformInputs,
   type Reusable,
   type StepInputs,
 } from './fingerprint.js';
-import { projectOf, resourceNamed, transformNamed } from './project-code.js';
+import { projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { newestResult } from '../storage/step-results.js';
 import { runStep, type StepScope } from './step.js';
@@ -141,30 +142,48 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress, fence }) => {
         const project = await projectOf(dependencies, run);
         const { schemas } = project;
-        const graph = compileTransforms({ transforms: project.transforms, schemas, resources: project.resources });
+        const graph = compileTransforms(project);
         const node = graph.nodes.find((one) => one.name === name)!;
         const versions = await inputVersions(database, project, { sources: node.sources, refs: node.deps });
-        const inputs = transformInputs(transformNamed(project, name), versions);
+        const inputs = transformInputs(transformNamed(project, name), node.uses, versions);
         const found = await findReusable<TransformSummary>(database, run, step, inputs, 'newest');
         if (found.reuse !== undefined && (await tableExists(database, schemas.main, name)))
           return { ...found.reuse, status: 'reused' };
-        const version = fingerprint(inputs);
+        // What an incremental table holds also comes from earlier runs, so each publication is a version of its own.
+        const version = fingerprint(node.incremental === undefined ? inputs : { ...inputs, publication: run.runId });
+        const summary = (
+          built: Pick<TransformResult, 'kind' | 'rows' | 'tests' | 'incrementRows'>,
+        ): TransformSummary => {
+          const { kind, rows, tests, incrementRows } = built;
+          const increment = incrementRows === undefined ? {} : { incrementRows };
+          const warned = tests.filter((test) => !test.passed);
+          const warnings = warned.map(({ name: test, failures, at }) => ({ test, failures, at }));
+          return {
+            transform: name,
+            kind,
+            rows,
+            testsPassed: tests.length - warned.length,
+            ...(warnings.length === 0 ? {} : { warnings }),
+            ...increment,
+            version,
+          };
+        };
         let recorded: TransformSummary | undefined;
         const built = await buildTransform({
           database,
           schemas,
           node,
           runId: run.runId,
+          isIncremental: await isSameCode(database, run, step, inputs),
           builtLater: readersOf(name, graph.nodes),
           signal,
           onProgress: (at) => progress({ ...at }),
-          onPublish: async (session, { kind, rows, tests }) => {
-            recorded = { transform: name, kind, rows, testsPassed: tests.length, version };
+          onPublish: async (session, publishing) => {
+            recorded = summary(publishing);
             await recordOutcome(session, run, step, inputs, recorded, fence);
           },
         });
-        const { kind, rows, tests } = built;
-        const result = recorded ?? { transform: name, kind, rows, testsPassed: tests.length, version };
+        const result = recorded ?? summary(built);
         // An earlier attempt of this run published it.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };
@@ -178,7 +197,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     run: RunRef,
     { database, signal, progress }: Pick<StepScope, 'database' | 'signal' | 'progress'>,
   ): Promise<{ objects: readonly ExtractedObject[]; extractId?: string }> {
-    const { env, runId, root, force } = run;
+    const { env, runId, force } = run;
+    const root = await sourceFolder(dependencies, run, resource);
     const options = { database, store, env, project: project.name, root, resource, runId, signal };
     const onProgress = (landed: object): void => progress({ ...landed });
     if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };

@@ -6,7 +6,6 @@ import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
 import { matchFiles } from '../elt/extract/match-files.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
-import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import { TerminalError } from '../errors.js';
 import { knownAtAssumptions } from '../features/known-at.js';
 import type { Queryable } from '../model/database.js';
@@ -22,6 +21,7 @@ import {
   featuresInputs,
   findReusable,
   inputVersions,
+  isSameCode,
   loadInputs,
   stepNames,
   trainInputs,
@@ -29,8 +29,9 @@ import {
   type Found,
   type StepInputs,
 } from './fingerprint.js';
-import { viewsOf } from './project-code.js';
+import { sourceFolder, viewsOf } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
+import { selectedSteps } from './selected-steps.js';
 import { tableExists } from './table-exists.js';
 import { trainerFor } from './training.js';
 
@@ -43,20 +44,25 @@ interface PlanScope {
     step: string,
     reads: readonly string[],
     find: () => Promise<Found<T>>,
-    /** Why it would stop the run, if it is not reused. */
-    refusal?: string,
+    redone?: {
+      /** Why it would stop the run. */
+      readonly refusal?: string | undefined;
+      /** Added to the reason. */
+      readonly how?: () => Promise<string>;
+    },
   ) => Promise<T | undefined>;
 }
 
 /** Goes through the steps of a run in order: a step is redone when its own inputs changed or one it reads is redone. */
 export async function explainSteps(
-  { database }: Pick<ActivityDependencies, 'database'>,
+  dependencies: ActivityDependencies,
   run: RunRef,
   project: Project,
 ): Promise<PlanResult> {
+  const { database } = dependencies;
   const lines: PlanLine[] = [];
   const redone = new Set<string>();
-  const decide: PlanScope['decide'] = async (step, reads, find, refusal) => {
+  const decide: PlanScope['decide'] = async (step, reads, find, { refusal, how } = {}) => {
     const upstream = reads.filter((one) => redone.has(one));
     const found = upstream.length > 0 ? { reason: `after ${upstream.join(', ')}` } : await find();
     if (found.reuse !== undefined) {
@@ -64,28 +70,33 @@ export async function explainSteps(
       return found.reuse.result;
     }
     redone.add(step);
-    lines.push({ step, action: refusal === undefined ? 'run' : 'fail', reason: refusal ?? found.reason });
+    const reason = refusal ?? `${found.reason}${(await how?.()) ?? ''}`;
+    lines.push({ step, action: refusal === undefined ? 'run' : 'fail', reason });
     return undefined;
   };
   const scope = { database, run, project, decide };
 
-  await explainElt(scope);
+  await explainElt(dependencies, scope);
   const { train } = project;
-  if (train === undefined) return { lines, defaults: project.defaults, assumptions: [] };
+  if (train === undefined || run.only !== undefined) return { lines, defaults: project.defaults, assumptions: [] };
   const { assumptions, trainingSets } = await explainFeatures(scope, train);
   const failing = lines.find(({ action }) => action === 'fail');
   if (failing === undefined) {
     const registered = await explainTraining(scope, train, trainingSets);
     lines.push(await explainDeployment(database, project, registered));
   } else {
-    for (const { step } of plannedSteps(createPlan(project), ['training', 'deployment']))
+    for (const { step } of plannedSteps(createPlan(project, run), ['training', 'deployment']))
       lines.push({ step, action: 'skip', reason: `${failing.step} fails` });
   }
   return { lines, defaults: project.defaults, assumptions };
 }
 
-async function explainElt({ database, run, project, decide }: PlanScope): Promise<void> {
-  for (const resource of project.resources) {
+async function explainElt(
+  dependencies: ActivityDependencies,
+  { database, run, project, decide }: PlanScope,
+): Promise<void> {
+  const { resources, nodes } = selectedSteps(project, run);
+  for (const resource of resources) {
     const step = stepNames.load(resource.id);
     if (resource.type === 'http') {
       const full = run.force || !(await tableExists(database, project.schemas.raw, resource.table));
@@ -93,28 +104,23 @@ async function explainElt({ database, run, project, decide }: PlanScope): Promis
       await decide(step, [], async () => ({ reason: await whatIsAsked(database, at, resource, full) }));
       continue;
     }
+    const folder = await sourceFolder(dependencies, run, resource);
     await decide(step, [], async () =>
-      findReusable(database, run, step, loadInputs(resource, await hashFiles(run.root, resource)), 'newest'),
+      findReusable(database, run, step, loadInputs(resource, await hashFiles(folder, resource)), 'newest'),
     );
   }
-  const graph = compileTransforms({
-    transforms: project.transforms,
-    schemas: project.schemas,
-    resources: project.resources,
-  });
-  for (const node of graph.nodes) {
+  for (const node of nodes) {
     const step = stepNames.transform(node.name);
     const transform = project.transforms.find((one) => one.name === node.name)!;
     const reads = { sources: node.sources, refs: node.deps };
-    await decide(step, stepsRead(reads), async () =>
-      findReusable(
-        database,
-        run,
-        step,
-        transformInputs(transform, await inputVersions(database, project, reads)),
-        'newest',
-      ),
-    );
+    const inputs = async (): Promise<StepInputs> =>
+      transformInputs(transform, node.uses, await inputVersions(database, project, reads));
+    await decide(step, stepsRead(reads), async () => findReusable(database, run, step, await inputs(), 'newest'), {
+      how: async () => {
+        if (node.incremental === undefined) return '';
+        return (await isSameCode(database, run, step, await inputs())) ? ', new rows only' : ', built whole';
+      },
+    });
   }
 }
 
@@ -132,12 +138,12 @@ async function explainFeatures(
     const known = assumptionsOf(project, views);
     for (const assumption of [...known.assumptions, ...acceptedColumns(views)]) assumptions.add(assumption);
     const inputs = async (): Promise<StepInputs> =>
-      featuresInputs(train, views, await inputVersions(database, project, reads));
+      featuresInputs(train, views, reads.uses, await inputVersions(database, project, reads));
     const reused = await decide(
       step,
       stepsRead(reads),
       async () => findReusable<TrainingSetSummary>(database, run, step, await inputs(), 'content'),
-      known.refusal,
+      { refusal: known.refusal },
     );
     if (reused !== undefined) trainingSets.set(set, reused.trainingSet);
   }
@@ -167,7 +173,7 @@ async function explainTraining(
   train: TrainConfig,
   trainingSets: ReadonlyMap<string, TrainingSet>,
 ): Promise<RegisteredModel | undefined> {
-  const { trainer, comparison } = createPlan(project).train!;
+  const { trainer, comparison } = createPlan(project, run).train!;
   // Looked for only when nothing that a step reads is redone: then the set, the model and the baselines are there.
   const baselines = await decide(stepNames.baselines, [stepNames.features('main')], () => {
     const { sha256 } = trainingSets.get('main')!.artifact;

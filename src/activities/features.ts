@@ -23,8 +23,9 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
         const project = await projectOf(dependencies, run);
         const train = trainOf(project);
         const views = viewsOf(project, set);
-        const versions = await inputVersions(database, project, readsOf(project, [train.labels, ...views]));
-        const inputs = featuresInputs(train, views, versions);
+        const reads = readsOf(project, [train.labels, ...views]);
+        const versions = await inputVersions(database, project, reads);
+        const inputs = featuresInputs(train, views, reads.uses, versions);
         const found = await findReusable<TrainingSetSummary>(database, run, step, inputs, 'content');
         if (
           found.reuse !== undefined &&
@@ -71,12 +72,16 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
   };
 }
 
-/** What the files read through `source()` and `ref()`. */
-export function readsOf(project: Project, files: readonly SqlFile[]): { sources: string[]; refs: string[] } {
+/** What the files read through `source()` and `ref()`, and the vars and macros they use. */
+export function readsOf(
+  project: Project,
+  files: readonly SqlFile[],
+): { sources: string[]; refs: string[]; uses: Record<string, string> } {
   const rendered = files.map((file) => renderSql(file, tableNames(project)));
   return {
     sources: [...new Set(rendered.flatMap((one) => one.sources))],
     refs: [...new Set(rendered.flatMap((one) => one.refs))],
+    uses: Object.assign({}, ...rendered.map((one) => one.uses)) as Record<string, string>,
   };
 }
 

@@ -42,11 +42,12 @@ export function loadInputs(resource: ResourceConfig, objects: readonly { path: s
   };
 }
 
-export function transformInputs(transform: TransformFile, versions: StepInputs): StepInputs {
+export function transformInputs(transform: TransformFile, uses: StepInputs, versions: StepInputs): StepInputs {
   return {
     [transform.file]: hash(transform.sql),
     materialized: transform.materialized,
     tests: hash(JSON.stringify(transform.tests.map(({ at: _at, ...test }) => test))),
+    ...uses,
     ...versions,
   };
 }
@@ -54,6 +55,7 @@ export function transformInputs(transform: TransformFile, versions: StepInputs):
 export function featuresInputs(
   train: TrainConfig,
   views: readonly FeatureViewFile[],
+  uses: StepInputs,
   versions: StepInputs,
 ): StepInputs {
   return {
@@ -62,6 +64,7 @@ export function featuresInputs(
     ...Object.fromEntries(views.map((view) => [view.file, hash(JSON.stringify(view))])),
     'features in plumbline.yaml': views.map((view) => view.name).join(', '),
     'test from': train.split.testFrom,
+    ...uses,
     ...versions,
   };
 }
@@ -138,7 +141,23 @@ function changed(before: StepInputs, now: StepInputs): string[] {
   return [...names].filter((name) => before[name] !== now[name]);
 }
 
-/** Versions of the tables that SQL reads: `source rides` → fingerprint of its load, `ref demand` → of its build. */
+/**
+ * Whether the newest outcome of an incremental table was made by the same code, so that new rows can be put into it;
+ * data tests and what the SELECT reads may be others.
+ */
+export async function isSameCode(
+  database: Queryable,
+  run: Pick<RunRef, 'env' | 'project' | 'force'>,
+  step: string,
+  inputs: StepInputs,
+): Promise<boolean> {
+  if (run.force) return false;
+  const newest = await newestResult(database, run.env, run.project, step);
+  if (newest === undefined) return false;
+  return changed(newest.inputs, inputs).every((name) => name === 'tests' || /^(source|ref) /.test(name));
+}
+
+/** Versions of the tables that SQL reads: `source rides` → version of its load, `ref demand` → of its build. */
 export async function inputVersions(
   database: Queryable,
   project: Project,
@@ -155,8 +174,13 @@ export async function inputVersions(
     versions[`source ${resource}`] = newest?.result.version ?? 'never loaded';
   }
   for (const ref of reads.refs) {
-    const newest = await newestResult(database, project.env, project.name, stepNames.transform(ref));
-    versions[`ref ${ref}`] = newest?.fingerprint ?? 'never built';
+    const newest = await newestResult<{ version?: string }>(
+      database,
+      project.env,
+      project.name,
+      stepNames.transform(ref),
+    );
+    versions[`ref ${ref}`] = newest?.result.version ?? newest?.fingerprint ?? 'never built';
   }
   return versions;
 }

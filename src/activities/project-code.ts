@@ -31,6 +31,15 @@ export function bundleFolder(dependencies: ActivityDependencies, run: RunRef): P
   });
 }
 
+/** Where a resource's relative path starts: seeds are code, other files lie where the run was started. */
+export function sourceFolder(
+  dependencies: ActivityDependencies,
+  run: RunRef,
+  { isSeed }: Pick<ResourceConfig, 'isSeed'>,
+): Promise<string> {
+  return isSeed === true ? bundleFolder(dependencies, run) : Promise.resolve(run.root);
+}
+
 export function resourceNamed(project: Project, id: string): ResourceConfig {
   return named(project.resources, (one) => one.id === id, 'resource', id);
 }

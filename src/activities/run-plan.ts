@@ -1,19 +1,16 @@
-import type { RunPlan, Stage } from '../contracts/run.js';
-import { compileTransforms } from '../elt/transform/compile-transforms.js';
+import type { RunPlan, RunRef, Stage } from '../contracts/run.js';
 import type { Project } from '../model/project.js';
 import { stepNames } from './fingerprint.js';
+import { selectedSteps } from './selected-steps.js';
 
 /** What the workflows go by: names and order. */
-export function createPlan(project: Project): RunPlan {
-  const graph = compileTransforms({
-    transforms: project.transforms,
-    schemas: project.schemas,
-    resources: project.resources,
-  });
+export function createPlan(project: Project, run: Pick<RunRef, 'only' | 'select'>): RunPlan {
+  const { resources, nodes } = selectedSteps(project, run);
+  const isBuilt = (name: string): boolean => nodes.some((node) => node.name === name);
   const { train } = project;
   return {
-    resources: project.resources.map((resource) => resource.id),
-    transforms: graph.nodes.map((node) => ({ name: node.name, after: node.deps })),
+    resources: resources.map((resource) => resource.id),
+    transforms: nodes.map((node) => ({ name: node.name, after: node.deps.filter(isBuilt) })),
     ...(train === undefined
       ? {}
       : {

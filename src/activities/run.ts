@@ -40,7 +40,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           workflow_id: workflowId,
           stages,
           bundle: run.bundle.digest,
-          options: { force: run.force, root: run.root },
+          options: { force: run.force, root: run.root, only: run.only, select: run.select },
           retry_of: retryOf ?? null,
           started_by: startedBy,
         });
@@ -52,7 +52,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           const project = await projectOf(dependencies, run);
           await createSchemas(own, project);
           await sweep(own, run, project);
-          const plan = createPlan(project);
+          const plan = createPlan(project, run);
           await planSteps(own, run.runId, plannedSteps(plan, stages));
           return plan;
         });

@@ -5,10 +5,16 @@ import { renderSql } from '../model/render-sql.js';
 
 /**
  * Renders every SQL file of the project as a worker will, so that a mistake shows before anything starts. Touches no
- * database. Throws SQL_UNKNOWN_REF, SQL_TEMPLATE or ELT_SQL_* with the user's file; no retry helps.
+ * database. Throws SQL_UNKNOWN_REF, SQL_UNKNOWN_VAR, SQL_TEMPLATE or ELT_SQL_* with the user's file; no retry helps.
  */
-export function compileProject({ schemas, transforms, resources, features, train }: Project): void {
-  compileTransforms({ transforms, schemas, resources });
-  const tables = { refs: refNames(schemas, transforms), sources: sourceNames(schemas, resources) };
-  for (const file of [...features, ...(train === undefined ? [] : [train.labels])]) renderSql(file, tables);
+export function compileProject(project: Project): void {
+  const { schemas, transforms, resources, features, train, vars, macros } = project;
+  compileTransforms(project);
+  const names = {
+    refs: refNames(schemas, transforms),
+    sources: sourceNames(schemas, resources),
+    vars,
+    macros,
+  };
+  for (const file of [...features, ...(train === undefined ? [] : [train.labels])]) renderSql(file, names);
 }

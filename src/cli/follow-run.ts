@@ -8,7 +8,7 @@ import { listSteps, type StepRow } from '../storage/run-steps.js';
 import { closeRunRow, findRun, type RunRow } from '../storage/runs.js';
 import { createPatience, PATIENCE_MS } from './patience.js';
 import { RunFailure, type EndedRun } from './print-error.js';
-import { stageWord } from './stage-words.js';
+import { halfOfRun, stageWord } from './stage-words.js';
 import { renderSteps } from './render-run.js';
 
 export interface FollowOptions {
@@ -114,9 +114,12 @@ function keptOf(rows: readonly StepRow[]): EndedRun['kept'] {
 }
 
 /** The command that starts what `run` was. */
-function sameRun({ env, stages }: RunRow): string {
-  const word = stageWord(stages);
-  return `plumbline run${word === undefined ? '' : ` ${word}`}${env === 'dev' ? '' : ` --env ${env}`}`;
+function sameRun(run: RunRow): string {
+  const { env, stages } = run;
+  const { only, select } = halfOfRun(run);
+  const word = only ?? stageWord(stages);
+  const selected = select === undefined ? '' : ` --select ${select.join(',')}`;
+  return `plumbline run${word === undefined ? '' : ` ${word}`}${selected}${env === 'dev' ? '' : ` --env ${env}`}`;
 }
 
 /** On a terminal the running steps are redrawn in place; elsewhere each finished step is one line. */

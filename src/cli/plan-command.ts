@@ -16,6 +16,7 @@ import { withRunConnections } from './run-command.js';
 /** `plumbline plan`: asks a worker, because there the files and the recorded outcomes are. */
 export async function planCommand(options: {
   readonly env: string;
+  readonly select?: readonly string[];
   readonly force: boolean;
   readonly json: boolean;
 }): Promise<void> {
@@ -32,6 +33,7 @@ export async function planCommand(options: {
       root: settings.root,
       stages: [],
       force: options.force,
+      ...(options.select === undefined ? {} : { only: 'transform', select: options.select }),
     });
     const result = await planRun(temporal, run);
     process.stdout.write(

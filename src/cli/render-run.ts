@@ -39,6 +39,7 @@ function renderStep(step: StepRow): string {
 
 /** What a step did that its line does not tell. */
 function notesOf(kind: string, { result }: StepRow): readonly string[] {
+  if (kind === 'transform') return warningsOf(result as unknown as TransformSummary);
   if (kind === 'load') return notesOfLoad(result as unknown as LoadSummary);
   if (kind !== 'features') return [];
   const { set, notChecked = [] } = result as unknown as TrainingSetSummary;
@@ -62,6 +63,12 @@ function notesOfLoad(load: LoadSummary): readonly string[] {
   ];
 }
 
+function warningsOf({ warnings = [] }: TransformSummary): string[] {
+  return warnings.map(
+    ({ test, failures, at }) => `warning: ${test} failed on ${count(failures)} (${at.file}:${at.line})`,
+  );
+}
+
 const VERB: Readonly<Record<string, string>> = { register: 'gates', baselines: 'baselines' };
 
 function outcome(kind: string, step: StepRow): string {
@@ -74,7 +81,9 @@ function outcome(kind: string, step: StepRow): string {
     }
     case 'transform': {
       const built = result as TransformSummary;
-      return `${count(built.rows).padStart(9)} rows   ${built.testsPassed} tests passed`;
+      const warned = built.warnings === undefined ? '' : `, ${built.warnings.length} warned`;
+      const added = built.incrementRows === undefined ? '' : `   ${count(built.incrementRows)} new or changed`;
+      return `${count(built.rows).padStart(9)} rows   ${built.testsPassed} tests passed${warned}${added}`;
     }
     case 'features': {
       const { trainingSet, leakCheck } = result as TrainingSetSummary;

@@ -2,7 +2,7 @@ import pc from 'picocolors';
 import { connectDatabase, connectTemporal, requireWorker } from '../client/connect.js';
 import { recordBundle, startRun, type RunRequest } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
-import type { Stage } from '../contracts/run.js';
+import type { RunRef, Stage } from '../contracts/run.js';
 import { packBundle } from '../project/pack-bundle.js';
 import { loadProject } from '../project/load-project.js';
 import type { StepRow } from '../storage/run-steps.js';
@@ -16,6 +16,8 @@ import { EXIT } from './print-error.js';
 export interface RunCommandOptions {
   readonly env: string;
   readonly stages: readonly Stage[];
+  readonly only?: RunRef['only'];
+  readonly select?: readonly string[];
   readonly force: boolean;
   readonly detach: boolean;
   readonly json: boolean;
@@ -39,6 +41,8 @@ export async function runCommand(options: RunCommandOptions): Promise<void> {
         root: settings.root,
         stages: options.stages,
         force: options.force,
+        only: options.only,
+        ...(options.select === undefined ? {} : { select: options.select }),
       },
       options,
     );

@@ -13,6 +13,7 @@ import { failureOf } from './follow-run.js';
 import { table } from './format.js';
 import { printError } from './print-error.js';
 import { iso, renderSteps } from './render-run.js';
+import { halfOfRun } from './stage-words.js';
 import { followToEnd, startAndFollow, withRunConnections } from './run-command.js';
 
 export async function listCommand(options: { env: string; limit: number; json: boolean }): Promise<void> {
@@ -128,6 +129,7 @@ export async function retryCommand(id: string, options: RunOptions & { readonly 
         root: typeof run.options['root'] === 'string' ? run.options['root'] : settings.root,
         stages: run.stages.filter((stage): stage is Stage => (STAGES as readonly string[]).includes(stage)),
         force: false,
+        ...halfOfRun(run),
         retryOf: run.run_id,
       },
       options,

@@ -1,4 +1,5 @@
-import type { Stage } from '../contracts/run.js';
+import type { RunRef, Stage } from '../contracts/run.js';
+import type { RunRow } from '../storage/runs.js';
 
 /** Words of the command line → stages of the pipeline. */
 export const STAGE_WORDS: Readonly<Record<string, readonly Stage[]>> = {
@@ -8,6 +9,17 @@ export const STAGE_WORDS: Readonly<Record<string, readonly Stage[]>> = {
   train: ['features', 'training'],
   deploy: ['features', 'training', 'deployment'],
 };
+
+/** `transform` means the second half of its stage; `load` the whole, because what is loaded is built too. */
+export function halfOf(word: string | undefined): RunRef['only'] {
+  return word === 'transform' ? word : undefined;
+}
+
+/** What a recorded run was asked to do of its stage. */
+export function halfOfRun({ options }: RunRow): Pick<RunRef, 'only' | 'select'> {
+  const { only, select } = options as Pick<RunRef, 'only' | 'select'>;
+  return { ...(only === undefined ? {} : { only }), ...(select === undefined ? {} : { select }) };
+}
 
 /** The first word that means exactly these stages; undefined for a whole run. */
 export function stageWord(stages: readonly string[]): string | undefined {

@@ -15,6 +15,8 @@ export interface RunRequest {
   readonly root: string;
   readonly stages: readonly Stage[];
   readonly force: boolean;
+  readonly only?: RunRef['only'];
+  readonly select?: readonly string[];
   readonly retryOf?: string;
 }
 
@@ -97,6 +99,8 @@ export async function createRunRef(connection: TemporalConnection, request: RunR
     root: request.root,
     searchAttributes: Object.keys(SEARCH_ATTRIBUTES).filter((name) => known.includes(name)),
     force: request.force,
+    ...(request.only === undefined ? {} : { only: request.only }),
+    ...(request.select === undefined ? {} : { select: [...request.select] }),
   };
 }
 

@@ -72,11 +72,22 @@ export interface ExtractSummary {
 export const transformInput = z.object({ run: runRef, transform: z.string() });
 export type TransformInput = z.infer<typeof transformInput>;
 
+export interface TestWarning {
+  readonly test: string;
+  /** Failing rows or values. */
+  readonly failures: number;
+  readonly at: { readonly file: string; readonly line: number };
+}
+
 export interface TransformSummary {
   readonly transform: string;
   readonly kind: 'view' | 'table';
   readonly rows: number;
   readonly testsPassed: number;
+  /** Tests of severity `warn` that failed; absent when none did. */
+  readonly warnings?: readonly TestWarning[];
+  /** Rows the SELECT gave to an incremental table that was there; absent when the table was built whole. */
+  readonly incrementRows?: number;
   readonly version: string;
 }
 

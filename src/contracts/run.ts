@@ -17,6 +17,10 @@ export const runRef = z.object({
   searchAttributes: z.array(z.string()),
   /** Redo every step, and load every object as a new generation. */
   force: z.boolean(),
+  /** The elt stage builds without loading; absent: both. */
+  only: z.literal('transform').optional(),
+  /** Transforms to build, as `--select` takes them; absent: all. */
+  select: z.array(z.string()).optional(),
 });
 export type RunRef = z.infer<typeof runRef>;
 

@@ -54,6 +54,11 @@ export const eltErrorCodes = {
   ELT_SQL_NOT_A_SELECT: 'A transform has to be one SELECT (or WITH, VALUES, TABLE), without a second statement.',
   ELT_SQL_CYCLE: 'Transforms refer to each other in a circle; the path is named. Take one `ref` out.',
   ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
+  ELT_SELECT_UNKNOWN: '`--select` names a transform that the project does not have. Correct the name.',
   ELT_TEST_FAILED: 'A data test found rows it forbids. The published table is untouched; correct data, SELECT or test.',
+  ELT_INCREMENT_KEY:
+    'The SELECT of an incremental table gives a key twice, or a NULL in it. Make the key one that names each row.',
+  ELT_INCREMENT_COLUMNS:
+    'The SELECT of an incremental table gives other columns than the table has. Set `on_schema_change`, or build it whole with `--force`.',
   ELT_BUILD_FENCED: 'Another attempt took over this build; this one ends without effect.',
 } as const;

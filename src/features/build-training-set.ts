@@ -15,7 +15,8 @@ import { joinPointInTime } from './point-in-time-join.js';
 import { stageLabels } from './stage-labels.js';
 import { describeView, stageView } from './stage-view.js';
 import { summarizeTarget } from './target-task.js';
-import { readUserQuery, type TableNames, type UserQuery } from './user-query.js';
+import type { SqlNames } from '../model/render-sql.js';
+import { readUserQuery, type UserQuery } from './user-query.js';
 import { writeSnapshot } from './write-snapshot.js';
 
 // A type, not an interface: it fits where a record of anything is taken.
@@ -26,7 +27,7 @@ export type TrainingSetProgress = {
   readonly rows?: number;
 };
 
-export interface TrainingSetOptions extends TableNames {
+export interface TrainingSetOptions extends SqlNames {
   readonly database: Database;
   readonly store: ArtifactStore;
   readonly labels: LabelsFile;

@@ -1,5 +1,5 @@
 import { PipelineError, TerminalError } from '../errors.js';
-import { renderSql } from '../model/render-sql.js';
+import { renderSql, type SqlNames } from '../model/render-sql.js';
 import type { SqlFile } from '../model/project.js';
 
 /** A SELECT of the user's, ready to stand in parentheses. */
@@ -14,12 +14,7 @@ export interface UserQuery {
   readonly sources: readonly string[];
 }
 
-export interface TableNames {
-  readonly refs: ReadonlyMap<string, string>;
-  readonly sources: ReadonlyMap<string, string>;
-}
-
-export function readUserQuery(file: SqlFile, tables: TableNames): UserQuery {
+export function readUserQuery(file: SqlFile, tables: SqlNames): UserQuery {
   const { sql, refs, sources, lines } = renderSql(file, tables);
   // A closing semicolon, perhaps with comments after it, would end the statement inside the parentheses.
   return { name: file.name, file: file.file, sql: sql.replace(/;\s*(--[^\n]*\s*)*$/, ''), refs, sources, lines };

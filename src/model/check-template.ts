@@ -3,7 +3,7 @@ import { closest } from 'fastest-levenshtein';
 import { TerminalError } from '../errors.js';
 
 /** What the nunjucks parser gives; lines count from 0. Its type package leaves it out. */
-interface TemplateNode {
+export interface TemplateNode {
   readonly typename: string;
   readonly lineno: number;
   readonly value?: unknown;
@@ -45,7 +45,9 @@ export function checkTemplate(
 export function templateError(file: string, problem: string, line?: number): TerminalError {
   return new TerminalError('SQL_TEMPLATE', `Rendering ${file} failed: ${problem}.`, {
     at: line === undefined ? { file } : { file, line },
-    next: 'Correct the template. Known are ref(name), source(name, resource) and this; interval.start and interval.end are planned, no run gives them a value yet.',
+    next:
+      'Correct the template. Known are ref(name), source(name, resource), var(name, default), this, is_incremental() and ' +
+      'the macros of macros/*.sql; interval.start and interval.end are planned, no run gives them a value yet.',
   });
 }
 
@@ -59,7 +61,7 @@ export function readTemplateMessage(message: string): { readonly problem: string
   return line === undefined ? { problem } : { problem, line: Number(line) };
 }
 
-function parseTemplate(template: string, file: string): TemplateNode {
+export function parseTemplate(template: string, file: string): TemplateNode {
   try {
     return parser.parse(template);
   } catch (error) {
@@ -86,7 +88,7 @@ function namesDefinedIn(root: TemplateNode): string[] {
   return names;
 }
 
-function walk(node: TemplateNode, visit: (node: TemplateNode) => unknown): void {
+export function walk(node: TemplateNode, visit: (node: TemplateNode) => unknown): void {
   visit(node);
   for (const field of node.fields) {
     // Names of filters, of tests after `is` and of keyword arguments are not variables.
@@ -98,7 +100,7 @@ function walk(node: TemplateNode, visit: (node: TemplateNode) => unknown): void 
   }
 }
 
-function isNode(value: unknown): value is TemplateNode {
+export function isNode(value: unknown): value is TemplateNode {
   return typeof value === 'object' && value !== null && 'typename' in value;
 }
 

@@ -23,6 +23,9 @@ export interface Project {
   readonly name: string;
   readonly env: string;
   readonly schemas: Schemas;
+  /** What `{{ var('name') }}` gives in SQL files. */
+  readonly vars: Readonly<Record<string, VarValue>>;
+  readonly macros: readonly MacroFile[];
   readonly resources: readonly ResourceConfig[];
   readonly transforms: readonly TransformFile[];
   readonly features: readonly FeatureViewFile[];
@@ -61,6 +64,8 @@ export interface ResourceConfig {
   readonly cursor?: CursorConfig;
   /** Whether a source without rows may empty a table of `write: replace`. @default false */
   readonly allowEmpty?: boolean;
+  /** A file of seeds/: part of the code, read from the bundle. */
+  readonly isSeed?: true;
   readonly at: { readonly file: string; readonly line: number };
 }
 
@@ -119,12 +124,36 @@ export interface SqlFile {
   readonly sql: string;
 }
 
+export type VarValue = string | number | boolean | readonly (string | number | boolean)[];
+
+/** A file of nunjucks macros, which every SQL file may call by name. */
+export interface MacroFile {
+  readonly file: string;
+  readonly sql: string;
+}
+
 export interface TransformFile extends SqlFile {
-  readonly materialized: 'view' | 'table';
+  readonly materialized: 'view' | 'table' | 'incremental';
+  /** How what the SELECT gives is put into the table that is there; only for `incremental`. */
+  readonly incremental?: IncrementalConfig;
   readonly tests: readonly DataTest[];
 }
 
-export type DataTest = { readonly at: { readonly file: string; readonly line: number } } & (
+export interface IncrementalConfig {
+  /** `merge` updates and adds rows by key; `delete+insert` removes the rows of the keys or of the interval first. */
+  readonly strategy: 'merge' | 'delete+insert';
+  /** Empty when `intervalColumn` is there. */
+  readonly uniqueKey: readonly string[];
+  /** Rows from the smallest to the largest value that the SELECT gives are replaced. */
+  readonly intervalColumn?: string;
+  readonly onSchemaChange: 'fail' | 'append_new_columns';
+}
+
+export type DataTest = {
+  readonly at: { readonly file: string; readonly line: number };
+  /** A failure is counted and shown, and the table published all the same. @default 'error' */
+  readonly severity?: 'warn' | 'error';
+} & (
   | { readonly kind: 'not_null'; readonly columns: readonly string[] }
   | { readonly kind: 'unique'; readonly columns: readonly string[] }
   | {
@@ -134,6 +163,14 @@ export type DataTest = { readonly at: { readonly file: string; readonly line: nu
     }
   | { readonly kind: 'relationships'; readonly column: string; readonly to: string; readonly field: string }
   | { readonly kind: 'row_count'; readonly min?: number; readonly max?: number }
+  | {
+      readonly kind: 'accepted_range';
+      readonly column: string;
+      readonly min?: string | number;
+      readonly max?: string | number;
+    }
+  /** A condition that is false for no row. */
+  | { readonly kind: 'expression_is_true'; readonly expression: string }
   /** Fails when the query gives rows; `{{ this }}` is the table under test. */
   | { readonly kind: 'sql'; readonly name: string; readonly sql: string }
 );

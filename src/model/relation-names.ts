@@ -6,6 +6,11 @@ export function refNames(schemas: Schemas, transforms: readonly Pick<TransformFi
   return new Map(transforms.map(({ name }) => [name, qualified(schemas.main, name)]));
 }
 
+/** The id of the resource that a file of seeds/ is, which `ref` finds by the seed's name. */
+export function seedId(name: string): string {
+  return `seeds.${name}`;
+}
+
 /** What `source` stands for: resource id → `"raw"."table"`. */
 export function sourceNames(
   schemas: Schemas,

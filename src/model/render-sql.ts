@@ -2,39 +2,49 @@ import nunjucks from 'nunjucks';
 import { closest } from 'fastest-levenshtein';
 import { PipelineError, TerminalError } from '../errors.js';
 import { checkTemplate, readTemplateMessage, templateError } from './check-template.js';
-import type { SqlFile } from './project.js';
+import { compileMacros, exportMacros } from './macros.js';
+import type { MacroFile, SqlFile, VarValue } from './project.js';
+import { seedId } from './relation-names.js';
+import { environment } from './template-environment.js';
 import { markLines, unmarkLines } from './template-lines.js';
 
-export interface SqlContext {
+/** What a project's SQL files may name. */
+export interface SqlNames {
   /** Transform name → what stands in the SQL, e.g. `"bike_dev"."demand"`. */
   readonly refs: ReadonlyMap<string, string>;
   /** Resource id (`rides.hours`, or `rides` for a source with one resource) → what stands in the SQL. */
   readonly sources: ReadonlyMap<string, string>;
+  readonly vars?: Readonly<Record<string, VarValue>>;
+  readonly macros?: readonly MacroFile[];
+}
+
+export interface SqlContext extends SqlNames {
   readonly interval?: { readonly start: string; readonly end: string };
   /** `{{ this }}`: the table under construction or test. */
   readonly self?: string;
+  /** What `{{ is_incremental() }}` gives. @default false */
+  readonly isIncremental?: boolean;
 }
 
 export interface RenderedSql {
   /** Its line numbers are those of the user's file, unless a loop repeats lines. */
   readonly sql: string;
-  /** Names given to `ref`, each once, sorted. */
+  /** Transforms given to `ref`, each once, sorted. */
   readonly refs: string[];
-  /** Resource ids given to `source`, each once, sorted. */
+  /** Resource ids given to `source`, and of seeds given to `ref`, each once, sorted. */
   readonly sources: string[];
   /** Line of the user's file (from 1) for each line of `sql`; right in loops too. */
   readonly lines: readonly number[];
+  /** What else the SQL depends on: `var tax` → its value as JSON, `macro cents` → the SHA-256 of what it says. */
+  readonly uses: Readonly<Record<string, string>>;
 }
 
-// Not cached by name: two files may share one. No loader: a template cannot read files.
-const environment = new nunjucks.Environment(null, { autoescape: false, throwOnUndefined: true });
-
 /**
- * Renders `{{ ref('x') }}`, `{{ source('s', 'r') }}`, `{{ this }}` and `{{ interval.start }}` in an SQL file. Comment
- * lines at the top are settings: they are kept as they are. `interval.start` is undefined when there is no interval, and
- * no run has one in this version.
+ * Renders `{{ ref('x') }}`, `{{ source('s', 'r') }}`, `{{ var('v', default) }}`, `{{ this }}`, `{{ interval.start }}`,
+ * `{% if is_incremental() %}` and calls of the project's macros in an SQL file. Comment lines at the top are settings:
+ * they are kept as they are. `interval.start` is undefined when there is no interval, and no run has one in this version.
  *
- * Throws `SQL_UNKNOWN_REF` or `SQL_TEMPLATE` with the user's file and line; a retry gives the same.
+ * Throws `SQL_UNKNOWN_REF`, `SQL_UNKNOWN_VAR` or `SQL_TEMPLATE` with the user's file and line; a retry gives the same.
  *
  * @example renderSql({ name: 'a', file: 'sql/a.sql', sql: "SELECT * FROM {{ ref('b') }}" },
  *   { refs: new Map([['b', '"main"."b"']]), sources: new Map() }).sql // SELECT * FROM "main"."b"
@@ -47,9 +57,16 @@ export function renderSql(file: SqlFile, context: SqlContext): RenderedSql {
 
   const refs = new Set<string>();
   const sources = new Set<string>();
-  const variables: Record<string, unknown> = {
+  const uses = new Map<string, string>();
+  const macros = compileMacros(context.macros ?? []);
+  const builtIns: Record<string, unknown> = {
     ref: (...names: unknown[]) => {
       const name = oneName('ref', names, 1)[0]!;
+      const seed = context.refs.has(name) ? undefined : context.sources.get(seedId(name));
+      if (seed !== undefined) {
+        sources.add(seedId(name));
+        return seed;
+      }
       refs.add(name);
       return found(context.refs, [name], `ref('${name}')`, 'transform');
     },
@@ -60,12 +77,28 @@ export function renderSql(file: SqlFile, context: SqlContext): RenderedSql {
       if (key !== undefined) sources.add(key);
       return found(context.sources, key === undefined ? [[name, resource].join('.')] : [key], call, 'source');
     },
+    var: (...given: unknown[]) => {
+      const [name, fallback] = varArguments(given);
+      const value = Object.hasOwn(context.vars ?? {}, name) ? context.vars![name] : fallback;
+      if (value === undefined) throw unknownVar(name, Object.keys(context.vars ?? {}));
+      uses.set(`var ${name}`, JSON.stringify(value));
+      return value;
+    },
+    is_incremental: () => context.isIncremental ?? false,
     interval: context.interval ?? {},
     ...(context.self === undefined ? {} : { this: context.self }),
   };
+  const exported = exportMacros(macros, builtIns, (name, digest) => uses.set(`macro ${name}`, digest));
+  const variables = { ...exported, ...builtIns };
   checkTemplate(body, file.file, Object.keys(variables), environment);
   const { text, lines } = unmarkLines(render(markLines(body), variables, file.file));
-  return { sql: header + text.slice(headerLines), refs: [...refs].sort(), sources: [...sources].sort(), lines };
+  return {
+    sql: header + text.slice(headerLines),
+    refs: [...refs].sort(),
+    sources: [...sources].sort(),
+    lines,
+    uses: Object.fromEntries([...uses].sort()),
+  };
 }
 
 function render(template: string, variables: Record<string, unknown>, file: string): string {
@@ -94,7 +127,8 @@ function render(template: string, variables: Record<string, unknown>, file: stri
     const position = line === undefined ? undefined : isCall ? line + 1 : line;
     if (thrown instanceof PipelineError) {
       const { code, message, details, next } = thrown;
-      const at = position === undefined ? { file } : { file, line: position };
+      // A macro's own mistake is at the macro's line.
+      const at = thrown.at ?? (position === undefined ? { file } : { file, line: position });
       throw new TerminalError(code, `${file}: ${message}`, { details, at, ...(next && { next }) });
     }
     throw templateError(
@@ -113,6 +147,26 @@ function oneName(call: string, names: readonly unknown[], most: number): string[
     );
   }
   return names as string[];
+}
+
+function varArguments(given: readonly unknown[]): [string, VarValue | undefined] {
+  const [name, fallback] = given;
+  const isValue = (value: unknown): boolean => ['string', 'number', 'boolean'].includes(typeof value);
+  const isDefault = given.length < 2 || (Array.isArray(fallback) ? fallback.every(isValue) : isValue(fallback));
+  if (typeof name === 'string' && isDefault && given.length < 3) return [name, fallback as VarValue | undefined];
+  throw new TerminalError(
+    'SQL_TEMPLATE',
+    'var expects a name in quotes and perhaps a default (text, number, true, false or a list of them), ' +
+      `got ${JSON.stringify(given)}.`,
+  );
+}
+
+function unknownVar(name: string, known: readonly string[]): TerminalError {
+  const nearest = known.length === 0 ? '' : `Nearest name: ${closest(name, known)}. `;
+  return new TerminalError('SQL_UNKNOWN_VAR', `var('${name}'): plumbline.yaml has no var of that name.`, {
+    details: { name, known },
+    next: `${nearest}Correct the name, add it under \`vars\`, or give a default: var('${name}', …).`,
+  });
 }
 
 /** The id under which a resource is known: `rides`, `rides.rides`, or the only resource of source `rides`. */

@@ -56,7 +56,7 @@ async function readRules(root: string): Promise<IsLeftOut> {
     if (path === PROJECT_FILE) return false;
     if (never.ignores(candidate) || user.ignores(candidate)) return true;
     // A glob for data may well cover the project's own code.
-    return !isFolder && !/\.(sql|py|ipynb)$/.test(path) && isInput(path);
+    return !isFolder && !/\.(sql|py|ipynb)$|^seeds\/[^/]*\.csv$/.test(path) && isInput(path);
   };
 }
 

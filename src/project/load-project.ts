@@ -9,7 +9,9 @@ import { overlayEnvironment } from './overlay-environment.js';
 import { throwProblems, type Problem } from './problem.js';
 import { readText } from './read-text.js';
 import { resolveFeatureViews, resolveLabels } from './resolve-features.js';
-import { resolveResources } from './resolve-resources.js';
+import { resolveMacros } from './resolve-macros.js';
+import { refuseSameTable, resolveResources } from './resolve-resources.js';
+import { resolveSeeds } from './resolve-seeds.js';
 import { resolveTrain } from './resolve-train.js';
 import { resolveTransforms } from './resolve-transforms.js';
 import { RESERVED_ENVIRONMENTS, schemaNames } from './schema-names.js';
@@ -20,7 +22,7 @@ export const PROJECT_FILE = 'plumbline.yaml';
 
 /**
  * The project in `root` for one environment, every default filled in, every name checked. Reads plumbline.yaml, sql/,
- * features/ and the labels; no data, no network. Throws one TerminalError PROJECT_* whose `details.problems` holds all
+ * macros/, the names in seeds/, features/ and the labels; no data, no network. Throws one TerminalError PROJECT_* whose `details.problems` holds all
  * that is wrong; no retry helps.
  * @param options.env `dev`, or one that `environments:` declares. @default 'dev'
  */
@@ -36,8 +38,11 @@ export async function loadProject(options: { readonly root: string; readonly env
   const applied = (line: string): void => void defaults.push(line);
   const scope = { root, yaml: located, project, report, applied };
 
-  const resources = resolveResources(project.sources ?? {}, scope);
-  const transforms = await resolveTransforms(scope);
+  const resources = [...resolveResources(project.sources ?? {}, scope), ...(await resolveSeeds(scope))];
+  refuseSameTable(resources, report);
+  const macros = await resolveMacros(scope);
+  const seeds = resources.flatMap(({ isSeed, table }) => (isSeed === true ? [table] : []));
+  const transforms = await resolveTransforms({ ...scope, seeds });
   const features = await resolveFeatureViews(scope);
   const labels =
     project.train === undefined ? undefined : await resolveLabels({ ...scope, labels: project.train.labels });
@@ -55,6 +60,8 @@ export async function loadProject(options: { readonly root: string; readonly env
     name: project.name,
     env,
     schemas: schemaNames(project.name, env),
+    vars: project.vars ?? {},
+    macros,
     resources,
     transforms,
     features,

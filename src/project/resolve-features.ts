@@ -1,6 +1,6 @@
 import type { FeatureViewFile, LabelsFile } from '../model/project.js';
 import { parseDuration } from './duration.js';
-import { listSqlFiles } from './list-sql-files.js';
+import { listNamedFiles } from './list-named-files.js';
 import { positionAt, type LocatedYaml } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { readSqlFile } from './read-sql-file.js';
@@ -14,7 +14,7 @@ interface Options {
 /** The files of features/, used or not, in the order of their names. */
 export async function resolveFeatureViews({ root, report }: Options): Promise<FeatureViewFile[]> {
   const views: FeatureViewFile[] = [];
-  for (const { name, file } of await listSqlFiles(root, 'features', report)) {
+  for (const { name, file } of await listNamedFiles(root, 'features', '.sql', report)) {
     const needs = ['entity', 'event_time'];
     const read = await readSqlFile({ root, file, name, schema: featureHeader, needs, report });
     if (read === undefined) continue;

@@ -18,14 +18,12 @@ export function resolveResources(
   sources: Readonly<Record<string, SourceYaml>>,
   scope: ResourceScope,
 ): ResourceConfig[] {
-  const resources = Object.entries(sources).flatMap(([source, given]) => {
+  return Object.entries(sources).flatMap(([source, given]) => {
     if (given.type === undefined) scope.applied(`sources.${source}.type = files`);
     return given.type === 'http'
       ? placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope))
       : placesOf(source, given, scope).flatMap((place) => resolveFilesResource(place, scope));
   });
-  refuseSameTable(resources, scope.report);
-  return resources;
 }
 
 /** One resource in the file: its name, what is said of it there or at its source, and where. */
@@ -133,7 +131,8 @@ function formatOf(path: string): ResourceConfig['format'] {
   return ending === 'jsonl' ? 'ndjson' : (ending as 'csv' | 'ndjson' | 'parquet');
 }
 
-function refuseSameTable(resources: readonly ResourceConfig[], report: (problem: Problem) => void): void {
+/** Two sources, or a source and a seed, that would be one table. */
+export function refuseSameTable(resources: readonly ResourceConfig[], report: (problem: Problem) => void): void {
   const taken = new Map<string, ResourceConfig>();
   for (const resource of resources) {
     const other = taken.get(resource.table);

@@ -6,11 +6,12 @@ import type { DataTestYaml } from './schema/data-tests.js';
 export function resolveTests(tests: readonly DataTestYaml[], yaml: LocatedYaml, path: Path): DataTest[] {
   return tests.map((test, index) => {
     const at = { file: yaml.file, line: positionAt(yaml, [...path, index]).line ?? 1 };
-    return { at, ...resolveTest(test, index) };
+    const severity = test.severity === 'warn' ? { severity: test.severity } : {};
+    return { at, ...severity, ...resolveTest(test, index) };
   });
 }
 
-type Unplaced = DataTest extends infer Test ? (Test extends unknown ? Omit<Test, 'at'> : never) : never;
+type Unplaced = DataTest extends infer Test ? (Test extends unknown ? Omit<Test, 'at' | 'severity'> : never) : never;
 
 function resolveTest(test: DataTestYaml, index: number): Unplaced {
   if (test.not_null !== undefined) return { kind: 'not_null', columns: [test.not_null].flat() };
@@ -21,6 +22,16 @@ function resolveTest(test: DataTestYaml, index: number): Unplaced {
     const { min, max } = test.row_count;
     return { kind: 'row_count', ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) };
   }
+  if (test.accepted_range !== undefined) {
+    const { column, min, max } = test.accepted_range;
+    return {
+      kind: 'accepted_range',
+      column,
+      ...(min === undefined ? {} : { min }),
+      ...(max === undefined ? {} : { max }),
+    };
+  }
+  if (test.expression_is_true !== undefined) return { kind: 'expression_is_true', expression: test.expression_is_true };
   // The schema lets exactly one kind through.
   return { kind: 'sql', name: test.name ?? `sql_${index + 1}`, sql: test.sql! };
 }

@@ -1,9 +1,10 @@
 import type { TransformFile } from '../model/project.js';
-import { listSqlFiles } from './list-sql-files.js';
+import { listNamedFiles } from './list-named-files.js';
 import { positionAt, type LocatedYaml } from './located-yaml.js';
 import { didYouMean } from './nearest.js';
 import type { Problem } from './problem.js';
 import { readSqlFile } from './read-sql-file.js';
+import { resolveIncremental } from './resolve-incremental.js';
 import { resolveTests } from './resolve-tests.js';
 import { transformHeader } from './schema/headers.js';
 import type { ProjectYaml } from './schema/project.js';
@@ -13,11 +14,15 @@ export async function resolveTransforms(options: {
   readonly root: string;
   readonly yaml: LocatedYaml;
   readonly project: ProjectYaml;
+  /** Names of the seeds, which `ref` and `relationships` know too. */
+  readonly seeds: readonly string[];
   readonly report: (problem: Problem) => void;
   readonly applied: (line: string) => void;
 }): Promise<TransformFile[]> {
-  const { root, yaml, project, report, applied } = options;
-  const files = (await listSqlFiles(root, 'sql', report)).filter(({ file }) => file !== project.train?.labels);
+  const { root, yaml, project, seeds, report, applied } = options;
+  const files = (await listNamedFiles(root, 'sql', '.sql', report)).filter(
+    ({ file }) => file !== project.train?.labels,
+  );
   const names = files.map(({ name }) => name);
   for (const table of Object.keys(project.tests ?? {})) {
     if (names.includes(table)) continue;
@@ -33,24 +38,47 @@ export async function resolveTransforms(options: {
     const read = await readSqlFile({ root, file, name, schema: transformHeader, needs: [], report });
     if (read === undefined) continue;
     const { materialized, tests = [] } = read.header;
+    const incremental = resolveIncremental(read, { report, applied });
     if (materialized === undefined) applied(`${file}: materialized = table`);
     transforms.push({
       name,
       file,
       sql: read.sql,
       materialized: materialized ?? 'table',
+      ...(incremental === undefined ? {} : { incremental }),
       tests: [
         ...resolveTests(tests, read.yaml, ['tests']),
         ...resolveTests(project.tests?.[name] ?? [], yaml, ['tests', name]),
       ],
     });
   }
-  refuseUnknownRelations(transforms, report);
+  refuseSeedNames(files, seeds, report);
+  refuseUnknownRelations(transforms, seeds, report);
   return transforms;
 }
 
-function refuseUnknownRelations(transforms: readonly TransformFile[], report: (problem: Problem) => void): void {
-  const names = transforms.map(({ name }) => name);
+function refuseSeedNames(
+  files: readonly { readonly name: string; readonly file: string }[],
+  seeds: readonly string[],
+  report: (problem: Problem) => void,
+): void {
+  for (const { name, file } of files) {
+    if (!seeds.includes(name)) continue;
+    report({
+      code: 'PROJECT_NAME_TAKEN',
+      message: `Reading ${file} failed: ref('${name}') would also mean seeds/${name}.csv.`,
+      at: { file },
+      next: 'Rename one of the two.',
+    });
+  }
+}
+
+function refuseUnknownRelations(
+  transforms: readonly TransformFile[],
+  seeds: readonly string[],
+  report: (problem: Problem) => void,
+): void {
+  const names = [...transforms.map(({ name }) => name), ...seeds];
   for (const test of transforms.flatMap(({ tests }) => tests)) {
     if (test.kind !== 'relationships' || names.includes(test.to)) continue;
     report({

@@ -20,9 +20,9 @@ export interface Workbench {
   write(files: Readonly<Record<string, string>>): Promise<void>;
   remove(path: string): Promise<void>;
   /** A run of the project's code as it is now. */
-  ref(runId: string): Promise<RunRef>;
+  ref(runId: string, more?: Partial<RunRef>): Promise<RunRef>;
   /** The same, opened. */
-  open(runId: string, stages?: readonly Stage[]): Promise<{ run: RunRef; plan: RunPlan }>;
+  open(runId: string, stages?: readonly Stage[], more?: Partial<RunRef>): Promise<{ run: RunRef; plan: RunPlan }>;
   readonly call: <K extends keyof Activities>(
     name: K,
     input: Parameters<Activities[K]>[0],
@@ -65,7 +65,7 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
       }
     },
     remove: (path) => rm(join(root, path)),
-    async ref(runId) {
+    async ref(runId, more = {}) {
       const bundle = await packBundle({ root, store });
       return {
         runId,
@@ -75,10 +75,11 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
         root,
         searchAttributes: [],
         force: false,
+        ...more,
       };
     },
-    async open(runId, stages = ['elt', 'features', 'training', 'deployment']) {
-      const run = await bench.ref(runId);
+    async open(runId, stages = ['elt', 'features', 'training', 'deployment'], more = {}) {
+      const run = await bench.ref(runId, more);
       const plan = await bench.call('openRun', { run, workflowId: 'w', stages: [...stages], startedBy: 'test' });
       return { run, plan };
     },

@@ -330,3 +330,94 @@ environments:
     });
   });
 });
+
+describe('vars and macros', () => {
+  const yaml = `${small['plumbline.yaml']}vars: { tax: 0.2, shops: [a, b] }\nenvironments: { prod: { vars: { tax: 0.25 } } }\n`;
+
+  it('are read, and an environment lays its own vars over the rest', async () => {
+    const macros = { 'macros/money.sql': '{% macro m() %}1{% endmacro %}' };
+    const project = await load(yaml, macros);
+    expect(project.vars).toEqual({ tax: 0.2, shops: ['a', 'b'] });
+    expect(project.macros).toEqual([{ file: 'macros/money.sql', sql: macros['macros/money.sql'] }]);
+    expect((await load(yaml, {}, 'prod')).vars).toEqual({ tax: 0.25, shops: ['a', 'b'] });
+    expect(await load(small['plumbline.yaml'])).toMatchObject({ vars: {}, macros: [] });
+  });
+
+  it('with a value that is no text, number, true, false or list are refused at its line', async () => {
+    await expect(load(`${small['plumbline.yaml']}vars:\n  tax: { rate: 1 }\n`)).rejects.toMatchObject({
+      code: 'PROJECT_VALUE_INVALID',
+      at: { file: 'plumbline.yaml', line: 9 },
+    });
+  });
+});
+
+describe('an incremental table', () => {
+  const sql = (header: string): Readonly<Record<string, string>> => ({
+    'sql/kept.sql': `-- materialized: incremental\n${header}SELECT 1 AS id`,
+  });
+  const kept = async (header: string) => (await load(small['plumbline.yaml'], sql(header))).transforms[0]!.incremental;
+
+  it('is merged by its key, or replaced by its interval', async () => {
+    expect(await kept('-- unique_key: id\n')).toEqual({
+      strategy: 'merge',
+      uniqueKey: ['id'],
+      onSchemaChange: 'fail',
+    });
+    expect(await kept('-- interval_column: day\n-- on_schema_change: append_new_columns\n')).toEqual({
+      strategy: 'delete+insert',
+      uniqueKey: [],
+      intervalColumn: 'day',
+      onSchemaChange: 'append_new_columns',
+    });
+  });
+
+  it.each([
+    ['', 1, 'needs unique_key or interval_column'],
+    ['-- interval_column: day\n-- strategy: merge\n', 3, 'strategy merge needs unique_key'],
+    ['-- interval_column: day\n-- unique_key: id\n', 2, 'exclude each other'],
+    ['-- unique_key: id\n-- strategy: upsert\n', 3, 'expected merge, delete+insert'],
+  ])('with the header %j is refused at line %i', async (header, line, message) => {
+    await expect(kept(header)).rejects.toMatchObject({
+      at: { file: 'sql/kept.sql', line },
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  it('has settings that no other table may have', async () => {
+    const file = { 'sql/kept.sql': '-- unique_key: id\nSELECT 1 AS id' };
+    await expect(load(small['plumbline.yaml'], file)).rejects.toMatchObject({ at: { file: 'sql/kept.sql', line: 1 } });
+  });
+});
+
+describe('seeds', () => {
+  const files = { 'seeds/shops.csv': 'code,name\n1,Harbour\n' };
+
+  it('are resources that are replaced whole, with the settings of plumbline.yaml', async () => {
+    const yaml = `${small['plumbline.yaml']}seeds: { shops: { columns: { code: text } } }\n`;
+    expect((await load(yaml, files)).resources.at(-1)).toMatchObject({
+      id: 'seeds.shops',
+      table: 'shops',
+      path: 'seeds/shops.csv',
+      write: 'replace',
+      columns: { code: 'text' },
+      isSeed: true,
+    });
+  });
+
+  it.each([
+    [
+      'settings of a file that is not there',
+      'seeds: { shop: {} }\n',
+      {},
+      'PROJECT_REFERENCE_UNKNOWN',
+      'seeds/shop.csv',
+    ],
+    ['the name of a transform', '', { 'sql/shops.sql': 'SELECT 1' }, 'PROJECT_NAME_TAKEN', "ref('shops')"],
+    ['the table of a source', '', { 'seeds/sales.csv': 'a\n1\n' }, 'PROJECT_NAME_TAKEN', 'the table sales'],
+  ])('are refused with %s', async (_, yaml, more, code, message) => {
+    await expect(load(small['plumbline.yaml'] + yaml, { ...files, ...more })).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(message) as string,
+    });
+  });
+});

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
-import { STAGE_WORDS } from '../stage-words.js';
+import { parseSelect } from '../parse-select.js';
+import { halfOf, STAGE_WORDS } from '../stage-words.js';
 
 export function register(program: Command): void {
   program
@@ -11,13 +12,25 @@ export function register(program: Command): void {
       parseStage,
     )
     .option('--env <name>', 'environment', 'dev')
+    .option(
+      '--select <names>',
+      'with transform: name, name+ (and what reads it), +name (and what it reads); commas between several',
+      parseSelect,
+    )
     .option('--force', 'redo every step and load every file again', false)
     .option('--detach', 'start it and return', false)
     .option('--json', 'print one JSON object at the end', false)
     .action(
-      async (stage: string | undefined, options: { env: string; force: boolean; detach: boolean; json: boolean }) => {
+      async (
+        stage: string | undefined,
+        options: { env: string; select?: string[]; force: boolean; detach: boolean; json: boolean },
+        command: Command,
+      ) => {
+        if (options.select !== undefined && stage !== 'transform')
+          command.error("error: option '--select' goes with `run transform`.", { exitCode: 2 });
         const { runCommand } = await import('../run-command.js');
-        await runCommand({ ...options, stages: stage === undefined ? [] : (STAGE_WORDS[stage] ?? []) });
+        const stages = stage === undefined ? [] : (STAGE_WORDS[stage] ?? []);
+        await runCommand({ ...options, stages, only: halfOf(stage) });
       },
     );
 }

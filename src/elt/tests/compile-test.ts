@@ -1,6 +1,6 @@
 import { TerminalError } from '../../errors.js';
 import type { DataTest } from '../../model/project.js';
-import { renderSql } from '../../model/render-sql.js';
+import { renderSql, type RenderedSql, type SqlNames } from '../../model/render-sql.js';
 import { identifier, literal, qualified } from '../../model/sql-identifier.js';
 import { singleStatement } from '../transform/single-statement.js';
 
@@ -11,33 +11,37 @@ export interface CompiledTest {
   /** `unique(hour_at)`, as reports show it. */
   readonly name: string;
   readonly kind: DataTest['kind'];
+  readonly severity: 'warn' | 'error';
   /** Gives the failing rows (for `unique` and `accepted_values`: the failing values); none when the test passes. */
   readonly sql: string;
   readonly at: { readonly file: string; readonly line: number };
   /** Transforms and resources the test reads beside its table. */
   readonly refs: readonly string[];
   readonly sources: readonly string[];
+  /** Vars and macros it uses. */
+  readonly uses: Readonly<Record<string, string>>;
 }
 
-export interface TestContext {
+export interface TestContext extends SqlNames {
   /** The transform that the tests belong to; `ref` to it means the table under test. */
   readonly name: string;
-  readonly refs: ReadonlyMap<string, string>;
-  readonly sources: ReadonlyMap<string, string>;
 }
 
 /**
- * One SQL for each test, with the meaning dbt gives it: NULL passes `unique`, `accepted_values` and `relationships`.
+ * One SQL for each test, with the meaning dbt gives it: NULL passes `unique`, `accepted_values`, `accepted_range`,
+ * `expression_is_true` and `relationships`.
  * `not_null` of several columns is one test a column. Throws `SQL_UNKNOWN_REF` or `SQL_TEMPLATE` with the test's place.
  */
 export function compileTest(test: DataTest, context: TestContext): CompiledTest[] {
-  const compiled = (name: string, sql: string, refs: string[] = [], sources: string[] = []): CompiledTest => ({
+  const compiled = (name: string, sql: string, rendered?: RenderedSql): CompiledTest => ({
     name: `${test.kind}(${name})`,
     kind: test.kind,
+    severity: test.severity ?? 'error',
     sql,
     at: test.at,
-    refs: refs.filter((ref) => ref !== context.name),
-    sources,
+    refs: (rendered?.refs ?? []).filter((ref) => ref !== context.name),
+    sources: rendered?.sources ?? [],
+    uses: rendered?.uses ?? {},
   });
   switch (test.kind) {
     case 'not_null':
@@ -75,8 +79,7 @@ export function compileTest(test: DataTest, context: TestContext): CompiledTest[
           `SELECT child.* FROM ${TABLE_UNDER_TEST} AS child WHERE child.${identifier(test.column)} IS NOT NULL ` +
             `AND NOT EXISTS (SELECT FROM ${target.sql} AS parent ` +
             `WHERE parent.${identifier(test.field)} = child.${identifier(test.column)})`,
-          target.refs,
-          target.sources,
+          target,
         ),
       ];
     }
@@ -89,9 +92,23 @@ export function compileTest(test: DataTest, context: TestContext): CompiledTest[
       const having = limits.length === 0 ? 'false' : limits.join(' OR ');
       return [compiled(bounds, `SELECT count(*) AS rows FROM ${TABLE_UNDER_TEST} HAVING ${having}`)];
     }
+    case 'accepted_range': {
+      const column = identifier(test.column);
+      // Untyped literals here too: dates and times as PostgreSQL reads them.
+      const outside = [
+        ...(test.min === undefined ? [] : [`${column} < ${literal(String(test.min))}`]),
+        ...(test.max === undefined ? [] : [`${column} > ${literal(String(test.max))}`]),
+      ];
+      const name = `${test.column}, ${test.min ?? ''}..${test.max ?? ''}`;
+      return [compiled(name, `SELECT * FROM ${TABLE_UNDER_TEST} WHERE ${outside.join(' OR ')}`)];
+    }
+    case 'expression_is_true': {
+      const rendered = renderAt(test, `SELECT * FROM {{ this }} WHERE NOT (${test.expression}\n)`, context);
+      return [compiled(test.expression, singleStatement(rendered.sql, test.at.file, rendered.lines), rendered)];
+    }
     case 'sql': {
-      const { sql, refs, sources, lines } = renderAt(test, test.sql, context);
-      return [compiled(test.name, singleStatement(sql, test.at.file, lines), refs, sources)];
+      const rendered = renderAt(test, test.sql, context);
+      return [compiled(test.name, singleStatement(rendered.sql, test.at.file, rendered.lines), rendered)];
     }
   }
 }
@@ -103,11 +120,11 @@ function refOrSource(name: string, { refs, sources }: TestContext): string {
 }
 
 /** The place of an error is the test's own: its SQL may stand anywhere in plumbline.yaml. */
-function renderAt(test: DataTest, sql: string, context: TestContext): ReturnType<typeof renderSql> {
+function renderAt(test: DataTest, sql: string, context: TestContext): RenderedSql {
   const refs = new Map(context.refs).set(context.name, TABLE_UNDER_TEST);
   const file = { name: context.name, file: test.at.file, sql };
   try {
-    return renderSql(file, { refs, sources: context.sources, self: TABLE_UNDER_TEST });
+    return renderSql(file, { ...context, refs, self: TABLE_UNDER_TEST });
   } catch (error) {
     if (!(error instanceof TerminalError)) throw error;
     const { code, message, details, next } = error;

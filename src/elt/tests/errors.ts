@@ -5,7 +5,7 @@ import type { TestResult } from './run-test.js';
 /** A data test found rows it forbids. The stage is gone, the published table is what it was; a retry gives the same. */
 export class DataTestError extends TerminalError {
   constructor(table: string, results: readonly TestResult[]) {
-    const failed = results.filter((result) => !result.passed);
+    const failed = results.filter(({ passed, severity }) => !passed && severity === 'error');
     const [first] = failed;
     if (first === undefined) throw new RangeError('no test failed');
     const more =

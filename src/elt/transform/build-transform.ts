@@ -11,7 +11,7 @@ import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import { swapTable } from '../publish/swap-table.js';
 import { shownName, sqlName, type TableName } from '../publish/table-name.js';
 import { DataTestError } from '../tests/errors.js';
-import { runTest, type TestResult } from '../tests/run-test.js';
+import { isRefused, runTest, type TestResult } from '../tests/run-test.js';
 import {
   leaveBuild,
   markPublished,
@@ -22,8 +22,11 @@ import {
   type FinishedBuild,
 } from './build-ledger.js';
 import type { TransformNode } from './compile-transforms.js';
+import { assertIncrementKey, compareColumns } from './assert-increment.js';
+import { createStage } from './create-stage.js';
 import { dropStage } from './drop-stage.js';
-import { explainSqlError } from './sql-error.js';
+import { extendTable } from './extend-table.js';
+import { publishIncrement } from './publish-increment.js';
 import { stageName } from './stage-name.js';
 
 export interface BuildOptions {
@@ -31,6 +34,11 @@ export interface BuildOptions {
   readonly schemas: Schemas;
   readonly node: TransformNode;
   readonly runId: string;
+  /**
+   * Put new rows into the incremental table that is there, rather than build it whole. Without effect when there is none
+   * or the transform is not incremental. @default false
+   */
+  readonly isIncremental?: boolean;
   /** How long publishing may wait for open transactions of others. @default 300000 */
   readonly publishTimeoutMs?: number;
   /** Transforms that the same run builds after this one: their views may read the old table until then. */
@@ -44,7 +52,7 @@ export interface BuildOptions {
    */
   readonly onPublish?: (
     session: Session,
-    result: Pick<TransformResult, 'table' | 'kind' | 'rows' | 'tests'>,
+    result: Pick<TransformResult, 'table' | 'kind' | 'rows' | 'tests' | 'incrementRows'>,
   ) => Promise<void>;
 }
 
@@ -63,17 +71,20 @@ export interface TransformResult {
   readonly rows: number;
   readonly tests: readonly TestResult[];
   readonly seconds: number;
+  /** Rows the SELECT gave to the table that was there; absent when it was built whole. */
+  readonly incrementRows?: number;
   /** Changes with every publication, and only then. */
   readonly version: string;
 }
 
 /**
  * Builds a transform beside the published table, tests it there, then swaps it in: readers see the old table or the new,
- * tested one. Idempotent by (schema, name, run id): a second attempt drops what an earlier one left, publishes a stage
+ * tested one. Of an incremental table only the new rows are built beside, then put in and tested in one transaction. Idempotent by (schema, name, run id): a second attempt drops what an earlier one left, publishes a stage
  * that was already tested, or gives the result of what was already published.
  *
- * Throws `ELT_SQL_ERROR` at the user's line, DataTestError, or what `swapTable` and `onPublish` throw; unless it succeeds the published
- * table is what it was and the stage is gone, except when what hindered its publication may pass.
+ * Throws `ELT_SQL_ERROR` at the user's line, `ELT_INCREMENT_*`, DataTestError, or what `swapTable` and `onPublish` throw;
+ * unless it succeeds the published table is what it was and the stage is gone, except when what hindered its publication
+ * may pass.
  */
 export async function buildTransform(options: BuildOptions): Promise<TransformResult> {
   const { database, schemas, node, runId, signal } = options;
@@ -83,7 +94,7 @@ export async function buildTransform(options: BuildOptions): Promise<TransformRe
   return database.session(async (session) => {
     const opened = await openBuild(database, session, node, { target, staged, runId });
     const { build } = opened;
-    const result = (finished: FinishedBuild): TransformResult => ({
+    const result = ({ isPublished: _isPublished, ...finished }: Built): TransformResult => ({
       table: shownName(target),
       kind: node.kind,
       ...finished,
@@ -94,10 +105,11 @@ export async function buildTransform(options: BuildOptions): Promise<TransformRe
     try {
       // After a frozen predecessor was ended: it may hold the target's lock.
       await assertSwappable(database, target);
-      const finished =
+      const finished: Built =
         opened.earlier === 'tested' && (await exists(session, staged))
           ? opened.finished
           : await cancelOnAbort(database, session, signal, () => buildAndTest(session, build, options));
+      if (finished.isPublished === true) return result(finished);
       isTested = true;
       await failpoint('transform.before-publish');
       options.onProgress?.({ step: 'publishing' });
@@ -108,8 +120,8 @@ export async function buildTransform(options: BuildOptions): Promise<TransformRe
         target,
         async beforeCommit(inSwap) {
           await markPublished(inSwap, build);
-          const { table, kind, rows, tests } = result(finished);
-          await options.onPublish?.(inSwap, { table, kind, rows, tests });
+          const { seconds: _seconds, version: _version, ...published } = result(finished);
+          await options.onPublish?.(inSwap, published);
         },
         laggingViews: new Set(options.builtLater?.map((name) => shownName({ schema: schemas.main, name }))),
         onWait: (waitingFor) => options.onProgress?.({ step: 'publishing', waiting: `for ${waitingFor}` }),
@@ -127,51 +139,69 @@ export async function buildTransform(options: BuildOptions): Promise<TransformRe
   });
 }
 
-async function buildAndTest(session: Session, build: Build, options: BuildOptions): Promise<FinishedBuild> {
-  const { node, signal, onProgress } = options;
+interface Built extends FinishedBuild {
+  readonly incrementRows?: number;
+  /** The new rows went into the table that is there, so nothing is left to swap in. */
+  readonly isPublished?: boolean;
+}
+
+async function buildAndTest(session: Session, build: Build, options: BuildOptions): Promise<Built> {
+  const { node, onProgress } = options;
   const started = performance.now();
   onProgress?.({ step: 'building' });
   await dropStage(session, build.staged);
-  const rows = await create(session, node, build.staged);
+  if (node.incremental !== undefined && options.isIncremental === true && (await exists(session, build.target)))
+    return addRows(session, build, options, node.incremental);
+  const rows = await createStage(session, node, build.staged);
   await failpoint('transform.after-build');
+  if (node.incremental !== undefined)
+    await assertIncrementKey(session, { ...node, config: node.incremental }, build.staged);
+  return testStage(session, build, options, rows, started);
+}
+
+async function addRows(
+  session: Session,
+  build: Build,
+  options: BuildOptions,
+  config: NonNullable<TransformNode['incremental']>,
+): Promise<Built> {
+  const { node } = options;
+  const { target, staged } = build;
+  const started = performance.now();
+  const increment = { name: node.name, file: node.file, config };
+  const incrementRows = await createStage(session, { ...node, sql: config.sql, lines: config.lines }, staged);
+  await failpoint('transform.after-build');
+  await assertIncrementKey(session, increment, staged);
+  const { columns, added } = await compareColumns(session, increment, target, staged);
+  if (added.length === 0) {
+    const published = await publishIncrement(session, build, { ...options, columns, incrementRows });
+    return { ...published, isPublished: true };
+  }
+  // A new column locks readers out, so it is published as a whole table is: beside, then in one swap.
+  const rows = await extendTable(session, config, { target, staged, columns });
+  return { ...(await testStage(session, build, options, rows, started)), incrementRows };
+}
+
+async function testStage(
+  session: Session,
+  build: Build,
+  { node, signal, onProgress }: BuildOptions,
+  rows: number,
+  started: number,
+): Promise<FinishedBuild> {
   const tests: TestResult[] = [];
   for (const test of node.tests) {
     signal?.throwIfAborted();
     onProgress?.({ step: 'testing', test: test.name });
     tests.push(await runTest(session, test, sqlName(build.staged)));
   }
-  if (tests.some((test) => !test.passed)) {
+  if (isRefused(tests)) {
     await recordTests(session, build, tests);
     throw new DataTestError(shownName(build.target), tests);
   }
   const finished = { rows, tests, seconds: (performance.now() - started) / 1000 };
   await markTested(session, build, finished);
   return finished;
-}
-
-/** @returns the number of rows */
-async function create(session: Session, node: TransformNode, staged: TableName): Promise<number> {
-  const name = sqlName(staged);
-  const define = async (what: string): Promise<number> => {
-    const prefix = `CREATE ${what} ${name} AS\n`;
-    try {
-      return await session.execute(prefix + node.sql);
-    } catch (error) {
-      throw explainSqlError(error, { file: node.file, lines: node.lines, prefix, sql: node.sql });
-    }
-  };
-  return session.transaction(async () => {
-    // A client frozen in here must not hold its locks for ever.
-    await session.execute(`SET LOCAL idle_in_transaction_session_timeout = '10s'`);
-    // The view first, for tables too: PostgreSQL then refuses whatever would write, WITH … DELETE included.
-    await define('VIEW');
-    if (node.kind === 'table') {
-      await session.execute(`DROP VIEW ${name}`);
-      return define('TABLE');
-    }
-    const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${name}`);
-    return Number(counted?.rows ?? 0);
-  });
 }
 
 interface Failure {
@@ -195,4 +225,3 @@ async function exists(session: Session, table: TableName): Promise<boolean> {
   ]);
   return row?.found === true;
 }
-

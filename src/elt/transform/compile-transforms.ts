@@ -1,8 +1,15 @@
 import { createHash } from 'node:crypto';
 import { TerminalError } from '../../errors.js';
-import type { ResourceConfig, Schemas, TransformFile } from '../../model/project.js';
+import type {
+  IncrementalConfig,
+  MacroFile,
+  ResourceConfig,
+  Schemas,
+  TransformFile,
+  VarValue,
+} from '../../model/project.js';
 import { refNames, sourceNames } from '../../model/relation-names.js';
-import { renderSql } from '../../model/render-sql.js';
+import { renderSql, type RenderedSql } from '../../model/render-sql.js';
 import { compileTest, type CompiledTest } from '../tests/compile-test.js';
 import { singleStatement } from './single-statement.js';
 
@@ -14,11 +21,15 @@ export interface TransformNode {
   readonly sql: string;
   /** User's line (from 1) for each line of `sql`. */
   readonly lines: readonly number[];
+  /** For an incremental table: the SELECT as it is when the table is there, and what is done with its rows. */
+  readonly incremental?: IncrementalConfig & Pick<TransformNode, 'sql' | 'lines'>;
   /** Transforms that have to be published before: through `ref` in the SELECT or in a test. Sorted. */
   readonly deps: readonly string[];
   /** Ids of the resources read. Sorted. */
   readonly sources: readonly string[];
   readonly tests: readonly CompiledTest[];
+  /** Vars and macros that SELECT and tests use, as `RenderedSql.uses` gives them. */
+  readonly uses: Readonly<Record<string, string>>;
   /** SHA-256 over the compiled SQL, the kind and the tests. */
   readonly digest: string;
 }
@@ -34,37 +45,48 @@ export interface CompileOptions {
   readonly transforms: readonly TransformFile[];
   readonly schemas: Schemas;
   readonly resources: readonly ResourceConfig[];
+  readonly vars?: Readonly<Record<string, VarValue>>;
+  readonly macros?: readonly MacroFile[];
   readonly interval?: { readonly start: string; readonly end: string };
 }
 
 /**
  * Renders every transform and its tests and puts them in order. Touches no database.
- * Throws `SQL_UNKNOWN_REF`, `SQL_TEMPLATE`, `ELT_SQL_NOT_A_SELECT`, `ELT_SQL_CYCLE` or `ELT_SQL_DUPLICATE`, all with
+ * Throws `SQL_UNKNOWN_REF`, `SQL_UNKNOWN_VAR`, `SQL_TEMPLATE`, `ELT_SQL_NOT_A_SELECT`, `ELT_SQL_CYCLE` or `ELT_SQL_DUPLICATE`, all with
  * the user's file; a retry gives the same.
  */
-export function compileTransforms({ transforms, schemas, resources, interval }: CompileOptions): TransformGraph {
+export function compileTransforms(options: CompileOptions): TransformGraph {
+  const { transforms, schemas, resources, interval, vars = {}, macros = [] } = options;
   assertDistinct(transforms);
   const refs = refNames(schemas, transforms);
-  const sources = sourceNames(schemas, resources);
+  const names = { refs, sources: sourceNames(schemas, resources), vars, macros };
   const nodes = transforms.map((file): TransformNode => {
-    const rendered = renderSql(file, {
-      refs,
-      sources,
-      self: refs.get(file.name)!,
-      ...(interval === undefined ? {} : { interval }),
-    });
-    const sql = singleStatement(rendered.sql, file.file, rendered.lines);
-    const tests = file.tests.flatMap((test) => compileTest(test, { name: file.name, refs, sources }));
-    const kind = file.materialized;
+    const render = (isIncremental: boolean): RenderedSql => {
+      const self = refs.get(file.name)!;
+      const rendered = renderSql(file, {
+        ...names,
+        self,
+        isIncremental,
+        ...(interval === undefined ? {} : { interval }),
+      });
+      return { ...rendered, sql: singleStatement(rendered.sql, file.file, rendered.lines) };
+    };
+    const { sql, lines, ...rendered } = render(false);
+    const later = file.incremental === undefined ? undefined : render(true);
+    const tests = file.tests.flatMap((test) => compileTest(test, { name: file.name, ...names }));
+    const kind = file.materialized === 'view' ? 'view' : 'table';
+    const reads = [rendered, ...(later === undefined ? [] : [later]), ...tests];
     return {
       name: file.name,
       file: file.file,
       kind,
       sql,
-      lines: rendered.lines,
-      deps: distinct([...rendered.refs, ...tests.flatMap((test) => test.refs)]),
-      sources: distinct([...rendered.sources, ...tests.flatMap((test) => test.sources)]),
+      lines,
+      ...(later === undefined ? {} : { incremental: { ...file.incremental!, sql: later.sql, lines: later.lines } }),
+      deps: distinct(reads.flatMap((one) => one.refs)),
+      sources: distinct(reads.flatMap((one) => one.sources)),
       tests,
+      uses: Object.assign({}, ...reads.map((one) => one.uses)) as TransformNode['uses'],
       digest: createHash('sha256')
         .update(JSON.stringify([kind, sql, tests.map((test) => test.sql)]))
         .digest('hex'),

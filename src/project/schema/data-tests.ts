@@ -7,6 +7,8 @@ const constant = z
     error: 'expected a whole number below 2^53, or a larger one in quotes',
   });
 
+const bound = z.union([z.number(), z.string().min(1)], { error: 'expected a number, or a date or time as text' });
+
 const count = z
   .number({ error: 'expected a number of rows' })
   .int({ error: 'expected a whole number of rows' })
@@ -29,11 +31,22 @@ export const dataTest = z
       .strictObject({ min: count.optional(), max: count.optional() })
       .optional()
       .describe('How many rows there are.'),
+    accepted_range: z
+      .strictObject({ column: columnName, min: bound.optional(), max: bound.optional() })
+      .refine(({ min, max }) => min !== undefined || max !== undefined, { error: 'expected min, max or both' })
+      .optional()
+      .describe('A column without smaller or larger values; the bounds count as accepted.'),
+    expression_is_true: z.string().min(1).optional().describe('A condition in SQL that is false for no row.'),
     sql: z.string().min(1).optional().describe('A SELECT of the rows that are wrong; {{ this }} is the table.'),
     name: tableName.optional().describe('Name of an sql test.'),
+    severity: z
+      .enum(['warn', 'error'])
+      .optional()
+      .describe('warn: a failure is shown and the table published. Default: error.'),
   })
-  .refine((test) => Object.keys(test).filter((key) => key !== 'name').length === 1, {
-    error: 'expected exactly one of not_null, unique, accepted_values, relationships, row_count, sql',
+  .refine((test) => Object.keys(test).filter((key) => key !== 'name' && key !== 'severity').length === 1, {
+    error:
+      'expected exactly one of not_null, unique, accepted_values, relationships, row_count, accepted_range, expression_is_true, sql',
   });
 
 export const dataTests = z.array(dataTest, { error: 'expected a list of tests, one `- ` line each' });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { dataTests } from './data-tests.js';
-import { columnName, duration } from './values.js';
+import { columnName, columnNames, duration } from './values.js';
 
 const description = z.string({ error: 'expected a text' }).optional().describe('What the file is, in words.');
 const sentence = (of: string): z.ZodString =>
@@ -11,7 +11,26 @@ const entity = z.union([columnName, z.array(columnName).min(1)], { error: 'expec
 
 export const transformHeader = z.strictObject({
   description,
-  materialized: z.enum(['table', 'view']).optional().describe('What it becomes in the database. Default: table.'),
+  materialized: z
+    .enum(['table', 'view', 'incremental'])
+    .optional()
+    .describe(
+      'What it becomes in the database; an incremental table is built once and then only added to. Default: table.',
+    ),
+  strategy: z
+    .enum(['merge', 'delete+insert'])
+    .optional()
+    .describe(
+      'How an incremental table takes new rows. Default: merge by unique_key, delete+insert by interval_column.',
+    ),
+  unique_key: columnNames.optional().describe('Column or columns by which an incremental table knows its rows.'),
+  interval_column: columnName
+    .optional()
+    .describe('delete+insert: rows from its smallest to its largest new value are replaced.'),
+  on_schema_change: z
+    .enum(['fail', 'append_new_columns'])
+    .optional()
+    .describe('What happens when an incremental SELECT gives a new column. Default: fail.'),
   tests: dataTests.optional().describe('Data tests, as under `tests` in plumbline.yaml.'),
 });
 

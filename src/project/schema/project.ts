@@ -1,13 +1,18 @@
 import { z } from 'zod';
 import { dataTests } from './data-tests.js';
-import { sourceSchema } from './sources.js';
+import { seedSchema, sourceSchema } from './sources.js';
 import { trainSchema } from './train.js';
-import { duration, secretReference, tableName, text } from './values.js';
+import { duration, secretReference, tableName, text, varName, varValue } from './values.js';
 
 export const ENVIRONMENT = /^[a-z][a-z0-9]{0,19}$/;
 
 const sections = {
+  vars: z.record(varName, varValue).optional().describe("Values that SQL files use as {{ var('name') }}."),
   sources: z.record(tableName, sourceSchema).optional().describe('Where data comes from, by name.'),
+  seeds: z
+    .record(tableName, seedSchema)
+    .optional()
+    .describe('Settings of the CSV files in seeds/, by name without .csv.'),
   tests: z.record(tableName, dataTests).optional().describe('By table: checked before the table is published.'),
   train: trainSchema.optional().describe('What to learn, from what, and how good it must be.'),
   deploy: z

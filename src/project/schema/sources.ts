@@ -37,6 +37,12 @@ export const sourceSchema = z.discriminatedUnion('type', [filesSourceSchema, htt
   error: ({ code }) => (code === 'invalid_union' ? 'expected files or http' : undefined),
 });
 
+export const seedSchema = z.strictObject({
+  primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
+  columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
+});
+
+export type SeedYaml = z.infer<typeof seedSchema>;
 export type SourceYaml = z.infer<typeof sourceSchema>;
 export type FilesSourceYaml = z.infer<typeof filesSourceSchema>;
 export type ResourceYaml = z.infer<z.ZodObject<typeof resource>>;

@@ -32,6 +32,13 @@ export const columnTypes = z.record(columnName, columnType);
 /** Names that become tables and views: as PostgreSQL writes them without quotes, short enough for a stage's suffix. */
 export const tableName = text(/^[a-z][a-z0-9_]{0,49}$/, 'a name of small letters, digits and _, at most 50 long');
 
+const scalar = z.union([z.string(), z.number(), z.boolean()]);
+/** What `{{ var('name') }}` can give. */
+export const varValue = z.union([scalar, z.array(scalar)], {
+  error: 'expected a text, a number, true, false or a list of them',
+});
+export const varName = text(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a name of letters, digits and _');
+
 /** A secret is named here, never written: `env:NAME` or `file:path`. */
 export const secretReference = text(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'env:NAME or file:path');
 export const SECRET_EXPECTED = 'expected env:NAME or file:path';

@@ -28,6 +28,7 @@ const context = {
     ['kinds', '"main"."kinds"'],
   ]),
   sources: new Map([['stations', '"raw"."stations"']]),
+  macros: [{ file: 'macros/m.sql', sql: '{% macro below(c) %}{{ c }} < 3{% endmacro %}' }],
 };
 async function run(data: DataTest): Promise<TestResult> {
   const [compiled] = compileTest(data, context);
@@ -51,6 +52,18 @@ test.each<[string, DataTest, number]>([
     { kind: 'accepted_values', column: 'ratio', values: [0.5, 1, 2.5], at },
     0,
   ],
+  [
+    'accepted_range counts rows beyond a bound and passes NULL',
+    { kind: 'accepted_range', column: 'kind', min: 2, max: 8, at },
+    2,
+  ],
+  ['accepted_range of dates', { kind: 'accepted_range', column: 'day', max: '2024-01-01', at }, 1],
+  [
+    'expression_is_true counts rows that say no and passes NULL',
+    { kind: 'expression_is_true', expression: 'kind < 9 -- or so', at },
+    1,
+  ],
+  ['expression_is_true of a macro', { kind: 'expression_is_true', expression: "{{ below('id') }}", at }, 2],
   ['accepted_values of booleans', { kind: 'accepted_values', column: 'flag', values: [true], at }, 1],
   ['accepted_values of dates', { kind: 'accepted_values', column: 'day', values: ['2024-01-01', '2024-01-02'], at }, 0],
   ['accepted_values with none accepts only NULL', { kind: 'accepted_values', column: 'flag', values: [], at }, 2],

@@ -380,3 +380,25 @@ test('a renamed column reaches a view of the project in two steps, and readers o
 async function until(condition: () => Promise<boolean>): Promise<void> {
   while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
+
+test('a failing test of severity warn is kept with the build, and the table published', async () => {
+  const tests: DataTest[] = [
+    { kind: 'not_null', columns: ['name'], severity: 'warn', at },
+    { kind: 'not_null', columns: ['id'], at },
+  ];
+  const result = await build("SELECT * FROM {{ source('rides') }}", { tests });
+  expect(result.tests).toMatchObject([
+    { name: 'not_null(name)', severity: 'warn', passed: false, failures: 2, at },
+    { name: 'not_null(id)', severity: 'error', passed: true },
+  ]);
+  expect(await rows('SELECT count(*)::int AS n FROM main.demand')).toEqual([{ n: 10 }]);
+  expect(await rows(`SELECT status, tests -> 0 -> 'failures' AS failures FROM plumbline.transform_builds`)).toEqual([
+    { status: 'published', failures: 2 },
+  ]);
+  const failing: DataTest[] = [...tests, { kind: 'unique', columns: ['kind'], at }];
+  await expect(
+    build('SELECT 1 AS kind, 1 AS id, NULL AS name UNION ALL SELECT 1, 2, NULL', { tests: failing }, { runId: 'r2' }),
+  ).rejects.toMatchObject({
+    details: { tests: [{ name: 'unique(kind)' }] },
+  });
+});

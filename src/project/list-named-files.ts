@@ -4,10 +4,11 @@ import type { Problem } from './problem.js';
 
 const NAME = /^[a-z][a-z0-9_]{0,49}$/;
 
-/** The `*.sql` files of a folder by name, sorted; none when there is no such folder. */
-export async function listSqlFiles(
+/** The files of a folder with one ending, by name, sorted; none when there is no such folder. */
+export async function listNamedFiles(
   root: string,
   folder: string,
+  ending: '.sql' | '.csv',
   report: (problem: Problem) => void,
 ): Promise<{ readonly name: string; readonly file: string }[]> {
   const entries = await readdir(join(root, folder), { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
@@ -15,10 +16,10 @@ export async function listSqlFiles(
     throw error;
   });
   const names = entries
-    .filter((entry) => !entry.isDirectory() && entry.name.endsWith('.sql') && !entry.name.startsWith('.'))
-    .map((entry) => entry.name.slice(0, -'.sql'.length))
+    .filter((entry) => !entry.isDirectory() && entry.name.endsWith(ending) && !entry.name.startsWith('.'))
+    .map((entry) => entry.name.slice(0, -ending.length))
     .sort();
-  const files = names.map((name) => ({ name, file: `${folder}/${name}.sql` }));
+  const files = names.map((name) => ({ name, file: `${folder}/${name}${ending}` }));
   for (const { name, file } of files) {
     if (NAME.test(name)) continue;
     report({

@@ -1,0 +1,92 @@
+import { performance } from 'node:perf_hooks';
+import { TerminalError } from '../../errors.js';
+import { failpoint } from '../../failpoint.js';
+import type { Session } from '../../model/database.js';
+import { postgresCode } from '../publish/postgres-code.js';
+import { shownName, sqlName } from '../publish/table-name.js';
+import { DataTestError } from '../tests/errors.js';
+import { isRefused, runTestInside, type TestResult } from '../tests/run-test.js';
+import { applyIncrement } from './apply-increment.js';
+import { markPublished, markTested, recordTests, type Build, type FinishedBuild } from './build-ledger.js';
+import type { BuildOptions } from './build-transform.js';
+import { isSqlAtFault } from './sql-error.js';
+
+/**
+ * Puts the staged increment into the published table and tests what comes out, all in one transaction: readers go on
+ * with the rows of before until it commits, and a failing test, a kill or a lost fence leaves them. Other writers wait.
+ *
+ * Throws DataTestError, `ELT_PUBLISH_TIMEOUT` when somebody else keeps writing to the table, `ELT_SQL_ERROR` when a
+ * constraint of the table refuses a row.
+ */
+export async function publishIncrement(
+  session: Session,
+  build: Build,
+  options: BuildOptions & { readonly columns: readonly string[]; readonly incrementRows: number },
+): Promise<FinishedBuild & { readonly incrementRows: number }> {
+  const { node, signal, onProgress, columns, incrementRows } = options;
+  const started = performance.now();
+  const table = sqlName(build.target);
+  let results: TestResult[] = [];
+  try {
+    const finished = await session.transaction(async () => {
+      await lockAgainstWriters(session, build, options.publishTimeoutMs ?? 300_000);
+      try {
+        await applyIncrement(session, node.incremental!, columns, build.staged, build.target);
+      } catch (error) {
+        if (!isSqlAtFault(error)) throw error;
+        throw new TerminalError('ELT_SQL_ERROR', `Adding to ${shownName(build.target)} failed: ${error.message}.`, {
+          at: { file: node.file },
+          next: 'Correct the SELECT or the constraint of the table; its rows are untouched.',
+          cause: error,
+        });
+      }
+      await failpoint('increment.applied');
+      results = [];
+      for (const test of node.tests) {
+        signal?.throwIfAborted();
+        onProgress?.({ step: 'testing', test: test.name });
+        results.push(await runTestInside(session, test, table));
+      }
+      if (isRefused(results)) throw new DataTestError(shownName(build.target), results);
+      onProgress?.({ step: 'publishing' });
+      const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${table}`);
+      const rows = Number(counted?.rows ?? 0);
+      const done = { rows, tests: results, seconds: (performance.now() - started) / 1000 };
+      await markTested(session, build, done);
+      await markPublished(session, build);
+      const published = { table: shownName(build.target), kind: node.kind, rows, tests: results, incrementRows };
+      await options.onPublish?.(session, published);
+      await session.execute(`DROP TABLE ${sqlName(build.staged)}`);
+      await failpoint('increment.before-commit');
+      signal?.throwIfAborted();
+      return { ...done, incrementRows };
+    });
+    await failpoint('increment.after-commit');
+    return finished;
+  } catch (error) {
+    if (error instanceof DataTestError) await recordTests(session, build, results);
+    throw error;
+  }
+}
+
+/** Readers do not feel this lock, so it may be waited for at length. */
+async function lockAgainstWriters(session: Session, { target }: Build, publishTimeoutMs: number): Promise<void> {
+  await session.query(
+    // A client frozen in this transaction would keep the table's other writers waiting: PostgreSQL ends it.
+    `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', '10s', true)`,
+    [`${publishTimeoutMs}ms`],
+  );
+  try {
+    await session.execute(`LOCK TABLE ${sqlName(target)} IN SHARE ROW EXCLUSIVE MODE`);
+  } catch (cause) {
+    if (postgresCode(cause) !== '55P03') throw cause;
+    throw new TerminalError(
+      'ELT_PUBLISH_TIMEOUT',
+      `Adding to ${shownName(target)} was given up after ${publishTimeoutMs / 1000} s of waiting for another writer.`,
+      {
+        next: 'Wait until it has ended, or end it with SELECT pg_terminate_backend(pid); then `plumbline runs retry`.',
+        cause,
+      },
+    );
+  }
+}

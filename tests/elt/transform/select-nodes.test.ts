@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest';
+import { selectNodes } from '../../../src/elt/transform/select-nodes.js';
+
+const nodes = [
+  { name: 'calendar', deps: [] },
+  { name: 'rides', deps: [] },
+  { name: 'demand', deps: ['calendar', 'rides'] },
+  { name: 'report', deps: ['demand'] },
+];
+const select = (...patterns: string[]) => selectNodes(nodes, patterns).map(({ name }) => name);
+
+test.each([
+  [['demand'], ['demand']],
+  [['rides+'], ['rides', 'demand', 'report']],
+  [['+demand'], ['calendar', 'rides', 'demand']],
+  [['+demand+'], ['calendar', 'rides', 'demand', 'report']],
+  [
+    ['report', 'calendar'],
+    ['calendar', 'report'],
+  ],
+])('%j selects %j, in the order of building', (patterns, names) => {
+  expect(select(...patterns)).toEqual(names);
+});
+
+test('names what is near an unknown name', () => {
+  expect(() => select('+demnad')).toThrow(
+    expect.objectContaining({ code: 'ELT_SELECT_UNKNOWN', next: 'Nearest name: demand.' }) as Error,
+  );
+});
