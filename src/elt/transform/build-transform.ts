@@ -195,4 +195,3 @@ async function exists(session: Session, table: TableName): Promise<boolean> {
   ]);
   return row?.found === true;
 }
-
