@@ -72,15 +72,13 @@ export async function cancelCommand(id: string, options: RunOptions): Promise<vo
   const database = connectDatabase(settings);
   try {
     const run = await oneRun(database, settings, id, options);
-    if (run.status !== 'running') {
-      throw new TerminalError('RUN_ENDED', `Cancelling run ${run.run_id} failed: it ended already (${run.status}).`, {
-        next: `See how it ended with \`plumbline runs show ${run.run_id}\`.`,
-      });
-    }
+    requireRunning(run);
     const temporal = await connectTemporal(settings);
     try {
       const workflow = await findRunWorkflow(temporal, run.workflow_id);
       if (workflow?.runId !== run.run_id || workflow.status !== 'RUNNING') {
+        // It may have ended by itself since its record was read.
+        for (const now of await findRun(database, run.run_id)) requireRunning(now);
         // Cancelling by id would hit whichever run of the project has it now.
         const error = {
           code: 'RUN_ENDED_OUTSIDE',
@@ -104,6 +102,13 @@ export async function cancelCommand(id: string, options: RunOptions): Promise<vo
   } finally {
     await database.close();
   }
+}
+
+function requireRunning({ run_id: runId, status }: RunRow): void {
+  if (status === 'running') return;
+  throw new TerminalError('RUN_ENDED', `Cancelling run ${runId} failed: it ended already (${status}).`, {
+    next: `See how it ended with \`plumbline runs show ${runId}\`.`,
+  });
 }
 
 export async function retryCommand(id: string, options: RunOptions & { readonly detach: boolean }): Promise<void> {
