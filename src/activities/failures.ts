@@ -1,6 +1,6 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { StepError } from '../contracts/run.js';
-import { PipelineError } from '../errors.js';
+import { PipelineError, TransientError } from '../errors.js';
 
 /** An error nobody classified may be a passing fault or a bug: it is tried this often, then given up. */
 export const UNKNOWN_ERROR_ATTEMPTS = 4;
@@ -14,8 +14,15 @@ export function toFailure(error: unknown, step: string, attempt: number): Error 
     type: error instanceof Error ? error.constructor.name : 'Error',
     nonRetryable: error instanceof PipelineError ? error.terminal : attempt >= UNKNOWN_ERROR_ATTEMPTS,
     details: [described],
+    ...retryDelay(error),
     ...(error instanceof Error ? { cause: error } : {}),
   });
+}
+
+/** What a server asked for (Retry-After) goes before the activity's own back-off. */
+function retryDelay(error: unknown): { nextRetryDelay?: number } {
+  const waitMs = error instanceof TransientError ? error.details['retryAfterMs'] : undefined;
+  return typeof waitMs === 'number' ? { nextRetryDelay: waitMs } : {};
 }
 
 export function describeError(error: unknown, step?: string): StepError {
