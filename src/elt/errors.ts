@@ -6,7 +6,7 @@ export const eltErrorCodes = {
   ELT_FILE_UNREADABLE: 'The operating system refused to read a source file. Correct its permissions.',
   ELT_FILE_IS_DIRECTORY: 'The path of a resource is a directory. Name a file or a glob such as `data/*.csv`.',
   ELT_FILE_CHANGED: 'A source file changed while it was read; the step is tried again.',
-  ELT_FILE_ENCODING: 'A text source is not UTF-8. Convert it: iconv -f UTF-16 -t UTF-8.',
+  ELT_FILE_ENCODING: 'A text source is not encoded as expected. Set `encoding`, or convert it.',
   ELT_FILE_BINARY: 'A file declared or named as text holds binary data. Set `format`, or correct `path`.',
   ELT_GZIP_BROKEN: 'A gzip file is damaged or cut short. Fetch it again.',
   ELT_FILE_MALFORMED: 'A file cannot be read as its format says.',

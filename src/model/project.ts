@@ -49,6 +49,10 @@ export interface ResourceConfig {
   /** Path or glob, relative to the project's root or absolute. */
   readonly path: string;
   readonly format: 'csv' | 'ndjson' | 'parquet' | 'auto';
+  /** How the text is encoded. Absent: UTF-8, or what a byte order mark says. */
+  readonly encoding?: TextEncoding;
+  /** How CSV files are written, as far as it is said; the rest is found out. */
+  readonly csv?: CsvOptions;
   readonly write: WriteDisposition;
   readonly primaryKey: readonly string[];
   /** Declared types; the rest is inferred. */
@@ -56,6 +60,25 @@ export interface ResourceConfig {
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
   readonly at: { readonly file: string; readonly line: number };
+}
+
+export type TextEncoding = 'utf-8' | 'utf-16' | 'latin-1' | 'windows-1252';
+
+/** Single characters are ASCII. */
+export interface CsvOptions {
+  readonly delimiter?: string;
+  /** Empty when values are never quoted. */
+  readonly quote?: string;
+  /** What stands before a quotation mark inside a quoted value. @default the mark itself */
+  readonly escape?: string;
+  /** False: the first line is a row; names: the file has no header and these are its columns. @default true */
+  readonly header?: boolean | readonly string[];
+  /** Unquoted values that are NULL beside the empty one. */
+  readonly nullValues?: readonly string[];
+  /** A line that begins with it is no row. */
+  readonly comment?: string;
+  /** Lines before the header. @default 0 */
+  readonly skipLines?: number;
 }
 
 export interface SqlFile {

@@ -1,7 +1,7 @@
-import type { ColumnType, ResourceConfig } from '../model/project.js';
+import type { ColumnType, CsvOptions, ResourceConfig } from '../model/project.js';
 import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
-import type { ResourceYaml, SourceYaml } from './schema/sources.js';
+import type { CsvYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
 
 interface Scope {
@@ -79,10 +79,25 @@ function resolveResource(
       positionAt(yaml, [...path, 'write']),
       'Add `primary_key:`, or write: replace.',
     );
+  const clashing = given.csv === undefined ? undefined : clash(given.csv);
+  if (clashing !== undefined)
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.csv: ${clashing}`,
+      positionAt(yaml, [...path, 'csv']),
+      'Correct the marks.',
+    );
+  const format = given.format ?? formatOf(given.path);
+  if (given.csv !== undefined && format !== 'csv' && format !== 'auto')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.csv: the format is ${format}, expected csv.`,
+      positionAt(yaml, [...path, 'csv']),
+      'Take `csv` out, or set `format: csv`.',
+    );
   const isGlob = /[*?[{]/.test(given.path);
   const write = given.write ?? (isGlob ? 'append' : 'replace');
   if (given.write === undefined) applied(`${place}.write = ${write} (the path is ${isGlob ? 'a glob' : 'one file'})`);
-  const format = given.format ?? formatOf(given.path);
   if (given.format === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
   if (given.columns === undefined) applied(`${place}.columns = inferred`);
@@ -94,6 +109,8 @@ function resolveResource(
       type: 'files',
       path: given.path,
       format,
+      ...(given.encoding !== undefined && { encoding: given.encoding }),
+      ...(given.csv !== undefined && { csv: csvOptions(given.csv) }),
       write,
       primaryKey,
       // The pattern of the schema lets no other text through.
@@ -107,6 +124,27 @@ function resolveResource(
       at,
     },
   ];
+}
+
+function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvYaml): CsvOptions {
+  return {
+    ...same,
+    ...(nulls !== undefined && { nullValues: [nulls].flat() }),
+    ...(skipLines !== undefined && { skipLines }),
+  };
+}
+
+/** Marks that would mean two things at once; undefined when there are none. */
+function clash({ delimiter, quote = '"', escape = quote, comment }: CsvYaml): string | undefined {
+  const marks = { delimiter, quote: quote || undefined, comment, escape: escape === quote ? undefined : escape };
+  const seen = new Map<string, string>();
+  for (const [name, mark] of Object.entries(marks)) {
+    if (mark === undefined) continue;
+    const other = seen.get(mark);
+    if (other !== undefined) return `${other} and ${name} are both ${JSON.stringify(mark)}, expected different ones.`;
+    seen.set(mark, name);
+  }
+  return quote === '' && escape !== '' ? 'there is an escape and no quote, expected both or neither.' : undefined;
 }
 
 function formatOf(path: string): ResourceConfig['format'] {

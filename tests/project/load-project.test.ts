@@ -10,6 +10,22 @@ function load(yaml: string, files: Readonly<Record<string, string>> = {}, env?: 
   );
 }
 
+describe('how files are read', () => {
+  it('takes what is said and leaves out what is not', async () => {
+    const project = await load(`name: shop
+sources:
+  sales:
+    path: data/sales.csv
+    encoding: latin-1
+    csv: { delimiter: "\\t", quote: "'", header: [day, units], null_values: NA, skip_lines: 2 }
+`);
+    expect(project.resources[0]).toMatchObject({
+      encoding: 'latin-1',
+      csv: { delimiter: '\t', quote: "'", header: ['day', 'units'], nullValues: ['NA'], skipLines: 2 },
+    });
+  });
+});
+
 describe('loadProject on the example', () => {
   it('replaces rides whole, with instant as its key', async () => {
     const project = await loadProject({ root: example });
