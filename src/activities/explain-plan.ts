@@ -1,10 +1,7 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-import { matchFiles } from '../elt/extract/match-files.js';
+import { hashFiles } from '../elt/extract/hash-files.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
-import type { Project, ResourceConfig } from '../model/project.js';
+import type { Project } from '../model/project.js';
 import { newestResult } from '../storage/step-results.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -90,15 +87,4 @@ export async function explainSteps(
     });
   }
   return { lines, defaults: project.defaults, assumptions: [...assumptions] };
-}
-
-async function hashFiles(root: string, resource: ResourceConfig): Promise<{ path: string; sha256: string }[]> {
-  const files = await matchFiles(root, resource);
-  return Promise.all(
-    files.map(async ({ absolute, path }) => {
-      const hash = createHash('sha256');
-      await pipeline(createReadStream(absolute), hash);
-      return { path, sha256: hash.digest('hex') };
-    }),
-  );
 }

@@ -9,6 +9,10 @@ export const eltErrorCodes = {
   ELT_FILE_ENCODING: 'A text source is not encoded as expected. Set `encoding`, or convert it.',
   ELT_FILE_BINARY: 'A file declared or named as text holds binary data. Set `format`, or correct `path`.',
   ELT_GZIP_BROKEN: 'A gzip file is damaged or cut short. Fetch it again.',
+  ELT_FILE_BOMB: 'A packed file unpacks to far more than data does. If you trust it, unpack it yourself.',
+  ELT_ZIP_BROKEN:
+    'A zip archive, or a member of it, cannot be read: damaged, encrypted, or with names or links that lead out of it.',
+  ELT_ZIP_MEMBER: 'A zip archive does not hold the `member` asked for, or several files and no `member` is named.',
   ELT_FILE_MALFORMED: 'A file cannot be read as its format says.',
   ELT_FORMAT_UNKNOWN: 'The format cannot be told from the file name. Set `format: csv`, `ndjson` or `parquet`.',
   ELT_HTTP_URL: 'A URL is not one that can be fetched: http: or https:, without a user name and a password.',

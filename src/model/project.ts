@@ -49,6 +49,8 @@ export interface ResourceConfig {
   /** Path or glob, relative to the project's root or absolute. */
   readonly path: string;
   readonly format: 'csv' | 'ndjson' | 'parquet' | 'auto';
+  /** Name or glob inside zip archives. */
+  readonly member?: string;
   /** How the text is encoded. Absent: UTF-8, or what a byte order mark says. */
   readonly encoding?: TextEncoding;
   /** How CSV files are written, as far as it is said; the rest is found out. */

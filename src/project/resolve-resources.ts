@@ -87,7 +87,7 @@ function resolveResource(
       positionAt(yaml, [...path, 'csv']),
       'Correct the marks.',
     );
-  const format = given.format ?? formatOf(given.path);
+  const format = given.format ?? formatOf(given.member ?? given.path);
   if (given.csv !== undefined && format !== 'csv' && format !== 'auto')
     return refuse(
       'PROJECT_VALUE_INVALID',
@@ -95,7 +95,7 @@ function resolveResource(
       positionAt(yaml, [...path, 'csv']),
       'Take `csv` out, or set `format: csv`.',
     );
-  const isGlob = /[*?[{]/.test(given.path);
+  const isGlob = /[*?[{]/.test(given.path + (given.member ?? ''));
   const write = given.write ?? (isGlob ? 'append' : 'replace');
   if (given.write === undefined) applied(`${place}.write = ${write} (the path is ${isGlob ? 'a glob' : 'one file'})`);
   if (given.format === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
@@ -109,6 +109,7 @@ function resolveResource(
       type: 'files',
       path: given.path,
       format,
+      ...(given.member !== undefined && { member: given.member }),
       ...(given.encoding !== undefined && { encoding: given.encoding }),
       ...(given.csv !== undefined && { csv: csvOptions(given.csv) }),
       write,

@@ -26,6 +26,16 @@ sources:
   });
 });
 
+describe('a member of zip archives', () => {
+  it('tells the format, and a glob of them is appended', async () => {
+    const project = await load(`name: shop
+sources:
+  sales: { path: data/sales.zip, member: '*.parquet' }
+`);
+    expect(project.resources[0]).toMatchObject({ member: '*.parquet', format: 'parquet', write: 'append' });
+  });
+});
+
 describe('loadProject on the example', () => {
   it('replaces rides whole, with instant as its key', async () => {
     const project = await loadProject({ root: example });

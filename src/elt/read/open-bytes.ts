@@ -4,6 +4,7 @@ import { createGunzip } from 'node:zlib';
 import { TerminalError } from '../../errors.js';
 import type { TextEncoding } from '../../model/project.js';
 import { isGzip } from './inspect-bytes.js';
+import { assertUnpackable } from './unpack-limits.js';
 import { encodingOf, transcode, type ReadEncoding } from './transcode.js';
 
 export interface ByteSource {
@@ -34,7 +35,10 @@ export async function firstBytes(path: string): Promise<Buffer> {
   }
 }
 
-/** The file's text as UTF-8, unpacked. Throws `ELT_GZIP_BROKEN` when the gzip is damaged or cut; a retry does not help. */
+/**
+ * The file's text as UTF-8, unpacked. Throws `ELT_GZIP_BROKEN` when the gzip is damaged or cut and `ELT_FILE_BOMB` when it unpacks to
+ * far too much; a retry does not help.
+ */
 export function openBytes(source: ByteSource, signal?: AbortSignal): AsyncIterable<Buffer> {
   const bytes = unpack(source, signal);
   return source.encoding === 'utf-8' ? bytes : transcode(bytes, source.encoding);
@@ -49,9 +53,14 @@ async function* unpack(source: Omit<ByteSource, 'encoding'>, signal?: AbortSigna
   const gunzip = createGunzip({ chunkSize: 1 << 18 });
   file.on('error', (error) => gunzip.destroy(error));
   try {
-    yield* file.pipe(gunzip) as AsyncIterable<Buffer>;
+    let bytes = 0;
+    for await (const chunk of file.pipe(gunzip) as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      assertUnpackable(source.file, file.bytesRead, bytes);
+      yield chunk;
+    }
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const code = String((error as NodeJS.ErrnoException).code ?? '');
     if (!code.startsWith('Z_')) throw error;
     throw new TerminalError(
       'ELT_GZIP_BROKEN',

@@ -48,6 +48,11 @@ const resource = {
     .optional()
     .describe('What a load does with the rows that are there; merge needs primary_key. Default: replace for one file, append for a glob.'),
   format: z.enum(['csv', 'ndjson', 'parquet', 'auto']).optional().describe('How the files are read. Default: by the ending of the path.'),
+  member: z
+    .string({ error: 'expected a name or a glob such as *.csv' })
+    .min(1, { error: 'expected a name or a glob such as *.csv' })
+    .optional()
+    .describe('File or glob inside zip archives. Default: the one file that the archive holds.'),
   encoding: z
     .enum(['utf-8', 'utf-16', 'latin-1', 'windows-1252'])
     .optional()
