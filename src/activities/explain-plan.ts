@@ -1,7 +1,9 @@
+import { isUrl, lastFetched } from '../elt/extract/extract-url.js';
 import { hashFiles } from '../elt/extract/hash-files.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
-import type { Project } from '../model/project.js';
+import type { Queryable } from '../model/database.js';
+import type { Project, ResourceConfig } from '../model/project.js';
 import { newestResult } from '../storage/step-results.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -50,7 +52,7 @@ export async function explainSteps(
 
   for (const resource of project.resources) {
     await decide(stepNames.load(resource.id), [], 'newest', async () =>
-      loadInputs(resource, await hashFiles(run.root, resource)),
+      loadInputs(resource, await foreseenObjects(database, run, resource)),
     );
   }
   const graph = compileTransforms({
@@ -87,4 +89,16 @@ export async function explainSteps(
     });
   }
   return { lines, defaults: project.defaults, assumptions: [...assumptions] };
+}
+
+/** A plan asks no server: what a URL gave last stands for what it will give. */
+async function foreseenObjects(
+  database: Queryable,
+  run: Pick<RunRef, 'env' | 'project' | 'root'>,
+  resource: ResourceConfig,
+): Promise<{ path: string; sha256: string }[]> {
+  const { path } = resource;
+  if (!isUrl(path)) return hashFiles(run.root, resource);
+  const last = await lastFetched(database, { env: run.env, project: run.project, resource });
+  return last === undefined ? [] : [{ path, sha256: last.sha256 }];
 }

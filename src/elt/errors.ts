@@ -22,6 +22,7 @@ export const eltErrorCodes = {
   ELT_HTTP_CERTIFICATE: "A server's certificate is not trusted. Correct the URL, or set NODE_EXTRA_CA_CERTS.",
   ELT_HTTP_UNREACHABLE: 'A server does not answer; the step is tried again.',
   ELT_HTTP_CUT: 'A transfer stopped before its end; the step is tried again.',
+  ELT_HTTP_PAGE: 'A server sent a web page instead of data. Set `path` to the URL of the file itself.',
   ELT_HTTP_STATUS: 'A server refused a request. Correct the URL or the credentials.',
   ELT_HTTP_STATUS_TRANSIENT: 'A server is busy or failing; the step is tried again, after its Retry-After.',
   ELT_COLUMN_DUPLICATE: 'Two columns of a file have the same name. Rename one in the file.',

@@ -46,9 +46,11 @@ export interface ResourceConfig {
   /** Table in the raw schema. */
   readonly table: string;
   readonly type: 'files';
-  /** Path or glob, relative to the project's root or absolute. */
+  /** Path or glob, relative to the project's root or absolute; or an http: or https: URL. */
   readonly path: string;
   readonly format: 'csv' | 'ndjson' | 'parquet' | 'auto';
+  /** Lets a URL lead to loopback and private addresses. @default false */
+  readonly allowPrivate?: boolean;
   /** Name or glob inside zip archives. */
   readonly member?: string;
   /** How the text is encoded. Absent: UTF-8, or what a byte order mark says. */

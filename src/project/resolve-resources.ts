@@ -62,15 +62,23 @@ function resolveResource(
       position,
       'Add `path:`.',
     );
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(given.path)) {
+  const isUrl = /^https?:\/\//i.test(given.path);
+  if (!isUrl && /^[a-z][a-z0-9+.-]+:\/\//i.test(given.path)) {
     const scheme = given.path.slice(0, given.path.indexOf('://'));
     return refuse(
       'PROJECT_KEY_LATER',
       `${place}.path: reading from ${scheme}:// is not available in this version of plumbline.`,
       positionAt(yaml, [...path, 'path']),
-      'Name a local file or a glob.',
+      'Name a local file, a glob or an http(s) URL.',
     );
   }
+  if (isUrl && (given.member !== undefined || /\.zip$/i.test(given.path.replace(/[?#].*$/, ''))))
+    return refuse(
+      'PROJECT_KEY_LATER',
+      `${place}: reading a zip archive over HTTP is not available in this version of plumbline.`,
+      positionAt(yaml, [...path, 'path']),
+      'Fetch the archive, and name the local file.',
+    );
   const primaryKey = [given.primary_key ?? []].flat();
   if (given.write === 'merge' && primaryKey.length === 0)
     return refuse(
@@ -87,7 +95,7 @@ function resolveResource(
       positionAt(yaml, [...path, 'csv']),
       'Correct the marks.',
     );
-  const format = given.format ?? formatOf(given.member ?? given.path);
+  const format = given.format ?? formatOf(given.member ?? (isUrl ? given.path.replace(/[?#].*$/, '') : given.path));
   if (given.csv !== undefined && format !== 'csv' && format !== 'auto')
     return refuse(
       'PROJECT_VALUE_INVALID',
@@ -95,7 +103,7 @@ function resolveResource(
       positionAt(yaml, [...path, 'csv']),
       'Take `csv` out, or set `format: csv`.',
     );
-  const isGlob = /[*?[{]/.test(given.path + (given.member ?? ''));
+  const isGlob = !isUrl && /[*?[{]/.test(given.path + (given.member ?? ''));
   const write = given.write ?? (isGlob ? 'append' : 'replace');
   if (given.write === undefined) applied(`${place}.write = ${write} (the path is ${isGlob ? 'a glob' : 'one file'})`);
   if (given.format === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
@@ -109,6 +117,7 @@ function resolveResource(
       type: 'files',
       path: given.path,
       format,
+      ...(given.allow_private !== undefined && { allowPrivate: given.allow_private }),
       ...(given.member !== undefined && { member: given.member }),
       ...(given.encoding !== undefined && { encoding: given.encoding }),
       ...(given.csv !== undefined && { csv: csvOptions(given.csv) }),

@@ -26,6 +26,16 @@ sources:
   });
 });
 
+describe('a URL', () => {
+  it('is one file, of the format that its path ends in', async () => {
+    const project = await load(`name: shop
+sources:
+  sales: { path: 'https://example.org/sales.csv.gz?a[]=*', allow_private: true }
+`);
+    expect(project.resources[0]).toMatchObject({ format: 'csv', write: 'replace', allowPrivate: true });
+  });
+});
+
 describe('a member of zip archives', () => {
   it('tells the format, and a glob of them is appended', async () => {
     const project = await load(`name: shop

@@ -4,6 +4,7 @@ import type { ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import type { ExtractedObject } from '../load/load-result.js';
+import { extractUrl, isUrl } from './extract-url.js';
 import { inspectFile } from './inspect-file.js';
 import { isArchive, withZipMembers, type ZipMember } from './zip-members.js';
 import { matchFiles, type MatchedFile } from './match-files.js';
@@ -27,11 +28,12 @@ export interface ExtractOptions {
 }
 
 /**
- * Puts every file of a resource into the artifact store, with a line in plumbline.raw_objects each. Objects come in the
+ * Puts every file of a resource, or what its URL gives, into the artifact store, with a line in plumbline.raw_objects each. Objects come in the
  * order of their paths; each member of a zip archive is an object of its own. A file whose size and time are those of its last line is not read again. Idempotent.
  * Throws `ELT_FILE_…`, `ELT_ZIP_…` (terminal), `ELT_FILE_CHANGED` (transient: the file was written to while it was read).
  */
 export async function extractFiles(options: ExtractOptions): Promise<ExtractedObject[]> {
+  if (isUrl(options.resource.path)) return [await extractUrl(options)];
   const files = await matchFiles(options.root, options.resource);
   const objects: ExtractedObject[] = [];
   let bytes = 0;

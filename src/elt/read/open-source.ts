@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ColumnType, CsvOptions, ResourceConfig } from '../../model/project.js';
 import { withDuckDB } from './duckdb.js';
-import { fileFormat } from './file-format.js';
+import { fileFormat, plainName } from './file-format.js';
 import { byteSource, firstBytes } from './open-bytes.js';
 import { openCsv } from './open-csv.js';
 import { openNdjson } from './open-ndjson.js';
@@ -51,6 +51,5 @@ export async function withSource<T>(
 
 /** What the project says, else the delimiter that the name's ending promises. */
 function csvOptions({ csv }: ResourceConfig, file: string): CsvOptions {
-  const name = file.toLowerCase().replace(/\.gz$/, '');
-  return { ...(/\.(tsv|tab)$/.test(name) && { delimiter: '\t' }), ...csv };
+  return { ...(/\.(tsv|tab)$/.test(plainName(file)) && { delimiter: '\t' }), ...csv };
 }

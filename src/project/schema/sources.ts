@@ -41,13 +41,17 @@ const resource = {
     .string({ error: 'expected a path or a glob such as data/*.csv' })
     .min(1, { error: 'expected a path or a glob such as data/*.csv' })
     .optional()
-    .describe('File or glob, relative to the project or absolute.'),
+    .describe('File or glob, relative to the project or absolute; or the http(s) URL of a file.'),
   primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
   write: z
     .enum(['append', 'replace', 'merge'])
     .optional()
     .describe('What a load does with the rows that are there; merge needs primary_key. Default: replace for one file, append for a glob.'),
   format: z.enum(['csv', 'ndjson', 'parquet', 'auto']).optional().describe('How the files are read. Default: by the ending of the path.'),
+  allow_private: z
+    .boolean({ error: 'expected true or false' })
+    .optional()
+    .describe('Lets a URL lead to loopback and private addresses. Default: false.'),
   member: z
     .string({ error: 'expected a name or a glob such as *.csv' })
     .min(1, { error: 'expected a name or a glob such as *.csv' })
