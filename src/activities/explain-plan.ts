@@ -1,10 +1,8 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
+import { isUrl, lastFetched } from '../elt/extract/extract-url.js';
+import { hashFiles } from '../elt/extract/hash-files.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
-import { matchFiles } from '../elt/extract/match-files.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
 import { TerminalError } from '../errors.js';
 import { knownAtAssumptions } from '../features/known-at.js';
@@ -104,9 +102,14 @@ async function explainElt(
       await decide(step, [], async () => ({ reason: await whatIsAsked(database, at, resource, full) }));
       continue;
     }
-    const folder = await sourceFolder(dependencies, run, resource);
     await decide(step, [], async () =>
-      findReusable(database, run, step, loadInputs(resource, await hashFiles(folder, resource)), 'newest'),
+      findReusable(
+        database,
+        run,
+        step,
+        loadInputs(resource, await foreseenObjects(dependencies, run, resource)),
+        'newest',
+      ),
     );
   }
   for (const node of nodes) {
@@ -210,13 +213,14 @@ function stepsRead(reads: { readonly sources: readonly string[]; readonly refs: 
   return [...reads.sources.map(stepNames.load), ...reads.refs.map(stepNames.transform)];
 }
 
-async function hashFiles(root: string, resource: ResourceConfig): Promise<{ path: string; sha256: string }[]> {
-  const files = await matchFiles(root, resource);
-  return Promise.all(
-    files.map(async ({ absolute, path }) => {
-      const hash = createHash('sha256');
-      await pipeline(createReadStream(absolute), hash);
-      return { path, sha256: hash.digest('hex') };
-    }),
-  );
+/** A plan asks no server: what a URL gave last stands for what it will give. */
+async function foreseenObjects(
+  dependencies: ActivityDependencies,
+  run: RunRef,
+  resource: ResourceConfig,
+): Promise<{ path: string; sha256: string }[]> {
+  const { path } = resource;
+  if (!isUrl(path)) return hashFiles(await sourceFolder(dependencies, run, resource), resource);
+  const last = await lastFetched(dependencies.database, { env: run.env, project: run.project, resource });
+  return last === undefined ? [] : [{ path, sha256: last.sha256 }];
 }

@@ -6,9 +6,13 @@ export const eltErrorCodes = {
   ELT_FILE_UNREADABLE: 'The operating system refused to read a source file. Correct its permissions.',
   ELT_FILE_IS_DIRECTORY: 'The path of a resource is a directory. Name a file or a glob such as `data/*.csv`.',
   ELT_FILE_CHANGED: 'A source file changed while it was read; the step is tried again.',
-  ELT_FILE_ENCODING: 'A text source is not UTF-8. Convert it: iconv -f UTF-16 -t UTF-8.',
+  ELT_FILE_ENCODING: 'A text source is not encoded as expected. Set `encoding`, or convert it.',
   ELT_FILE_BINARY: 'A file declared or named as text holds binary data. Set `format`, or correct `path`.',
   ELT_GZIP_BROKEN: 'A gzip file is damaged or cut short. Fetch it again.',
+  ELT_FILE_BOMB: 'A packed file unpacks to far more than data does. If you trust it, unpack it yourself.',
+  ELT_ZIP_BROKEN:
+    'A zip archive, or a member of it, cannot be read: damaged, encrypted, or with names or links that lead out of it.',
+  ELT_ZIP_MEMBER: 'A zip archive does not hold the `member` asked for, or several files and no `member` is named.',
   ELT_FILE_MALFORMED: 'A file cannot be read as its format says.',
   ELT_FORMAT_UNKNOWN: 'The format cannot be told from the file name. Set `format: csv`, `ndjson` or `parquet`.',
   ELT_HTTP_URL: 'A URL is not one that can be fetched: http: or https:, without a user name and a password.',
@@ -18,6 +22,7 @@ export const eltErrorCodes = {
   ELT_HTTP_CERTIFICATE: "A server's certificate is not trusted. Correct the URL, or set NODE_EXTRA_CA_CERTS.",
   ELT_HTTP_UNREACHABLE: 'A server does not answer; the step is tried again.',
   ELT_HTTP_CUT: 'A transfer stopped before its end; the step is tried again.',
+  ELT_HTTP_PAGE: 'A server sent a web page instead of data. Set `path` to the URL of the file itself.',
   ELT_HTTP_STATUS: 'A server refused a request. Correct the URL or the credentials.',
   ELT_HTTP_STATUS_TRANSIENT: 'A server is busy or failing; the step is tried again, after its Retry-After.',
   ELT_HTTP_ANSWER:

@@ -49,9 +49,17 @@ export interface ResourceConfig {
   /** Table in the raw schema. */
   readonly table: string;
   readonly type: 'files' | 'http';
-  /** Of files: path or glob, relative to the project's root or absolute. Of http: the path behind the source's URL. */
+  /** Of files: path or glob, relative to the project's root or absolute, or a URL. Of http: the path behind the source's URL. */
   readonly path: string;
   readonly format: 'csv' | 'ndjson' | 'parquet' | 'auto';
+  /** Lets a URL lead to loopback and private addresses. @default false */
+  readonly allowPrivate?: boolean;
+  /** Name or glob inside zip archives. */
+  readonly member?: string;
+  /** How the text is encoded. Absent: UTF-8, or what a byte order mark says. */
+  readonly encoding?: TextEncoding;
+  /** How CSV files are written, as far as it is said; the rest is found out. */
+  readonly csv?: CsvOptions;
   readonly write: WriteDisposition;
   readonly primaryKey: readonly string[];
   /** Declared types; the rest is inferred. */
@@ -115,6 +123,25 @@ export type HttpPagination =
   | { readonly type: 'cursor'; readonly param: string; readonly token: readonly string[] }
   | { readonly type: 'link' }
   | { readonly type: 'next_url'; readonly url: readonly string[] };
+
+export type TextEncoding = 'utf-8' | 'utf-16' | 'latin-1' | 'windows-1252';
+
+/** Single characters are ASCII. */
+export interface CsvOptions {
+  readonly delimiter?: string;
+  /** Empty when values are never quoted. */
+  readonly quote?: string;
+  /** What stands before a quotation mark inside a quoted value. @default the mark itself */
+  readonly escape?: string;
+  /** False: the first line is a row; names: the file has no header and these are its columns. @default true */
+  readonly header?: boolean | readonly string[];
+  /** Unquoted values that are NULL beside the empty one. */
+  readonly nullValues?: readonly string[];
+  /** A line that begins with it is no row. */
+  readonly comment?: string;
+  /** Lines before the header. @default 0 */
+  readonly skipLines?: number;
+}
 
 export interface SqlFile {
   /** File name without `.sql`; also the table or view name. */

@@ -1,9 +1,9 @@
-import type { ResourceConfig } from '../model/project.js';
+import type { CsvOptions, ResourceConfig } from '../model/project.js';
 import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
-import type { FilesSourceYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
+import type { CsvYaml, FilesSourceYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
 
 export interface ResourceScope {
@@ -83,15 +83,23 @@ function resolveFilesResource(
       position,
       'Add `path:`.',
     );
-  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(given.path)) {
+  const isUrl = /^https?:\/\//i.test(given.path);
+  if (!isUrl && /^[a-z][a-z0-9+.-]+:\/\//i.test(given.path)) {
     const scheme = given.path.slice(0, given.path.indexOf('://'));
     return refuse(
       'PROJECT_KEY_LATER',
       `${place}.path: reading from ${scheme}:// is not available in this version of plumbline.`,
       positionAt(yaml, [...path, 'path']),
-      'Name a local file or a glob.',
+      'Name a local file, a glob or an http(s) URL.',
     );
   }
+  if (isUrl && (given.member !== undefined || /\.zip$/i.test(given.path.replace(/[?#].*$/, ''))))
+    return refuse(
+      'PROJECT_KEY_LATER',
+      `${place}: reading a zip archive over HTTP is not available in this version of plumbline.`,
+      positionAt(yaml, [...path, 'path']),
+      'Fetch the archive, and name the local file.',
+    );
   const primaryKey = [given.primary_key ?? []].flat();
   if (given.write === 'merge' && primaryKey.length === 0)
     return refuse(
@@ -100,10 +108,25 @@ function resolveFilesResource(
       positionAt(yaml, [...path, 'write']),
       'Add `primary_key:`, or write: replace.',
     );
-  const isGlob = /[*?[{]/.test(given.path);
+  const clashing = given.csv === undefined ? undefined : clash(given.csv);
+  if (clashing !== undefined)
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.csv: ${clashing}`,
+      positionAt(yaml, [...path, 'csv']),
+      'Correct the marks.',
+    );
+  const format = given.format ?? formatOf(given.member ?? (isUrl ? given.path.replace(/[?#].*$/, '') : given.path));
+  if (given.csv !== undefined && format !== 'csv' && format !== 'auto')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.csv: the format is ${format}, expected csv.`,
+      positionAt(yaml, [...path, 'csv']),
+      'Take `csv` out, or set `format: csv`.',
+    );
+  const isGlob = !isUrl && /[*?[{]/.test(given.path + (given.member ?? ''));
   const write = given.write ?? (isGlob ? 'append' : 'replace');
   if (given.write === undefined) applied(`${place}.write = ${write} (the path is ${isGlob ? 'a glob' : 'one file'})`);
-  const format = given.format ?? formatOf(given.path);
   if (given.format === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
   if (given.columns === undefined) applied(`${place}.columns = inferred`);
@@ -115,6 +138,10 @@ function resolveFilesResource(
       type: 'files',
       path: given.path,
       format,
+      ...(given.allow_private !== undefined && { allowPrivate: given.allow_private }),
+      ...(given.member !== undefined && { member: given.member }),
+      ...(given.encoding !== undefined && { encoding: given.encoding }),
+      ...(given.csv !== undefined && { csv: csvOptions(given.csv) }),
       write,
       primaryKey,
       columns: resolveColumns(given.columns),
@@ -122,6 +149,27 @@ function resolveFilesResource(
       at,
     },
   ];
+}
+
+function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvYaml): CsvOptions {
+  return {
+    ...same,
+    ...(nulls !== undefined && { nullValues: [nulls].flat() }),
+    ...(skipLines !== undefined && { skipLines }),
+  };
+}
+
+/** Marks that would mean two things at once; undefined when there are none. */
+function clash({ delimiter, quote = '"', escape = quote, comment }: CsvYaml): string | undefined {
+  const marks = { delimiter, quote: quote || undefined, comment, escape: escape === quote ? undefined : escape };
+  const seen = new Map<string, string>();
+  for (const [name, mark] of Object.entries(marks)) {
+    if (mark === undefined) continue;
+    const other = seen.get(mark);
+    if (other !== undefined) return `${other} and ${name} are both ${JSON.stringify(mark)}, expected different ones.`;
+    seen.set(mark, name);
+  }
+  return quote === '' && escape !== '' ? 'there is an escape and no quote, expected both or neither.' : undefined;
 }
 
 function formatOf(path: string): ResourceConfig['format'] {

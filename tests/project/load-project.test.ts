@@ -10,6 +10,42 @@ function load(yaml: string, files: Readonly<Record<string, string>> = {}, env?: 
   );
 }
 
+describe('how files are read', () => {
+  it('takes what is said and leaves out what is not', async () => {
+    const project = await load(`name: shop
+sources:
+  sales:
+    path: data/sales.csv
+    encoding: latin-1
+    csv: { delimiter: "\\t", quote: "'", header: [day, units], null_values: NA, skip_lines: 2 }
+`);
+    expect(project.resources[0]).toMatchObject({
+      encoding: 'latin-1',
+      csv: { delimiter: '\t', quote: "'", header: ['day', 'units'], nullValues: ['NA'], skipLines: 2 },
+    });
+  });
+});
+
+describe('a URL', () => {
+  it('is one file, of the format that its path ends in', async () => {
+    const project = await load(`name: shop
+sources:
+  sales: { path: 'https://example.org/sales.csv.gz?a[]=*', allow_private: true }
+`);
+    expect(project.resources[0]).toMatchObject({ format: 'csv', write: 'replace', allowPrivate: true });
+  });
+});
+
+describe('a member of zip archives', () => {
+  it('tells the format, and a glob of them is appended', async () => {
+    const project = await load(`name: shop
+sources:
+  sales: { path: data/sales.zip, member: '*.parquet' }
+`);
+    expect(project.resources[0]).toMatchObject({ member: '*.parquet', format: 'parquet', write: 'append' });
+  });
+});
+
 describe('loadProject on the example', () => {
   it('replaces rides whole, with instant as its key', async () => {
     const project = await loadProject({ root: example });

@@ -4,7 +4,9 @@ import type { ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import type { ExtractedObject } from '../load/load-result.js';
+import { extractUrl, isUrl } from './extract-url.js';
 import { inspectFile } from './inspect-file.js';
+import { isArchive, withZipMembers, type ZipMember } from './zip-members.js';
 import { matchFiles, type MatchedFile } from './match-files.js';
 
 export interface ExtractOptions {
@@ -26,53 +28,85 @@ export interface ExtractOptions {
 }
 
 /**
- * Puts every file of a resource into the artifact store, with a line in plumbline.raw_objects each. Objects come in the
- * order of their paths. A file whose size and time are those of its last line is not read again. Idempotent.
- * Throws `ELT_FILE_…` (terminal), `ELT_FILE_CHANGED` (transient: the file was written to while it was read).
+ * Puts every file of a resource, or what its URL gives, into the artifact store, with a line in plumbline.raw_objects each. Objects come in the
+ * order of their paths; each member of a zip archive is an object of its own. A file whose size and time are those of its last line is not read again. Idempotent.
+ * Throws `ELT_FILE_…`, `ELT_ZIP_…` (terminal), `ELT_FILE_CHANGED` (transient: the file was written to while it was read).
  */
 export async function extractFiles(options: ExtractOptions): Promise<ExtractedObject[]> {
+  if (isUrl(options.resource.path)) return [await extractUrl(options)];
   const files = await matchFiles(options.root, options.resource);
   const objects: ExtractedObject[] = [];
   let bytes = 0;
+  let filesDone = 0;
   for (const file of files) {
     options.signal?.throwIfAborted();
-    const object = await extractFile(file, options);
-    objects.push(object);
-    bytes += object.bytes;
-    options.onProgress?.({ files: objects.length, filesTotal: files.length, bytes });
+    for (const object of await extractFile(file, options)) {
+      objects.push(object);
+      bytes += object.bytes;
+    }
+    filesDone++;
+    options.onProgress?.({ files: filesDone, filesTotal: files.length, bytes });
   }
   return objects;
 }
 
-async function extractFile(file: MatchedFile, options: ExtractOptions): Promise<ExtractedObject> {
+async function extractFile(file: MatchedFile, options: ExtractOptions): Promise<ExtractedObject[]> {
   const { store, resource } = options;
   try {
     const before = await stat(file.absolute);
+    if (isArchive(file.path, resource)) return await extractMembers(file, before.mtimeMs, options);
     const known = await knownObject(file, before, options);
     if (known !== undefined) {
       await addLine(file, before.mtimeMs, known, options);
-      return { path: file.path, ...known, isUnchanged: true };
+      return [{ path: file.path, ...known, isUnchanged: true }];
     }
     await inspectFile(file, resource);
     const stored = await store.putFile(file.absolute);
     const after = await stat(file.absolute);
     if (after.mtimeMs !== before.mtimeMs || after.size !== before.size || stored.bytes !== before.size)
-      throw new TransientError('ELT_FILE_CHANGED', `Reading ${file.path} failed: it changed while it was read.`, {
-        at: { file: file.path },
-        next: 'Nothing: the step is tried again. Write such files beside and rename them.',
-      });
+      throw changed(file);
     const isUnchanged = await addLine(file, before.mtimeMs, stored, options);
-    return { path: file.path, ...stored, isUnchanged };
+    return [{ path: file.path, ...stored, isUnchanged }];
   } catch (error) {
     throw unreadable(error, file, resource);
   }
+}
+
+/** The members' bytes are the raw objects: a new archive with the same members is nothing new. */
+async function extractMembers(file: MatchedFile, mtimeMs: number, options: ExtractOptions): Promise<ExtractedObject[]> {
+  return withZipMembers(file, options.resource, async (members) => {
+    const objects: ExtractedObject[] = [];
+    for (const member of members) {
+      options.signal?.throwIfAborted();
+      objects.push(await extractMember(member, mtimeMs, options));
+    }
+    if ((await stat(file.absolute)).mtimeMs !== mtimeMs) throw changed(file);
+    return objects;
+  });
+}
+
+async function extractMember(member: ZipMember, mtimeMs: number, options: ExtractOptions): Promise<ExtractedObject> {
+  const { store, resource } = options;
+  const { path } = member;
+  const known = await knownObject(member, { size: member.bytes, mtimeMs }, options);
+  const stored = known ?? (await store.put(member.open()));
+  if (known === undefined) await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
+  const isUnchanged = await addLine(member, mtimeMs, stored, options);
+  return { path, ...stored, isUnchanged };
+}
+
+function changed({ path }: MatchedFile): TransientError {
+  return new TransientError('ELT_FILE_CHANGED', `Reading ${path} failed: it changed while it was read.`, {
+    at: { file: path },
+    next: 'Nothing: the step is tried again. Write such files beside and rename them.',
+  });
 }
 
 // A write within the clock's grain of the last reading may leave size and time as they were.
 const SETTLED_MS = 2_000;
 
 async function knownObject(
-  file: MatchedFile,
+  file: Pick<MatchedFile, 'path'>,
   { size, mtimeMs }: { readonly size: number; readonly mtimeMs: number },
   { database, store, env, project, resource }: ExtractOptions,
 ): Promise<{ sha256: string; bytes: number } | undefined> {
@@ -89,7 +123,7 @@ async function knownObject(
 
 /** @returns whether the path had this content before */
 async function addLine(
-  file: MatchedFile,
+  file: Pick<MatchedFile, 'path'>,
   mtimeMs: number,
   stored: { readonly sha256: string; readonly bytes: number },
   { database, env, project, resource, runId, now }: ExtractOptions,

@@ -1,8 +1,8 @@
 import { TerminalError } from '../../errors.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { fileFormat } from '../read/file-format.js';
-import { assertText, isGzip } from '../read/inspect-bytes.js';
-import { openBytes } from '../read/open-bytes.js';
+import { assertText } from '../read/inspect-bytes.js';
+import { byteSource, openBytes } from '../read/open-bytes.js';
 import { createReadStream } from 'node:fs';
 import type { MatchedFile } from './match-files.js';
 import { headerOnly } from '../read/header-only.js';
@@ -11,18 +11,18 @@ const HEAD_BYTES = 1 << 16;
 
 /**
  * Looks at a file's first 64 KiB and refuses what can never be loaded, before it is stored: nothing in it, a header
- * and no row, not the format it is declared as. Throws `ELT_FILE_…`, `ELT_GZIP_BROKEN`, `ELT_FORMAT_UNKNOWN`; a retry does not help.
+ * and no row, not the format or encoding it is declared as. Throws `ELT_FILE_…`, `ELT_GZIP_BROKEN`, `ELT_FORMAT_UNKNOWN`; a retry does not help.
  */
 export async function inspectFile({ absolute, path }: MatchedFile, resource: ResourceConfig): Promise<void> {
   const raw = await head(createReadStream(absolute, { end: HEAD_BYTES - 1 }));
   if (raw.length === 0) throw emptyFile(path);
   const format = fileFormat(resource.format, path, raw);
   if (format === 'parquet') return;
-  const gzip = isGzip(raw);
-  const text = gzip ? await head(openBytes({ path: absolute, file: path, gzip })) : raw;
+  const text = await head(openBytes(await byteSource(absolute, path, resource.encoding)));
   if (text.length === 0) throw emptyFile(path);
   assertText(text, path, format === 'csv' ? 'CSV' : 'NDJSON');
-  if (format === 'csv' && text.length < HEAD_BYTES && isHeaderOnly(text)) throw headerOnly(path);
+  if (format === 'csv' && resource.csv === undefined && text.length < HEAD_BYTES && isHeaderOnly(text))
+    throw headerOnly(path);
 }
 
 async function head(chunks: AsyncIterable<Buffer>): Promise<Buffer> {

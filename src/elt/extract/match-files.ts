@@ -50,6 +50,11 @@ export async function matchFiles(root: string, resource: ResourceConfig): Promis
   );
 }
 
+/** Whether a name of forward slashes matches a pattern, a glob as `matchFiles` reads it or the name itself. */
+export function matchesGlob(pattern: string, name: string): boolean {
+  return name === pattern || globExpression(pattern.split('/')).test(name);
+}
+
 function isGlob(pattern: string): boolean {
   return /[*?[{]/.test(pattern);
 }

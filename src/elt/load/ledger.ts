@@ -15,7 +15,7 @@ export interface Reader {
 }
 
 /** Raise when rows are counted, cut or written differently; loads under way then begin anew. */
-export const READER_VERSION = 1;
+export const READER_VERSION = 2;
 
 export type LoadStatus = 'loading' | 'staged' | 'published' | 'replaced' | 'failed';
 
@@ -142,6 +142,8 @@ export function settingsDigest(resource: ResourceConfig): string {
     resource.primaryKey,
     Object.entries(resource.columns).sort(([one], [other]) => (one < other ? -1 : 1)),
     resource.table,
+    // Only what is said: a resource without it keeps the digest it had.
+    ...(resource.encoding === undefined && resource.csv === undefined ? [] : [resource.encoding, resource.csv]),
   ];
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

@@ -1,7 +1,10 @@
-/** How a CSV file is written. `quote` is off for files that hold bare quotation marks, as many tab-separated ones do. */
+/** How a CSV file is written; characters are bytes of ASCII. */
 export interface CsvDialect {
   readonly delimiter: number;
-  readonly quote: boolean;
+  /** Undefined for files that hold bare quotation marks, as many tab-separated ones do. */
+  readonly quote: number | undefined;
+  /** Stands before a mark inside a quoted value, or before itself; undefined where a mark is doubled. */
+  readonly escape?: number | undefined;
   /** 10, or 13 for files that end their lines with CR alone. */
   readonly lineEnd: 10 | 13;
 }
@@ -11,7 +14,7 @@ export interface CsvField {
   readonly quoted: boolean;
 }
 
-const QUOTE = 34;
+export const QUOTE = 34;
 const SPACE = 32;
 const CR = 13;
 
@@ -38,7 +41,7 @@ export function recordAt(buffer: Buffer, start: number, dialect: CsvDialect, las
   let innerLines = 0;
   let bareReturn = false;
   let index = start;
-  const { delimiter, lineEnd } = dialect;
+  const { delimiter, lineEnd, quote, escape } = dialect;
   const broken = (fault: string): RecordShape => {
     const end = buffer.indexOf(lineEnd, start);
     return { end: end === -1 ? buffer.length : end, fields: 0, quoted: 0, innerLines: 0, bareReturn: false, fault };
@@ -47,16 +50,16 @@ export function recordAt(buffer: Buffer, start: number, dialect: CsvDialect, las
     // At the start of a field: blanks before an opening mark do not belong to the value.
     let opening = index;
     while (opening < buffer.length && buffer[opening] === SPACE) opening++;
-    if (dialect.quote && buffer[opening] === QUOTE) {
+    if (quote !== undefined && buffer[opening] === quote) {
       quoted++;
       index = opening + 1;
       for (;;) {
-        const close = buffer.indexOf(QUOTE, index);
+        const close = closingMark(buffer, index, quote, escape);
         if (close === -1) return last ? broken('a quotation mark opens a value and none closes it') : undefined;
         innerLines += countByte(buffer, lineEnd, index, close);
         if (close + 1 >= buffer.length && !last) return undefined;
         index = close + 1;
-        if (buffer[index] !== QUOTE) break;
+        if (escape !== undefined || buffer[index] !== quote) break;
         index++;
       }
       while (buffer[index] === SPACE) index++;
@@ -85,23 +88,34 @@ export function recordAt(buffer: Buffer, start: number, dialect: CsvDialect, las
   }
 }
 
+/** The next mark that no escape stands before, from inside a quoted value; -1 when there is none. */
+function closingMark(buffer: Buffer, from: number, quote: number, escape: number | undefined): number {
+  if (escape === undefined) return buffer.indexOf(quote, from);
+  for (let index = from; index < buffer.length; index++) {
+    if (buffer[index] === escape) index++;
+    else if (buffer[index] === quote) return index;
+  }
+  return -1;
+}
+
 /** The values of one well-formed record, without its line end. */
 export function fieldsOf(record: Buffer, dialect: CsvDialect): CsvField[] {
+  const { quote, escape } = dialect;
   const fields: CsvField[] = [];
   let index = 0;
   for (;;) {
     let opening = index;
     while (record[opening] === SPACE) opening++;
-    if (dialect.quote && record[opening] === QUOTE) {
+    if (quote !== undefined && record[opening] === quote) {
       let text = '';
       index = opening + 1;
       for (;;) {
-        const close = record.indexOf(QUOTE, index);
+        const close = closingMark(record, index, quote, escape);
         if (close === -1) throw new RangeError('the record is not well formed');
-        text += record.toString('utf8', index, close);
+        text += unescaped(record.toString('utf8', index, close), quote, escape);
         index = close + 1;
-        if (record[index] !== QUOTE) break;
-        text += '"';
+        if (escape !== undefined || record[index] !== quote) break;
+        text += String.fromCharCode(quote);
         index++;
       }
       fields.push({ text, quoted: true });
@@ -115,6 +129,14 @@ export function fieldsOf(record: Buffer, dialect: CsvDialect): CsvField[] {
     if (index >= record.length) return fields;
     index++;
   }
+}
+
+/** Only a mark and the escape itself are escaped: `\n` in such a file stays a backslash and an n. */
+function unescaped(text: string, quote: number, escape: number | undefined): string {
+  if (escape === undefined) return text;
+  const [mark, sign] = [String.fromCharCode(quote), String.fromCharCode(escape)];
+  const parts = text.split(sign + sign);
+  return parts.map((part) => part.replaceAll(sign + mark, mark)).join(sign);
 }
 
 function countByte(buffer: Buffer, byte: number, from: number, to: number): number {

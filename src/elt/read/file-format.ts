@@ -6,7 +6,7 @@ export type FileFormat = 'csv' | 'ndjson' | 'parquet';
 /** The format declared, else by the name's ending (a `.gz` behind it aside), else Parquet by its first bytes. */
 export function fileFormat(declared: FileFormat | 'auto', path: string, head: Buffer): FileFormat {
   if (declared !== 'auto') return declared;
-  const name = path.toLowerCase().replace(/\.gz$/, '');
+  const name = plainName(path);
   if (/\.(csv|tsv|tab|psv|txt)$/.test(name)) return 'csv';
   if (/\.(ndjson|jsonl|json)$/.test(name)) return 'ndjson';
   if (/\.(parquet|pq)$/.test(name) || isParquet(head)) return 'parquet';
@@ -18,4 +18,10 @@ export function fileFormat(declared: FileFormat | 'auto', path: string, head: Bu
       next: 'Set `format: csv`, `ndjson` or `parquet` at the source in plumbline.yaml.',
     },
   );
+}
+
+/** A path in small letters, without the query of a URL and the ending of a packed file. */
+export function plainName(path: string): string {
+  const name = /^https?:/i.test(path) ? path.replace(/[?#].*$/, '') : path;
+  return name.toLowerCase().replace(/\.gz$/, '');
 }

@@ -12,22 +12,11 @@ export function isParquet(head: Buffer): boolean {
 }
 
 /**
- * Refuses what cannot be UTF-8 text: `ELT_FILE_ENCODING` for UTF-16 and UTF-32, with or without their mark,
- * `ELT_FILE_BINARY` for anything else with NUL bytes at its beginning. A retry does not help.
+ * Refuses what cannot be UTF-8 text: `ELT_FILE_BINARY` for what has NUL bytes at its beginning. A retry does not help.
  *
- * @param head the first bytes, unpacked, up to 64 KiB
+ * @param head the first bytes, unpacked and transcoded, up to 64 KiB
  */
 export function assertText(head: Buffer, file: string, format: string): void {
-  const wide = wideEncoding(head);
-  if (wide !== undefined)
-    throw new TerminalError(
-      'ELT_FILE_ENCODING',
-      `Reading ${file} as ${format} failed: it is ${wide}; expected UTF-8.`,
-      {
-        at: { file, line: 1 },
-        next: `Convert it: iconv -f ${wide} -t UTF-8 '${file}'.`,
-      },
-    );
   const start = head.subarray(0, 4096);
   const known = isParquet(head)
     ? 'Parquet'
@@ -47,11 +36,13 @@ export function assertText(head: Buffer, file: string, format: string): void {
   );
 }
 
-function wideEncoding(head: Buffer): string | undefined {
-  if (head.length >= 4 && head.readUInt32LE(0) === 0x0000feff) return 'UTF-32LE';
-  if (head.length >= 4 && head.readUInt32BE(0) === 0x0000feff) return 'UTF-32BE';
-  if (head[0] === 0xff && head[1] === 0xfe) return 'UTF-16LE';
-  if (head[0] === 0xfe && head[1] === 0xff) return 'UTF-16BE';
+/** UTF-16 or UTF-32 by its byte order mark, or UTF-16 by the NUL bytes of its ASCII; undefined for other text. */
+export function wideEncoding(head: Buffer): { readonly name: string; readonly marked: boolean } | undefined {
+  const marked = (name: string): { name: string; marked: boolean } => ({ name, marked: true });
+  if (head.length >= 4 && head.readUInt32LE(0) === 0x0000feff) return marked('UTF-32LE');
+  if (head.length >= 4 && head.readUInt32BE(0) === 0x0000feff) return marked('UTF-32BE');
+  if (head[0] === 0xff && head[1] === 0xfe) return marked('UTF-16LE');
+  if (head[0] === 0xfe && head[1] === 0xff) return marked('UTF-16BE');
   // Without a mark: mostly-ASCII text has a NUL in every second byte.
   const pairs = Math.min(head.length, 512) >> 1;
   if (pairs < 2) return undefined;
@@ -61,6 +52,6 @@ function wideEncoding(head: Buffer): string | undefined {
     if (head[2 * pair] === 0) even++;
     if (head[2 * pair + 1] === 0) odd++;
   }
-  if (odd > 0.7 * pairs && even === 0) return 'UTF-16LE';
-  return even > 0.7 * pairs && odd === 0 ? 'UTF-16BE' : undefined;
+  if (odd > 0.7 * pairs && even === 0) return { name: 'UTF-16LE', marked: false };
+  return even > 0.7 * pairs && odd === 0 ? { name: 'UTF-16BE', marked: false } : undefined;
 }

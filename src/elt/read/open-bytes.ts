@@ -1,17 +1,50 @@
 import { createReadStream } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { TerminalError } from '../../errors.js';
+import type { TextEncoding } from '../../model/project.js';
+import { isGzip } from './inspect-bytes.js';
+import { assertUnpackable } from './unpack-limits.js';
+import { encodingOf, transcode, type ReadEncoding } from './transcode.js';
 
 export interface ByteSource {
   /** A file on this machine. */
   readonly path: string;
-  readonly gzip: boolean;
   /** What the user calls the file, for messages. */
   readonly file: string;
+  readonly gzip: boolean;
+  /** Of the unpacked text. */
+  readonly encoding: ReadEncoding;
 }
 
-/** The file's bytes, unpacked. Throws `ELT_GZIP_BROKEN` when the gzip is damaged or cut; a retry does not help. */
-export async function* openBytes(source: ByteSource, signal?: AbortSignal): AsyncGenerator<Buffer> {
+/** Finds out how a text file is packed and encoded. Throws `ELT_GZIP_BROKEN`, `ELT_FILE_ENCODING`; a retry does not help. */
+export async function byteSource(path: string, file: string, declared?: TextEncoding): Promise<ByteSource> {
+  const packed = { path, file, gzip: isGzip(await firstBytes(path)) };
+  for await (const chunk of unpack(packed)) return { ...packed, encoding: encodingOf(chunk, file, declared) };
+  return { ...packed, encoding: 'utf-8' };
+}
+
+/** The first 4 KiB of a file as it lies there. */
+export async function firstBytes(path: string): Promise<Buffer> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * The file's text as UTF-8, unpacked. Throws `ELT_GZIP_BROKEN` when the gzip is damaged or cut and `ELT_FILE_BOMB` when it unpacks to
+ * far too much; a retry does not help.
+ */
+export function openBytes(source: ByteSource, signal?: AbortSignal): AsyncIterable<Buffer> {
+  const bytes = unpack(source, signal);
+  return source.encoding === 'utf-8' ? bytes : transcode(bytes, source.encoding);
+}
+
+async function* unpack(source: Omit<ByteSource, 'encoding'>, signal?: AbortSignal): AsyncGenerator<Buffer> {
   const file = createReadStream(source.path, { highWaterMark: 1 << 20, ...(signal && { signal }) });
   if (!source.gzip) {
     yield* file as AsyncIterable<Buffer>;
@@ -20,9 +53,14 @@ export async function* openBytes(source: ByteSource, signal?: AbortSignal): Asyn
   const gunzip = createGunzip({ chunkSize: 1 << 18 });
   file.on('error', (error) => gunzip.destroy(error));
   try {
-    yield* file.pipe(gunzip) as AsyncIterable<Buffer>;
+    let bytes = 0;
+    for await (const chunk of file.pipe(gunzip) as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      assertUnpackable(source.file, file.bytesRead, bytes);
+      yield chunk;
+    }
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const code = String((error as NodeJS.ErrnoException).code ?? '');
     if (!code.startsWith('Z_')) throw error;
     throw new TerminalError(
       'ELT_GZIP_BROKEN',

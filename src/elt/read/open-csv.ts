@@ -1,17 +1,29 @@
 import { join } from 'node:path';
+import type { CsvOptions } from '../../model/project.js';
 import { literal } from '../../model/sql-identifier.js';
-import type { CsvDialect } from './csv-record.js';
+import { QUOTE, type CsvDialect } from './csv-record.js';
 import type { ByteSource } from './open-bytes.js';
 import type { RowSource } from './row-source.js';
 import { scanCsv, type CsvScan } from './scan-csv.js';
 import { writeCsv } from './write-csv.js';
 
 /** Scans a CSV file and, when DuckDB would not read the same rows from it, writes a cleaned copy into `folder`. */
-export async function openCsv(source: ByteSource, folder: string, signal?: AbortSignal): Promise<RowSource> {
-  const scan = await scanCsv(source, { signal });
-  const relation = scan.clean
-    ? readCsv(source.path, scan, { dialect: scan.dialect, header: true, gzip: source.gzip, newLine: scan.newLine })
-    : readCsv(await cleanedCopy(source, scan, folder, signal), scan, {
+export async function openCsv(
+  source: ByteSource,
+  folder: string,
+  csv?: CsvOptions,
+  signal?: AbortSignal,
+): Promise<RowSource> {
+  const scan = await scanCsv(source, { csv, signal });
+  const isClean = scan.clean && source.encoding === 'utf-8' && csv?.nullValues === undefined;
+  const relation = isClean
+    ? readCsv(source.path, scan, {
+        dialect: scan.dialect,
+        header: scan.hasHeader,
+        gzip: source.gzip,
+        newLine: scan.newLine,
+      })
+    : readCsv(await cleanedCopy(source, scan, folder, csv, signal), scan, {
         dialect: CLEANED,
         header: false,
         gzip: false,
@@ -29,23 +41,32 @@ export async function openCsv(source: ByteSource, folder: string, signal?: Abort
     dialect: {
       format: 'csv',
       delimiter: String.fromCharCode(scan.dialect.delimiter),
-      quote: scan.dialect.quote,
-      cleaned: !scan.clean,
+      quote: scan.dialect.quote === undefined ? '' : String.fromCharCode(scan.dialect.quote),
+      encoding: source.encoding,
+      cleaned: !isClean,
     },
   };
 }
 
-const CLEANED: CsvDialect = { delimiter: 44, quote: true, lineEnd: 10 };
+const CLEANED: CsvDialect = { delimiter: 44, quote: QUOTE, lineEnd: 10 };
 // DuckDB's own limit is 2,097,152 bytes a line, and it holds about 16 buffers of that size.
 const USUAL_LINE_BYTES = 1_900_000;
 
-async function cleanedCopy(source: ByteSource, scan: CsvScan, folder: string, signal?: AbortSignal): Promise<string> {
+async function cleanedCopy(
+  source: ByteSource,
+  scan: CsvScan,
+  folder: string,
+  csv?: CsvOptions,
+  signal?: AbortSignal,
+): Promise<string> {
+  const nulls = new Set(['', ...(csv?.nullValues ?? [])]);
   const path = join(folder, 'cleaned.csv');
   const writer = writeCsv(path);
   await scanCsv(source, {
+    csv,
     signal,
     dialect: scan.dialect,
-    onRow: (fields) => writer.add(fields.map(({ text, quoted }) => (text === '' && !quoted ? null : text))),
+    onRow: (fields) => writer.add(fields.map(({ text, quoted }) => (!quoted && nulls.has(text) ? null : text))),
     onChunk: () => writer.drain(),
   });
   await writer.end();
@@ -63,14 +84,15 @@ export function readCsv(
   },
 ): string {
   const { dialect } = options;
+  const quote = dialect.quote === undefined ? '' : String.fromCharCode(dialect.quote);
   const columns = scan.headers.map((_, index) => `'c${index}': 'VARCHAR'`).join(', ');
   const settings = [
     literal(path),
     'auto_detect = false',
     `header = ${options.header}`,
     `delim = ${literal(String.fromCharCode(dialect.delimiter))}`,
-    `quote = '${dialect.quote ? '"' : ''}'`,
-    `escape = '${dialect.quote ? '"' : ''}'`,
+    `quote = ${literal(quote)}`,
+    `escape = ${literal(quote)}`,
     `comment = ''`,
     // Guessed, it goes by the first line end, which may lie in a quoted value.
     `new_line = '${options.newLine === '\n' ? '\\n' : '\\r\\n'}'`,

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { ColumnType } from '../../model/project.js';
+import { QUOTE } from './csv-record.js';
 import { extraMemoryMb, readCsv } from './open-csv.js';
 import { text, type JsonKind, type JsonMember } from './ndjson-line.js';
 import type { ByteSource } from './open-bytes.js';
@@ -53,7 +54,7 @@ export async function openNdjson(
     relation: readCsv(
       path,
       { headers, longestRecordBytes, multiLine: true },
-      { dialect: { delimiter: 44, quote: true, lineEnd: 10 }, header: false, gzip: false, newLine: '\n' },
+      { dialect: { delimiter: 44, quote: QUOTE, lineEnd: 10 }, header: false, gzip: false, newLine: '\n' },
     ),
     types: kinds.map((kind) => (kind === 'jsonb' || kind === 'boolean' ? kind : undefined)),
     allowed: kinds.map((kind) => (kind === 'string' ? ['date', 'timestamp', 'timestamptz', 'text'] : undefined)),

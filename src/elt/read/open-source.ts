@@ -1,11 +1,11 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ColumnType, ResourceConfig } from '../../model/project.js';
+import type { ColumnType, CsvOptions, ResourceConfig } from '../../model/project.js';
 import { withDuckDB } from './duckdb.js';
-import { fileFormat } from './file-format.js';
-import { isGzip } from './inspect-bytes.js';
+import { fileFormat, plainName } from './file-format.js';
+import { byteSource, firstBytes } from './open-bytes.js';
 import { openCsv } from './open-csv.js';
 import { openNdjson } from './open-ndjson.js';
 import { openParquet } from './open-parquet.js';
@@ -38,10 +38,10 @@ export async function withSource<T>(
       return await withDuckDB(folder, 128, async (connection) =>
         work(connection, await openParquet(connection, path, file)),
       );
-    const bytes = { path, file, gzip: isGzip(head) };
+    const bytes = await byteSource(path, file, resource.encoding);
     const source =
       format === 'csv'
-        ? await openCsv(bytes, folder, signal)
+        ? await openCsv(bytes, folder, csvOptions(resource, file), signal)
         : await openNdjson(bytes, folder, types, resource.maxRejectedShare, signal);
     return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
   } finally {
@@ -49,12 +49,7 @@ export async function withSource<T>(
   }
 }
 
-async function firstBytes(path: string): Promise<Buffer> {
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
-  }
+/** What the project says, else the delimiter that the name's ending promises. */
+function csvOptions({ csv }: ResourceConfig, file: string): CsvOptions {
+  return { ...(/\.(tsv|tab)$/.test(plainName(file)) && { delimiter: '\t' }), ...csv };
 }

@@ -1,7 +1,8 @@
 import { isUtf8 } from 'node:buffer';
 import { TerminalError } from '../../errors.js';
+import type { CsvOptions } from '../../model/project.js';
 import { fieldsOf, recordAt, type CsvDialect, type CsvField, type RecordShape } from './csv-record.js';
-import { sniffDialect } from './csv-dialect.js';
+import { byteOf, sniffDialect } from './csv-dialect.js';
 import { assertText } from './inspect-bytes.js';
 import { LineIndex } from './line-index.js';
 import { openBytes, type ByteSource } from './open-bytes.js';
@@ -11,6 +12,8 @@ import { headerOnly } from './header-only.js';
 export interface CsvScan {
   readonly dialect: CsvDialect;
   readonly headers: readonly string[];
+  /** The headers are the file's first record. */
+  readonly hasHeader: boolean;
   /** Data rows, the faulty ones included. */
   readonly rows: number;
   /** In the order of rows. */
@@ -27,6 +30,8 @@ export interface CsvScan {
 
 export interface ScanOptions {
   readonly signal?: AbortSignal | undefined;
+  /** How the file is written, as far as the project says. */
+  readonly csv?: CsvOptions | undefined;
   /** Skips sniffing. */
   readonly dialect?: CsvDialect;
   /** Receives the fields of every well-formed row, in order. */
@@ -43,13 +48,14 @@ export const MAX_RECORD_BYTES = 16 << 20;
 /**
  * Reads a CSV file once, record by record: its dialect, header, number of rows, and the rows that are none (too many
  * or too few fields, broken quoting, not UTF-8, a NUL) with their lines. O(bytes) time, O(longest record + faults) memory.
- * Throws `ELT_FILE_EMPTY`, `ELT_FILE_HEADER_ONLY`, `ELT_FILE_ENCODING`, `ELT_FILE_BINARY`, `ELT_GZIP_BROKEN`; a retry does not help.
+ * Throws `ELT_FILE_EMPTY`, `ELT_FILE_HEADER_ONLY`, `ELT_FILE_MALFORMED`, `ELT_FILE_ENCODING`, `ELT_FILE_BINARY`, `ELT_GZIP_BROKEN`; a retry does not help.
  */
 export async function scanCsv(source: ByteSource, options: ScanOptions = {}): Promise<CsvScan> {
   const scan = await scanOnce(source, options);
   // Broken quoting and not one well-quoted value: the marks are part of the text.
-  if (options.dialect === undefined && scan.brokenQuotes > 0 && scan.quotedFields === 0)
-    return scanOnce(source, { ...options, dialect: { ...scan.dialect, quote: false } });
+  const mayQuote = options.dialect === undefined && options.csv?.quote === undefined;
+  if (mayQuote && scan.brokenQuotes > 0 && scan.quotedFields === 0)
+    return scanOnce(source, { ...options, dialect: { ...scan.dialect, quote: undefined } });
   return scan;
 }
 
@@ -59,8 +65,10 @@ interface ScanState extends CsvScan {
 }
 
 async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanState> {
+  const { csv = {} } = options;
+  const comment = byteOf(csv.comment);
   let dialect = options.dialect;
-  let headers: string[] | undefined;
+  let headers: readonly string[] | undefined = Array.isArray(csv.header) ? (csv.header as string[]) : undefined;
   const faults: RowFault[] = [];
   const lines = new LineIndex();
   const totals = {
@@ -73,7 +81,7 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
     brokenQuotes: 0,
     quotedFields: 0,
   };
-  let clean = true;
+  let clean = csv.escape === undefined && (csv.skipLines ?? 0) === 0;
 
   const take = (buffer: Buffer, start: number, shape: RecordShape, sound: boolean): void => {
     const end =
@@ -87,13 +95,14 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
     totals.quotedFields += shape.quoted;
     totals.innerLines += shape.innerLines;
     if (headers === undefined) {
-      if (record.length === 0) {
+      if (record.length === 0 && csv.header !== false) {
         clean = false;
         return;
       }
       if (shape.fault !== undefined || !isUtf8(record)) throw badHeader(source.file, line, shape.fault);
-      headers = fieldsOf(record, dialect!).map((field) => field.text);
-      return;
+      const fields = fieldsOf(record, dialect!);
+      headers = fields.map(({ text }, index) => (csv.header === false ? `column_${index + 1}` : text));
+      if (csv.header !== false) return;
     }
     if (record.length === 0 && headers.length > 1) {
       clean = false;
@@ -123,7 +132,9 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
       if (buffer.length === 0) throw emptyFile(source.file);
       assertText(buffer.subarray(0, HEAD_BYTES), source.file, 'CSV');
       if (buffer.subarray(0, 3).equals(BYTE_ORDER_MARK)) buffer = buffer.subarray(3);
-      dialect ??= sniffDialect(buffer.subarray(0, HEAD_BYTES), last && buffer.length <= HEAD_BYTES);
+      buffer = withoutLines(buffer, csv.skipLines ?? 0, source.file);
+      totals.line += csv.skipLines ?? 0;
+      dialect ??= sniffDialect(buffer.subarray(0, HEAD_BYTES), last && buffer.length <= HEAD_BYTES, csv);
       if (dialect.lineEnd === 13) clean = false;
     }
     // One look at the whole chunk; only a chunk with something odd in it is looked at record by record.
@@ -131,6 +142,14 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
     const sound = isUtf8(records) && !records.includes(0);
     let start = 0;
     while (start < buffer.length) {
+      if (buffer[start] === comment) {
+        const end = buffer.indexOf(dialect!.lineEnd, start);
+        if (end === -1 && !last) break;
+        clean = false;
+        totals.line++;
+        start = end === -1 ? buffer.length : end + 1;
+        continue;
+      }
       const shape = recordAt(buffer, start, dialect!, last || buffer.length - start > MAX_RECORD_BYTES);
       if (shape === undefined) break;
       take(buffer, start, shape, sound);
@@ -143,10 +162,11 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
   for await (const chunk of openBytes(source, options.signal)) await consume(chunk, false);
   await consume(Buffer.alloc(0), true);
   if (headers === undefined) throw emptyFile(source.file);
-  if (totals.rows === 0) throw headerOnly(source.file);
+  if (totals.rows === 0) throw Array.isArray(csv.header) ? emptyFile(source.file) : headerOnly(source.file);
   return {
     dialect: dialect!,
     headers,
+    hasHeader: csv.header === undefined || csv.header === true,
     rows: totals.rows,
     faults,
     lines,
@@ -157,6 +177,23 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
     brokenQuotes: totals.brokenQuotes,
     quotedFields: totals.quotedFields,
   };
+}
+
+/** Throws `ELT_FILE_MALFORMED` when the first 64 KiB do not hold that many lines. */
+function withoutLines(head: Buffer, count: number, file: string): Buffer {
+  const lineEnd = head.includes(10) ? 10 : 13;
+  let start = 0;
+  for (let line = 1; line <= count; line++) {
+    const end = head.indexOf(lineEnd, start);
+    if (end === -1)
+      throw new TerminalError(
+        'ELT_FILE_MALFORMED',
+        `Reading ${file} failed: \`skip_lines\` is ${count}, but its first 64 KiB hold ${line - 1} line ends.`,
+        { at: { file, line }, next: 'Correct `skip_lines` of the resource.' },
+      );
+    start = end + 1;
+  }
+  return head.subarray(start);
 }
 
 function faultOf(record: Buffer, fields: number, expected: number, sound: boolean): string | undefined {

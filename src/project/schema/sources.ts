@@ -1,13 +1,47 @@
 import { z } from 'zod';
 import { httpSourceSchema } from './http-source.js';
-import { columnNames, columnTypes, share, tableName } from './values.js';
+import { columnName, columnNames, columnTypes, share, tableName, text } from './values.js';
+
+const SKIP_LINES = 'expected a whole number from 0 to 1000';
+
+const character = text(/^[\t\x21-\x7e]$/, 'one ASCII character that is no blank, or "\\t" for a tab');
+
+const csv = z.strictObject({
+  delimiter: character
+    .optional()
+    .describe('Between values. Default: tab for .tsv, else found out among comma, tab, semicolon and bar.'),
+  quote: z
+    .union([character, z.literal('')], { error: 'expected one ASCII character that is no blank, or "" for none' })
+    .optional()
+    .describe('Around values; "" when marks are part of the text. Default: ".'),
+  escape: character.optional().describe('Before a quotation mark inside a quoted value. Default: the quotation mark.'),
+  header: z
+    .union([z.boolean(), z.array(columnName).min(1)], { error: 'expected true, false or a list of column names' })
+    .optional()
+    .describe('false: the first line is a row; a list: names for a file without a header. Default: true.'),
+  null_values: z
+    .union([z.string(), z.array(z.string())], { error: 'expected a text or a list of texts' })
+    .optional()
+    .describe('Unquoted values that are NULL, beside the empty one.'),
+  comment: character.optional().describe('Lines that begin with it are left out. Default: none.'),
+  skip_lines: z
+    .number({ error: SKIP_LINES })
+    .int({ error: SKIP_LINES })
+    .min(0, { error: SKIP_LINES })
+    .max(1_000, { error: SKIP_LINES })
+    .optional()
+    .describe('Lines before the header. Default: 0.'),
+});
+export type CsvYaml = z.infer<typeof csv>;
 
 const resource = {
   path: z
     .string({ error: 'expected a path or a glob such as data/*.csv' })
     .min(1, { error: 'expected a path or a glob such as data/*.csv' })
     .optional()
-    .describe('File or glob, relative to the project or absolute; of an http source, the path behind its url.'),
+    .describe(
+      'File or glob, relative to the project or absolute, or the http(s) URL of a file; of an http source, the path behind its url.',
+    ),
   primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
   write: z
     .enum(['append', 'replace', 'merge'])
@@ -19,6 +53,20 @@ const resource = {
     .enum(['csv', 'ndjson', 'parquet', 'auto'])
     .optional()
     .describe('How the files are read. Default: by the ending of the path.'),
+  allow_private: z
+    .boolean({ error: 'expected true or false' })
+    .optional()
+    .describe('Lets a URL lead to loopback and private addresses. Default: false.'),
+  member: z
+    .string({ error: 'expected a name or a glob such as *.csv' })
+    .min(1, { error: 'expected a name or a glob such as *.csv' })
+    .optional()
+    .describe('File or glob inside zip archives. Default: the one file that the archive holds.'),
+  encoding: z
+    .enum(['utf-8', 'utf-16', 'latin-1', 'windows-1252'])
+    .optional()
+    .describe('Of text files. Default: UTF-8, or UTF-16 where a byte order mark says so.'),
+  csv: csv.optional().describe('How CSV files are written. Default: found out from the file.'),
   columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
 };

@@ -1,0 +1,125 @@
+import { Readable } from 'node:stream';
+import { TerminalError } from '../../errors.js';
+import type { Queryable } from '../../model/database.js';
+import type { ResourceConfig } from '../../model/project.js';
+import { assertStatus } from '../http/assert-status.js';
+import { guardedFetch } from '../http/guarded-fetch.js';
+import type { ExtractedObject } from '../load/load-result.js';
+import type { ExtractOptions } from './extract-files.js';
+import { inspectFile } from './inspect-file.js';
+
+/** Whether a resource's path is fetched over HTTP. */
+export function isUrl(path: string): boolean {
+  return /^https?:\/\//i.test(path);
+}
+
+/**
+ * Puts what a URL gives into the artifact store, with a line in plumbline.raw_objects. A server that knows the ETag or the time of the
+ * former content sends nothing when that is still right. Idempotent: a transfer that stops leaves nothing and starts anew.
+ *
+ * Terminal: `ELT_HTTP_STATUS`, `ELT_HTTP_ADDRESS_REFUSED`, `ELT_HTTP_PAGE` (a web page instead of data), `ELT_FILE_…`. Transient:
+ * `ELT_HTTP_CUT`, `ELT_HTTP_UNREACHABLE`, `ELT_HTTP_STATUS_TRANSIENT`.
+ */
+export async function extractUrl(options: ExtractOptions): Promise<ExtractedObject> {
+  const { store, resource, signal, now } = options;
+  const { path } = resource;
+  const last = await lastFetched(options.database, options);
+  const known = last !== undefined && (await store.has(last.sha256)) ? last : undefined;
+  const response = await guardedFetch({
+    url: path,
+    headers: conditions(known),
+    allowPrivate: resource.allowPrivate ?? false,
+    signal,
+  });
+  const isUnchanged = response.status === 304 && known !== undefined;
+  if (isUnchanged) {
+    for await (const _chunk of response.body); // A 304 has no body; reading to its end frees the connection.
+    await addLine(known, options);
+    return { path, sha256: known.sha256, bytes: known.bytes, isUnchanged };
+  }
+  assertStatus(response, now);
+  const stored = await store.put(Readable.from(watched(response.body, options)));
+  await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
+  const wasThere = await addLine(
+    { ...stored, etag: response.headers.etag ?? null, lastModified: response.headers['last-modified'] ?? null },
+    options,
+  );
+  return { path, ...stored, isUnchanged: wasThere };
+}
+
+export interface FetchedObject {
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly etag: string | null;
+  readonly lastModified: string | null;
+}
+
+/** What the URL of a resource gave when it was last fetched. */
+export async function lastFetched(
+  database: Queryable,
+  of: { readonly env: string; readonly project: string; readonly resource: ResourceConfig },
+): Promise<FetchedObject | undefined> {
+  const rows = await database.query<FetchedObject>(
+    `SELECT sha256, bytes::float8 AS bytes, etag, last_modified AS "lastModified" FROM plumbline.raw_objects
+     WHERE env = $1 AND project = $2 AND resource = $3 AND path = $4 ORDER BY seen_at DESC LIMIT 1`,
+    [of.env, of.project, of.resource.id, of.resource.path],
+  );
+  return rows[0];
+}
+
+function conditions(known: FetchedObject | undefined): Record<string, string> {
+  return {
+    ...(known?.etag != null && { 'if-none-match': known.etag }),
+    ...(known?.lastModified != null && { 'if-modified-since': known.lastModified }),
+  };
+}
+
+async function* watched(body: AsyncIterable<Buffer>, options: ExtractOptions): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const chunk of body) {
+    if (bytes === 0) refusePage(chunk, options.resource);
+    bytes += chunk.length;
+    options.onProgress?.({ files: 0, filesTotal: 1, bytes });
+    yield chunk;
+  }
+}
+
+/** Log-in forms and error pages often come with status 200. */
+function refusePage(head: Buffer, { path, at }: ResourceConfig): void {
+  if (!/^\ufeff?\s*<(!doctype\s+html|html[\s>])/i.test(head.toString('utf8', 0, 1024))) return;
+  throw new TerminalError(
+    'ELT_HTTP_PAGE',
+    `Fetching ${path} failed: the server sent a web page (HTML); expected data.`,
+    {
+      at,
+      next: 'Open the URL in a browser: it may ask for a log-in, or lead to a page about the file. Set `path` to the file itself.',
+    },
+  );
+}
+
+/** @returns whether the URL gave this content before */
+async function addLine(object: FetchedObject, options: ExtractOptions): Promise<boolean> {
+  const { database, env, project, resource, runId, now } = options;
+  const rows = await database.query<{ isNew: boolean }>(
+    `INSERT INTO plumbline.raw_objects
+       (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id, etag, last_modified)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $8, $9, $10, $11)
+     ON CONFLICT (env, project, resource, path, sha256) DO UPDATE
+       SET seen_at = excluded.seen_at, etag = excluded.etag, last_modified = excluded.last_modified
+     RETURNING xmax = 0 AS "isNew"`,
+    [
+      env,
+      project,
+      resource.source,
+      resource.id,
+      resource.path,
+      object.sha256,
+      object.bytes,
+      now.toISOString(),
+      runId,
+      object.etag,
+      object.lastModified,
+    ],
+  );
+  return rows[0]?.isNew === false;
+}

@@ -1,0 +1,113 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { openWorkbench, resourceOf, type Workbench } from '../load/workbench.js';
+
+let bench: Workbench;
+beforeAll(async () => {
+  bench = await openWorkbench();
+});
+afterAll(() => bench.close());
+
+let server: Server | undefined;
+afterEach(() => {
+  server?.closeAllConnections();
+  server?.close();
+});
+
+async function serve(listener: RequestListener): Promise<string> {
+  server = createServer(listener);
+  await new Promise<void>((listening) => server!.listen(0, '127.0.0.1', listening));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const urlOf = (id: string, path: string) => resourceOf({ id, source: id, table: id, path, allowPrivate: true });
+
+test('a file is fetched, and fetched again only when the server says that it changed', async () => {
+  const requests: IncomingMessage[] = [];
+  let version = 1;
+  const origin = await serve((request, response) => {
+    requests.push(request);
+    const etag = `"v${version}"`;
+    if (request.headers['if-none-match'] === etag) response.writeHead(304).end();
+    else response.writeHead(200, { etag }).end(gzipSync(`id\tv\n${version}\ta, b\n`));
+  });
+  const resource = urlOf('rates', `${origin}/rates.tsv.gz?year=2024`);
+  const first = await bench.run(resource);
+  const second = await bench.run(resource);
+  version = 2;
+  const third = await bench.run(resource);
+  expect([first, second, third].map(({ loads }) => loads.map(({ status }) => status))).toEqual([
+    ['staged'],
+    ['already_loaded'],
+    ['staged'],
+  ]);
+  expect(requests.map(({ headers }) => headers['if-none-match'])).toEqual([undefined, '"v1"', '"v1"']);
+  expect(await bench.rows('rates', 'id, v')).toEqual([{ id: '2', v: 'a, b' }]);
+  const lines = await bench.database.query(
+    'SELECT path, etag FROM plumbline.raw_objects WHERE resource = $1 ORDER BY seen_at',
+    ['rates'],
+  );
+  expect(lines).toEqual([{ path: resource.path, etag: '"v1"' }, { path: resource.path, etag: '"v2"' }]); // prettier-ignore
+});
+
+test('content that came back to what it was has one line, and the newest etag', async () => {
+  let etag = '"a"';
+  const origin = await serve((_request, response) => response.writeHead(200, { etag }).end('id\n1\n'));
+  const resource = urlOf('back', `${origin}/back.csv`);
+  await bench.run(resource);
+  etag = '"b"';
+  expect((await bench.run(resource)).loads).toMatchObject([{ status: 'already_loaded' }]);
+  const lines = await bench.database.query('SELECT etag FROM plumbline.raw_objects WHERE resource = $1', ['back']);
+  expect(lines).toEqual([{ etag: '"b"' }]);
+});
+
+test('a transfer that is cut leaves nothing, and the next attempt starts anew', async () => {
+  let requests = 0;
+  const content = `id\n${'1\n'.repeat(100_000)}`;
+  const origin = await serve((_request, response) => {
+    response.writeHead(200, { 'content-length': content.length });
+    if (++requests > 1) response.end(content);
+    else response.write(content.slice(0, 150_000), () => response.destroy());
+  });
+  const resource = urlOf('cut', `${origin}/cut.csv`);
+  await expect(bench.run(resource)).rejects.toMatchObject({ code: 'ELT_HTTP_CUT', terminal: false });
+  expect(await readdir(join(bench.storeFolder, 'incoming'))).toEqual([]);
+  expect(await bench.database.query('SELECT 1 FROM plumbline.raw_objects WHERE resource = $1', ['cut'])).toEqual([]);
+  expect((await bench.run(resource)).published.rows).toBe(100_000);
+});
+
+test.each([
+  [429, 'ELT_HTTP_STATUS_TRANSIENT', false],
+  [503, 'ELT_HTTP_STATUS_TRANSIENT', false],
+  [404, 'ELT_HTTP_STATUS', true],
+  [304, 'ELT_HTTP_STATUS', true],
+])('status %i is %s', async (status, code, terminal) => {
+  const origin = await serve((_request, response) => response.writeHead(status, { 'retry-after': '1' }).end());
+  await expect(bench.run(urlOf('status', `${origin}/a.csv`))).rejects.toMatchObject({ code, terminal });
+});
+
+test('a web page with status 200 is refused, whatever type it claims', async () => {
+  const origin = await serve((_request, response) =>
+    response.writeHead(200, { 'content-type': 'text/csv' }).end('\n<!DOCTYPE html>\n<html>log in, please</html>'),
+  );
+  await expect(bench.run(urlOf('page', `${origin}/a.csv`))).rejects.toMatchObject({
+    code: 'ELT_HTTP_PAGE',
+    terminal: true,
+    at: { file: 'plumbline.yaml', line: 3 },
+  });
+});
+
+test('a private address is refused unless the source allows it', async () => {
+  let requests = 0;
+  const origin = await serve((_request, response) => {
+    requests++;
+    response.end('id\n1\n');
+  });
+  const resource = resourceOf({ id: 'inside', table: 'inside', path: `${origin}/a.csv` });
+  await expect(bench.run(resource)).rejects.toMatchObject({ code: 'ELT_HTTP_ADDRESS_REFUSED' });
+  expect(requests).toBe(0);
+});

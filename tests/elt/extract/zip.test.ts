@@ -1,0 +1,133 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hashFiles } from '../../../src/elt/extract/hash-files.js';
+import type { ResourceConfig } from '../../../src/model/project.js';
+import { openWorkbench, resourceOf, type Workbench } from '../load/workbench.js';
+
+let bench: Workbench;
+beforeAll(async () => {
+  bench = await openWorkbench();
+});
+afterAll(() => bench.close());
+
+interface Member {
+  readonly name: string;
+  readonly content: string | Buffer;
+  /** What the archive says where it lies. */
+  readonly mode?: number;
+  readonly flags?: number;
+  readonly checksum?: number;
+  readonly size?: number;
+}
+
+/** A zip archive by the book (APPNOTE 4.3), or against it where a member says so. */
+function zip(members: readonly Member[]): Buffer {
+  const local: Buffer[] = [];
+  const central: Buffer[] = [];
+  let offset = 0;
+  for (const { name, content, mode = 0o100644, flags = 0, checksum, size } of members) {
+    const bytes = Buffer.from(content);
+    const packed = deflateRawSync(bytes);
+    const fields = Buffer.alloc(26);
+    fields.writeUInt16LE(20, 0);
+    fields.writeUInt16LE(flags | 0x800, 2);
+    fields.writeUInt16LE(8, 4);
+    fields.writeUInt32LE(checksum ?? crc32(bytes), 10);
+    fields.writeUInt32LE(packed.length, 14);
+    fields.writeUInt32LE(size ?? bytes.length, 18);
+    fields.writeUInt16LE(Buffer.byteLength(name), 22);
+    const place = Buffer.alloc(14);
+    place.writeUInt32LE((mode << 16) >>> 0, 6);
+    place.writeUInt32LE(offset, 10);
+    const file = [Buffer.from('PK\x03\x04', 'latin1'), fields, Buffer.from(name), packed];
+    local.push(...file);
+    central.push(Buffer.from('PK\x01\x02\x14\x03', 'latin1'), fields, place, Buffer.from(name));
+    offset += file.reduce((sum, part) => sum + part.length, 0);
+  }
+  const directory = Buffer.concat(central);
+  const end = Buffer.alloc(22);
+  end.write('PK\x05\x06', 'latin1');
+  end.writeUInt16LE(members.length, 8);
+  end.writeUInt16LE(members.length, 10);
+  end.writeUInt32LE(directory.length, 12);
+  end.writeUInt32LE(offset, 16);
+  return Buffer.concat([...local, directory, end]);
+}
+
+async function run(name: string, content: Buffer, options: Partial<ResourceConfig> = {}) {
+  const table = name.replaceAll(/\W/g, '_');
+  await bench.write(name, content);
+  return bench.run(resourceOf({ id: table, source: table, table, path: name, ...options }));
+}
+
+describe('zip', () => {
+  test('the one file of an archive needs no name', async () => {
+    const { loads } = await run('one.zip', zip([{ name: 'in/', content: '' }, { name: 'in/a.csv', content: 'id,v\n1,x\n' }])); // prettier-ignore
+    expect(loads).toMatchObject([{ path: 'one.zip!in/a.csv', rowsLoaded: 1 }]);
+  });
+
+  test('each member that matches is an object of its own, packed or not', async () => {
+    const archive = zip([
+      { name: 'b.csv', content: 'id,v\n2,y\n' },
+      { name: 'README.txt', content: 'read me' },
+      { name: 'a.csv.gz', content: gzipSync('id,v\n1,x\n') },
+      { name: 'deep/c.csv', content: 'id,v\n3,z\n' },
+    ]);
+    const { loads } = await run('many.zip', archive, { member: '*.{csv,csv.gz}', write: 'append' });
+    expect(loads.map(({ path }) => path)).toEqual(['many.zip!a.csv.gz', 'many.zip!b.csv']);
+    expect((await bench.rows('many_zip', 'id, v')).map((row) => row)).toEqual([{ id: '1', v: 'x' }, { id: '2', v: 'y' }]); // prettier-ignore
+  });
+
+  test('a member that is the same in a new archive is not loaded again', async () => {
+    const options = { member: '**/*.csv', write: 'append' } as const;
+    const first = { name: 'd/1.csv', content: 'id\n1\n' };
+    await run('grown.zip', zip([first]), options);
+    const { loads, published } = await run('grown.zip', zip([first, { name: 'd/2.csv', content: 'id\n2\n' }]), options);
+    expect(loads.map(({ status }) => status)).toEqual(['already_loaded', 'staged']);
+    expect(published.rows).toBe(2);
+  });
+
+  test('`plan` sees the objects that an extract gives', async () => {
+    const { loads } = await run('seen.zip', zip([{ name: 'a.csv', content: 'id\n1\n' }]));
+    const resource = resourceOf({ path: 'seen.zip' });
+    expect(await hashFiles(bench.root, resource)).toEqual(loads.map(({ path, sha256 }) => ({ path, sha256 })));
+  });
+
+  const a = { name: 'a.csv', content: 'id,v\n1,x\n' };
+  const refused: readonly (readonly [string, Buffer, Partial<ResourceConfig>, string])[] = [
+    ['a name that leaves the archive', zip([a, { name: '../a.csv', content: 'id\n1\n' }]), { member: '*.csv' }, 'ELT_ZIP_BROKEN'],
+    ['an absolute name', zip([{ name: '/etc/a.csv', content: 'id\n1\n' }]), {}, 'ELT_ZIP_BROKEN'],
+    ['a symbolic link', zip([{ name: 'a.csv', content: '/etc/passwd', mode: 0o120777 }]), {}, 'ELT_ZIP_BROKEN'],
+    ['an encrypted member', zip([{ ...a, flags: 1 }]), {}, 'ELT_ZIP_BROKEN'],
+    ['a wrong checksum', zip([{ ...a, checksum: 5 }]), {}, 'ELT_ZIP_BROKEN'],
+    ['a member longer than it says', zip([{ ...a, size: 3 }]), {}, 'ELT_ZIP_BROKEN'],
+    ['an archive cut short', zip([a]).subarray(0, 60), {}, 'ELT_ZIP_BROKEN'],
+    ['text named .zip', Buffer.from('id,v\n1,x\n'), {}, 'ELT_ZIP_BROKEN'],
+    ['several files and no member', zip([a, { ...a, name: 'b.csv' }]), {}, 'ELT_ZIP_MEMBER'],
+    ['no file that matches', zip([a]), { member: '*.parquet' }, 'ELT_ZIP_MEMBER'],
+    ['an empty member', zip([{ name: 'a.csv', content: '' }]), {}, 'ELT_FILE_EMPTY'],
+    ['a bomb', zip([{ name: 'a.csv', content: Buffer.alloc(80 << 20, 'a') }]), {}, 'ELT_FILE_BOMB'],
+    ['many members that are one bomb together', zip(Array.from({ length: 3 }, (_, index) => ({ name: `${index}.csv`, content: Buffer.alloc(30 << 20, 'a') }))), { member: '*.csv' }, 'ELT_FILE_BOMB'],
+  ]; // prettier-ignore
+  test.each(refused)('refuses %s', async (title, content, options, code) => {
+    const name = `${title.replaceAll(' ', '-')}.zip`;
+    await expect(run(name, content, options)).rejects.toMatchObject({ code, terminal: true });
+    expect(await bench.stages()).toEqual([]);
+  });
+
+  test('an archive that changed while it was read is read again', async () => {
+    await run('moving.zip', zip([a]), {});
+    await writeFile(join(bench.root, 'moving.zip'), zip([{ ...a, content: 'id,v\n2,y\n' }]));
+    const { loads } = await bench.run(resourceOf({ id: 'moving_zip', table: 'moving_zip', path: 'moving.zip' }));
+    expect(loads).toMatchObject([{ status: 'staged', rowsLoaded: 1 }]);
+  });
+});
+
+test('a gzip bomb is stopped', async () => {
+  const header = Buffer.from('id,v\n');
+  await expect(
+    run('bomb.csv.gz', gzipSync(Buffer.concat([header, Buffer.alloc(90 << 20, '1,aaaaaaa\n')]))),
+  ).rejects.toMatchObject({ code: 'ELT_FILE_BOMB', terminal: true });
+});

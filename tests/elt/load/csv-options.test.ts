@@ -1,0 +1,145 @@
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ResourceConfig } from '../../../src/model/project.js';
+import { openWorkbench, resourceOf, type Workbench } from './workbench.js';
+
+let bench: Workbench;
+beforeAll(async () => {
+  bench = await openWorkbench();
+});
+afterAll(() => bench.close());
+
+/** Loads one file into a table of its own: the names of its columns, its rows as text, and the rejects' lines. */
+async function load(name: string, content: string | Uint8Array, options: Partial<ResourceConfig> = {}) {
+  const table = name.replaceAll(/\W/g, '_');
+  await bench.write(name, content);
+  const resource = resourceOf({ id: table, source: table, table, path: name, maxRejectedShare: 0.9, ...options });
+  const { loads } = await bench.run(resource);
+  const { columns, loadId } = loads[0]!;
+  const select = columns.map((column) => `"${column.name}"::text`).join(', ');
+  const rows = await bench.database.query<{ values: (string | null)[] }>(
+    `SELECT ARRAY[${select}] AS values FROM demo_dev_raw."${table}" ORDER BY _row_number`,
+  );
+  const rejects = await bench.database.query<{ line: number; reason: string }>(
+    'SELECT line::int4 AS line, reason FROM plumbline.rejects WHERE load_id = $1 ORDER BY row_number',
+    [loadId],
+  );
+  return { names: columns.map((column) => column.name), rows: rows.map(({ values }) => values), rejects };
+}
+
+describe('csv options', () => {
+  test('delimiter, quote and escape', async () => {
+    const { names, rows } = await load('marks.csv', "a^b\n'x^\\'y\\\\'^2\n'\\n'^'3'\n'two\nlines'^\n", {
+      csv: { delimiter: '^', quote: "'", escape: '\\' },
+    });
+    expect(names).toEqual(['a', 'b']);
+    expect(rows).toEqual([["x^'y\\", '2'], ['\\n', '3'], ['two\nlines', null]]); // prettier-ignore
+  });
+
+  test('another quote that is doubled', async () => {
+    expect((await load('doubled.csv', "a,b\n'it''s, so',\"1\n", { csv: { quote: "'" } })).rows).toEqual([
+      ["it's, so", '"1'],
+    ]);
+  });
+
+  test('no quote: marks are text', async () => {
+    expect((await load('none.csv', 'a,b\n"x,1"\n"y",2\n', { csv: { quote: '' }, columns: { b: 'text' } })).rows).toEqual([['"x', '1"'], ['"y"', '2']]); // prettier-ignore
+  });
+
+  test('header: false takes the first line as a row', async () => {
+    const { names, rows } = await load('bare.csv', '1,x\n2,y\n', { csv: { header: false } });
+    expect([names, rows]).toEqual([['column_1', 'column_2'], [['1', 'x'], ['2', 'y']]]); // prettier-ignore
+  });
+
+  test('header: names for a file without one; a line of another width is quarantined', async () => {
+    const { names, rows, rejects } = await load('named.csv', '1,x\n2\n3,z\n', { csv: { header: ['id', 'v'] } });
+    expect([names, rows]).toEqual([['id', 'v'], [['1', 'x'], ['3', 'z']]]); // prettier-ignore
+    expect(rejects).toEqual([{ line: 2, reason: 'too few fields: 1, expected 2' }]);
+  });
+
+  test('null_values: unquoted values alone', async () => {
+    const { rows } = await load('null.csv', 'id,a\n1,NA\n2,"NA"\n3,\n4,-\n5,N\n', { csv: { nullValues: ['NA', '-'] } });
+    expect(rows.map(([, a]) => a)).toEqual([null, 'NA', null, null, 'N']);
+  });
+
+  test('comment and skip_lines keep the lines of rejects right', async () => {
+    const content = 'Report "May\n\n# made by hand, "so\nid,v\n1,2\n# more\n3\n"#4",5\n#';
+    const { names, rows, rejects } = await load('report.csv', content, {
+      csv: { comment: '#', skipLines: 2 },
+      columns: { id: 'text' },
+    });
+    expect([names, rows]).toEqual([['id', 'v'], [['1', '2'], ['#4', '5']]]); // prettier-ignore
+    expect(rejects).toEqual([{ line: 7, reason: 'too few fields: 1, expected 2' }]);
+  });
+
+  test('more lines to skip than the file has', async () => {
+    await expect(load('short.csv', 'id\n1\n', { csv: { skipLines: 3 } })).rejects.toMatchObject({
+      code: 'ELT_FILE_MALFORMED',
+    });
+  });
+
+  test('.tsv is separated by tabs, whatever its text holds', async () => {
+    expect((await load('words.tsv', 'text\na, b\nc, d\n')).rows).toEqual([['a, b'], ['c, d']]);
+  });
+
+  test('a changed option loads the file anew', async () => {
+    await load('again.csv', 'a\nNA\nx\n');
+    expect((await load('again.csv', 'a\nNA\nx\n', { csv: { nullValues: ['NA'] } })).rows).toEqual([[null], ['x']]);
+  });
+});
+
+describe('encoding', () => {
+  const text = 'id,v\n1,"ä\n€😀"\n2,ÿ\n3,\n';
+  const expected = [['1', 'ä\n€😀'], ['2', 'ÿ'], ['3', null]]; // prettier-ignore
+  const be = (content: string) => Buffer.from(content, 'utf16le').swap16();
+
+  test('UTF-16 is known by its byte order mark, in both byte orders and packed', async () => {
+    expect((await load('le.csv', Buffer.from(`\ufeff${text}`, 'utf16le'))).rows).toEqual(expected);
+    expect((await load('be.csv', be(`\ufeff${text}`))).rows).toEqual(expected);
+    expect((await load('le.csv.gz', gzipSync(Buffer.from(`\ufeff${text}`, 'utf16le')))).rows).toEqual(expected);
+  });
+
+  test('UTF-16 without a mark is read when it is declared', async () => {
+    expect((await load('le-bare.csv', Buffer.from(text, 'utf16le'), { encoding: 'utf-16' })).rows).toEqual(expected);
+    expect((await load('be-bare.csv', be(text), { encoding: 'utf-16' })).rows).toEqual(expected);
+  });
+
+  test('UTF-16 of many chunks, with pairs across their borders', async () => {
+    const long = '😀'.repeat(700_000);
+    const lines = `\ufeffid,v\n1,x${long}\n2,${long}\n`;
+    const { rows } = await load('long.csv', Buffer.from(lines, 'utf16le'));
+    expect(rows.map(([, v]) => v)).toEqual([`x${long}`, long]);
+  });
+
+  test('half a surrogate pair and half a unit are quarantined', async () => {
+    const content = Buffer.concat([
+      Buffer.from('\ufeffid,v\n1,a\ud800b\n2,\udc00\n3,c\n4,d', 'utf16le'),
+      Buffer.of(0x41),
+    ]);
+    const { rows, rejects } = await load('half.csv', content);
+    expect(rows).toEqual([['3', 'c']]);
+    expect(rejects.map(({ line, reason }) => [line, reason])).toEqual([
+      [2, 'not valid UTF-8'],
+      [3, 'not valid UTF-8'],
+      [5, 'not valid UTF-8'],
+    ]);
+  });
+
+  test('latin-1 and windows-1252', async () => {
+    const bytes = Buffer.from('id,v\n1,caf\xe9 \x80\n', 'latin1');
+    expect((await load('latin.csv', bytes, { encoding: 'latin-1' })).rows).toEqual([['1', 'café \u0080']]);
+    expect((await load('windows.csv', bytes, { encoding: 'windows-1252' })).rows).toEqual([['1', 'café €']]);
+  });
+
+  test('NDJSON too', async () => {
+    const content = Buffer.from('\ufeff{"v": "ä"}\n', 'utf16le');
+    expect((await load('wide.ndjson', content)).rows).toEqual([['ä']]);
+  });
+
+  test('a file that is marked as another encoding is refused', async () => {
+    const content = Buffer.from(`\ufeff${text}`, 'utf16le');
+    await expect(load('other.csv', content, { encoding: 'utf-8' })).rejects.toMatchObject({
+      code: 'ELT_FILE_ENCODING',
+    });
+  });
+});
