@@ -91,7 +91,7 @@ describe('a project file', () => {
         code: 'PROJECT_KEY_UNKNOWN',
         says: 'no key "kubernetes"',
         at: 'plumbline.yaml:2:1',
-        next: 'sources, tests, train',
+        next: 'sources, seeds, tests, train',
       },
     ],
     [
@@ -187,15 +187,15 @@ describe('a source file', () => {
       }),
     ],
     [
-      'in UTF-16',
-      () => ({ 'data/sales.csv': Buffer.from(`\ufeff${sales.join('\n')}\n`, 'utf16le') }),
+      'in UTF-16 that does not say so',
+      () => ({ 'data/sales.csv': Buffer.from(`${sales.join('\n')}\n`, 'utf16le') }),
       ['run', 'load'],
       {
         step: 'extract sales',
         code: 'ELT_FILE_ENCODING',
-        says: 'it is UTF-16LE; expected UTF-8',
+        says: 'it is UTF-16LE without a byte order mark; expected UTF-8',
         at: 'data/sales.csv:1',
-        next: "iconv -f UTF-16LE -t UTF-8 'data/sales.csv'",
+        next: 'Set `encoding: utf-16`',
       },
     ],
     [
