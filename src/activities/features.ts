@@ -9,7 +9,7 @@ import { featuresInputs, findReusable, hash, inputVersions, stepNames } from './
 import { projectOf, resourceNamed, trainOf, transformNamed, viewsOf } from './project-code.js';
 import { runStep } from './step.js';
 import { saveOutcome } from './save-outcome.js';
-import { tableNames } from './table-names.js';
+import { tableNames } from '../model/table-names.js';
 
 export type FeaturesActivities = ReturnType<typeof createFeaturesActivities>;
 

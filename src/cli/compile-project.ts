@@ -1,20 +1,15 @@
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { Project } from '../model/project.js';
-import { refNames, sourceNames } from '../model/relation-names.js';
 import { renderSql } from '../model/render-sql.js';
+import { tableNames } from '../model/table-names.js';
 
 /**
  * Renders every SQL file of the project as a worker will, so that a mistake shows before anything starts. Touches no
  * database. Throws SQL_UNKNOWN_REF, SQL_UNKNOWN_VAR, SQL_TEMPLATE or ELT_SQL_* with the user's file; no retry helps.
  */
 export function compileProject(project: Project): void {
-  const { schemas, transforms, resources, features, train, vars, macros } = project;
+  const { features, train } = project;
   compileTransforms(project);
-  const names = {
-    refs: refNames(schemas, transforms),
-    sources: sourceNames(schemas, resources),
-    vars,
-    macros,
-  };
+  const names = tableNames(project);
   for (const file of [...features, ...(train === undefined ? [] : [train.labels])]) renderSql(file, names);
 }

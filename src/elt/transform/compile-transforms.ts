@@ -8,8 +8,8 @@ import type {
   TransformFile,
   VarValue,
 } from '../../model/project.js';
-import { refNames, sourceNames } from '../../model/relation-names.js';
 import { renderSql, type RenderedSql } from '../../model/render-sql.js';
+import { tableNames } from '../../model/table-names.js';
 import { compileTest, type CompiledTest } from '../tests/compile-test.js';
 import { singleStatement } from './single-statement.js';
 
@@ -56,13 +56,12 @@ export interface CompileOptions {
  * the user's file; a retry gives the same.
  */
 export function compileTransforms(options: CompileOptions): TransformGraph {
-  const { transforms, schemas, resources, interval, vars = {}, macros = [] } = options;
+  const { transforms, interval } = options;
   assertDistinct(transforms);
-  const refs = refNames(schemas, transforms);
-  const names = { refs, sources: sourceNames(schemas, resources), vars, macros };
+  const names = tableNames(options);
   const nodes = transforms.map((file): TransformNode => {
     const render = (isIncremental: boolean): RenderedSql => {
-      const self = refs.get(file.name)!;
+      const self = names.refs.get(file.name)!;
       const rendered = renderSql(file, {
         ...names,
         self,
