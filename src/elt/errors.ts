@@ -61,6 +61,12 @@ export const eltErrorCodes = {
   ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
   ELT_SELECT_UNKNOWN: '`--select` names a transform that the project does not have. Correct the name.',
   ELT_TEST_FAILED: 'A data test found rows it forbids. The published table is untouched; correct data, SELECT or test.',
+  ELT_TABLE_MISSING: 'A table that is to be tested or read is not published yet. Build it with `plumbline run`.',
+  ELT_UNIT_TEST_INPUT:
+    'A unit test gives no rows for a table that its SELECT reads, or gives rows for one that it does not read.',
+  ELT_UNIT_TEST_TABLE:
+    'The columns of an input of a unit test are those of a table that is not there yet. Run it once, or give `format: sql`.',
+  ELT_UNIT_TEST_ROWS: 'Rows of a unit test do not fit their table: an unknown column, or a value of another type.',
   ELT_INCREMENT_KEY:
     'The SELECT of an incremental table gives a key twice, or a NULL in it. Make the key one that names each row.',
   ELT_INCREMENT_COLUMNS:

@@ -29,6 +29,7 @@ export interface Project {
   readonly resources: readonly ResourceConfig[];
   readonly transforms: readonly TransformFile[];
   readonly features: readonly FeatureViewFile[];
+  readonly unitTests: readonly UnitTest[];
   readonly train?: TrainConfig;
   readonly deploy: DeployConfig;
   /** Every default that was applied, for `plan`: `sources.rides.type = files (from the path's ending)`. */
@@ -201,6 +202,31 @@ export type DataTest = {
   /** Fails when the query gives rows; `{{ this }}` is the table under test. */
   | { readonly kind: 'sql'; readonly name: string; readonly sql: string }
 );
+
+/** A SELECT run on given rows instead of on what is published. */
+export interface UnitTest {
+  readonly name: string;
+  /** Transform, feature view or labels. */
+  readonly model: string;
+  readonly at: { readonly file: string; readonly line: number };
+  /** `input` as in SQL: `ref('x')`, `source('s', 'r')` or `this`. */
+  readonly given: readonly (Fixture & { readonly input: string })[];
+  readonly expect: Fixture;
+  readonly isIncremental: boolean;
+  /** Vars that have another value in the test. */
+  readonly vars: Readonly<Record<string, VarValue>>;
+}
+
+export interface Fixture {
+  readonly rows: FixtureRows;
+  readonly at: { readonly file: string; readonly line: number };
+}
+
+export type FixtureRows =
+  | { readonly format: 'dict'; readonly rows: readonly Readonly<Record<string, unknown>>[] }
+  /** The first line names the columns; an empty value without quotes is NULL. */
+  | { readonly format: 'csv'; readonly csv: string }
+  | { readonly format: 'sql'; readonly sql: string };
 
 export interface FeatureViewFile extends SqlFile {
   readonly entity: readonly string[];

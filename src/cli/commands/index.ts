@@ -5,6 +5,8 @@ export { register as status } from './status.js';
 export { register as doctor } from './doctor.js';
 export { register as validate } from './validate.js';
 export { register as plan } from './plan.js';
+export { register as test } from './test.js';
+export { register as preview } from './preview.js';
 export { register as run } from './run.js';
 export { register as runs } from './runs.js';
 export { register as models } from './models.js';
