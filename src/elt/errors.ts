@@ -62,6 +62,7 @@ export const eltErrorCodes = {
   ELT_SELECT_UNKNOWN: '`--select` names a transform that the project does not have. Correct the name.',
   ELT_TEST_FAILED: 'A data test found rows it forbids. The published table is untouched; correct data, SELECT or test.',
   ELT_TABLE_MISSING: 'A table that is to be tested or read is not published yet. Build it with `plumbline run`.',
+  ELT_LINEAGE_UNREADABLE: 'This PostgreSQL keeps analysed queries in a form from which columns cannot be followed.',
   ELT_UNIT_TEST_INPUT:
     'A unit test gives no rows for a table that its SELECT reads, or gives rows for one that it does not read.',
   ELT_UNIT_TEST_TABLE:

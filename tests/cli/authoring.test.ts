@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { register as lineages } from '../../src/cli/commands/lineage.js';
 import { register as previewing } from '../../src/cli/commands/preview.js';
 import { register as testing } from '../../src/cli/commands/test.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
@@ -238,5 +239,69 @@ describe('plumbline preview', () => {
     await expect(preview('daily')).rejects.toMatchObject({ code: 'ELT_SQL_ERROR' });
     await expect(preview('dayly')).rejects.toMatchObject({ code: 'PROJECT_FILE_MISSING' });
     expect(await test.database.query('SELECT count(*)::int AS rows FROM shop_dev_raw.sales')).toEqual([{ rows: 2 }]);
+  });
+});
+
+describe('plumbline lineage', () => {
+  const files = {
+    'plumbline.yaml': `${PROJECT}train: { labels: labels.sql, features: [past], test_from: 2024-01-02 }\n`,
+    'sql/daily.sql': DAILY,
+    'sql/stock.sql': STOCK,
+    'features/past.sql': '-- entity: day\n-- event_time: day\nSELECT day, rides + 1 AS more FROM {{ ref("daily") }}\n',
+    'labels.sql':
+      '-- entity: day\n-- label_time: day\n-- target: units\n-- horizon: 1d\nSELECT day, units FROM {{ ref("stock") }}\n',
+  };
+
+  it('goes from the files to the model, for tables and for columns', async () => {
+    await write(files);
+    const lineage = (...words: string[]): Promise<string> => printed(lineages, 'lineage', ...words);
+    expect(await lineage()).toBe(`object        sales.csv
+source        sales      ← object sales.csv
+transform     daily      ← source sales
+transform     stock      ← transform daily
+feature view  past       ← transform daily
+labels        labels     ← transform stock
+training set  main       ← labels labels, feature view past
+model         shop       ← training set main
+`);
+    expect(await lineage('past', '--columns')).toBe(`object sales.csv
+source sales ← object sales.csv
+  day
+  price
+  note
+  _load_id
+transform daily  sql/daily.sql
+  day           ← source sales.day
+  total         ← source sales.price
+  rides
+  k             ← source sales.note
+  (which rows)  ← source sales.day
+feature view past  features/past.sql
+  day   ← transform daily.day
+  more  ← transform daily.rides
+training set main
+  day           ← labels labels.day
+  units         ← labels labels.units
+  more          ← feature view past.more
+  (which rows)  ← feature view past.day
+model shop ← training set main
+`);
+    expect(await lineage('daily.day')).toBe(`transform daily.day
+└─ source sales.day
+used for transform stock.day, feature view past.day
+decides the rows of transform stock
+`);
+    expect(await lineage('daily', '--mermaid')).toMatch(
+      /^flowchart LR\n {2}n0\[\/"sales.csv"\/\]\n {2}n1\[\("source sales"\)\]\n {2}n2\["daily"\]\n[^]* {2}n0 --> n1\n {2}n1 --> n2\n/,
+    );
+    expect(await lineage('labels', '--mermaid', '--columns')).toContain(
+      '  subgraph n4["labels labels"]\n    n4_0["day"]\n    n4_1["units"]\n  end\n',
+    );
+    const { nodes } = JSON.parse(await lineage('stock', '--json', '--columns')) as { nodes: { id: string }[] };
+    expect(nodes.find(({ id }) => id === 'transform stock')).toMatchObject({
+      columns: [{ name: 'day' }, { name: 'units', from: [{ node: 'transform daily', column: 'rides' }] }],
+    });
+    await expect(lineage('daily.days')).rejects.toMatchObject({ code: 'LINEAGE_NOT_FOUND' });
+    await expect(lineage('dayly')).rejects.toMatchObject({ code: 'LINEAGE_NOT_FOUND' });
   });
 });

@@ -7,6 +7,7 @@ export { register as validate } from './validate.js';
 export { register as plan } from './plan.js';
 export { register as test } from './test.js';
 export { register as preview } from './preview.js';
+export { register as lineage } from './lineage.js';
 export { register as run } from './run.js';
 export { register as runs } from './runs.js';
 export { register as models } from './models.js';
