@@ -149,8 +149,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const found = await findReusable<TransformSummary>(database, run, step, inputs, 'newest');
         if (found.reuse !== undefined && (await tableExists(database, schemas.main, name)))
           return { ...found.reuse, status: 'reused' };
-        // What an incremental table holds also comes from earlier runs, so each publication is a version of its own.
-        const version = fingerprint(node.incremental === undefined ? inputs : { ...inputs, publication: run.runId });
+        // What an incremental table or a snapshot holds also comes from earlier runs: each publication is a version.
+        const isAddedTo = node.incremental !== undefined || node.snapshot !== undefined;
+        const version = fingerprint(isAddedTo ? { ...inputs, publication: run.runId } : inputs);
         const summary = (
           built: Pick<TransformResult, 'kind' | 'rows' | 'tests' | 'incrementRows'>,
         ): TransformSummary => {

@@ -120,6 +120,7 @@ async function explainElt(
       transformInputs(transform, node.uses, await inputVersions(database, project, reads));
     await decide(step, stepsRead(reads), async () => findReusable(database, run, step, await inputs(), 'newest'), {
       how: async () => {
+        if (node.snapshot !== undefined) return ', history kept';
         if (node.incremental === undefined) return '';
         return (await isSameCode(database, run, step, await inputs())) ? ', new rows only' : ', built whole';
       },

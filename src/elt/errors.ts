@@ -72,5 +72,12 @@ export const eltErrorCodes = {
     'The SELECT of an incremental table gives a key twice, or a NULL in it. Make the key one that names each row.',
   ELT_INCREMENT_COLUMNS:
     'The SELECT of an incremental table gives other columns than the table has. Set `on_schema_change`, or build it whole with `--force`.',
+  ELT_SNAPSHOT_ROWS: 'The SELECT of a snapshot gives a key twice, or a NULL in unique_key or updated_at.',
+  ELT_SNAPSHOT_COLUMNS:
+    'The columns of a snapshot do not fit: its header names one that is not there, a type changed, or the table is no snapshot.',
+  ELT_SNAPSHOT_EMPTY:
+    'The SELECT of a snapshot with `hard_deletes: invalidate` gave no row. `allow_empty: true` lets it end all of them.',
+  ELT_SNAPSHOT_REPLACED:
+    'A snapshot is to be built as another kind of table, which would lose its history. Rename the file or drop the table.',
   ELT_BUILD_FENCED: 'Another attempt took over this build; this one ends without effect.',
 } as const;

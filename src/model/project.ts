@@ -161,9 +161,11 @@ export interface MacroFile {
 }
 
 export interface TransformFile extends SqlFile {
-  readonly materialized: 'view' | 'table' | 'incremental';
+  readonly materialized: 'view' | 'table' | 'incremental' | 'snapshot';
   /** How what the SELECT gives is put into the table that is there; only for `incremental`. */
   readonly incremental?: IncrementalConfig;
+  /** How a change of a row is recognised; only for `snapshot`. */
+  readonly snapshot?: SnapshotConfig;
   readonly tests: readonly DataTest[];
 }
 
@@ -175,6 +177,18 @@ export interface IncrementalConfig {
   /** Rows from the smallest to the largest value that the SELECT gives are replaced. */
   readonly intervalColumn?: string;
   readonly onSchemaChange: 'fail' | 'append_new_columns';
+}
+
+/** A table that keeps every state of each row (slowly changing dimension of type 2), with dbt's columns. */
+export interface SnapshotConfig {
+  readonly uniqueKey: readonly string[];
+  /** When a row changed last, by the row itself; without it the columns are compared. */
+  readonly updatedAt?: string;
+  readonly checkColumns: readonly string[] | 'all';
+  /** Whether a row that the SELECT gives no more ends. */
+  readonly closesDeleted: boolean;
+  /** Whether a SELECT without rows may end all of them. */
+  readonly allowEmpty: boolean;
 }
 
 export type DataTest = {

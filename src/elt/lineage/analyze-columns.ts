@@ -83,7 +83,7 @@ async function define(session: Session, view: string, sql: string): Promise<stri
   } catch (error) {
     if (!isSqlAtFault(error)) throw error;
     await session.execute('ROLLBACK TO SAVEPOINT definition');
-    return (error).message.replaceAll('pg_temp.', '');
+    return error.message.replaceAll('pg_temp.', '');
   }
 }
 

@@ -5,6 +5,7 @@ import { renderSql } from '../../model/render-sql.js';
 import { qualified } from '../../model/sql-identifier.js';
 import { tableNames } from '../../model/table-names.js';
 import { compileTransforms } from '../transform/compile-transforms.js';
+import { firstStates } from '../transform/snapshot-sql.js';
 import { singleStatement } from '../transform/single-statement.js';
 import { analyzeColumns, type AnalyzedColumns, type ColumnOrigin, type Definition } from './analyze-columns.js';
 
@@ -77,10 +78,10 @@ export async function withColumns(lineage: Lineage, project: Project, session: S
   // Transforms read each other's temporary views: what counts is the code as it is, built or not.
   const staged = { ...project, schemas: { ...project.schemas, main: 'pg_temp' } };
   const names = tableNames(staged);
-  const definitions = compileTransforms(staged).nodes.map(({ name, sql }): Definition => ({
+  const definitions = compileTransforms(staged).nodes.map(({ name, sql, snapshot }): Definition => ({
     id: `transform ${name}`,
     view: name,
-    sql,
+    sql: snapshot === undefined ? sql : firstStates(snapshot, `(${sql}\n)`),
     published: qualified(main, name),
   }));
   const queries = [

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { PipelineError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { Database, Session } from '../../model/database.js';
-import type { Schemas } from '../../model/project.js';
+import type { Schemas, SnapshotConfig } from '../../model/project.js';
 import { assertSwappable } from '../publish/assert-swappable.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { onSession } from '../../model/on-session.js';
@@ -22,7 +22,10 @@ import {
   type FinishedBuild,
 } from './build-ledger.js';
 import type { TransformNode } from './compile-transforms.js';
+import { applyIncrement } from './apply-increment.js';
+import { applySnapshot } from './apply-snapshot.js';
 import { assertIncrementKey, compareColumns } from './assert-increment.js';
+import { assertNoHistory, stageSnapshot } from './stage-snapshot.js';
 import { createStage } from './create-stage.js';
 import { dropStage } from './drop-stage.js';
 import { extendTable } from './extend-table.js';
@@ -79,10 +82,10 @@ export interface TransformResult {
 
 /**
  * Builds a transform beside the published table, tests it there, then swaps it in: readers see the old table or the new,
- * tested one. Of an incremental table only the new rows are built beside, then put in and tested in one transaction. Idempotent by (schema, name, run id): a second attempt drops what an earlier one left, publishes a stage
+ * tested one. Of an incremental table or a snapshot only the new rows are built beside, then put in and tested in one transaction. Idempotent by (schema, name, run id): a second attempt drops what an earlier one left, publishes a stage
  * that was already tested, or gives the result of what was already published.
  *
- * Throws `ELT_SQL_ERROR` at the user's line, `ELT_INCREMENT_*`, DataTestError, or what `swapTable` and `onPublish` throw;
+ * Throws `ELT_SQL_ERROR` at the user's line, `ELT_INCREMENT_*`, `ELT_SNAPSHOT_*`, DataTestError, or what `swapTable` and `onPublish` throw;
  * unless it succeeds the published table is what it was and the stage is gone, except when what hindered its publication
  * may pass.
  */
@@ -154,6 +157,8 @@ async function buildAndTest(session: Session, build: Build, options: BuildOption
     return addRows(session, build, options, node.incremental);
   const rows = await createStage(session, node, build.staged);
   await failpoint('transform.after-build');
+  if (node.snapshot !== undefined) return addStates(session, build, options, node.snapshot);
+  await assertNoHistory(session, node, build);
   if (node.incremental !== undefined)
     await assertIncrementKey(session, { ...node, config: node.incremental }, build.staged);
   return testStage(session, build, options, rows, started);
@@ -174,12 +179,34 @@ async function addRows(
   await assertIncrementKey(session, increment, staged);
   const { columns, added } = await compareColumns(session, increment, target, staged);
   if (added.length === 0) {
-    const published = await publishIncrement(session, build, { ...options, columns, incrementRows });
+    const apply = async (): Promise<number> => {
+      await applyIncrement(session, config, columns, build.staged, build.target);
+      return incrementRows;
+    };
+    const published = await publishIncrement(session, build, { ...options, apply });
     return { ...published, isPublished: true };
   }
   // A new column locks readers out, so it is published as a whole table is: beside, then in one swap.
   const rows = await extendTable(session, config, { target, staged, columns });
   return { ...(await testStage(session, build, options, rows, started)), incrementRows };
+}
+
+async function addStates(
+  session: Session,
+  build: Build,
+  options: BuildOptions,
+  config: SnapshotConfig,
+): Promise<Built> {
+  const { target, staged } = build;
+  const { name, file } = options.node;
+  const started = performance.now();
+  const snapshot = await stageSnapshot(session, config, { name, file, target, staged });
+  if (snapshot.kind === 'increment') {
+    const apply = (): Promise<number> => applySnapshot(session, config, snapshot.columns, staged, target);
+    const published = await publishIncrement(session, build, { ...options, apply });
+    return { ...published, isPublished: true };
+  }
+  return { ...(await testStage(session, build, options, snapshot.rows, started)), incrementRows: snapshot.began };
 }
 
 async function testStage(
