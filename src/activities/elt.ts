@@ -15,6 +15,7 @@ import { TerminalError } from '../errors.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
+import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
@@ -144,11 +145,12 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const { schemas } = project;
         const graph = compileTransforms(project);
         const node = graph.nodes.find((one) => one.name === name)!;
+        const stale = await assertFresh(database, project, node.sources);
         const versions = await inputVersions(database, project, { sources: node.sources, refs: node.deps });
         const inputs = transformInputs(transformNamed(project, name), node.uses, versions);
         const found = await findReusable<TransformSummary>(database, run, step, inputs, 'newest');
         if (found.reuse !== undefined && (await tableExists(database, schemas.main, name)))
-          return { ...found.reuse, status: 'reused' };
+          return { ...found.reuse, result: withStale(found.reuse.result, stale), status: 'reused' };
         // What an incremental table or a snapshot holds also comes from earlier runs: each publication is a version.
         const isAddedTo = node.incremental !== undefined || node.snapshot !== undefined;
         const version = fingerprint(isAddedTo ? { ...inputs, publication: run.runId } : inputs);
@@ -187,7 +189,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const result = recorded ?? summary(built);
         // An earlier attempt of this run published it.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
-        return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };
+        const reason = found.reuse === undefined ? found.reason : 'its table is gone';
+        return { result: withStale(result, stale), reason };
       });
     },
   };
@@ -236,6 +239,11 @@ async function formerLoad(
     at,
     next: 'Run it when there are rows: they say what columns the table has.',
   });
+}
+
+/** Of the step's row, not of the outcome that later runs reuse: how old a source is changes with the clock. */
+function withStale(result: TransformSummary, stale: readonly string[]): TransformSummary {
+  return stale.length === 0 ? result : { ...result, stale };
 }
 
 /** Transforms that read `name`, directly or through others; `nodes` lists each after what it needs. */

@@ -1,5 +1,9 @@
 /** Codes of extract, load, transform and publication; documented in docs/reference/errors.md. */
 export const eltErrorCodes = {
+  ELT_SOURCE_STALE:
+    'The newest row of a source is older than `error_after` of its `freshness`; what reads it is not built. Load newer rows.',
+  ELT_FRESHNESS_COLUMN: 'The column `loaded_at` of a `freshness` is not there, or is no date or timestamp.',
+  ELT_FRESHNESS_UNKNOWN: '`plumbline freshness` was asked about a resource that has no `freshness`.',
   ELT_FILE_MISSING: 'No file matches the path or glob of a resource. Correct `path` in plumbline.yaml.',
   ELT_FILE_EMPTY: 'A source file has no bytes. Remove it or let its producer finish.',
   ELT_FILE_HEADER_ONLY: 'A source file has a header and no row. The table keeps its former rows.',

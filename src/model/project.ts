@@ -27,6 +27,7 @@ export interface Project {
   readonly vars: Readonly<Record<string, VarValue>>;
   readonly macros: readonly MacroFile[];
   readonly resources: readonly ResourceConfig[];
+  readonly freshness: readonly FreshnessConfig[];
   readonly transforms: readonly TransformFile[];
   readonly features: readonly FeatureViewFile[];
   readonly unitTests: readonly UnitTest[];
@@ -75,6 +76,18 @@ export interface ResourceConfig {
   readonly allowEmpty?: boolean;
   /** A file of seeds/: part of the code, read from the bundle. */
   readonly isSeed?: true;
+  readonly at: { readonly file: string; readonly line: number };
+}
+
+/** How old the newest row of a resource may be. It says nothing of how the resource is loaded, so it stands apart. */
+export interface FreshnessConfig {
+  readonly resource: string;
+  /** In the raw schema. */
+  readonly table: string;
+  /** Column that says how new a row is. */
+  readonly loadedAt: string;
+  readonly warnAfterMs?: number;
+  readonly errorAfterMs?: number;
   readonly at: { readonly file: string; readonly line: number };
 }
 

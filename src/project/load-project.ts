@@ -9,6 +9,7 @@ import { overlayEnvironment } from './overlay-environment.js';
 import { throwProblems, type Problem } from './problem.js';
 import { readText } from './read-text.js';
 import { resolveFeatureViews, resolveLabels } from './resolve-features.js';
+import { resolveFreshness } from './resolve-freshness.js';
 import { resolveMacros } from './resolve-macros.js';
 import { refuseSameTable, resolveResources } from './resolve-resources.js';
 import { resolveSeeds } from './resolve-seeds.js';
@@ -41,6 +42,7 @@ export async function loadProject(options: { readonly root: string; readonly env
 
   const resources = [...resolveResources(project.sources ?? {}, scope), ...(await resolveSeeds(scope))];
   refuseSameTable(resources, report);
+  const freshness = resolveFreshness(resources, scope);
   const macros = await resolveMacros(scope);
   const seeds = resources.flatMap(({ isSeed, table }) => (isSeed === true ? [table] : []));
   const transforms = await resolveTransforms({ ...scope, seeds });
@@ -66,6 +68,7 @@ export async function loadProject(options: { readonly root: string; readonly env
     vars: project.vars ?? {},
     macros,
     resources,
+    freshness,
     transforms,
     features,
     unitTests,

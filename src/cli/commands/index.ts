@@ -12,6 +12,7 @@ export { register as run } from './run.js';
 export { register as runs } from './runs.js';
 export { register as models } from './models.js';
 export { register as predict } from './predict.js';
+export { register as freshness } from './freshness.js';
 export { register as trace } from './trace.js';
 export { register as sql } from './sql.js';
 export { register as worker } from './worker.js';
