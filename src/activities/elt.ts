@@ -177,6 +177,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           schemas,
           node,
           runId: run.runId,
+          // What --force asks for is built anew.
+          ...(run.force ? {} : { inputs: fingerprint(inputs) }),
           isIncremental: await isSameCode(database, run, step, inputs),
           builtLater: readersOf(name, graph.nodes),
           signal,
@@ -189,7 +191,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const result = recorded ?? summary(built);
         // An earlier attempt of this run published it.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
-        const reason = found.reuse === undefined ? found.reason : 'its table is gone';
+        const why = found.reuse === undefined ? found.reason : 'its table is gone';
+        const reason = built.builtBy === undefined ? why : `${why}; run ${built.builtBy} had built it`;
         return { result: withStale(result, stale), reason };
       });
     },
