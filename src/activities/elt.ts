@@ -15,6 +15,7 @@ import { TerminalError } from '../errors.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
+import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
@@ -144,13 +145,15 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const { schemas } = project;
         const graph = compileTransforms(project);
         const node = graph.nodes.find((one) => one.name === name)!;
+        const stale = await assertFresh(database, project, node.sources);
         const versions = await inputVersions(database, project, { sources: node.sources, refs: node.deps });
         const inputs = transformInputs(transformNamed(project, name), node.uses, versions);
         const found = await findReusable<TransformSummary>(database, run, step, inputs, 'newest');
         if (found.reuse !== undefined && (await tableExists(database, schemas.main, name)))
-          return { ...found.reuse, status: 'reused' };
-        // What an incremental table holds also comes from earlier runs, so each publication is a version of its own.
-        const version = fingerprint(node.incremental === undefined ? inputs : { ...inputs, publication: run.runId });
+          return { ...found.reuse, result: withStale(found.reuse.result, stale), status: 'reused' };
+        // What an incremental table or a snapshot holds also comes from earlier runs: each publication is a version.
+        const isAddedTo = node.incremental !== undefined || node.snapshot !== undefined;
+        const version = fingerprint(isAddedTo ? { ...inputs, publication: run.runId } : inputs);
         const summary = (
           built: Pick<TransformResult, 'kind' | 'rows' | 'tests' | 'incrementRows'>,
         ): TransformSummary => {
@@ -174,6 +177,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           schemas,
           node,
           runId: run.runId,
+          // What --force asks for is built anew.
+          ...(run.force ? {} : { inputs: fingerprint(inputs) }),
           isIncremental: await isSameCode(database, run, step, inputs),
           builtLater: readersOf(name, graph.nodes),
           signal,
@@ -186,7 +191,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const result = recorded ?? summary(built);
         // An earlier attempt of this run published it.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
-        return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };
+        const why = found.reuse === undefined ? found.reason : 'its table is gone';
+        const reason = built.builtBy === undefined ? why : `${why}; run ${built.builtBy} had built it`;
+        return { result: withStale(result, stale), reason };
       });
     },
   };
@@ -235,6 +242,11 @@ async function formerLoad(
     at,
     next: 'Run it when there are rows: they say what columns the table has.',
   });
+}
+
+/** Of the step's row, not of the outcome that later runs reuse: how old a source is changes with the clock. */
+function withStale(result: TransformSummary, stale: readonly string[]): TransformSummary {
+  return stale.length === 0 ? result : { ...result, stale };
 }
 
 /** Transforms that read `name`, directly or through others; `nodes` lists each after what it needs. */

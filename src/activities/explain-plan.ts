@@ -5,6 +5,7 @@ import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
 import { TerminalError } from '../errors.js';
+import { sourceFreshness } from '../elt/freshness/source-freshness.js';
 import { knownAtAssumptions } from '../features/known-at.js';
 import type { Queryable } from '../model/database.js';
 import type { FeatureViewFile, Project, ResourceConfig, TrainConfig } from '../model/project.js';
@@ -37,14 +38,19 @@ interface PlanScope {
   readonly database: Queryable;
   readonly run: RunRef;
   readonly project: Project;
+  readonly isRedone: (step: string) => boolean;
+  /** What `plan` warns of; added to. */
+  readonly warnings: string[];
   /** Adds a step's line; gives its outcome if that is reused. */
   readonly decide: <T>(
     step: string,
     reads: readonly string[],
     find: () => Promise<Found<T>>,
     redone?: {
-      /** Why it would stop the run. */
+      /** Why it would stop the run if it has to be redone. */
       readonly refusal?: string | undefined;
+      /** Why it stops the run in any case. */
+      readonly blocked?: string | undefined;
       /** Added to the reason. */
       readonly how?: () => Promise<string>;
     },
@@ -59,8 +65,17 @@ export async function explainSteps(
 ): Promise<PlanResult> {
   const { database } = dependencies;
   const lines: PlanLine[] = [];
+  const warnings: string[] = [];
   const redone = new Set<string>();
-  const decide: PlanScope['decide'] = async (step, reads, find, { refusal, how } = {}) => {
+  const stopped = new Set<string>();
+  const decide: PlanScope['decide'] = async (step, reads, find, { refusal, blocked, how } = {}) => {
+    const failing = reads.find((one) => stopped.has(one));
+    if (blocked !== undefined || failing !== undefined) {
+      stopped.add(step);
+      redone.add(step);
+      lines.push({ step, action: blocked === undefined ? 'skip' : 'fail', reason: blocked ?? `${failing} fails` });
+      return undefined;
+    }
     const upstream = reads.filter((one) => redone.has(one));
     const found = upstream.length > 0 ? { reason: `after ${upstream.join(', ')}` } : await find();
     if (found.reuse !== undefined) {
@@ -72,11 +87,12 @@ export async function explainSteps(
     lines.push({ step, action: refusal === undefined ? 'run' : 'fail', reason });
     return undefined;
   };
-  const scope = { database, run, project, decide };
+  const scope = { database, run, project, decide, isRedone: (step: string) => redone.has(step), warnings };
 
   await explainElt(dependencies, scope);
   const { train } = project;
-  if (train === undefined || run.only !== undefined) return { lines, defaults: project.defaults, assumptions: [] };
+  const { defaults } = project;
+  if (train === undefined || run.only !== undefined) return { lines, defaults, assumptions: [], warnings };
   const { assumptions, trainingSets } = await explainFeatures(scope, train);
   const failing = lines.find(({ action }) => action === 'fail');
   if (failing === undefined) {
@@ -86,13 +102,11 @@ export async function explainSteps(
     for (const { step } of plannedSteps(createPlan(project, run), ['training', 'deployment']))
       lines.push({ step, action: 'skip', reason: `${failing.step} fails` });
   }
-  return { lines, defaults: project.defaults, assumptions };
+  return { lines, defaults, assumptions, warnings };
 }
 
-async function explainElt(
-  dependencies: ActivityDependencies,
-  { database, run, project, decide }: PlanScope,
-): Promise<void> {
+async function explainElt(dependencies: ActivityDependencies, scope: PlanScope): Promise<void> {
+  const { database, run, project, decide } = scope;
   const { resources, nodes } = selectedSteps(project, run);
   for (const resource of resources) {
     const step = stepNames.load(resource.id);
@@ -112,19 +126,42 @@ async function explainElt(
       ),
     );
   }
+  const stale = await staleSources(scope);
   for (const node of nodes) {
     const step = stepNames.transform(node.name);
+    const blocked = node.sources.map((source) => stale.get(source)).find((message) => message !== undefined);
     const transform = project.transforms.find((one) => one.name === node.name)!;
     const reads = { sources: node.sources, refs: node.deps };
     const inputs = async (): Promise<StepInputs> =>
       transformInputs(transform, node.uses, await inputVersions(database, project, reads));
     await decide(step, stepsRead(reads), async () => findReusable(database, run, step, await inputs(), 'newest'), {
+      blocked,
       how: async () => {
+        if (node.snapshot !== undefined) return ', history kept';
         if (node.incremental === undefined) return '';
         return (await isSameCode(database, run, step, await inputs())) ? ', new rows only' : ', built whole';
       },
     });
   }
+}
+
+/**
+ * Resources that are too old for what reads them, with the message. One that the run loads first may be fresh by then:
+ * that it is old now is only a warning.
+ */
+async function staleSources({
+  database,
+  project,
+  isRedone,
+  warnings,
+}: PlanScope): Promise<ReadonlyMap<string, string>> {
+  const stale = new Map<string, string>();
+  for (const config of project.freshness) {
+    const { resource, status, message } = await sourceFreshness(database, project, config);
+    if (status === 'error' && !isRedone(stepNames.load(resource))) stale.set(resource, `ELT_SOURCE_STALE: ${message}`);
+    else if (status !== 'pass') warnings.push(message);
+  }
+  return stale;
 }
 
 /** Gives the sets that are reused, and what is taken for granted about the views of all of them. */

@@ -1,4 +1,5 @@
 import { trainingSetInput, type TrainingSetInput, type TrainingSetSummary } from '../contracts/features.js';
+import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { buildTrainingSet } from '../features/build-training-set.js';
 import { checkLeakage } from '../features/leakage/check-leakage.js';
 import type { Project, SqlFile } from '../model/project.js';
@@ -24,6 +25,7 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
         const train = trainOf(project);
         const views = viewsOf(project, set);
         const reads = readsOf(project, [train.labels, ...views]);
+        await assertFresh(database, project, reads.sources);
         const versions = await inputVersions(database, project, reads);
         const inputs = featuresInputs(train, views, reads.uses, versions);
         const found = await findReusable<TrainingSetSummary>(database, run, step, inputs, 'content');

@@ -63,10 +63,11 @@ function notesOfLoad(load: LoadSummary): readonly string[] {
   ];
 }
 
-function warningsOf({ warnings = [] }: TransformSummary): string[] {
-  return warnings.map(
+function warningsOf({ warnings = [], stale = [] }: TransformSummary): string[] {
+  const failed = warnings.map(
     ({ test, failures, at }) => `warning: ${test} failed on ${count(failures)} (${at.file}:${at.line})`,
   );
+  return [...stale.map((message) => `warning: ${message}`), ...failed];
 }
 
 const VERB: Readonly<Record<string, string>> = { register: 'gates', baselines: 'baselines' };

@@ -8,6 +8,7 @@ export const clientErrorCodes = {
   RUN_ENDED_OUTSIDE:
     'The workflow was ended from outside (terminated or timed out), so the run could not close itself.',
   QUERY_REFUSED: 'PostgreSQL refused the query of `plumbline sql`; the message is its own.',
+  LINEAGE_NOT_FOUND: 'Nothing of the project has the name that `plumbline lineage` was given.',
   TRACE_NOT_FOUND: 'Nothing recorded has that name or id.',
 } as const;
 

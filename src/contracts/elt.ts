@@ -86,6 +86,8 @@ export interface TransformSummary {
   readonly testsPassed: number;
   /** Tests of severity `warn` that failed; absent when none did. */
   readonly warnings?: readonly TestWarning[];
+  /** Sources it reads that are older than they should be, in words; absent when none is. */
+  readonly stale?: readonly string[];
   /** Rows the SELECT gave to an incremental table that was there; absent when the table was built whole. */
   readonly incrementRows?: number;
   readonly version: string;

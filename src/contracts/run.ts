@@ -80,4 +80,6 @@ export interface PlanResult {
   readonly lines: readonly PlanLine[];
   readonly defaults: readonly string[];
   readonly assumptions: readonly string[];
+  /** Sources that are older than they should be; absent in the answer of an older worker. */
+  readonly warnings?: readonly string[];
 }

@@ -1,5 +1,9 @@
 /** Codes of extract, load, transform and publication; documented in docs/reference/errors.md. */
 export const eltErrorCodes = {
+  ELT_SOURCE_STALE:
+    'The newest row of a source is older than `error_after` of its `freshness`; what reads it is not built. Load newer rows.',
+  ELT_FRESHNESS_COLUMN: 'The column `loaded_at` of a `freshness` is not there, or is no date or timestamp.',
+  ELT_FRESHNESS_UNKNOWN: '`plumbline freshness` was asked about a resource that has no `freshness`.',
   ELT_FILE_MISSING: 'No file matches the path or glob of a resource. Correct `path` in plumbline.yaml.',
   ELT_FILE_EMPTY: 'A source file has no bytes. Remove it or let its producer finish.',
   ELT_FILE_HEADER_ONLY: 'A source file has a header and no row. The table keeps its former rows.',
@@ -61,9 +65,23 @@ export const eltErrorCodes = {
   ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
   ELT_SELECT_UNKNOWN: '`--select` names a transform that the project does not have. Correct the name.',
   ELT_TEST_FAILED: 'A data test found rows it forbids. The published table is untouched; correct data, SELECT or test.',
+  ELT_TABLE_MISSING: 'A table that is to be tested or read is not published yet. Build it with `plumbline run`.',
+  ELT_LINEAGE_UNREADABLE: 'This PostgreSQL keeps analysed queries in a form from which columns cannot be followed.',
+  ELT_UNIT_TEST_INPUT:
+    'A unit test gives no rows for a table that its SELECT reads, or gives rows for one that it does not read.',
+  ELT_UNIT_TEST_TABLE:
+    'The columns of an input of a unit test are those of a table that is not there yet. Run it once, or give `format: sql`.',
+  ELT_UNIT_TEST_ROWS: 'Rows of a unit test do not fit their table: an unknown column, or a value of another type.',
   ELT_INCREMENT_KEY:
     'The SELECT of an incremental table gives a key twice, or a NULL in it. Make the key one that names each row.',
   ELT_INCREMENT_COLUMNS:
     'The SELECT of an incremental table gives other columns than the table has. Set `on_schema_change`, or build it whole with `--force`.',
+  ELT_SNAPSHOT_ROWS: 'The SELECT of a snapshot gives a key twice, or a NULL in unique_key or updated_at.',
+  ELT_SNAPSHOT_COLUMNS:
+    'The columns of a snapshot do not fit: its header names one that is not there, a type changed, or the table is no snapshot.',
+  ELT_SNAPSHOT_EMPTY:
+    'The SELECT of a snapshot with `hard_deletes: invalidate` gave no row. `allow_empty: true` lets it end all of them.',
+  ELT_SNAPSHOT_REPLACED:
+    'A snapshot is to be built as another kind of table, which would lose its history. Rename the file or drop the table.',
   ELT_BUILD_FENCED: 'Another attempt took over this build; this one ends without effect.',
 } as const;

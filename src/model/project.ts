@@ -27,8 +27,10 @@ export interface Project {
   readonly vars: Readonly<Record<string, VarValue>>;
   readonly macros: readonly MacroFile[];
   readonly resources: readonly ResourceConfig[];
+  readonly freshness: readonly FreshnessConfig[];
   readonly transforms: readonly TransformFile[];
   readonly features: readonly FeatureViewFile[];
+  readonly unitTests: readonly UnitTest[];
   readonly train?: TrainConfig;
   readonly deploy: DeployConfig;
   /** Every default that was applied, for `plan`: `sources.rides.type = files (from the path's ending)`. */
@@ -74,6 +76,18 @@ export interface ResourceConfig {
   readonly allowEmpty?: boolean;
   /** A file of seeds/: part of the code, read from the bundle. */
   readonly isSeed?: true;
+  readonly at: { readonly file: string; readonly line: number };
+}
+
+/** How old the newest row of a resource may be. It says nothing of how the resource is loaded, so it stands apart. */
+export interface FreshnessConfig {
+  readonly resource: string;
+  /** In the raw schema. */
+  readonly table: string;
+  /** Column that says how new a row is. */
+  readonly loadedAt: string;
+  readonly warnAfterMs?: number;
+  readonly errorAfterMs?: number;
   readonly at: { readonly file: string; readonly line: number };
 }
 
@@ -160,9 +174,11 @@ export interface MacroFile {
 }
 
 export interface TransformFile extends SqlFile {
-  readonly materialized: 'view' | 'table' | 'incremental';
+  readonly materialized: 'view' | 'table' | 'incremental' | 'snapshot';
   /** How what the SELECT gives is put into the table that is there; only for `incremental`. */
   readonly incremental?: IncrementalConfig;
+  /** How a change of a row is recognised; only for `snapshot`. */
+  readonly snapshot?: SnapshotConfig;
   readonly tests: readonly DataTest[];
 }
 
@@ -174,6 +190,18 @@ export interface IncrementalConfig {
   /** Rows from the smallest to the largest value that the SELECT gives are replaced. */
   readonly intervalColumn?: string;
   readonly onSchemaChange: 'fail' | 'append_new_columns';
+}
+
+/** A table that keeps every state of each row (slowly changing dimension of type 2), with dbt's columns. */
+export interface SnapshotConfig {
+  readonly uniqueKey: readonly string[];
+  /** When a row changed last, by the row itself; without it the columns are compared. */
+  readonly updatedAt?: string;
+  readonly checkColumns: readonly string[] | 'all';
+  /** Whether a row that the SELECT gives no more ends. */
+  readonly closesDeleted: boolean;
+  /** Whether a SELECT without rows may end all of them. */
+  readonly allowEmpty: boolean;
 }
 
 export type DataTest = {
@@ -201,6 +229,31 @@ export type DataTest = {
   /** Fails when the query gives rows; `{{ this }}` is the table under test. */
   | { readonly kind: 'sql'; readonly name: string; readonly sql: string }
 );
+
+/** A SELECT run on given rows instead of on what is published. */
+export interface UnitTest {
+  readonly name: string;
+  /** Transform, feature view or labels. */
+  readonly model: string;
+  readonly at: { readonly file: string; readonly line: number };
+  /** `input` as in SQL: `ref('x')`, `source('s', 'r')` or `this`. */
+  readonly given: readonly (Fixture & { readonly input: string })[];
+  readonly expect: Fixture;
+  readonly isIncremental: boolean;
+  /** Vars that have another value in the test. */
+  readonly vars: Readonly<Record<string, VarValue>>;
+}
+
+export interface Fixture {
+  readonly rows: FixtureRows;
+  readonly at: { readonly file: string; readonly line: number };
+}
+
+export type FixtureRows =
+  | { readonly format: 'dict'; readonly rows: readonly Readonly<Record<string, unknown>>[] }
+  /** The first line names the columns; an empty value without quotes is NULL. */
+  | { readonly format: 'csv'; readonly csv: string }
+  | { readonly format: 'sql'; readonly sql: string };
 
 export interface FeatureViewFile extends SqlFile {
   readonly entity: readonly string[];

@@ -9,11 +9,13 @@ import { overlayEnvironment } from './overlay-environment.js';
 import { throwProblems, type Problem } from './problem.js';
 import { readText } from './read-text.js';
 import { resolveFeatureViews, resolveLabels } from './resolve-features.js';
+import { resolveFreshness } from './resolve-freshness.js';
 import { resolveMacros } from './resolve-macros.js';
 import { refuseSameTable, resolveResources } from './resolve-resources.js';
 import { resolveSeeds } from './resolve-seeds.js';
 import { resolveTrain } from './resolve-train.js';
 import { resolveTransforms } from './resolve-transforms.js';
+import { resolveUnitTests } from './resolve-unit-tests.js';
 import { RESERVED_ENVIRONMENTS, schemaNames } from './schema-names.js';
 import { describeIssues } from './schema/describe-issues.js';
 import { projectSchema, SECTIONS, type ProjectYaml } from './schema/project.js';
@@ -22,7 +24,7 @@ export const PROJECT_FILE = 'plumbline.yaml';
 
 /**
  * The project in `root` for one environment, every default filled in, every name checked. Reads plumbline.yaml, sql/,
- * macros/, the names in seeds/, features/ and the labels; no data, no network. Throws one TerminalError PROJECT_* whose `details.problems` holds all
+ * macros/, the names in seeds/, features/, tests/unit/ and the labels; no data, no network. Throws one TerminalError PROJECT_* whose `details.problems` holds all
  * that is wrong; no retry helps.
  * @param options.env `dev`, or one that `environments:` declares. @default 'dev'
  */
@@ -40,6 +42,7 @@ export async function loadProject(options: { readonly root: string; readonly env
 
   const resources = [...resolveResources(project.sources ?? {}, scope), ...(await resolveSeeds(scope))];
   refuseSameTable(resources, report);
+  const freshness = resolveFreshness(resources, scope);
   const macros = await resolveMacros(scope);
   const seeds = resources.flatMap(({ isSeed, table }) => (isSeed === true ? [table] : []));
   const transforms = await resolveTransforms({ ...scope, seeds });
@@ -50,6 +53,8 @@ export async function loadProject(options: { readonly root: string; readonly env
     project.train === undefined || labels === undefined
       ? undefined
       : resolveTrain({ ...scope, train: project.train, labels, views: features });
+  const models = [...transforms, ...features, ...(labels === undefined ? [] : [labels])].map(({ name }) => name);
+  const unitTests = await resolveUnitTests({ ...scope, models });
   throwProblems(problems);
 
   const { approval, approval_timeout, model } = project.deploy ?? {};
@@ -63,8 +68,10 @@ export async function loadProject(options: { readonly root: string; readonly env
     vars: project.vars ?? {},
     macros,
     resources,
+    freshness,
     transforms,
     features,
+    unitTests,
     ...(train === undefined ? {} : { train }),
     deploy: {
       model: model ?? project.name,

@@ -9,6 +9,7 @@ type Header = z.infer<typeof transformHeader>;
 /** The settings of an incremental table; undefined for any other, and when something is wrong with them. */
 export function resolveIncremental(
   { file, header, yaml }: { readonly file: string; readonly header: Header; readonly yaml: LocatedYaml },
+  isSnapshot: boolean,
   { report, applied }: { readonly report: (problem: Problem) => void; readonly applied: (line: string) => void },
 ): IncrementalConfig | undefined {
   const { materialized, strategy, unique_key, interval_column, on_schema_change } = header;
@@ -17,12 +18,15 @@ export function resolveIncremental(
     report({ code: 'PROJECT_VALUE_INVALID', message, at: positionAt(yaml, [key], 'key'), next });
     return undefined;
   };
+  if (isSnapshot) return undefined;
   if (materialized !== 'incremental') {
     const keys = ['strategy', 'unique_key', 'interval_column', 'on_schema_change'] as const;
     const key = keys.find((one) => header[one] !== undefined);
     if (key !== undefined) refuse(key, `${key} is for incremental tables`, 'Add `-- materialized: incremental`.');
     return undefined;
   }
+  if (strategy === 'timestamp' || strategy === 'check')
+    return refuse('strategy', `strategy ${strategy} is for snapshots`, 'Write `merge` or `delete+insert`.');
   const next = 'Write `-- unique_key: …`, or `-- interval_column: …` for delete+insert.';
   if (unique_key !== undefined && interval_column !== undefined)
     return refuse('interval_column', 'unique_key and interval_column exclude each other', 'Remove one of the two.');

@@ -5,11 +5,12 @@ import { didYouMean } from './nearest.js';
 import type { Problem } from './problem.js';
 import { readSqlFile } from './read-sql-file.js';
 import { resolveIncremental } from './resolve-incremental.js';
+import { resolveSnapshot } from './resolve-snapshot.js';
 import { resolveTests } from './resolve-tests.js';
 import { transformHeader } from './schema/headers.js';
 import type { ProjectYaml } from './schema/project.js';
 
-/** The files of sql/ with the tests of their headers and of plumbline.yaml, in the order of their names. */
+/** The files of sql/ and snapshots/ with the tests of their headers and of plumbline.yaml, in the order of their names. */
 export async function resolveTransforms(options: {
   readonly root: string;
   readonly yaml: LocatedYaml;
@@ -20,9 +21,10 @@ export async function resolveTransforms(options: {
   readonly applied: (line: string) => void;
 }): Promise<TransformFile[]> {
   const { root, yaml, project, seeds, report, applied } = options;
-  const files = (await listNamedFiles(root, 'sql', '.sql', report)).filter(
-    ({ file }) => file !== project.train?.labels,
-  );
+  const files = [
+    ...(await listNamedFiles(root, 'sql', '.sql', report)),
+    ...(await listNamedFiles(root, 'snapshots', '.sql', report)),
+  ].filter(({ file }) => file !== project.train?.labels);
   const names = files.map(({ name }) => name);
   for (const table of Object.keys(project.tests ?? {})) {
     if (names.includes(table)) continue;
@@ -37,15 +39,19 @@ export async function resolveTransforms(options: {
   for (const { name, file } of files) {
     const read = await readSqlFile({ root, file, name, schema: transformHeader, needs: [], report });
     if (read === undefined) continue;
-    const { materialized, tests = [] } = read.header;
-    const incremental = resolveIncremental(read, { report, applied });
-    if (materialized === undefined) applied(`${file}: materialized = table`);
+    const { tests = [] } = read.header;
+    const usual = file.startsWith('snapshots/') ? 'snapshot' : 'table';
+    const materialized = read.header.materialized ?? usual;
+    const incremental = resolveIncremental(read, materialized === 'snapshot', { report, applied });
+    const snapshot = resolveSnapshot(read, materialized === 'snapshot', { report, applied });
+    if (read.header.materialized === undefined) applied(`${file}: materialized = ${usual}`);
     transforms.push({
       name,
       file,
       sql: read.sql,
-      materialized: materialized ?? 'table',
+      materialized,
       ...(incremental === undefined ? {} : { incremental }),
+      ...(snapshot === undefined ? {} : { snapshot }),
       tests: [
         ...resolveTests(tests, read.yaml, ['tests']),
         ...resolveTests(project.tests?.[name] ?? [], yaml, ['tests', name]),

@@ -1,6 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
+import { compileUnitTest } from '../../src/elt/unit-tests/compile-unit-test.js';
+import { runUnitTest } from '../../src/elt/unit-tests/run-unit-test.js';
+import { loadProject } from '../../src/project/load-project.js';
 import { createWorkbench, type Workbench } from './workbench.js';
 
 const example = new URL('../../examples/jaffle-shop', import.meta.url).pathname;
@@ -26,6 +29,12 @@ it('gives what the dbt project of that name gives', async () => {
     ['orders', 99],
     ['payments', 113],
   ]);
+  const project = await loadProject({ root: example });
+  expect(project.unitTests.map(({ name }) => name)).toEqual(['counts_the_orders_of_each_customer']);
+  for (const test of project.unitTests) {
+    const result = await bench.test.database.session((session) => runUnitTest(session, compileUnitTest(test, project)));
+    expect(result.difference).toMatchObject({ missing: [], unexpected: [], equal: 2 });
+  }
   expect(transforms.flatMap(({ warnings = [] }) => warnings)).toEqual([
     { test: 'accepted_range(number_of_orders, 1..)', failures: 38, at: { file: 'plumbline.yaml', line: 26 } },
   ]);

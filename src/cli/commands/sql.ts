@@ -1,4 +1,5 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
+import { wholeNumber } from '../whole-number.js';
 
 export function register(program: Command): void {
   program
@@ -12,9 +13,4 @@ export function register(program: Command): void {
       const { sqlCommand } = await import('../sql-command.js');
       await sqlCommand(query, options);
     });
-}
-
-function wholeNumber(text: string): number {
-  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('Expected a whole number from 1 to 9999999.');
 }

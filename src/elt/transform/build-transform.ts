@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks';
 import { PipelineError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { Database, Session } from '../../model/database.js';
-import type { Schemas } from '../../model/project.js';
+import type { Schemas, SnapshotConfig } from '../../model/project.js';
 import { assertSwappable } from '../publish/assert-swappable.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { onSession } from '../../model/on-session.js';
@@ -13,6 +13,7 @@ import { shownName, sqlName, type TableName } from '../publish/table-name.js';
 import { DataTestError } from '../tests/errors.js';
 import { isRefused, runTest, type TestResult } from '../tests/run-test.js';
 import {
+  keepBuild,
   leaveBuild,
   markPublished,
   markTested,
@@ -22,7 +23,10 @@ import {
   type FinishedBuild,
 } from './build-ledger.js';
 import type { TransformNode } from './compile-transforms.js';
+import { applyIncrement } from './apply-increment.js';
+import { applySnapshot } from './apply-snapshot.js';
 import { assertIncrementKey, compareColumns } from './assert-increment.js';
+import { assertNoHistory, stageSnapshot } from './stage-snapshot.js';
 import { createStage } from './create-stage.js';
 import { dropStage } from './drop-stage.js';
 import { extendTable } from './extend-table.js';
@@ -39,6 +43,11 @@ export interface BuildOptions {
    * or the transform is not incremental. @default false
    */
   readonly isIncremental?: boolean;
+  /**
+   * Fingerprint of all that the build depends on. With it, a finished stage that could not be published in time is kept for a
+   * day, and one that an earlier run left is published instead of building again.
+   */
+  readonly inputs?: string;
   /** How long publishing may wait for open transactions of others. @default 300000 */
   readonly publishTimeoutMs?: number;
   /** Transforms that the same run builds after this one: their views may read the old table until then. */
@@ -73,18 +82,20 @@ export interface TransformResult {
   readonly seconds: number;
   /** Rows the SELECT gave to the table that was there; absent when it was built whole. */
   readonly incrementRows?: number;
+  /** The earlier run that had built and tested it, when its finished stage was published. */
+  readonly builtBy?: string;
   /** Changes with every publication, and only then. */
   readonly version: string;
 }
 
 /**
  * Builds a transform beside the published table, tests it there, then swaps it in: readers see the old table or the new,
- * tested one. Of an incremental table only the new rows are built beside, then put in and tested in one transaction. Idempotent by (schema, name, run id): a second attempt drops what an earlier one left, publishes a stage
+ * tested one. Of an incremental table or a snapshot only the new rows are built beside, then put in and tested in one transaction. Idempotent by (schema, name, run id): a second attempt drops what an earlier one left, publishes a stage
  * that was already tested, or gives the result of what was already published.
  *
- * Throws `ELT_SQL_ERROR` at the user's line, `ELT_INCREMENT_*`, DataTestError, or what `swapTable` and `onPublish` throw;
+ * Throws `ELT_SQL_ERROR` at the user's line, `ELT_INCREMENT_*`, `ELT_SNAPSHOT_*`, DataTestError, or what `swapTable` and `onPublish` throw;
  * unless it succeeds the published table is what it was and the stage is gone, except when what hindered its publication
- * may pass.
+ * may pass, or takes longer than it may and `inputs` says what it was made of.
  */
 export async function buildTransform(options: BuildOptions): Promise<TransformResult> {
   const { database, schemas, node, runId, signal } = options;
@@ -92,12 +103,13 @@ export async function buildTransform(options: BuildOptions): Promise<TransformRe
   const staged = stageName(schemas, node.name, runId);
   signal?.throwIfAborted();
   return database.session(async (session) => {
-    const opened = await openBuild(database, session, node, { target, staged, runId });
-    const { build } = opened;
+    const opened = await openBuild(database, session, node, { target, staged, runId, inputs: options.inputs });
+    const { build, builtBy } = opened;
     const result = ({ isPublished: _isPublished, ...finished }: Built): TransformResult => ({
       table: shownName(target),
       kind: node.kind,
       ...finished,
+      ...(builtBy === undefined ? {} : { builtBy }),
       version: `${node.name}@${runId}`,
     });
     if (opened.earlier === 'published') return result(opened.finished);
@@ -106,7 +118,7 @@ export async function buildTransform(options: BuildOptions): Promise<TransformRe
       // After a frozen predecessor was ended: it may hold the target's lock.
       await assertSwappable(database, target);
       const finished: Built =
-        opened.earlier === 'tested' && (await exists(session, staged))
+        opened.earlier === 'tested' && (await exists(session, build.staged))
           ? opened.finished
           : await cancelOnAbort(database, session, signal, () => buildAndTest(session, build, options));
       if (finished.isPublished === true) return result(finished);
@@ -116,11 +128,11 @@ export async function buildTransform(options: BuildOptions): Promise<TransformRe
       // Cancelling needs another connection, so single statements stay the pool's.
       const pinned = { ...onSession(session), query: database.query.bind(database) };
       await swapTable(pinned, {
-        staged,
+        staged: build.staged,
         target,
         async beforeCommit(inSwap) {
           await markPublished(inSwap, build);
-          const { seconds: _seconds, version: _version, ...published } = result(finished);
+          const { seconds: _seconds, version: _version, builtBy: _builtBy, ...published } = result(finished);
           await options.onPublish?.(inSwap, published);
         },
         laggingViews: new Set(options.builtLater?.map((name) => shownName({ schema: schemas.main, name }))),
@@ -133,7 +145,9 @@ export async function buildTransform(options: BuildOptions): Promise<TransformRe
       return result(finished);
     } catch (error) {
       // The connection may be what broke; then the next attempt or the sweep cleans up.
-      await cleanUp(session, build, { error, isTested, kind: node.kind }).catch(() => {});
+      await cleanUp(session, build, { error, isTested, kind: node.kind, isKept: options.inputs !== undefined }).catch(
+        () => {},
+      );
       throw error;
     }
   });
@@ -154,6 +168,8 @@ async function buildAndTest(session: Session, build: Build, options: BuildOption
     return addRows(session, build, options, node.incremental);
   const rows = await createStage(session, node, build.staged);
   await failpoint('transform.after-build');
+  if (node.snapshot !== undefined) return addStates(session, build, options, node.snapshot);
+  await assertNoHistory(session, node, build);
   if (node.incremental !== undefined)
     await assertIncrementKey(session, { ...node, config: node.incremental }, build.staged);
   return testStage(session, build, options, rows, started);
@@ -174,12 +190,34 @@ async function addRows(
   await assertIncrementKey(session, increment, staged);
   const { columns, added } = await compareColumns(session, increment, target, staged);
   if (added.length === 0) {
-    const published = await publishIncrement(session, build, { ...options, columns, incrementRows });
+    const apply = async (): Promise<number> => {
+      await applyIncrement(session, config, columns, build.staged, build.target);
+      return incrementRows;
+    };
+    const published = await publishIncrement(session, build, { ...options, apply });
     return { ...published, isPublished: true };
   }
   // A new column locks readers out, so it is published as a whole table is: beside, then in one swap.
   const rows = await extendTable(session, config, { target, staged, columns });
   return { ...(await testStage(session, build, options, rows, started)), incrementRows };
+}
+
+async function addStates(
+  session: Session,
+  build: Build,
+  options: BuildOptions,
+  config: SnapshotConfig,
+): Promise<Built> {
+  const { target, staged } = build;
+  const { name, file } = options.node;
+  const started = performance.now();
+  const snapshot = await stageSnapshot(session, config, { name, file, target, staged });
+  if (snapshot.kind === 'increment') {
+    const apply = (): Promise<number> => applySnapshot(session, config, snapshot.columns, staged, target);
+    const published = await publishIncrement(session, build, { ...options, apply });
+    return { ...published, isPublished: true };
+  }
+  return { ...(await testStage(session, build, options, snapshot.rows, started)), incrementRows: snapshot.began };
 }
 
 async function testStage(
@@ -208,15 +246,20 @@ interface Failure {
   readonly error: unknown;
   readonly isTested: boolean;
   readonly kind: TransformResult['kind'];
+  /** Whether a finished stage waits for a later run when its publication was given up. */
+  readonly isKept: boolean;
 }
 
-async function cleanUp(session: Session, build: Build, { error, isTested, kind }: Failure): Promise<void> {
+async function cleanUp(session: Session, build: Build, failure: Failure): Promise<void> {
+  const { error, isTested, kind } = failure;
   if (error instanceof PipelineError && error.code === 'ELT_BUILD_FENCED') return;
+  if (failure.isKept && isTested && error instanceof PipelineError && error.code === 'ELT_PUBLISH_TIMEOUT')
+    return keepBuild(session, build);
   // A tested stage waits for this run's next attempt when its publication may succeed then.
-  const isKept = isTested && error instanceof PipelineError && !error.terminal;
-  await leaveBuild(session, build, isKept ? 'tested' : 'failed');
+  const isWaiting = isTested && error instanceof PipelineError && !error.terminal;
+  await leaveBuild(session, build, isWaiting ? 'tested' : 'failed');
   // Not longer than a moment: the sweep at the run's end takes what somebody still reads.
-  if (!isKept) await dropUnlessInUse(session, { ...build.staged, kind: kind === 'view' ? 'v' : 'r' });
+  if (!isWaiting) await dropUnlessInUse(session, { ...build.staged, kind: kind === 'view' ? 'v' : 'r' });
 }
 
 async function exists(session: Session, table: TableName): Promise<boolean> {

@@ -5,6 +5,7 @@ import type {
   MacroFile,
   ResourceConfig,
   Schemas,
+  SnapshotConfig,
   TransformFile,
   VarValue,
 } from '../../model/project.js';
@@ -23,6 +24,8 @@ export interface TransformNode {
   readonly lines: readonly number[];
   /** For an incremental table: the SELECT as it is when the table is there, and what is done with its rows. */
   readonly incremental?: IncrementalConfig & Pick<TransformNode, 'sql' | 'lines'>;
+  /** Of a snapshot. Its SELECT gives the rows as they are now. */
+  readonly snapshot?: SnapshotConfig;
   /** Transforms that have to be published before: through `ref` in the SELECT or in a test. Sorted. */
   readonly deps: readonly string[];
   /** Ids of the resources read. Sorted. */
@@ -82,12 +85,13 @@ export function compileTransforms(options: CompileOptions): TransformGraph {
       sql,
       lines,
       ...(later === undefined ? {} : { incremental: { ...file.incremental!, sql: later.sql, lines: later.lines } }),
+      ...(file.snapshot === undefined ? {} : { snapshot: file.snapshot }),
       deps: distinct(reads.flatMap((one) => one.refs)),
       sources: distinct(reads.flatMap((one) => one.sources)),
       tests,
       uses: Object.assign({}, ...reads.map((one) => one.uses)) as TransformNode['uses'],
       digest: createHash('sha256')
-        .update(JSON.stringify([kind, sql, tests.map((test) => test.sql)]))
+        .update(JSON.stringify([kind, sql, tests.map((test) => test.sql), ...(file.snapshot ? [file.snapshot] : [])]))
         .digest('hex'),
     };
   });

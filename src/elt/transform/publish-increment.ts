@@ -6,7 +6,6 @@ import { postgresCode } from '../publish/postgres-code.js';
 import { shownName, sqlName } from '../publish/table-name.js';
 import { DataTestError } from '../tests/errors.js';
 import { isRefused, runTestInside, type TestResult } from '../tests/run-test.js';
-import { applyIncrement } from './apply-increment.js';
 import { markPublished, markTested, recordTests, type Build, type FinishedBuild } from './build-ledger.js';
 import type { BuildOptions } from './build-transform.js';
 import { isSqlAtFault } from './sql-error.js';
@@ -21,17 +20,21 @@ import { isSqlAtFault } from './sql-error.js';
 export async function publishIncrement(
   session: Session,
   build: Build,
-  options: BuildOptions & { readonly columns: readonly string[]; readonly incrementRows: number },
+  options: BuildOptions & {
+    /** Puts the staged rows into the table; gives the number that the build is said to have added. */
+    readonly apply: () => Promise<number>;
+  },
 ): Promise<FinishedBuild & { readonly incrementRows: number }> {
-  const { node, signal, onProgress, columns, incrementRows } = options;
+  const { node, signal, onProgress, apply } = options;
   const started = performance.now();
   const table = sqlName(build.target);
   let results: TestResult[] = [];
   try {
     const finished = await session.transaction(async () => {
       await lockAgainstWriters(session, build, options.publishTimeoutMs ?? 300_000);
+      let incrementRows: number;
       try {
-        await applyIncrement(session, node.incremental!, columns, build.staged, build.target);
+        incrementRows = await apply();
       } catch (error) {
         if (!isSqlAtFault(error)) throw error;
         throw new TerminalError('ELT_SQL_ERROR', `Adding to ${shownName(build.target)} failed: ${error.message}.`, {

@@ -7,7 +7,7 @@ import { shownName } from '../publish/table-name.js';
 /**
  * Drops what builds left in the stage schema: those whose connection is gone and whose run, if it is on record, does
  * not run any more. Called when no run of the project is at work, at its start and after its end. One that somebody
- * still reads stays for the next call.
+ * still reads stays for the next call, and a finished one that waits for a later run stays as long as it is kept.
  *
  * @returns the names dropped, `schema.name`
  */
@@ -23,7 +23,7 @@ export async function sweepBuilds(options: {
      FROM plumbline.transform_builds b
      JOIN pg_namespace n ON n.nspname = b.stage_schema
      JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = b.stage_name
-     WHERE b.stage_schema = $1
+     WHERE b.stage_schema = $1 AND (b.kept_until IS NULL OR b.kept_until < now())
        AND NOT EXISTS (SELECT FROM plumbline.runs r WHERE r.run_id = b.run_id AND r.status = 'running'
          AND r.run_id IS DISTINCT FROM $2)
        AND NOT EXISTS (SELECT FROM pg_stat_activity a

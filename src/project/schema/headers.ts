@@ -12,18 +12,20 @@ const entity = z.union([columnName, z.array(columnName).min(1)], { error: 'expec
 export const transformHeader = z.strictObject({
   description,
   materialized: z
-    .enum(['table', 'view', 'incremental'])
+    .enum(['table', 'view', 'incremental', 'snapshot'])
     .optional()
     .describe(
-      'What it becomes in the database; an incremental table is built once and then only added to. Default: table.',
+      'What it becomes in the database; an incremental table is built once and then only added to, a snapshot keeps every state of a row. Default: table; in snapshots/ snapshot.',
     ),
   strategy: z
-    .enum(['merge', 'delete+insert'])
+    .enum(['merge', 'delete+insert', 'timestamp', 'check'])
     .optional()
     .describe(
-      'How an incremental table takes new rows. Default: merge by unique_key, delete+insert by interval_column.',
+      'How an incremental table takes new rows: merge or delete+insert; how a snapshot sees a change: timestamp or check. Default: merge by unique_key, delete+insert by interval_column; timestamp with updated_at, check with check_cols.',
     ),
-  unique_key: columnNames.optional().describe('Column or columns by which an incremental table knows its rows.'),
+  unique_key: columnNames
+    .optional()
+    .describe('Column or columns by which an incremental table or a snapshot knows its rows.'),
   interval_column: columnName
     .optional()
     .describe('delete+insert: rows from its smallest to its largest new value are replaced.'),
@@ -31,6 +33,23 @@ export const transformHeader = z.strictObject({
     .enum(['fail', 'append_new_columns'])
     .optional()
     .describe('What happens when an incremental SELECT gives a new column. Default: fail.'),
+  updated_at: columnName.optional().describe('Snapshot: column that says when a row changed last.'),
+  check_cols: z
+    .union([z.literal('all'), columnNames])
+    .optional()
+    .describe('Snapshot: columns whose change is a change of the row, or all.'),
+  hard_deletes: z
+    .enum(['ignore', 'invalidate'])
+    .optional()
+    .describe('Snapshot: invalidate ends rows that the SELECT gives no more. Default: ignore.'),
+  invalidate_hard_deletes: z
+    .boolean()
+    .optional()
+    .describe("Snapshot: true is dbt's older word for hard_deletes: invalidate."),
+  allow_empty: z
+    .boolean()
+    .optional()
+    .describe('Snapshot with invalidate: lets a SELECT without rows end all of them. Default: false.'),
   tests: dataTests.optional().describe('Data tests, as under `tests` in plumbline.yaml.'),
 });
 

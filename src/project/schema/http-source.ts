@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { freshness } from './freshness.js';
 import { columnName, columnNames, columnTypes, duration, secretReference, share, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
@@ -91,6 +92,9 @@ const cursor = z.strictObject({
 });
 
 const resource = {
+  freshness: freshness
+    .optional()
+    .describe('How old the newest row may be; it is checked before what reads it is built.'),
   path: text(/^\/[^\s?#]*$/, 'a path such as /orders, without parameters')
     .optional()
     .describe('Path of a resource of an http source, behind its url.'),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { dataTests } from './data-tests.js';
 import { seedSchema, sourceSchema } from './sources.js';
 import { trainSchema } from './train.js';
+import { unitTests } from './unit-tests.js';
 import { duration, secretReference, tableName, text, varName, varValue } from './values.js';
 
 export const ENVIRONMENT = /^[a-z][a-z0-9]{0,19}$/;
@@ -14,6 +15,9 @@ const sections = {
     .optional()
     .describe('Settings of the CSV files in seeds/, by name without .csv.'),
   tests: z.record(tableName, dataTests).optional().describe('By table: checked before the table is published.'),
+  unit_tests: unitTests
+    .optional()
+    .describe('SELECTs run on given rows by `plumbline test`; more of them in tests/unit/*.yaml.'),
   train: trainSchema.optional().describe('What to learn, from what, and how good it must be.'),
   deploy: z
     .strictObject({

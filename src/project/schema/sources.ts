@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { freshness } from './freshness.js';
 import { httpSourceSchema } from './http-source.js';
 import { columnName, columnNames, columnTypes, share, tableName, text } from './values.js';
 
@@ -35,6 +36,9 @@ const csv = z.strictObject({
 export type CsvYaml = z.infer<typeof csv>;
 
 const resource = {
+  freshness: freshness
+    .optional()
+    .describe('How old the newest row may be; it is checked before what reads it is built.'),
   path: z
     .string({ error: 'expected a path or a glob such as data/*.csv' })
     .min(1, { error: 'expected a path or a glob such as data/*.csv' })

@@ -239,6 +239,53 @@ test('an open reader in the way ends the build, says so, and leaves the old tabl
   await reader.end();
 });
 
+test('a finished stage that readers kept out is published by the next run, if code and inputs are the same', async () => {
+  const sql = "SELECT count(*) AS n FROM {{ source('rides') }}";
+  await build('SELECT 0::bigint AS n');
+  const sweep = (endedRunId: string) => sweepBuilds({ database: test_.database, schemas, endedRunId });
+  const kept = async () => (await orphans()).map(({ relname }) => relname);
+  const giveUp = async (runId: string, inputs?: string): Promise<void> => {
+    const reader = new pg.Client({ connectionString: test_.url });
+    await reader.connect();
+    await reader.query('BEGIN; SELECT * FROM main.demand');
+    const options = { runId, publishTimeoutMs: 100, ...(inputs === undefined ? {} : { inputs }) };
+    await expect(build(sql, {}, options)).rejects.toMatchObject({ code: 'ELT_PUBLISH_TIMEOUT' });
+    await reader.end();
+    await sweep(runId);
+  };
+  const published = async () => (await rows('SELECT n::int FROM main.demand'))[0]!['n'];
+  await giveUp('r2', 'abc');
+  expect(await kept()).toEqual(['demand__r2']);
+  // Building anew would count this row.
+  await test_.database.execute('INSERT INTO raw.rides VALUES (11, 0, NULL)');
+  await giveUp('r3', 'abc');
+  expect(await kept()).toEqual(['demand__r2']);
+  const progress: unknown[] = [];
+  const onProgress = ({ step }: TransformProgress) => progress.push(step);
+  expect(await build(sql, {}, { runId: 'r4', inputs: 'abc', onProgress })).toMatchObject({ rows: 1, builtBy: 'r3' });
+  expect([progress, await published(), await kept()]).toEqual([['publishing'], 10, []]);
+
+  // Other inputs, other code, something newer published, --force: built anew, and the old stage goes.
+  const other: [string, Partial<BuildOptions>][] = [
+    [sql, { inputs: 'other' }],
+    [`${sql} WHERE true`, { inputs: 'abc' }],
+    [sql, {}],
+  ];
+  for (const [index, [code, options]] of other.entries()) {
+    await giveUp(`kept-${index}`, 'abc');
+    const result = await build(code, {}, { runId: `anew-${index}`, ...options });
+    expect([result.builtBy, await published()]).toEqual([undefined, 11]);
+    await sweep(`anew-${index}`);
+    expect(await kept()).toEqual([]);
+  }
+  await giveUp('late', 'abc');
+  await test_.database.execute(
+    "UPDATE plumbline.transform_builds SET kept_until = now() - interval '1 s' WHERE run_id = 'late'",
+  );
+  await sweep('late');
+  expect(await kept()).toEqual([]);
+});
+
 test('what onPublish writes is committed with the table, once', async () => {
   await test_.database.execute('CREATE TABLE raw.mark (xid text)');
   const calls: unknown[] = [];

@@ -67,7 +67,13 @@ function startChild(
   const log = join(mkdtempSync(join(tmpdir(), 'plumbline-crash-')), 'reached');
   const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   const loader = pathToFileURL(path('../../setup/typescript-loader.mjs')).href;
-  const program = [path('build-child.ts'), test_.url, 'r1', SQL, JSON.stringify(CONFIG)];
+  const program = [
+    path('build-child.ts'),
+    test_.url,
+    'r1',
+    SQL,
+    JSON.stringify({ materialized: 'incremental', incremental: CONFIG }),
+  ];
   const child = spawn(process.execPath, ['--import', loader, ...program], {
     env: { ...process.env, PLUMBLINE_FAILPOINTS: `${point}=${action}`, PLUMBLINE_FAILPOINT_LOG: log },
     stdio: ['ignore', 'pipe', 'inherit'],

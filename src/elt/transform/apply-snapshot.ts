@@ -1,0 +1,53 @@
+import type { Queryable } from '../../model/database.js';
+import type { SnapshotConfig } from '../../model/project.js';
+import { identifier } from '../../model/sql-identifier.js';
+import { sqlName, type TableName } from '../publish/table-name.js';
+import { changedAt, SNAPSHOT_COLUMNS, stateId } from './snapshot-sql.js';
+
+/**
+ * Brings the snapshot `table` to the rows of `now`, inside the transaction that is open: a state that changed ends where
+ * the new one begins, rows that are gone end now if that is asked for, new and changed rows begin. No state is removed,
+ * and the same rows twice change nothing.
+ *
+ * @param columns of `now`; those that only the table has are NULL in new states
+ * @returns the number of states that begin
+ */
+export async function applySnapshot(
+  session: Queryable,
+  config: SnapshotConfig,
+  columns: readonly string[],
+  now: TableName,
+  table: TableName,
+): Promise<number> {
+  const [from, into] = [sqlName(now), sqlName(table)];
+  const sameKey = config.uniqueKey.map((key) => `t.${identifier(key)} = s.${identifier(key)}`).join(' AND ');
+  const current = `t.dbt_valid_to IS NULL AND ${sameKey}`;
+  const changed = changedAt(config, 's');
+  const isChanged =
+    config.updatedAt === undefined ? isDistinct(config.checkColumns, columns) : `t.dbt_valid_from < ${changed}`;
+  await session.execute(
+    `UPDATE ${into} t SET dbt_valid_to = ${changed} FROM ${from} s WHERE ${current} AND ${isChanged}`,
+  );
+  if (config.closesDeleted) {
+    // A state may begin in the future, by its own clock: it ends no earlier.
+    await session.execute(
+      `UPDATE ${into} t SET dbt_valid_to = greatest(now(), t.dbt_valid_from)
+       WHERE t.dbt_valid_to IS NULL AND NOT EXISTS (SELECT FROM ${from} s WHERE ${sameKey})`,
+    );
+  }
+  const list = columns.map(identifier).join(', ');
+  const values = columns.map((column) => `s.${identifier(column)}`).join(', ');
+  // A row that was gone and is back as it was begins now, not in a time that is told already.
+  const begins = `CASE WHEN ${changed} < (SELECT max(t.dbt_valid_to) FROM ${into} t WHERE ${sameKey}) THEN now() ELSE ${changed} END`;
+  return session.execute(
+    `INSERT INTO ${into} (${list}, ${SNAPSHOT_COLUMNS.join(', ')})
+     SELECT ${list}, ${stateId(config, 's', 's.dbt_valid_from')}, s.dbt_updated_at, s.dbt_valid_from, NULL
+     FROM (SELECT ${values}, ${changed} AS dbt_updated_at, ${begins} AS dbt_valid_from FROM ${from} s
+           WHERE NOT EXISTS (SELECT FROM ${into} t WHERE ${current})) s`,
+  );
+}
+
+function isDistinct(checked: SnapshotConfig['checkColumns'], columns: readonly string[]): string {
+  const names = checked === 'all' ? columns : checked;
+  return `(${names.map((name) => `t.${identifier(name)} IS DISTINCT FROM s.${identifier(name)}`).join(' OR ')})`;
+}
