@@ -16,7 +16,9 @@ import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
 import { loadObject } from '../elt/load/load-object.js';
-import type { ExtractedObject } from '../elt/load/load-result.js';
+import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
+import { extractPostgres } from '../elt/postgres/extract-postgres.js';
+import { loadPostgres, type SourceObject } from '../elt/postgres/load-postgres.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
@@ -38,6 +40,7 @@ import { projectOf, resourceNamed, sourceFolder, transformNamed } from './projec
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { newestResult } from '../storage/step-results.js';
 import { runStep, type StepScope } from './step.js';
+import { withSourceDatabase } from './source-database.js';
 import { tableExists } from './table-exists.js';
 
 export type EltActivities = ReturnType<typeof createEltActivities>;
@@ -80,20 +83,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const step = `${stepNames.load(id)}#${object.path}`;
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress }) => {
         const project = await projectOf(dependencies, run);
-        const load = await loadObject({
-          database,
-          store,
-          env: run.env,
-          project: project.name,
-          schemas: project.schemas,
-          resource: resourceNamed(project, id),
-          object,
-          runId: run.runId,
-          force: run.force,
-          signal,
-          onProgress: ({ rowsRead, rowsTotal, rowsRejected }) =>
-            progress({ rows: rowsRead, of: rowsTotal, rejected: rowsRejected }),
-        });
+        const load = await loadOne(project, resourceNamed(project, id), object, run, { database, signal, progress });
         const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
         const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
         const result = { loadId, status, path, sha256, ...counts, notices: load.notices.slice(0, 3) };
@@ -191,6 +181,33 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     },
   };
 
+  async function loadOne(
+    project: Project,
+    resource: ResourceConfig,
+    object: ExtractedObject,
+    run: RunRef,
+    { database, signal, progress }: Pick<StepScope, 'database' | 'signal' | 'progress'>,
+  ): Promise<LoadResult> {
+    const { env, runId, force } = run;
+    const options = { database, env, project: project.name, schemas: project.schemas, resource, runId, force, signal };
+    if (resource.type === 'postgres')
+      return withSourceDatabase(resource, run, (opened) =>
+        loadPostgres({
+          ...options,
+          ...opened,
+          object: object as SourceObject,
+          onProgress: (at) => progress({ ...at }),
+        }),
+      );
+    return loadObject({
+      ...options,
+      store,
+      object,
+      onProgress: ({ rowsRead, rowsTotal, rowsRejected }) =>
+        progress({ rows: rowsRead, of: rowsTotal, rejected: rowsRejected }),
+    });
+  }
+
   async function extract(
     project: Project,
     resource: ResourceConfig,
@@ -204,6 +221,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };
     // Without the table, what the cursor says is loaded is not there.
     const full = force || !(await tableExists(database, project.schemas.raw, resource.table));
+    if (resource.type === 'postgres')
+      return withSourceDatabase(resource, run, (opened) => extractPostgres({ ...options, ...opened, full }));
     const { objects, extractId } = await extractHttp({ ...options, environment: process.env, force, full, onProgress });
     return { objects, extractId };
   }
@@ -253,11 +272,12 @@ function cursorOf({ cursor }: ResourceConfig, landed: LandedExtract | undefined)
   return { cursor: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) } };
 }
 
-function extractSummary({ cursor }: ResourceConfig, landed: LandedExtract, rowsLate: number): ExtractSummary {
+function extractSummary({ type, cursor }: ResourceConfig, landed: LandedExtract, rowsLate: number): ExtractSummary {
   const { pages, cursorFrom: from, cursorTo: to, cursorMissing: rowsWithout } = landed;
-  if (cursor === undefined) return { pages };
+  const asked = type === 'http' ? { pages } : {};
+  if (cursor === undefined) return asked;
   const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
-  return { pages, cursor: { field: cursor.field, ...range, rowsLate, rowsWithout } };
+  return { ...asked, cursor: { field: cursor.field, ...range, rowsLate, rowsWithout } };
 }
 
 /**
