@@ -31,6 +31,7 @@ import {
   inputVersions,
   isSameCode,
   loadInputs,
+  SETTINGS,
   stepNames,
   transformInputs,
   type Reusable,
@@ -38,7 +39,7 @@ import {
 } from './fingerprint.js';
 import { projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
-import { newestResult } from '../storage/step-results.js';
+import { newestResult, type StepResultRow } from '../storage/step-results.js';
 import { runStep, type StepScope } from './step.js';
 import { withSourceDatabase } from './source-database.js';
 import { tableExists } from './table-exists.js';
@@ -101,6 +102,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const inputs = loadInputs(resource, loads);
         const found = await findReusable<LoadSummary>(database, run, step, inputs, 'newest');
         const landed = extractId === undefined ? undefined : await landedExtract(database, extractId, resource.cursor);
+        const former = await newestResult<LoadSummary>(database, run.env, run.project, step);
         let recorded: LoadSummary | undefined;
         const published = await publishResource({
           database,
@@ -114,11 +116,11 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           signal,
           onProgress: (at) => progress({ ...at }),
           onPublish: async (session, publishing) => {
-            recorded = summarize(resource, loads, publishing, inputs, landed);
+            recorded = summarize(resource, loads, publishing, inputs, landed, former);
             await recordOutcome(session, run, step, inputs, recorded, fence);
           },
         });
-        const result = recorded ?? summarize(resource, loads, published, inputs, landed);
+        const result = recorded ?? summarize(resource, loads, published, inputs, landed, former);
         // These loads were published by an earlier attempt or run.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };
@@ -282,7 +284,7 @@ function extractSummary({ type, cursor }: ResourceConfig, landed: LandedExtract,
 
 /**
  * The version names the table's content. A `replace` is what its files are; an `append` or a `merge` also holds what
- * earlier files left, so each publication is a version of its own.
+ * earlier files left, so each publication that changes a row is a version of its own.
  */
 function summarize(
   resource: ResourceConfig,
@@ -290,6 +292,7 @@ function summarize(
   published: Omit<PublishResult, 'status'>,
   inputs: StepInputs,
   landed: LandedExtract | undefined,
+  former: StepResultRow<LoadSummary> | undefined,
 ): LoadSummary {
   const sum = (pick: (load: LoadedObject) => number): number => loads.reduce((total, load) => total + pick(load), 0);
   return {
@@ -300,10 +303,22 @@ function summarize(
     rowsRejected: sum((load) => load.rowsRejected),
     rowsDuplicate: sum((load) => load.rowsDuplicate),
     tableRows: published.rows,
-    version: fingerprint(resource.write === 'replace' ? inputs : { ...inputs, publication: String(published.version) }),
+    version: isAsBefore(published, inputs, former)
+      ? former!.result.version
+      : fingerprint(resource.write === 'replace' ? inputs : { ...inputs, publication: String(published.version) }),
     objects: loads.map(({ path, sha256, loadId }) => ({ path, sha256, loadId })),
     ...(landed === undefined ? {} : { extract: extractSummary(resource, landed, published.rowsLate ?? 0) }),
     // Many files of one form say the same.
     notices: [...new Set(loads.flatMap((load) => load.notices))].slice(0, 20),
   };
+}
+
+/** What came again was there: the table holds what it held. */
+function isAsBefore(
+  { rowsChanged, columnsAdded }: Omit<PublishResult, 'status'>,
+  inputs: StepInputs,
+  former: StepResultRow<LoadSummary> | undefined,
+): boolean {
+  const isSameCode = ['loader', SETTINGS].every((name) => former?.inputs[name] === inputs[name]);
+  return rowsChanged === 0 && columnsAdded.length === 0 && isSameCode;
 }

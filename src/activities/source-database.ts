@@ -46,7 +46,11 @@ export async function withSourceDatabase<T>(
 const CONNECT_TIMEOUT_MS = 10_000;
 
 function passwordOf(url: string, { id, at, postgres }: ResourceConfig): string {
-  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return decodeURIComponent(new URL(url).password);
+  try {
+    if (/^postgres(ql)?:\/\//.test(url)) return decodeURIComponent(new URL(url).password);
+  } catch {
+    // Their messages show the URL.
+  }
   throw new TerminalError('ELT_PG_URL', `Reading ${id} failed: what ${postgres!.connection} holds is no URL of a PostgreSQL database.`, {
     at,
     next: 'Write it as postgres://user:password@host:5432/database; percent-encode marks in the password.',

@@ -45,7 +45,7 @@ export interface LoadSummary {
   readonly rowsRejected: number;
   readonly rowsDuplicate: number;
   readonly tableRows: number;
-  /** Names the table's content: changes when, and only when, a load is published. */
+  /** Names the table's content: changes when its rows do. */
   readonly version: string;
   readonly objects: readonly { readonly path: string; readonly sha256: string; readonly loadId: string }[];
   /** What an API or a database was asked for. */

@@ -91,6 +91,8 @@ export interface CursorConfig {
   readonly initial?: string;
   /** How far before its state is asked again: milliseconds of a timestamp, or a whole number. */
   readonly lag: number;
+  /** It follows the transactions of a PostgreSQL source in place of a field, which is then called xmin. */
+  readonly byTransaction?: true;
 }
 
 /** A table or view, or a query: one of the two. */

@@ -59,7 +59,21 @@ export function resolvePostgresResource(
       positionAt(yaml, [...path, 'write']),
       'Use write: merge, or remove the cursor.',
     );
-  const cursor = given.cursor === undefined ? undefined : resolveCursor(given.cursor);
+  const cursor = given.cursor === undefined ? undefined : cursorOf(given.cursor);
+  if (cursor === 'unclear')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.cursor has to name a field, or be { xmin: true } and nothing else.`,
+      positionAt(yaml, [...path, 'cursor'], 'key'),
+      'Name the `field`, or leave `xmin: true` alone.',
+    );
+  if (given.cursor?.xmin === true && given.query !== undefined)
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.cursor.xmin: the rows of a query have no transaction, expected a table.`,
+      positionAt(yaml, [...path, 'cursor', 'xmin']),
+      'Read a `table`, or name a `field`.',
+    );
   if (cursor !== undefined && 'wrong' in cursor)
     return refuse(
       'PROJECT_VALUE_INVALID',
@@ -70,7 +84,7 @@ export function resolvePostgresResource(
   const write = given.write ?? (cursor === undefined ? 'replace' : 'merge');
   if (given.write === undefined)
     applied(`${place}.write = ${write} (each load asks for ${cursor === undefined ? 'all' : 'what is new'})`);
-  if (cursor !== undefined) {
+  if (cursor !== undefined && cursor.byTransaction !== true) {
     if (given.cursor?.type === undefined) applied(`${place}.cursor.type = ${cursor.type}`);
     if (given.cursor?.lag === undefined) applied(`${place}.cursor.lag = ${cursor.type === 'integer' ? '1' : '1s'}`);
     if (cursor.initial === undefined) applied(`${place}.cursor.initial = none (the first load asks for everything)`);
@@ -103,6 +117,18 @@ export function resolvePostgresResource(
       at: { file: yaml.file, line: position.line ?? 1 },
     },
   ];
+}
+
+function cursorOf({
+  xmin,
+  field,
+  ...rest
+}: NonNullable<PostgresResourceYaml['cursor']>): ReturnType<typeof resolveCursor> | 'unclear' {
+  if (xmin === true)
+    return field === undefined && Object.keys(rest).length === 0
+      ? { field: 'xmin', type: 'integer', lag: 0, byTransaction: true }
+      : 'unclear';
+  return field === undefined ? 'unclear' : resolveCursor({ field, ...rest });
 }
 
 function digest(query: string): string {

@@ -43,11 +43,7 @@ export function translatePostgresError(error: unknown): unknown {
   }
   const { syscall, path } = error as { syscall?: unknown; path?: unknown };
   // pg reads the files of the URL when it connects, and reads no others.
-  if (
-    typeof path === 'string' &&
-    (syscall === 'open' || syscall === 'read') &&
-    /^(ENOENT|EACCES|EISDIR|ENOTDIR)$/.test(text)
-  ) {
+  if (typeof path === 'string' && syscall === 'open' && /^(ENOENT|EACCES|ENOTDIR)$/.test(text)) {
     return new TransientError(
       'PG_TLS_FAILED',
       `Encrypting the connection to PostgreSQL failed: ${path}, which the database URL names, cannot be read (${text}).`,

@@ -5,11 +5,10 @@ import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { readCursor } from '../cursor/cursor-state.js';
 import { cursorBefore } from '../cursor/cursor-value.js';
 import { settingsDigest } from '../load/ledger.js';
-import { greatestCursor } from './cursor-range.js';
-import { describeSource } from './describe-source.js';
+import { rangeEnd } from './cursor-range.js';
+import { describeSource, relationOf } from './describe-source.js';
 import { findRelation } from './find-relation.js';
 import type { SourceObject } from './load-postgres.js';
-import { relationOf } from './describe-source.js';
 import { inSourceSnapshot, sourcePosition } from './source-session.js';
 
 export interface PostgresExtractOptions {
@@ -27,7 +26,8 @@ export interface PostgresExtractOptions {
 }
 
 export interface PostgresExtract {
-  readonly extractId: string;
+  /** Of a cursor, which moves when the rows are published. */
+  readonly extractId?: string;
   readonly objects: readonly SourceObject[];
 }
 
@@ -49,12 +49,18 @@ export async function extractPostgres(options: PostgresExtractOptions): Promise<
         const description = await describeSource(session, resource, found);
         return {
           position: description.isStable ? await sourcePosition(session) : undefined,
-          to: await greatestCursor(session, description, range.from),
+          to: await rangeEnd(session, description, range.from),
         };
       }),
     ),
   );
-  const bounds = { ...(range.from !== undefined && { from: range.from }), ...(to !== undefined && { to }) };
+  // A transaction that is yet to come was one of another server.
+  const isForeign =
+    resource.cursor?.byTransaction === true && range.from !== undefined && BigInt(range.from) > BigInt(to!);
+  const bounds = {
+    ...(range.from !== undefined && !isForeign && { from: range.from }),
+    ...(to !== undefined && { to }),
+  };
   const unit = unitOf(resource, bounds);
   const [added] = await database.query<{ extractId: string }>(
     `INSERT INTO plumbline.extracts (env, project, resource, unit, settings, run_id, cursor_from, cursor_to, completed_at)
@@ -65,10 +71,8 @@ export async function extractPostgres(options: PostgresExtractOptions): Promise<
   const path = unit === 'all' ? resource.path : `${resource.path} ${unit}`;
   const unchanged = unit === 'all' ? await publishedAt(options, position) : undefined;
   const sha256 = unchanged ?? digest([path, position ?? `extract ${extractId}`]);
-  return {
-    extractId,
-    objects: [{ path, sha256, bytes: 0, isUnchanged: unchanged !== undefined, extractId, ...bounds }],
-  };
+  const object = { path, sha256, bytes: 0, isUnchanged: unchanged !== undefined, extractId, ...bounds };
+  return { ...(resource.cursor !== undefined && { extractId }), objects: [object] };
 }
 
 /** The cursor's state, and where it is asked from. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { TerminalError } from '../../errors.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Database, Session } from '../../model/database.js';
@@ -51,7 +52,15 @@ export async function loadPostgres(options: PostgresLoadOptions): Promise<LoadRe
   try {
     return await database.session(async (session) => {
       claim = await claimLoad(session, options);
-      return claim.done ? resultOf(options, claim.line, claim.line.nextRow) : await load(options, session, claim.line);
+      const { line, fromRow } = claim.done
+        ? { line: claim.line, fromRow: claim.line.nextRow }
+        : await load(options, session, claim.line);
+      // Also of a load that an earlier run has staged: each extract says it.
+      await session.execute('UPDATE plumbline.extracts SET cursor_missing = $2 WHERE extract_id = $1', [
+        options.object.extractId,
+        line.reader?.dialect['withoutCursor'] ?? 0,
+      ]);
+      return resultOf(options, line, fromRow);
     });
   } finally {
     // Where PostgreSQL is gone, so is the connection that the ledger names.
@@ -59,11 +68,15 @@ export async function loadPostgres(options: PostgresLoadOptions): Promise<LoadRe
   }
 }
 
-async function load(options: PostgresLoadOptions, session: Session, claimed: LedgerLine): Promise<LoadResult> {
+async function load(
+  options: PostgresLoadOptions,
+  session: Session,
+  claimed: LedgerLine,
+): Promise<{ readonly line: LedgerLine; readonly fromRow: number }> {
   const { source, resource, signal } = options;
   const relation = relationOf(resource);
   const found = relation === undefined ? undefined : await findRelation(source, resource, options.sourceName);
-  const lock = found !== undefined && found.kind !== 'm' && relation !== undefined ? { lock: relation } : {};
+  const lock = found !== undefined && LOCKABLE.has(found.kind) ? { lock: relation! } : {};
   const at = { schema: resource.postgres!.schema, ...lock };
   // The source is let go before the stage is checked.
   const { line, description } = await source.session((reader) =>
@@ -77,9 +90,11 @@ async function load(options: PostgresLoadOptions, session: Session, claimed: Led
       }),
     ),
   );
-  const finished = await finish(options, session, line, description);
-  return resultOf(options, { ...finished, reader: line.reader }, line.nextRow);
+  return { line: await finish(options, session, line, description), fromRow: line.nextRow };
 }
+
+// LOCK TABLE takes no materialized view and no foreign table.
+const LOCKABLE: ReadonlySet<string> = new Set(['r', 'p', 'v']);
 
 /** The line as far as it holds under this snapshot, with its stage. */
 async function goOnOrBegin(
@@ -145,6 +160,8 @@ async function readPieces({ options, session, reader, line, description }: Readi
   const ticking = setInterval(report, PROGRESS_MS);
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
+  // Each connection listens a few times.
+  setMaxListeners(0, signal);
   const stage = stageName(schemas.stage, line.loadId);
   const range = description.cursor === undefined ? '' : ` AND ${inRange(description.cursor, options.object)}`;
   const target = { loadId: line.loadId, token: line.token, copy: copyInto(stage, description) };
@@ -207,7 +224,7 @@ async function planPieces(
   const isLittle = object.from !== undefined;
   if (typeof blocks === 'number' && !isLittle) return { pieces: piecesByPlace(blocks), order: '' };
   const key = description.key.map((name) => `q.${identifier(name)}`);
-  const sorted = [...(cursor === undefined ? [] : [cursor.column]), ...key].join(', ');
+  const sorted = [...(cursor === undefined || cursor.type === 'xid' ? [] : [cursor.column]), ...key].join(', ');
   const order = sorted === '' ? '' : ` ORDER BY ${sorted}`;
   if (isLittle) return { pieces: [{ number: 0, where: 'true' }], order };
   const { parallel } = resource.postgres!;
@@ -254,8 +271,12 @@ async function finish(
       await session.execute('DELETE FROM plumbline.load_pieces WHERE load_id = $1', [loadId]);
       await completeStage(session, stage, loadId);
       if (cursor === undefined) return;
-      const without = await countWithoutCursor(session, qualified(stage.schema, stage.name), identifier(resource.cursor!.field), cursor); // prettier-ignore
-      await session.execute('UPDATE plumbline.extracts SET cursor_missing = $2 WHERE extract_id = $1', [options.object.extractId, without]); // prettier-ignore
+      const table = qualified(stage.schema, stage.name);
+      const without = await countWithoutCursor(session, table, identifier(resource.cursor!.field), cursor);
+      await session.execute(
+        `UPDATE plumbline.loads SET reader = jsonb_set(reader, '{dialect,withoutCursor}', to_jsonb($2::bigint)) WHERE load_id = $1`,
+        [loadId, without],
+      );
     }),
   );
 }

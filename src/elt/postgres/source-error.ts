@@ -15,7 +15,8 @@ export function sourceError(error: unknown, { resource, database, redact }: Sour
   const isConnection = error instanceof PipelineError && error.code.startsWith('PG_');
   if (!(error instanceof Error) || (error instanceof PipelineError && !isConnection)) return error;
   const raw = isConnection && error.cause instanceof Error ? error.cause : error;
-  const sqlstate = String((raw as { code?: unknown }).code ?? '');
+  const { code } = raw as { code?: unknown };
+  const sqlstate = typeof code === 'string' ? code : '';
   const detail = redact(raw.message || sqlstate).trim();
   const { at, id, path } = resource;
   // The cause is left out: pg's errors may carry the URL.

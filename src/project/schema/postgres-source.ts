@@ -20,7 +20,14 @@ const resource = {
     .optional()
     .describe('Connections to a postgres source that read at the same time, under one snapshot. Default: 1.'),
   cursor: z
-    .strictObject(cursorKeys)
+    .strictObject({
+      ...cursorKeys,
+      field: cursorKeys.field.optional(),
+      xmin: z
+        .literal(true, { error: 'expected true' })
+        .optional()
+        .describe('Follows the transactions that wrote the rows of a postgres table, in place of a field.'),
+    })
     .optional()
     .describe('Asks only for what is new; needs primary_key and write: merge.'),
   primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
