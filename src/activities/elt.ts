@@ -17,7 +17,9 @@ import { extractHttp } from '../elt/extract/extract-http.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { loadObject } from '../elt/load/load-object.js';
-import type { ExtractedObject } from '../elt/load/load-result.js';
+import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
+import { extractPostgres } from '../elt/postgres/extract-postgres.js';
+import { loadPostgres, type SourceObject } from '../elt/postgres/load-postgres.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
@@ -30,6 +32,7 @@ import {
   inputVersions,
   isSameCode,
   loadInputs,
+  SETTINGS,
   stepNames,
   transformInputs,
   type Reusable,
@@ -37,8 +40,9 @@ import {
 } from './fingerprint.js';
 import { projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
-import { newestResult } from '../storage/step-results.js';
+import { newestResult, type StepResultRow } from '../storage/step-results.js';
 import { runStep, type StepScope } from './step.js';
+import { withSourceDatabase } from './source-database.js';
 import { tableExists } from './table-exists.js';
 
 export type EltActivities = ReturnType<typeof createEltActivities>;
@@ -81,20 +85,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const step = `${stepNames.load(id)}#${object.path}`;
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress }) => {
         const project = await projectOf(dependencies, run);
-        const load = await loadObject({
-          database,
-          store,
-          env: run.env,
-          project: project.name,
-          schemas: project.schemas,
-          resource: resourceNamed(project, id),
-          object,
-          runId: run.runId,
-          force: run.force,
-          signal,
-          onProgress: ({ rowsRead, rowsTotal, rowsRejected }) =>
-            progress({ rows: rowsRead, of: rowsTotal, rejected: rowsRejected }),
-        });
+        const load = await loadOne(project, resourceNamed(project, id), object, run, { database, signal, progress });
         const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
         const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
         const result = { loadId, status, path, sha256, ...counts, notices: load.notices.slice(0, 3) };
@@ -112,6 +103,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const inputs = loadInputs(resource, loads);
         const found = await findReusable<LoadSummary>(database, run, step, inputs, 'newest');
         const landed = extractId === undefined ? undefined : await landedExtract(database, extractId, resource.cursor);
+        const former = await newestResult<LoadSummary>(database, run.env, run.project, step);
         let recorded: LoadSummary | undefined;
         const published = await publishResource({
           database,
@@ -125,11 +117,11 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           signal,
           onProgress: (at) => progress({ ...at }),
           onPublish: async (session, publishing) => {
-            recorded = summarize(resource, loads, publishing, inputs, landed);
+            recorded = summarize(resource, loads, publishing, inputs, landed, former);
             await recordOutcome(session, run, step, inputs, recorded, fence);
           },
         });
-        const result = recorded ?? summarize(resource, loads, published, inputs, landed);
+        const result = recorded ?? summarize(resource, loads, published, inputs, landed, former);
         // These loads were published by an earlier attempt or run.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };
@@ -198,6 +190,33 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     },
   };
 
+  async function loadOne(
+    project: Project,
+    resource: ResourceConfig,
+    object: ExtractedObject,
+    run: RunRef,
+    { database, signal, progress }: Pick<StepScope, 'database' | 'signal' | 'progress'>,
+  ): Promise<LoadResult> {
+    const { env, runId, force } = run;
+    const options = { database, env, project: project.name, schemas: project.schemas, resource, runId, force, signal };
+    if (resource.type === 'postgres')
+      return withSourceDatabase(resource, run, (opened) =>
+        loadPostgres({
+          ...options,
+          ...opened,
+          object: object as SourceObject,
+          onProgress: (at) => progress({ ...at }),
+        }),
+      );
+    return loadObject({
+      ...options,
+      store,
+      object,
+      onProgress: ({ rowsRead, rowsTotal, rowsRejected }) =>
+        progress({ rows: rowsRead, of: rowsTotal, rejected: rowsRejected }),
+    });
+  }
+
   async function extract(
     project: Project,
     resource: ResourceConfig,
@@ -211,6 +230,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };
     // Without the table, what the cursor says is loaded is not there.
     const full = force || !(await tableExists(database, project.schemas.raw, resource.table));
+    if (resource.type === 'postgres')
+      return withSourceDatabase(resource, run, (opened) => extractPostgres({ ...options, ...opened, full }));
     const { objects, extractId } = await extractHttp({ ...options, environment: process.env, force, full, onProgress });
     return { objects, extractId };
   }
@@ -265,16 +286,17 @@ function cursorOf({ cursor }: ResourceConfig, landed: LandedExtract | undefined)
   return { cursor: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) } };
 }
 
-function extractSummary({ cursor }: ResourceConfig, landed: LandedExtract, rowsLate: number): ExtractSummary {
+function extractSummary({ type, cursor }: ResourceConfig, landed: LandedExtract, rowsLate: number): ExtractSummary {
   const { pages, cursorFrom: from, cursorTo: to, cursorMissing: rowsWithout } = landed;
-  if (cursor === undefined) return { pages };
+  const asked = type === 'http' ? { pages } : {};
+  if (cursor === undefined) return asked;
   const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
-  return { pages, cursor: { field: cursor.field, ...range, rowsLate, rowsWithout } };
+  return { ...asked, cursor: { field: cursor.field, ...range, rowsLate, rowsWithout } };
 }
 
 /**
  * The version names the table's content. A `replace` is what its files are; an `append` or a `merge` also holds what
- * earlier files left, so each publication is a version of its own.
+ * earlier files left, so each publication that changes a row is a version of its own.
  */
 function summarize(
   resource: ResourceConfig,
@@ -282,6 +304,7 @@ function summarize(
   published: Omit<PublishResult, 'status'>,
   inputs: StepInputs,
   landed: LandedExtract | undefined,
+  former: StepResultRow<LoadSummary> | undefined,
 ): LoadSummary {
   const sum = (pick: (load: LoadedObject) => number): number => loads.reduce((total, load) => total + pick(load), 0);
   return {
@@ -292,10 +315,22 @@ function summarize(
     rowsRejected: sum((load) => load.rowsRejected),
     rowsDuplicate: sum((load) => load.rowsDuplicate),
     tableRows: published.rows,
-    version: fingerprint(resource.write === 'replace' ? inputs : { ...inputs, publication: String(published.version) }),
+    version: isAsBefore(published, inputs, former)
+      ? former!.result.version
+      : fingerprint(resource.write === 'replace' ? inputs : { ...inputs, publication: String(published.version) }),
     objects: loads.map(({ path, sha256, loadId }) => ({ path, sha256, loadId })),
     ...(landed === undefined ? {} : { extract: extractSummary(resource, landed, published.rowsLate ?? 0) }),
     // Many files of one form say the same.
     notices: [...new Set(loads.flatMap((load) => load.notices))].slice(0, 20),
   };
+}
+
+/** What came again was there: the table holds what it held. */
+function isAsBefore(
+  { rowsChanged, columnsAdded }: Omit<PublishResult, 'status'>,
+  inputs: StepInputs,
+  former: StepResultRow<LoadSummary> | undefined,
+): boolean {
+  const isSameCode = ['loader', SETTINGS].every((name) => former?.inputs[name] === inputs[name]);
+  return rowsChanged === 0 && columnsAdded.length === 0 && isSameCode;
 }

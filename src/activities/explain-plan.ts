@@ -4,6 +4,7 @@ import type { TrainingSetSummary } from '../contracts/features.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
+import { whatIsRead } from '../elt/postgres/what-is-read.js';
 import { TerminalError } from '../errors.js';
 import { sourceFreshness } from '../elt/freshness/source-freshness.js';
 import { knownAtAssumptions } from '../features/known-at.js';
@@ -110,10 +111,11 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
   const { resources, nodes } = selectedSteps(project, run);
   for (const resource of resources) {
     const step = stepNames.load(resource.id);
-    if (resource.type === 'http') {
+    if (resource.type !== 'files') {
       const full = run.force || !(await tableExists(database, project.schemas.raw, resource.table));
       const at = { env: run.env, project: project.name };
-      await decide(step, [], async () => ({ reason: await whatIsAsked(database, at, resource, full) }));
+      const asked = resource.type === 'http' ? whatIsAsked : whatIsRead;
+      await decide(step, [], async () => ({ reason: await asked(database, at, resource, full) }));
       continue;
     }
     await decide(step, [], async () =>

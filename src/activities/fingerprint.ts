@@ -13,6 +13,9 @@ const LOADER = '1';
 const JOINER = '2';
 const TRAINER = '3';
 
+/** The input that stands for a resource's own section. */
+export const SETTINGS = 'settings in plumbline.yaml';
+
 /** SHA-256 over the inputs in the order of their names. */
 export function fingerprint(inputs: StepInputs): string {
   return hash(JSON.stringify(Object.entries(inputs).sort(([a], [b]) => (a < b ? -1 : 1))));
@@ -37,7 +40,7 @@ export function loadInputs(resource: ResourceConfig, objects: readonly { path: s
   const { at: _at, ...settings } = resource;
   return {
     loader: LOADER,
-    'settings in plumbline.yaml': hash(JSON.stringify(settings)),
+    [SETTINGS]: hash(JSON.stringify(settings)),
     ...Object.fromEntries(objects.map((object) => [object.path, object.sha256])),
   };
 }

@@ -114,11 +114,13 @@ function outcome(kind: string, step: StepRow): string {
   }
 }
 
-/** What came of the pages of an API: `   12 pages   3 late`. */
+/** What came of the pages of an API and of a cursor: `   12 pages   3 late`. */
 function asked({ extract }: LoadSummary): string {
   if (extract === undefined) return '';
   const late = extract.cursor?.rowsLate ?? 0;
-  return `   ${count(extract.pages)} ${extract.pages === 1 ? 'page' : 'pages'}${late === 0 ? '' : `   ${count(late)} late`}`;
+  const { pages } = extract;
+  const paged = pages === undefined ? '' : `   ${count(pages)} ${pages === 1 ? 'page' : 'pages'}`;
+  return `${paged}${late === 0 ? '' : `   ${count(late)} late`}`;
 }
 
 /** What people look at first; a jsonb column does not keep an order of its own. */

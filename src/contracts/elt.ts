@@ -45,17 +45,18 @@ export interface LoadSummary {
   readonly rowsRejected: number;
   readonly rowsDuplicate: number;
   readonly tableRows: number;
-  /** Names the table's content: changes when, and only when, a load is published. */
+  /** Names the table's content: changes when its rows do. */
   readonly version: string;
   readonly objects: readonly { readonly path: string; readonly sha256: string; readonly loadId: string }[];
-  /** What an API was asked for. */
+  /** What an API or a database was asked for. */
   readonly extract?: ExtractSummary;
   /** What the loads renamed or could not read as it was meant, one sentence each. */
   readonly notices?: readonly string[];
 }
 
 export interface ExtractSummary {
-  readonly pages: number;
+  /** Of an API. */
+  readonly pages?: number;
   readonly cursor?: {
     readonly field: string;
     /** Its state before; missing in a first load. */

@@ -35,6 +35,20 @@ export const eltErrorCodes = {
   ELT_HTTP_PAGINATION: 'The pages of an API do not end, repeat, or lead to another server. Correct `pagination`.',
   ELT_HTTP_TOO_LARGE: 'One answer of an API is too large to be a page. Ask for smaller pages.',
   ELT_HTTP_TOKEN: 'The token address of an API gave no token. Correct `token_url`.',
+  ELT_PG_URL:
+    'What the connection of a postgres source refers to is no postgres:// URL. Correct the variable or the file.',
+  ELT_PG_UNREACHABLE: "A source's server does not answer, or closed the connection; the step is tried again.",
+  ELT_PG_LOGIN: 'A source refused the login: wrong user, password or database. Correct the URL.',
+  ELT_PG_TLS:
+    'The connection to a source cannot be encrypted: no TLS, a certificate that is not trusted, or a file of the URL that is not there. See `sslmode` and `sslrootcert`.',
+  ELT_PG_TABLE:
+    'A source has no table or view of that name. The message names the nearest. Correct `table` or `schema`.',
+  ELT_PG_PERMISSION: "The role of a source may not read a table. Let the table's owner grant SELECT.",
+  ELT_PG_SQL: 'A source refused a query, or a value cannot be cast to a declared type. Correct `query` or `columns`.',
+  ELT_PG_CURSOR: 'The cursor of a postgres source is no column of it, or one whose type cannot be followed.',
+  ELT_PG_TIMEOUT: 'A source cancelled a statement after its statement_timeout. Raise it for the role, or read less.',
+  ELT_PG_BUSY:
+    'A source refused for now: a conflict on a standby, a lock, no connections left, a shutdown. The step is tried again.',
   ELT_SECRET_MISSING:
     'A secret that plumbline.yaml names is not on the worker. Set the variable, or put the file there.',
   ELT_CURSOR_MISSING:

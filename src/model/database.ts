@@ -12,6 +12,13 @@ export interface Queryable {
   execute(text: string, parameters?: readonly unknown[]): Promise<number>;
 }
 
+/** Type and modifier as in `pg_attribute`; a domain's are those of its base type. */
+export interface ResultColumn {
+  readonly name: string;
+  readonly typeId: number;
+  readonly typeModifier: number;
+}
+
 /** One pinned connection, so that locks, temporary tables and transactions belong together. */
 export interface Session extends Queryable {
   /** The server's process and its start, which together name this connection for `pg_terminate_backend`. */
@@ -21,6 +28,8 @@ export interface Session extends Queryable {
   copyFrom(statement: string, source: Readable, options?: { signal?: AbortSignal }): Promise<number>;
   /** Streams `COPY … TO STDOUT` into `sink` and ends it. Rejects, and the connection is closed, when `signal` aborts. */
   copyTo(statement: string, sink: Writable, options?: { signal?: AbortSignal }): Promise<void>;
+  /** Columns that a SELECT gives. PostgreSQL refuses a second statement. */
+  describe(select: string): Promise<ResultColumn[]>;
   /** BEGIN, `work`, COMMIT; ROLLBACK when it throws. Not nested. */
   transaction<T>(work: () => Promise<T>): Promise<T>;
 }

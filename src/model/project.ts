@@ -50,8 +50,11 @@ export interface ResourceConfig {
   readonly source: string;
   /** Table in the raw schema. */
   readonly table: string;
-  readonly type: 'files' | 'http';
-  /** Of files: path or glob, relative to the project's root or absolute, or a URL. Of http: the path behind the source's URL. */
+  readonly type: 'files' | 'http' | 'postgres';
+  /**
+   * Of files: path or glob, relative to the project's root or absolute, or a URL. Of http: the path behind the source's URL.
+   * Of postgres: `schema.table`, or `query` with the first digits of its SHA-256.
+   */
   readonly path: string;
   readonly format: 'csv' | 'ndjson' | 'parquet' | 'auto';
   /** Lets a URL lead to loopback and private addresses. @default false */
@@ -70,6 +73,8 @@ export interface ResourceConfig {
   readonly maxRejectedShare: number;
   /** How an API is asked; there when, and only when, `type` is `http`. */
   readonly http?: HttpRequestConfig;
+  /** What is read from a database; there when, and only when, `type` is `postgres`. */
+  readonly postgres?: PostgresReadConfig;
   /** There when a source is asked only for what is new. */
   readonly cursor?: CursorConfig;
   /** Whether a source without rows may empty a table of `write: replace`. @default false */
@@ -100,6 +105,21 @@ export interface CursorConfig {
   readonly initial?: string;
   /** How far before its state is asked again: milliseconds of a timestamp, or a whole number. */
   readonly lag: number;
+  /** It follows the transactions of a PostgreSQL source in place of a field, which is then called xmin. */
+  readonly byTransaction?: true;
+}
+
+/** A table or view, or a query: one of the two. */
+export interface PostgresReadConfig {
+  /** Where the URL of the database is: `env:NAME` or `file:path`. */
+  readonly connection: string;
+  /** Where `table` is, and the search path of `query`. */
+  readonly schema: string;
+  readonly table?: string;
+  /** One SELECT, without a semicolon at its end. */
+  readonly query?: string;
+  /** Connections that read at the same time, under one snapshot. */
+  readonly parallel: number;
 }
 
 /** How the pages of one resource are asked for. Values may be secrets by reference: `env:NAME` or `file:path`. */

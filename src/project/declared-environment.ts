@@ -1,5 +1,5 @@
 import { TerminalError } from '../errors.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean } from '../model/nearest.js';
 import { ENVIRONMENT } from './schema/project.js';
 
 /** Throws PROJECT_REFERENCE_UNKNOWN, with those there are, unless `env` is `dev` or one of `declared`. */

@@ -5,7 +5,7 @@ import { TerminalError } from '../errors.js';
 import { makeStateFolder } from '../state-folder.js';
 import { projectJsonSchema } from './json-schema.js';
 import { PROJECT_FILE } from './load-project.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean } from '../model/nearest.js';
 
 /** Folders of examples/, which are projects that run. */
 export const TEMPLATES = ['minimal', 'bike-demand'] as const;

@@ -1,8 +1,8 @@
-import type { CursorConfig, HttpAuth, HttpPagination, ResourceConfig } from '../model/project.js';
-import { parseDuration } from './duration.js';
+import type { HttpAuth, HttpPagination, ResourceConfig } from '../model/project.js';
 import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
+import { resolveCursor } from './resolve-cursor.js';
 import type { ResourcePlace, ResourceScope } from './resolve-resources.js';
 import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
 import { parseShare } from './share.js';
@@ -106,38 +106,6 @@ function resolveAuth(auth: NonNullable<HttpSourceYaml['auth']>): HttpAuth {
   const { type, token_url: tokenUrl, client_id: clientId, client_secret: clientSecret, scope } = auth;
   return { type, tokenUrl, clientId, clientSecret, ...(scope === undefined ? {} : { scope }) };
 }
-
-interface WrongCursor {
-  readonly key: 'initial' | 'lag';
-  readonly wrong: string;
-}
-
-function resolveCursor({
-  field,
-  type,
-  initial,
-  lag,
-}: NonNullable<HttpResourceYaml['cursor']>): CursorConfig | WrongCursor {
-  const isInteger = (type ?? (/^-?\d+$/.test(String(initial)) ? 'integer' : 'timestamp')) === 'integer';
-  if (initial !== undefined && !(isInteger ? /^-?\d+$/ : TIMESTAMP).test(String(initial)))
-    return {
-      key: 'initial',
-      wrong: `initial is ${JSON.stringify(initial)}, expected ${isInteger ? 'a whole number' : 'a time such as 2024-01-01T00:00:00Z'}.`,
-    };
-  if (lag !== undefined && (typeof lag === 'number') !== isInteger)
-    return {
-      key: 'lag',
-      wrong: `lag is ${JSON.stringify(lag)}, expected ${isInteger ? 'a whole number' : 'a duration such as 1h'}.`,
-    };
-  return {
-    field,
-    type: isInteger ? 'integer' : 'timestamp',
-    ...(initial === undefined ? {} : { initial: String(initial) }),
-    lag: isInteger ? Number(lag ?? 1) : parseDuration(String(lag ?? '1s')),
-  };
-}
-
-const TIMESTAMP = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?$/;
 
 function resolvePagination(given: NonNullable<HttpResourceYaml['pagination']>): HttpPagination {
   switch (given.type) {

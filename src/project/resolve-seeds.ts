@@ -3,7 +3,7 @@ import { seedId } from '../model/relation-names.js';
 import { listNamedFiles } from './list-named-files.js';
 import { resolveColumns } from './resolve-columns.js';
 import { positionAt, type LocatedYaml } from './located-yaml.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean } from '../model/nearest.js';
 import type { Problem } from './problem.js';
 import type { ProjectYaml } from './schema/project.js';
 

@@ -8,7 +8,7 @@ import type {
 } from '../model/project.js';
 import { parseDuration } from './duration.js';
 import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean } from '../model/nearest.js';
 import type { Problem } from './problem.js';
 import type { TrainYaml } from './schema/train.js';
 import { parseShare } from './share.js';

@@ -1,7 +1,7 @@
 import type { TransformFile } from '../model/project.js';
 import { listNamedFiles } from './list-named-files.js';
 import { positionAt, type LocatedYaml } from './located-yaml.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean } from '../model/nearest.js';
 import type { Problem } from './problem.js';
 import { readSqlFile } from './read-sql-file.js';
 import { resolveIncremental } from './resolve-incremental.js';

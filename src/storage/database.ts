@@ -14,6 +14,8 @@ export interface DatabaseOptions {
   readonly applicationName?: string;
   /** How long connecting may take. @default 5000 */
   readonly connectTimeoutMs?: number;
+  /** Settings that each connection starts with, as `postgres -c` takes them. @default UTC and ISO dates; '' where a pooler refuses them */
+  readonly startup?: string;
 }
 
 export interface OpenDatabase extends Database {
@@ -29,6 +31,8 @@ const types: pg.CustomTypesConfig = {
       : (pg.types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
 };
 
+const STARTUP = '-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c standard_conforming_strings=on';
+
 /** A pool of connections to PostgreSQL, in UTC and ISO dates. Connecting fails after `connectTimeoutMs` with `PG_UNREACHABLE`. */
 export function openDatabase(options: DatabaseOptions): OpenDatabase {
   const pool = new pg.Pool({
@@ -38,7 +42,7 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
     connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
     keepAlive: true,
     types,
-    options: '-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c standard_conforming_strings=on',
+    options: options.startup ?? STARTUP,
   });
   // An idle connection that breaks is replaced by the pool; the next query reports what matters.
   pool.on('error', () => {});
@@ -157,6 +161,17 @@ async function openSession(client: pg.PoolClient, failure: { error?: Error }): P
         failure.error ??= error as Error;
         throw error;
       }
+    },
+    async describe(select) {
+      // Never fetched: the Limit above it stops before the first row.
+      const { fields } = await client.query(
+        statement(`SELECT * FROM (${select}\n) AS described LIMIT 0`, []) as pg.QueryConfig,
+      );
+      return fields.map(({ name, dataTypeID, dataTypeModifier }) => ({
+        name,
+        typeId: dataTypeID,
+        typeModifier: dataTypeModifier,
+      }));
     },
     async transaction(work) {
       await client.query('BEGIN');

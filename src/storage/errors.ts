@@ -41,6 +41,15 @@ export function translatePostgresError(error: unknown): unknown {
       cause: error,
     });
   }
+  const { syscall, path } = error as { syscall?: unknown; path?: unknown };
+  // pg reads the files of the URL when it connects, and reads no others.
+  if (typeof path === 'string' && syscall === 'open' && /^(ENOENT|EACCES|ENOTDIR)$/.test(text)) {
+    return new TransientError(
+      'PG_TLS_FAILED',
+      `Encrypting the connection to PostgreSQL failed: ${path}, which the database URL names, cannot be read (${text}).`,
+      { next: 'Correct `sslrootcert`, `sslcert` or `sslkey` in PLUMBLINE_DATABASE_URL.', cause: error },
+    );
+  }
   // Two of pg's own errors have no code.
   if (TLS.test(text) || /SSL connection/.test(error.message)) {
     return new TransientError(

@@ -139,16 +139,16 @@ export async function landedExtract(
   cursor: CursorConfig | undefined,
 ): Promise<LandedExtract> {
   const pages = await pagesOf(database, extractId);
-  const [line] = await database.query<{ from: string | null; startedMs: number }>(
-    `SELECT cursor_from AS "from", ${STARTED_MS} FROM plumbline.extracts WHERE extract_id = $1`,
+  const [line] = await database.query<{ from: string | null; to: string | null; missing: number; startedMs: number }>(
+    `SELECT cursor_from AS "from", cursor_to AS "to", cursor_missing::float8 AS missing, ${STARTED_MS} FROM plumbline.extracts WHERE extract_id = $1`,
     [extractId],
   );
-  const max = cursor === undefined ? null : pages.reduce<string | null>((one, { cursorMax }) => laterCursor(cursor.type, one, cursorMax), null); // prettier-ignore
+  const max = cursor === undefined ? null : pages.reduce<string | null>((one, { cursorMax }) => laterCursor(cursor.type, one, cursorMax), line?.to ?? null); // prettier-ignore
   return {
     pages: pages.length,
     ...(line?.from == null ? {} : { cursorFrom: line.from }),
     ...(max === null ? {} : { cursorTo: notAfter(cursor!, max, new Date(line!.startedMs)) }),
-    cursorMissing: pages.reduce((sum, { cursorMissing }) => sum + cursorMissing, 0),
+    cursorMissing: pages.reduce((sum, { cursorMissing }) => sum + cursorMissing, line?.missing ?? 0),
   };
 }
 

@@ -1,4 +1,5 @@
-import type { Session } from '../../model/database.js';
+import type { Database, Session } from '../../model/database.js';
+import type { ResourceConfig, Schemas } from '../../model/project.js';
 import { qualified } from '../../model/sql-identifier.js';
 import { tableColumns } from '../schema/table-columns.js';
 import {
@@ -11,9 +12,23 @@ import {
   type LedgerLine,
   type LoadKey,
 } from './ledger.js';
-import type { LoadOptions } from './load-object.js';
 import { LoadFencedError } from './load-fenced-error.js';
+import type { ExtractedObject } from './load-result.js';
 import { stageName } from './stage-table.js';
+
+export interface ClaimOptions {
+  readonly database: Database;
+  readonly env: string;
+  readonly project: string;
+  readonly schemas: Schemas;
+  readonly resource: ResourceConfig;
+  readonly object: Pick<ExtractedObject, 'path' | 'sha256'>;
+  /** Who asks; no part of the load key. */
+  readonly runId: string;
+  /** Loads content anew that was loaded before. @default false */
+  readonly force?: boolean;
+  readonly signal?: AbortSignal;
+}
 
 export interface Claim {
   readonly line: LedgerLine;
@@ -22,7 +37,7 @@ export interface Claim {
 }
 
 /** Finds or adds the ledger's line of an object and makes `session` its only writer. Throws LoadFencedError. */
-export async function claimLoad(session: Session, options: LoadOptions): Promise<Claim> {
+export async function claimLoad(session: Session, options: ClaimOptions): Promise<Claim> {
   const { env, project, resource, object, runId } = options;
   const key: LoadKey = { env, project, resource: resource.id, unit: `${object.path}@${object.sha256}` };
   const settings = settingsDigest(resource);
@@ -60,7 +75,7 @@ async function mustLoadAnew(
   session: Session,
   line: LedgerLine,
   settings: string,
-  options: LoadOptions,
+  options: ClaimOptions,
 ): Promise<boolean> {
   if (line.status === 'replaced') return true;
   if (line.status !== 'published') return false;
@@ -72,7 +87,12 @@ async function mustLoadAnew(
 }
 
 /** Whatever a failed or outdated attempt left of this load goes; the line starts from its first row. */
-async function beginAnew(session: Session, loadId: string, token: string, settings: string): Promise<LedgerLine> {
+export async function beginAnew(
+  session: Session,
+  loadId: string,
+  token: string,
+  settings: string,
+): Promise<LedgerLine> {
   return session.transaction(async () => {
     const lines = await session.query<{ schema: string }>(
       `UPDATE plumbline.loads SET status = 'loading', settings = $3, next_chunk = 0, next_row = 1, reader = NULL, stage_table = NULL,

@@ -8,30 +8,38 @@ import type { RowSource } from '../read/row-source.js';
 import type { LoadColumn } from '../schema/column.js';
 import { loadsById, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
-import type { LoadOptions } from './load-object.js';
+import type { ClaimOptions } from './claim-load.js';
 import { addRejects, firstRejects } from './rejects.js';
 import type { StageName } from './stage-table.js';
 
 export interface FinishContext {
-  readonly options: LoadOptions;
+  readonly options: Pick<ClaimOptions, 'resource' | 'object' | 'schemas'>;
   readonly session: Session;
   readonly loadId: string;
   readonly token: string;
   readonly stage: StageName;
-  readonly source: RowSource;
+  readonly source: Pick<RowSource, 'rows' | 'lineOf'>;
+  /** The primary key was checked where the rows come from. @default false */
+  readonly keyIsProven?: boolean;
 }
 
 /**
  * Takes rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
- * marks the load as staged, in one transaction. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, LoadFencedError.
+ * marks the load as staged, in one transaction, which `before` begins. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, LoadFencedError.
  */
-export async function finishLoad(context: FinishContext, columns: readonly LoadColumn[]): Promise<LedgerLine> {
+export async function finishLoad(
+  context: FinishContext,
+  columns: readonly LoadColumn[],
+  before?: () => Promise<void>,
+): Promise<LedgerLine> {
   const { options, session, loadId, token, source } = context;
   const { resource, object } = options;
   let excess: number | undefined;
   const finished = await session.transaction(async () => {
-    const keyless = resource.primaryKey.length === 0 ? 0 : await rejectKeyless(context, columns);
-    const duplicates = resource.primaryKey.length === 0 ? 0 : await takeOutDuplicates(context, columns);
+    await before?.();
+    const isChecked = resource.primaryKey.length === 0 || context.keyIsProven === true;
+    const keyless = isChecked ? 0 : await rejectKeyless(context, columns);
+    const duplicates = isChecked ? 0 : await takeOutDuplicates(context, columns);
     const changed = await session.execute(
       `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4,
          rows_rejected = rows_rejected + $3, rows_duplicate = $4

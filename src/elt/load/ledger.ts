@@ -143,6 +143,7 @@ export function settingsDigest(resource: ResourceConfig): string {
     Object.entries(resource.columns).sort(([one], [other]) => (one < other ? -1 : 1)),
     resource.table,
     // Only what is said: a resource without it keeps the digest it had.
+    ...(resource.postgres === undefined ? [] : [{ ...resource.postgres, parallel: undefined }, resource.cursor?.field]),
     ...(resource.encoding === undefined && resource.csv === undefined ? [] : [resource.encoding, resource.csv]),
   ];
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);

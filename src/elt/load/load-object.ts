@@ -2,9 +2,9 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { TerminalError } from '../../errors.js';
 import type { ArtifactStore } from '../../model/artifact.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
-import type { Database, Session } from '../../model/database.js';
+import type { Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
-import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
+import type { ColumnType } from '../../model/project.js';
 import { withSource } from '../read/open-source.js';
 import { planColumns } from '../read/plan-columns.js';
 import { readAhead } from '../read/read-ahead.js';
@@ -13,30 +13,19 @@ import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { assertKey } from './assert-key.js';
-import { claimLoad, type Claim } from './claim-load.js';
+import { claimLoad, type Claim, type ClaimOptions } from './claim-load.js';
 import { commitChunk } from './commit-chunk.js';
 import { failLoad, finishLoad } from './finish-load.js';
 import { READER_VERSION, releaseWriter, type LedgerLine, type Reader } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
-import type { ExtractedObject, LoadProgress, LoadResult } from './load-result.js';
+import { resultOf, type LoadProgress, type LoadResult } from './load-result.js';
 import { RefusedRow } from './refused-row.js';
 import { createStage, stageName } from './stage-table.js';
 
-export interface LoadOptions {
-  readonly database: Database;
+export interface LoadOptions extends ClaimOptions {
   readonly store: ArtifactStore;
-  readonly env: string;
-  readonly project: string;
-  readonly schemas: Schemas;
-  readonly resource: ResourceConfig;
-  readonly object: Pick<ExtractedObject, 'path' | 'sha256'>;
-  /** Who asks; no part of the load key. */
-  readonly runId: string;
-  /** Loads content anew that was loaded before. @default false */
-  readonly force?: boolean;
   /** Rows a transaction. @default 50000 */
   readonly chunkRows?: number;
-  readonly signal?: AbortSignal;
   readonly onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -164,22 +153,4 @@ async function existingColumns(
 ): Promise<ReadonlyMap<string, ColumnType>> {
   const columns = resource.write === 'replace' ? undefined : await tableColumns(session, schemas.raw, resource.table);
   return columns ?? new Map();
-}
-
-function resultOf(options: LoadOptions, line: LedgerLine, fromRow: number): LoadResult {
-  return {
-    loadId: line.loadId,
-    status: line.status === 'published' ? 'already_loaded' : 'staged',
-    unit: line.unit,
-    path: line.path,
-    sha256: line.sha256,
-    rowsRead: line.rowsRead,
-    rowsLoaded: line.rowsLoaded,
-    rowsRejected: line.rowsRejected,
-    rowsDuplicate: line.rowsDuplicate,
-    columns: line.reader?.columns ?? [],
-    table: `${options.schemas.raw}.${options.resource.table}`,
-    resumedFromRow: fromRow,
-    notices: line.reader?.notices ?? [],
-  };
 }

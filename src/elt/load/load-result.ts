@@ -1,4 +1,6 @@
+import type { ResourceConfig, Schemas } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
+import type { LedgerLine } from './ledger.js';
 
 /** A raw object in the landing zone. Plain JSON. */
 export interface ExtractedObject {
@@ -37,4 +39,27 @@ export interface LoadProgress {
   readonly rowsRead: number;
   readonly rowsTotal: number;
   readonly rowsRejected: number;
+}
+
+/** @param fromRow where this attempt began */
+export function resultOf(
+  options: { readonly schemas: Schemas; readonly resource: ResourceConfig },
+  line: LedgerLine,
+  fromRow: number,
+): LoadResult {
+  return {
+    loadId: line.loadId,
+    status: line.status === 'published' ? 'already_loaded' : 'staged',
+    unit: line.unit,
+    path: line.path,
+    sha256: line.sha256,
+    rowsRead: line.rowsRead,
+    rowsLoaded: line.rowsLoaded,
+    rowsRejected: line.rowsRejected,
+    rowsDuplicate: line.rowsDuplicate,
+    columns: line.reader?.columns ?? [],
+    table: `${options.schemas.raw}.${options.resource.table}`,
+    resumedFromRow: fromRow,
+    notices: line.reader?.notices ?? [],
+  };
 }

@@ -27,17 +27,21 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const staged = lines.filter(({ status }) => status === 'staged');
   // Readers queue behind a lock that waits; a client frozen here must not keep it.
   await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
-  const { columns, columnsAdded, isNew } = await shapeTarget(session, options, target, staged);
+  const { columns, columnsAdded, isNew, isReshaped } = await shapeTarget(session, options, target, staged);
   const displacedIds = await formerContents(session, work, staged);
   if (resource.write === 'append')
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
     ]);
   let rowsLate = 0;
+  let rowsChanged = 0;
+  // Without a cursor nothing comes twice for no reason.
+  const isCounted = resource.cursor !== undefined && !isNew && !isReshaped;
   for (const line of staged) {
     const stage = stageName(schemas.stage, line.loadId);
     if (options.cursor?.from !== undefined && !isNew)
       rowsLate += await countLateRows(session, { resource, from: options.cursor.from, stage, stageColumns: readColumns(line), target, targetColumns: columns }); // prettier-ignore
+    if (isCounted) rowsChanged += await countChangedRows(session, { resource, target, stage, line, columns });
     await addRows(session, { resource, target, stage, line, columns, staged });
     await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
   }
@@ -59,7 +63,8 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   if (options.cursor?.to !== undefined && resource.cursor !== undefined)
     await moveCursor(session, publication, resource.cursor, options.cursor.to);
   const late = options.cursor === undefined ? {} : { rowsLate };
-  const result = { rows, table: `${target.schema}.${target.name}`, version, columnsAdded, ...late };
+  const changed = isCounted ? { rowsChanged } : {};
+  const result = { rows, table: `${target.schema}.${target.name}`, version, columnsAdded, ...late, ...changed };
   await options.onPublish?.(session, result);
   await failpoint('publish.before-commit');
   signal?.throwIfAborted();
@@ -70,6 +75,8 @@ interface Shape {
   readonly columns: ReadonlyMap<string, ColumnType>;
   readonly columnsAdded: readonly string[];
   readonly isNew: boolean;
+  /** A column has another type than before. */
+  readonly isReshaped: boolean;
 }
 
 /** Makes the table, or adds the columns that are new, or widens those whose type changed. */
@@ -97,10 +104,15 @@ async function shapeTarget(
   const added = former === undefined ? [] : [...columns].filter(([name]) => !former.has(name));
   for (const [name, type] of added)
     await session.execute(`ALTER TABLE ${table} ADD COLUMN ${identifier(name)} ${type}`);
-  for (const [name, type] of former ?? [])
-    if (columns.get(name) !== type) await changeType(session, resource, target, name, type, columns.get(name)!);
+  const retyped = [...(former ?? [])].filter(([name, type]) => columns.get(name) !== type);
+  for (const [name, type] of retyped) await changeType(session, resource, target, name, type, columns.get(name)!);
   if (resource.write === 'merge') await ensureUniqueKey(session, target, resource.primaryKey);
-  return { columns, columnsAdded: added.map(([name]) => name), isNew: former === undefined };
+  return {
+    columns,
+    columnsAdded: added.map(([name]) => name),
+    isNew: former === undefined,
+    isReshaped: retyped.length > 0,
+  };
 }
 
 async function changeType(
@@ -204,6 +216,23 @@ async function addRows(session: Session, { resource, target, stage, line, column
      WHERE (t._load_id = ANY($1::bigint[]) AND ${isNotOlder(resource, columns, names)}) OR t._load_id <> ALL($1::bigint[]) AND (t._load_id, t._row_number) <= (excluded._load_id, excluded._row_number)`,
     [staged.map(({ loadId }) => loadId)],
   );
+}
+
+/** Rows of a stage that the table does not have, byte for byte. */
+async function countChangedRows(
+  session: Session,
+  { resource, target, stage, line, columns }: Omit<RowsToAdd, 'staged'>,
+): Promise<number> {
+  const names = line.reader?.columns.map(({ name }) => name) ?? [];
+  const there = names.map((name) => `t.${identifier(name)}`).join(', ');
+  const staged = names.map((name) => `s.${identifier(name)}::${columns.get(name)!}`).join(', ');
+  const same = resource.primaryKey.map((key) => `t.${identifier(key)} = s.${identifier(key)}`).join(' AND ');
+  const [counted] = await session.query<{ rows: number }>(
+    `SELECT count(*)::float8 AS rows FROM ${qualified(stage.schema, stage.name)} AS s
+     WHERE NOT EXISTS (SELECT 1 FROM ${qualified(target.schema, target.name)} AS t
+       WHERE ${same} AND ROW(${there})::record *= ROW(${staged})::record)`,
+  );
+  return counted?.rows ?? 0;
 }
 
 /** Pages that move while they are read show a row twice, and the later page may have its older state. */

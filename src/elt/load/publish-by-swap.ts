@@ -23,10 +23,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   const columns = [...built.columns].map(([name, type]) => ({ name, type, header: name }));
   const columnsAdded =
     former === undefined ? [] : columns.filter(({ name }) => !former.has(name)).map(({ name }) => name);
-  const [counted] = await session.query<{ rows: number }>(
-    `SELECT count(*)::float8 AS rows FROM ${qualified(built.table.schema, built.table.name)}`,
-  );
-  const rows = counted?.rows ?? 0;
+  const rows = built.rows ?? (await countRows(session, built.table));
   const result = { rows, table: `${target.schema}.${target.name}`, version: 0, columnsAdded };
   await swapTable(database, {
     staged: built.table,
@@ -55,7 +52,16 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   return { status: 'published', ...result };
 }
 
+async function countRows(session: Session, { schema, name }: StageName): Promise<number> {
+  const [counted] = await session.query<{ rows: number }>(
+    `SELECT count(*)::float8 AS rows FROM ${qualified(schema, name)}`,
+  );
+  return counted?.rows ?? 0;
+}
+
 interface Built extends TypedTable {
+  /** Where its load has counted them. */
+  readonly rows?: number;
   /** Rows of each load that a later load's row replaced. */
   readonly duplicates: ReadonlyMap<string, number>;
 }
@@ -69,7 +75,7 @@ async function build(session: Session, work: PublishWork, target: StageName): Pr
     await session.execute(
       `ALTER TABLE ${qualified(table.schema, table.name)} ALTER _load_id DROP DEFAULT, ALTER _loaded_at DROP DEFAULT`,
     );
-    return { table, columns: readColumns(only), duplicates: new Map() };
+    return { table, rows: only.rowsLoaded, columns: readColumns(only), duplicates: new Map() };
   }
   return session.transaction(() => combine(session, work, target));
 }

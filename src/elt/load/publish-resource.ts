@@ -55,6 +55,8 @@ export interface PublishResult {
   readonly columnsAdded: readonly string[];
   /** Rows from before the cursor's state that were not there; missing without a cursor. */
   readonly rowsLate?: number;
+  /** Staged rows that were not there as they are; missing where nobody asked. */
+  readonly rowsChanged?: number;
 }
 
 export interface PublishWork {

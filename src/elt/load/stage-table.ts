@@ -11,6 +11,28 @@ export function stageName(schema: string, loadId: string): StageName {
   return { schema, name: `load_${loadId}` };
 }
 
+/**
+ * An empty stage that has row numbers and lacks the loader's other columns: `completeStage` adds them when all rows are
+ * there. They are constants, which PostgreSQL then keeps once for the table.
+ */
+export async function createNumberedStage(
+  session: Session,
+  stage: StageName,
+  columns: readonly LoadColumn[],
+): Promise<void> {
+  const table = qualified(stage.schema, stage.name);
+  const own = columns.map(({ name, type }) => `${identifier(name)} ${type}, `).join('');
+  await session.execute(`DROP TABLE IF EXISTS ${table}`);
+  await session.execute(`CREATE TABLE ${table} (${own}_row_number bigint NOT NULL)`);
+}
+
+export async function completeStage(session: Session, stage: StageName, loadId: string): Promise<void> {
+  await session.execute(
+    `ALTER TABLE ${qualified(stage.schema, stage.name)} ADD COLUMN _load_id bigint NOT NULL DEFAULT ${BigInt(loadId)},
+       ADD COLUMN _loaded_at timestamptz NOT NULL DEFAULT now()`,
+  );
+}
+
 /** An empty stage for one load; a former one of that name goes. The load's metadata are defaults, so COPY need not carry them. */
 export async function createStage(
   session: Session,

@@ -26,6 +26,11 @@ export async function sweepStages(options: {
        OR EXISTS (SELECT 1 FROM plumbline.runs r WHERE r.run_id = l.run_id AND r.status IN ('succeeded', 'cancelled')))`,
     [env, project, cancelledRunId ?? null],
   );
+  await database.execute(
+    `DELETE FROM plumbline.load_pieces AS p USING plumbline.loads AS l
+     WHERE l.load_id = p.load_id AND l.env = $1 AND l.project = $2 AND l.status <> 'loading'`,
+    [env, project],
+  );
   return database.session(async (session) => {
     const orphans = await session.query<{ name: string }>(
       `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { positionAt, type LocatedYaml, type Path } from '../located-yaml.js';
-import { didYouMean, nearest } from '../nearest.js';
+import { didYouMean, nearest } from '../../model/nearest.js';
 import type { Problem } from '../problem.js';
 import { acceptedKeys } from './accepted-keys.js';
 import { isLaterKey, isLaterValue } from './later-keys.js';

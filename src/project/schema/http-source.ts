@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { cursorKeys } from './cursor.js';
 import { freshness } from './freshness.js';
-import { columnName, columnNames, columnTypes, duration, secretReference, share, tableName, text } from './values.js';
+import { columnNames, columnTypes, duration, secretReference, share, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
   error: 'expected a text, a number, or true or false',
@@ -71,24 +72,8 @@ const pagination = z.discriminatedUnion('type', [
 ]);
 
 const cursor = z.strictObject({
-  field: columnName.describe(
-    'Field that grows with every change of a record, such as updated_at. Records that tie are asked for again.',
-  ),
+  ...cursorKeys,
   param: name.describe('Parameter that asks for what is new from a cursor on.'),
-  type: z
-    .enum(['timestamp', 'integer'])
-    .optional()
-    .describe('What the field holds. Default: integer if initial is one, else timestamp.'),
-  initial: z
-    .union([z.string(), z.int()], { error: 'expected a time such as 2024-01-01T00:00:00Z, or a whole number' })
-    .optional()
-    .describe('Where the first load starts. Default: it asks for everything.'),
-  lag: z
-    .union([duration, z.int().min(0)], { error: 'expected a duration such as 1h, or a whole number' })
-    .optional()
-    .describe(
-      'How far before the last cursor is asked again, for records that come late. Default: 1s, or 1 for an integer.',
-    ),
 });
 
 const resource = {

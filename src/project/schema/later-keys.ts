@@ -3,15 +3,15 @@ import type { Path } from '../located-yaml.js';
 /** Keys that are planned; told apart from misspelt ones. `*` stands for any name. */
 const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   '': ['schedule', 'monitor', 'alerts'],
-  'sources.*': ['cursor', 'contract', 'publish', 'url', 'query', 'connection'],
-  'sources.*.resources.*': ['cursor', 'contract', 'publish', 'url', 'query'],
+  'sources.*': ['cursor', 'contract', 'publish', 'url'],
+  'sources.*.resources.*': ['cursor', 'contract', 'publish', 'url'],
   train: ['search'],
   'train.split': ['folds', 'gap'],
   deploy: ['rollout'],
 };
 
 const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
-  'sources.*.type': ['postgres', 'singer', 'python'],
+  'sources.*.type': ['singer', 'python'],
   'train.trainer': ['random_forest', 'python', 'notebook'],
   'train.trainer.type': ['random_forest', 'python', 'notebook'],
 };

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { freshness } from './freshness.js';
 import { httpSourceSchema } from './http-source.js';
+import { postgresSourceSchema } from './postgres-source.js';
 import { columnName, columnNames, columnTypes, share, tableName, text } from './values.js';
 
 const SKIP_LINES = 'expected a whole number from 0 to 1000';
@@ -85,8 +86,8 @@ const filesSourceSchema = z.strictObject({
 });
 
 /** One form for each `type`. */
-export const sourceSchema = z.discriminatedUnion('type', [filesSourceSchema, httpSourceSchema], {
-  error: ({ code }) => (code === 'invalid_union' ? 'expected files or http' : undefined),
+export const sourceSchema = z.discriminatedUnion('type', [filesSourceSchema, httpSourceSchema, postgresSourceSchema], {
+  error: ({ code }) => (code === 'invalid_union' ? 'expected files, http or postgres' : undefined),
 });
 
 export const seedSchema = z.strictObject({

@@ -1,0 +1,111 @@
+import { TerminalError } from '../../errors.js';
+import type { Session } from '../../model/database.js';
+import { didYouMean } from '../../model/nearest.js';
+import type { ResourceConfig } from '../../model/project.js';
+import { identifier, qualified } from '../../model/sql-identifier.js';
+import type { LoadColumn } from '../schema/column.js';
+import { nameColumns } from '../schema/name-columns.js';
+import { sourceCursor, type SourceCursor } from './cursor-range.js';
+import type { FoundRelation } from './find-relation.js';
+import { mapColumn } from './source-types.js';
+
+/** A table, view or query of a source, as the transaction's snapshot has it. */
+export interface SourceDescription {
+  /** What stands behind FROM; its alias is q. */
+  readonly from: string;
+  /** As the warehouse names them; `header` is the name in the source. */
+  readonly columns: readonly LoadColumn[];
+  /** The values of `columns`, in their order, as SQL over q. */
+  readonly values: readonly string[];
+  /** What the source calls the columns of the primary key. */
+  readonly key: readonly string[];
+  readonly cursor?: SourceCursor;
+  /** Blocks of the largest table in it; undefined where rows cannot be asked for by their place. */
+  readonly blocks?: number;
+  /** The source itself keeps the key unique and not NULL. */
+  readonly keyIsProven: boolean;
+  /** What it gives depends on nothing but the snapshot. */
+  readonly isStable: boolean;
+  readonly notices: readonly string[];
+}
+
+/** `"schema"."table"` of a resource that is no query. */
+export function relationOf({ postgres }: ResourceConfig): string | undefined {
+  return postgres?.table === undefined ? undefined : qualified(postgres.schema, postgres.table);
+}
+
+/** Looks at what a resource reads. Throws `ELT_COLUMN_…` (terminal) when its columns are not those of the project file. */
+export async function describeSource(
+  session: Session,
+  resource: ResourceConfig,
+  found: FoundRelation | undefined,
+): Promise<SourceDescription> {
+  const relation = relationOf(resource);
+  const given = await session.describe(
+    relation === undefined ? resource.postgres!.query! : `SELECT * FROM ${relation}`,
+  );
+  const { names, notices } = nameColumns(given.map(({ name }) => name), resource.path); // prettier-ignore
+  for (const name of [...resource.primaryKey, ...Object.keys(resource.columns)])
+    if (!names.includes(name)) throw unknownColumn(resource, name, names);
+  const mapped = given.map((column, index) =>
+    mapColumn(column, `q.${identifier(column.name)}`, resource.columns[names[index]!]),
+  );
+  const columns = names.map((name, index) => ({ name, type: mapped[index]!.type, header: given[index]!.name }));
+  const references = given.map(({ name }) => `q.${identifier(name)}`);
+  const natural = given.map((column) => mapColumn(column, '', undefined).type);
+  const cursor = sourceCursor(resource, columns, natural, references);
+  const key = resource.primaryKey.map((name) => given[names.indexOf(name)]!.name);
+  const isAsDeclared = resource.primaryKey.every((name) => resource.columns[name] === undefined);
+  return {
+    from: `${relation ?? `(${resource.postgres!.query!}\n)`} AS q`,
+    columns,
+    values: mapped.map(({ sql }) => sql),
+    key,
+    ...(cursor !== undefined && { cursor }),
+    keyIsProven: found !== undefined && key.length > 0 && isAsDeclared && (await isUnique(session, found, key)),
+    ...(await storageOf(session, found)),
+    notices,
+  };
+}
+
+/** Reading by place needs tables that PostgreSQL itself stores, and a server that finds a range of places: 14 and newer. */
+async function storageOf(
+  session: Session,
+  found: FoundRelation | undefined,
+): Promise<Pick<SourceDescription, 'blocks' | 'isStable'>> {
+  if (found === undefined || !['r', 'p', 'm'].includes(found.kind)) return { isStable: false };
+  const [storage] = await session.query<{ isHeap: boolean; isOpen: boolean; blocks: number; version: number }>(
+    `WITH RECURSIVE tree AS (SELECT $1::oid AS id UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.id)
+     SELECT bool_and(c.relkind = 'p' OR a.amname = 'heap') AS "isHeap", NOT bool_or(c.relrowsecurity) AS "isOpen",
+       max(pg_relation_size(c.oid) / current_setting('block_size')::bigint)::float8 AS blocks,
+       current_setting('server_version_num')::integer AS version
+     FROM tree JOIN pg_class c ON c.oid = tree.id LEFT JOIN pg_am a ON a.oid = c.relam`,
+    [found.id],
+  );
+  if (storage?.isHeap !== true) return { isStable: false };
+  return { isStable: storage.isOpen, ...(storage.version >= 140_000 && { blocks: storage.blocks }) };
+}
+
+/** Whether an index over exactly these columns, none of which can be NULL, keeps every row apart. */
+async function isUnique(session: Session, { id, kind }: FoundRelation, key: readonly string[]): Promise<boolean> {
+  // A parent of inherited tables knows nothing of its children's rows.
+  const indexes = await session.query(
+    `SELECT 1 FROM pg_index i WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+       AND ($3 = 'p' OR NOT EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhparent = $1::oid))
+       AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text) FROM pg_attribute a
+            WHERE a.attrelid = i.indrelid AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts - 1]) AND a.attnotnull)
+         = (SELECT array_agg(name ORDER BY name) FROM unnest($2::text[]) AS name)
+       AND i.indnkeyatts = cardinality($2::text[]) LIMIT 1`,
+    [id, [...key], kind],
+  );
+  return indexes.length > 0;
+}
+
+function unknownColumn({ id, path, at }: ResourceConfig, name: string, names: readonly string[]): TerminalError {
+  const shown = names.slice(0, 30).map((one) => JSON.stringify(one)).join(', '); // prettier-ignore
+  return new TerminalError(
+    'ELT_COLUMN_UNKNOWN',
+    `Reading ${id} failed: ${path} has no column ${JSON.stringify(name)}${didYouMean(name, names) || `; it has ${shown}.`}`,
+    { at, details: { column: name }, next: 'Correct `primary_key` or `columns`.' },
+  );
+}

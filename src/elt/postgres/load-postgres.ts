@@ -1,0 +1,296 @@
+import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
+import { TerminalError } from '../../errors.js';
+import { cancelOnAbort } from '../../model/cancel-on-abort.js';
+import type { Database, Session } from '../../model/database.js';
+import { ensureSchema } from '../../model/ensure-schema.js';
+import { identifier, qualified } from '../../model/sql-identifier.js';
+import { assertKey } from '../load/assert-key.js';
+import { beginAnew, claimLoad, type Claim, type ClaimOptions } from '../load/claim-load.js';
+import { finishLoad } from '../load/finish-load.js';
+import { READER_VERSION, releaseWriter, type LedgerLine, type Reader } from '../load/ledger.js';
+import { LoadFencedError } from '../load/load-fenced-error.js';
+import { resultOf, type ExtractedObject, type LoadResult } from '../load/load-result.js';
+import { completeStage, createNumberedStage, stageName, type StageName } from '../load/stage-table.js';
+import { copyPiece } from './copy-piece.js';
+import { countWithoutCursor, inRange, type CursorRange } from './cursor-range.js';
+import { describeSource, relationOf, type SourceDescription } from './describe-source.js';
+import { findRelation } from './find-relation.js';
+import { numberRows } from './number-rows.js';
+import { piecesByKey, piecesByPlace, type Piece } from './plan-pieces.js';
+import { inSourceSnapshot, sourcePosition } from './source-session.js';
+
+/** What is read of a source. Plain JSON. */
+export interface SourceObject extends ExtractedObject, CursorRange {
+  /** The line of plumbline.extracts. */
+  readonly extractId: string;
+}
+
+export interface PostgresLoadOptions extends ClaimOptions {
+  readonly object: SourceObject;
+  readonly source: Database;
+  /** The source in messages. */
+  readonly sourceName: string;
+  readonly onProgress?: (progress: { readonly rows: number; readonly bytes: number }) => void;
+}
+
+/**
+ * Brings the rows of a source's table or query into a stage table, piece by piece, straight from COPY to COPY. All of
+ * them are read under one snapshot of the source, however many connections read. Readers see nothing before `publishResource`.
+ *
+ * Idempotent by (env, project, resource, what was asked). The snapshot ends with its connection: another attempt takes
+ * a new one, goes on behind the committed pieces when both see the same rows (`sourcePosition`), and begins anew else.
+ *
+ * Terminal: `ELT_PG_…`, `ELT_COLUMN_…`, `ELT_SOURCE_EMPTY`, `ELT_TOO_MANY_REJECTS`. Transient: `ELT_PG_UNREACHABLE`, `ELT_PG_BUSY`,
+ * `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`, the warehouse's own.
+ */
+export async function loadPostgres(options: PostgresLoadOptions): Promise<LoadResult> {
+  const { database, schemas } = options;
+  assertKey(options.resource);
+  await ensureSchema(database, schemas.stage);
+  let claim: Claim | undefined;
+  try {
+    return await database.session(async (session) => {
+      claim = await claimLoad(session, options);
+      const { line, fromRow } = claim.done
+        ? { line: claim.line, fromRow: claim.line.nextRow }
+        : await load(options, session, claim.line);
+      // Also of a load that an earlier run has staged: each extract says it.
+      await session.execute('UPDATE plumbline.extracts SET cursor_missing = $2 WHERE extract_id = $1', [
+        options.object.extractId,
+        line.reader?.dialect['withoutCursor'] ?? 0,
+      ]);
+      return resultOf(options, line, fromRow);
+    });
+  } finally {
+    // Where PostgreSQL is gone, so is the connection that the ledger names.
+    if (claim?.done === false) await releaseWriter(database, claim.line.loadId, claim.line.token).catch(() => {});
+  }
+}
+
+async function load(
+  options: PostgresLoadOptions,
+  session: Session,
+  claimed: LedgerLine,
+): Promise<{ readonly line: LedgerLine; readonly fromRow: number }> {
+  const { source, resource, signal } = options;
+  const relation = relationOf(resource);
+  const found = relation === undefined ? undefined : await findRelation(source, resource, options.sourceName);
+  const lock = found !== undefined && LOCKABLE.has(found.kind) ? { lock: relation! } : {};
+  const at = { schema: resource.postgres!.schema, ...lock };
+  // The source is let go before the stage is checked.
+  const { line, description } = await source.session((reader) =>
+    cancelOnAbort(source, reader, signal, () =>
+      inSourceSnapshot(reader, at, async () => {
+        const described = await describeSource(reader, resource, found);
+        const position = described.isStable ? await sourcePosition(reader) : undefined;
+        const begun = await goOnOrBegin(options, session, claimed, described, position);
+        await readPieces({ options, session, reader, line: begun, description: described });
+        return { line: begun, description: described };
+      }),
+    ),
+  );
+  return { line: await finish(options, session, line, description), fromRow: line.nextRow };
+}
+
+// LOCK TABLE takes no materialized view and no foreign table.
+const LOCKABLE: ReadonlySet<string> = new Set(['r', 'p', 'v']);
+
+/** The line as far as it holds under this snapshot, with its stage. */
+async function goOnOrBegin(
+  options: PostgresLoadOptions,
+  session: Session,
+  claimed: LedgerLine,
+  { columns, blocks, notices }: SourceDescription,
+  position: string | undefined,
+): Promise<LedgerLine> {
+  const former = claimed.reader?.dialect;
+  if (former !== undefined && position !== undefined && former['position'] === position) return claimed;
+  const { token, loadId } = claimed;
+  const line = former === undefined ? claimed : await beginAnew(session, loadId, token, claimed.settings);
+  const reader: Reader = {
+    version: READER_VERSION,
+    rows: 0,
+    dialect: { ...(position !== undefined && { position }), ...(blocks !== undefined && { blocks }) },
+    columns,
+    notices,
+  };
+  const stage = stageName(options.schemas.stage, loadId);
+  await session.transaction(async () => {
+    const changed = await session.execute(
+      `UPDATE plumbline.loads SET reader = $3, stage_table = $4 WHERE load_id = $1 AND token = $2 AND next_chunk = 0 AND status = 'loading'`,
+      [loadId, token, JSON.stringify(reader), stage.name],
+    );
+    if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${options.object.path}`, { loadId });
+    await session.execute('DELETE FROM plumbline.load_pieces WHERE load_id = $1', [loadId]);
+    await createNumberedStage(session, stage, columns);
+  });
+  return { ...line, reader };
+}
+
+interface Reading {
+  readonly options: PostgresLoadOptions;
+  /** Of the warehouse: the load's writer. */
+  readonly session: Session;
+  /** Of the source, inside the snapshot. */
+  readonly reader: Session;
+  readonly line: LedgerLine;
+  readonly description: SourceDescription;
+}
+
+/** Reads the pieces that the ledger does not have, over as many connections as are asked for. */
+async function readPieces({ options, session, reader, line, description }: Reading): Promise<void> {
+  const { database, source, resource, schemas, onProgress } = options;
+  const { schema, parallel } = resource.postgres!;
+  const committed = await session.query<{ piece: number; rows: number; bytes: number }>(
+    'SELECT piece, row_count::float8 AS rows, bytes::float8 AS bytes FROM plumbline.load_pieces WHERE load_id = $1',
+    [line.loadId],
+  );
+  const done = new Set(committed.map(({ piece }) => piece));
+  const { pieces, order } = await planPieces(reader, options, line, description);
+  const todo = pieces.filter(({ number }) => !done.has(number));
+  let rows = committed.reduce((sum, one) => sum + one.rows, 0);
+  let bytes = committed.reduce((sum, one) => sum + one.bytes, 0);
+  const underWay = new Set<ReturnType<typeof numberRows>>();
+  const report = (): void =>
+    onProgress?.({
+      rows: [...underWay].reduce((sum, one) => sum + one.rowsSoFar(), rows),
+      bytes: [...underWay].reduce((sum, one) => sum + one.bytesSoFar(), bytes),
+    });
+  const ticking = setInterval(report, PROGRESS_MS);
+  const failed = new AbortController();
+  const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
+  // Each connection listens a few times.
+  setMaxListeners(0, signal);
+  const stage = stageName(schemas.stage, line.loadId);
+  const range = description.cursor === undefined ? '' : ` AND ${inRange(description.cursor, options.object)}`;
+  const target = { loadId: line.loadId, token: line.token, copy: copyInto(stage, description) };
+
+  const lane = async (from: Session, into: Session): Promise<void> => {
+    for (let piece = todo.shift(); piece !== undefined; piece = todo.shift()) {
+      signal.throwIfAborted();
+      const numbering = numberRows(piece.number);
+      underWay.add(numbering);
+      const select = `SELECT ${description.values.join(', ')} FROM ${description.from} WHERE ${piece.where}${range}${order}`;
+      const content = await copyPiece(from, into, { number: piece.number, select, numbering }, target, signal);
+      underWay.delete(numbering);
+      rows += content.rows;
+      bytes += content.bytes;
+      report();
+    }
+  };
+  const guarded = (work: Promise<void>): Promise<void> =>
+    work.catch((error: unknown) => {
+      failed.abort(error);
+      throw error;
+    });
+  try {
+    const others = Math.min(parallel, todo.length) - 1;
+    const snapshot = others < 1 ? undefined : await exportSnapshot(reader);
+    const lanes = [guarded(lane(reader, session))];
+    for (let index = 0; index < others; index++)
+      lanes.push(
+        guarded(
+          source.session((from) =>
+            cancelOnAbort(source, from, signal, () =>
+              inSourceSnapshot(from, { schema, snapshot: snapshot! }, () => database.session((into) => lane(from, into))),
+            ),
+          ),
+        ),
+      ); // prettier-ignore
+    await Promise.allSettled(lanes);
+    signal.throwIfAborted();
+  } finally {
+    clearInterval(ticking);
+  }
+}
+
+const PROGRESS_MS = 500;
+
+async function exportSnapshot(reader: Session): Promise<string> {
+  const [exported] = await reader.query<{ id: string }>('SELECT pg_export_snapshot() AS id');
+  return exported!.id;
+}
+
+async function planPieces(
+  reader: Session,
+  { resource, object }: PostgresLoadOptions,
+  line: LedgerLine,
+  description: SourceDescription,
+): Promise<{ readonly pieces: readonly Piece[]; readonly order: string }> {
+  const blocks = line.reader?.dialect['blocks'];
+  const { cursor } = description;
+  // What is new since a cursor is little, and an index may find it.
+  const isLittle = object.from !== undefined;
+  if (typeof blocks === 'number' && !isLittle) return { pieces: piecesByPlace(blocks), order: '' };
+  const key = description.key.map((name) => `q.${identifier(name)}`);
+  const sorted = [...(cursor === undefined || cursor.type === 'xid' ? [] : [cursor.column]), ...key].join(', ');
+  const order = sorted === '' ? '' : ` ORDER BY ${sorted}`;
+  if (isLittle) return { pieces: [{ number: 0, where: 'true' }], order };
+  const { parallel } = resource.postgres!;
+  const [column] = description.key;
+  const pieces =
+    parallel > 1 && column !== undefined
+      ? await piecesByKey(reader, description, column, parallel)
+      : [{ number: 0, where: 'true' }];
+  return { pieces, order };
+}
+
+function copyInto(stage: StageName, { columns }: SourceDescription): string {
+  const names = ['_row_number', ...columns.map(({ name }) => name)].map(identifier).join(', ');
+  return `COPY ${qualified(stage.schema, stage.name)} (${names}) FROM STDIN (FORMAT binary)`;
+}
+
+/** Checks the stage, names the load's content and completes the loader's columns, in one transaction. */
+async function finish(
+  options: PostgresLoadOptions,
+  session: Session,
+  { loadId, token }: LedgerLine,
+  { columns, keyIsProven, cursor }: SourceDescription,
+): Promise<LedgerLine> {
+  const { database, resource, signal } = options;
+  const stage = stageName(options.schemas.stage, loadId);
+  const [counted] = await session.query<{ rows: number }>(
+    'SELECT coalesce(sum(row_count), 0)::float8 AS rows FROM plumbline.load_pieces WHERE load_id = $1',
+    [loadId],
+  );
+  const { rows } = counted!;
+  if (rows === 0 && resource.write === 'replace' && resource.allowEmpty !== true) throw emptySource(options);
+  const context = { options, session, loadId, token, stage, source: { rows, lineOf: () => null }, keyIsProven };
+  return cancelOnAbort(database, session, signal, () =>
+    finishLoad(context, columns, async () => {
+      const pieces = await session.query<{ sha256: string }>(
+        'SELECT sha256 FROM plumbline.load_pieces WHERE load_id = $1 AND row_count > 0 ORDER BY piece',
+        [loadId],
+      );
+      await session.execute('UPDATE plumbline.loads SET sha256 = $3 WHERE load_id = $1 AND token = $2', [
+        loadId,
+        token,
+        contentHash(columns, pieces),
+      ]);
+      await session.execute('DELETE FROM plumbline.load_pieces WHERE load_id = $1', [loadId]);
+      await completeStage(session, stage, loadId);
+      if (cursor === undefined) return;
+      const table = qualified(stage.schema, stage.name);
+      const without = await countWithoutCursor(session, table, identifier(resource.cursor!.field), cursor);
+      await session.execute(
+        `UPDATE plumbline.loads SET reader = jsonb_set(reader, '{dialect,withoutCursor}', to_jsonb($2::bigint)) WHERE load_id = $1`,
+        [loadId, without],
+      );
+    }),
+  );
+}
+
+/** Names the rows and their columns; the same bytes in the same order give the same. */
+function contentHash(columns: SourceDescription['columns'], pieces: readonly { readonly sha256: string }[]): string {
+  const hash = createHash('sha256').update(JSON.stringify(columns.map(({ name, type }) => [name, type])));
+  for (const { sha256 } of pieces) hash.update(sha256);
+  return hash.digest('hex');
+}
+
+function emptySource({ resource: { id, at, path }, sourceName }: PostgresLoadOptions): TerminalError {
+  return new TerminalError('ELT_SOURCE_EMPTY', `Reading ${id} from ${sourceName} gave no rows: ${path} is empty; expected some.`, {
+    at,
+    next: 'If the table may become empty, set `allow_empty: true`. It keeps its former rows.',
+  }); // prettier-ignore
+}

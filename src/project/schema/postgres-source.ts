@@ -1,0 +1,59 @@
+import { z } from 'zod';
+import { cursorKeys } from './cursor.js';
+import { columnNames, columnTypes, secretReference, share, tableName } from './values.js';
+
+const relation = (expected: string) =>
+  z.string({ error: `expected ${expected}` }).min(1, { error: `expected ${expected}` });
+const PARALLEL = 'expected a whole number from 1 to 16';
+
+const resource = {
+  schema: relation('a schema of the database such as public')
+    .optional()
+    .describe('Schema of the table of a postgres source, and search path of a query. Default: public.'),
+  table: relation('a table or view such as orders').optional().describe('Table or view to read. Or query.'),
+  query: relation('one SELECT').optional().describe('One SELECT to read. Or table.'),
+  parallel: z
+    .number({ error: PARALLEL })
+    .int({ error: PARALLEL })
+    .min(1, { error: PARALLEL })
+    .max(16, { error: PARALLEL })
+    .optional()
+    .describe('Connections to a postgres source that read at the same time, under one snapshot. Default: 1.'),
+  cursor: z
+    .strictObject({
+      ...cursorKeys,
+      field: cursorKeys.field.optional(),
+      xmin: z
+        .literal(true, { error: 'expected true' })
+        .optional()
+        .describe('Follows the transactions that wrote the rows of a postgres table, in place of a field.'),
+    })
+    .optional()
+    .describe('Asks only for what is new; needs primary_key and write: merge.'),
+  primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
+  write: z
+    .enum(['append', 'replace', 'merge'])
+    .optional()
+    .describe('What a load does with the rows that are there; merge needs primary_key.'),
+  columns: columnTypes.optional().describe('Declared types by column. Default: the type in the source.'),
+  max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
+  allow_empty: z
+    .boolean({ error: 'expected true or false' })
+    .optional()
+    .describe('Whether a source without rows may empty the table. Default: false.'),
+};
+
+export const postgresSourceSchema = z.strictObject({
+  type: z.literal('postgres').describe('Kind of source. Default: files.'),
+  connection: secretReference.describe(
+    'Where the postgres:// URL of a database is: env:NAME or file:path, never the URL itself.',
+  ),
+  ...resource,
+  resources: z
+    .record(tableName, z.strictObject(resource))
+    .optional()
+    .describe('Several tables of one source; what is not said here is taken from the source.'),
+});
+
+export type PostgresSourceYaml = z.infer<typeof postgresSourceSchema>;
+export type PostgresResourceYaml = z.infer<z.ZodObject<typeof resource>>;

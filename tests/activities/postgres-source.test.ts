@@ -1,0 +1,307 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { PassThrough } from 'node:stream';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import type { LoadSummary } from '../../src/contracts/elt.js';
+import type { TestProject } from 'vitest/node';
+import { loadPostgres, type SourceObject } from '../../src/elt/postgres/load-postgres.js';
+import type { Database } from '../../src/model/database.js';
+import { loadProject } from '../../src/project/load-project.js';
+import { openDatabase, type OpenDatabase } from '../../src/storage/database.js';
+import startPostgres from '../setup/global.js';
+import { createWorkbench, type Workbench } from './workbench.js';
+
+// A server of its own: what the warehouse does there must be no transaction of the source.
+let shop: { readonly url: string; readonly database: OpenDatabase };
+let stopServer: () => Promise<void>;
+let bench: Workbench;
+let runs = 0;
+beforeAll(async () => {
+  let url = '';
+  const provide = (_key: string, value: string): void => void (url = value);
+  stopServer = await startPostgres({ provide } as unknown as TestProject);
+  shop = { url, database: openDatabase({ url }) };
+  // Its ANALYZE is a transaction, too.
+  await shop.database.execute('ALTER SYSTEM SET autovacuum TO off');
+  await shop.database.query('SELECT pg_reload_conf()');
+  process.env['TEST_SHOP_URL'] = url;
+  bench = await createWorkbench({});
+});
+afterAll(async () => {
+  await bench.destroy();
+  await shop.database.close();
+  await stopServer();
+});
+afterEach(() => bench.test.database.execute('DELETE FROM plumbline.leases'));
+
+const yaml = (resources: Readonly<Record<string, string>>): string =>
+  `name: shop\nsources:\n  shop:\n    type: postgres\n    connection: env:TEST_SHOP_URL\n    resources:\n${Object.entries(
+    resources,
+  )
+    .map(([name, resource]) => `      ${name}: ${resource}\n`)
+    .join('')}`;
+
+async function load(resources: Readonly<Record<string, string>>): Promise<readonly LoadSummary[]> {
+  await bench.write({ 'plumbline.yaml': yaml(resources) });
+  const { run, plan } = await bench.open(`run-${++runs}`, ['elt']);
+  const { loads } = await bench.elt(run, plan);
+  await bench.close(run);
+  return loads;
+}
+
+/** SHA-256 of what COPY writes for a SELECT, as text. */
+async function hashOf(database: Database, select: string): Promise<string> {
+  const hash = createHash('sha256');
+  const sink = new PassThrough().on('data', (chunk: Buffer) => hash.update(chunk));
+  await database.session((session) => session.copyTo(`COPY (${select}) TO STDOUT`, sink));
+  return hash.digest('hex');
+}
+
+describe('a table', () => {
+  it('arrives without loss', async () => {
+    await shop.database.execute(`CREATE TYPE mood AS ENUM ('low', 'high');
+      CREATE DOMAIN price AS numeric(38,9) CHECK (value >= 0);
+      CREATE TABLE kinds (id integer PRIMARY KEY, small smallint, big bigint, r real, d double precision, n numeric, p price, c char(5), v varchar(9), t text,
+        b boolean, y bytea, u uuid, j jsonb, js json, dt date, tm time, ttz timetz, ts timestamp, tz timestamptz, i interval, a int[], m mood, ip inet, rng int4range, "Odd ""name" text, xmin_ text);
+      INSERT INTO kinds VALUES
+        (1, -32768, 9007199254740993, 0.1, 'NaN', 'NaN', 12345678901234567890123456789.123456789, 'ab', '', '', true, '\\x00ff', '6b1c1c52-7d3f-4f3b-9c1f-0a5c2b3d4e5f', '1', '{"b": 1,  "a": 1.0, "a": 2}',
+          'infinity', '23:59:59.999999', '12:00+02', '-infinity', '2024-03-31 02:30+02', '1 year 2 mons 3 days 04:05:06.7', '{{1,NULL},{3,4}}', 'low', '::1/128', '[1,5)', '007', 'NULL'),
+        (2, 32767, -9223372036854775808, 'Infinity', '-Infinity', 'Infinity', 0, 'abcde', 'NULL', E'tab\\tline\\nback\\\\slash', false, '', NULL, '"text"', 'null', '0044-03-15 BC', '24:00', NULL, '2024-01-01 00:00:00.000001', 'infinity', '-1 mons', '{}', 'high', '10.0.0.0/8', 'empty', '\\N', NULL),
+        (3, NULL, NULL, NULL, 5e-324, 1e-20, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'null', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)`);
+    const [summary] = await load({ kinds: '{ table: kinds, primary_key: id }' });
+    expect(summary).toMatchObject({ rowsRead: 3, rowsLoaded: 3, tableRows: 3 });
+    const columns = `id, small, big, r::float8 AS r, d, n, p, c, v, t, b, y, u, j, js::text AS js, dt, tm, ttz::text AS ttz, ts, tz, i::text AS i, a::text AS a, m::text AS m, ip::text AS ip, rng::text AS rng, "Odd ""name", xmin_`;
+    expect(await hashOf(bench.test.database, `SELECT ${columns} FROM shop_dev_raw.shop_kinds ORDER BY id`)).toBe(
+      await hashOf(shop.database, `SELECT ${columns} FROM kinds ORDER BY id`),
+    );
+  });
+
+  it('is read once while nothing changes in the source, and gives the same version for the same rows', async () => {
+    await shop.database.execute(
+      `CREATE TABLE orders AS SELECT i AS id, i * 2 AS units FROM generate_series(1, 1000) AS i`,
+    );
+    const resources = { orders: '{ table: orders, primary_key: id }' };
+    const [first] = await load(resources);
+    expect(await load(resources)).toEqual([first]);
+    const status = `SELECT status FROM plumbline.run_steps WHERE run_id = $1 AND step = 'extract:shop.orders'`;
+    expect(await bench.test.database.query(status, [`run-${runs}`])).toEqual([{ status: 'reused' }]);
+    await shop.database.query('SELECT txid_current()');
+    const [again] = await load(resources);
+    expect(again!.objects[0]!.loadId).not.toBe(first!.objects[0]!.loadId);
+    expect(again!.version).toBe(first!.version);
+    await shop.database.execute('UPDATE orders SET units = 7 WHERE id = 500');
+    const [changed] = await load(resources);
+    expect(changed!.version).not.toBe(first!.version);
+  });
+
+  it.each([1, 4])('is read under one snapshot over %d connections, while rows move', async (parallel) => {
+    // A row a page: three pieces of 16 MiB.
+    await shop.database.execute(`DROP TABLE IF EXISTS moving;
+      CREATE TABLE moving (id integer PRIMARY KEY, amount integer, note text) WITH (fillfactor = 10);
+      INSERT INTO moving SELECT i, 1, repeat('x', 500) FROM generate_series(2, 5001) AS i`);
+    let isOver = false;
+    const mover = (async () => {
+      for (let pair = 1; !isOver; pair = (pair % 2_500) + 1)
+        await shop.database.execute(
+          `UPDATE moving SET amount = amount + 1 - 2 * (id % 2), note = note || repeat('y', 900) WHERE id / 2 = ${pair}`,
+        );
+    })();
+    const [summary] = await load({ moving: `{ table: moving, primary_key: id, parallel: ${parallel} }` });
+    isOver = true;
+    await mover;
+    expect(summary).toMatchObject({ rowsRead: 5_000, rowsLoaded: 5_000, rowsDuplicate: 0 });
+    const [sums] = await bench.test.database.query(
+      'SELECT sum(amount)::int AS amount, count(DISTINCT id)::int AS ids, count(DISTINCT _row_number)::int AS numbers, max(_row_number >> 32) > 0 AS "inPieces" FROM shop_dev_raw.shop_moving',
+    );
+    expect(sums).toEqual({ amount: 5_000, ids: 5_000, numbers: 5_000, inPieces: true });
+  });
+
+  it('whose key repeats or is NULL keeps the last row and quarantines the others; empty, it leaves what is there', async () => {
+    await shop.database.execute(
+      `CREATE TABLE loose AS SELECT * FROM (VALUES (1, 'a'), (1, 'b'), (NULL, 'c'), (2, 'd')) AS v (id, note)`,
+    );
+    const resources = { loose: '{ table: loose, primary_key: id, max_rejected: 50% }' };
+    expect(await load(resources)).toMatchObject([{ rowsRead: 4, rowsLoaded: 2, rowsRejected: 1, rowsDuplicate: 1 }]);
+    const rows = 'SELECT id, note FROM shop_dev_raw.shop_loose ORDER BY id';
+    expect(await bench.test.database.query(rows)).toEqual([{ id: '1', note: 'b' }, { id: '2', note: 'd' }]); // prettier-ignore
+    await shop.database.execute('DELETE FROM loose');
+    await expect(load(resources)).rejects.toMatchObject({ details: [{ code: 'ELT_SOURCE_EMPTY', terminal: true }] });
+    expect(await bench.test.database.query(rows)).toHaveLength(2);
+  });
+});
+
+describe('a query, a view, a partitioned table', () => {
+  it('are read in one piece, by key, and by place', async () => {
+    await shop.database.execute(`CREATE SCHEMA sales;
+      CREATE TABLE sales.lines (id integer, day date, name text) PARTITION BY RANGE (day);
+      CREATE TABLE sales.lines_1 PARTITION OF sales.lines FOR VALUES FROM (MINVALUE) TO ('2024-06-01');
+      CREATE TABLE sales.lines_2 PARTITION OF sales.lines FOR VALUES FROM ('2024-06-01') TO (MAXVALUE);
+      INSERT INTO sales.lines SELECT i, date '2024-01-01' + i % 366, 'n' || i FROM generate_series(1, 5000) AS i;
+      CREATE VIEW sales.names AS SELECT name, count(*) AS n, array_agg(id) AS ids FROM sales.lines GROUP BY name`);
+    const loads = await load({
+      lines: '{ schema: sales, table: lines }',
+      names: '{ schema: sales, table: names, primary_key: name, parallel: 3, columns: { ids: jsonb } }',
+      days: '{ schema: sales, primary_key: day, query: "SELECT day, count(*) AS n FROM lines GROUP BY day ORDER BY n; " }',
+    });
+    expect(loads.map(({ rowsLoaded }) => rowsLoaded)).toEqual([5_000, 5_000, 366]);
+    const { database } = bench.test;
+    const lines = 'SELECT id, day, name FROM';
+    expect(await hashOf(database, `${lines} shop_dev_raw.shop_lines ORDER BY id`)).toBe(await hashOf(shop.database, `${lines} sales.lines ORDER BY id`)); // prettier-ignore
+    expect(await database.query(`SELECT ids FROM shop_dev_raw.shop_names WHERE name = 'n7'`)).toEqual([{ ids: [7] }]);
+    expect(await database.query('SELECT sum(n)::int AS n FROM shop_dev_raw.shop_days')).toEqual([{ n: 5_000 }]);
+  });
+});
+
+describe('what cannot be read', () => {
+  const failing = async (resource: string): Promise<{ code: string; message: string; terminal: boolean }> => {
+    const error: unknown = await load({ broken: resource }).catch((caught: unknown) => caught);
+    await bench.test.database.execute('DELETE FROM plumbline.leases');
+    return (error as { details: [{ code: string; message: string; terminal: boolean }] }).details[0];
+  };
+  const at = (url: string): void => void (process.env['TEST_SHOP_URL'] = url);
+  afterEach(() => at(shop.url));
+
+  it.each([
+    ['{ table: ordrs }', 'ELT_PG_TABLE', /no table or view public\.ordrs; did you mean "orders"\?/],
+    ['{ table: lines }', 'ELT_PG_TABLE', /schema sales has one of that name/],
+    ['{ table: orders, primary_key: unit }', 'ELT_COLUMN_UNKNOWN', /no column "unit"; did you mean "units"\?/],
+    ['{ query: SELECT 1 AS x; DROP TABLE orders }', 'ELT_PG_SQL', /syntax error/],
+    ['{ query: DELETE FROM orders RETURNING id }', 'ELT_PG_SQL', /syntax error/],
+    ['{ query: SELECT nextval(\'counted_id_seq\') AS x }', 'ELT_PG_SQL', /read-only transaction/],
+    ['{ query: SELECT noone FROM orders }', 'ELT_PG_SQL', /column "noone" does not exist/],
+    ['{ table: orders, columns: { units: date } }', 'ELT_PG_SQL', /cannot cast type integer to date/],
+    ['{ table: orders, primary_key: id, cursor: { field: units } }', 'ELT_PG_CURSOR', /is bigint, expected timestamptz/],
+  ])('%s: %s', async (resource, code, message) => {
+    await shop.database.execute('CREATE TABLE IF NOT EXISTS counted (id serial)');
+    expect(await failing(resource)).toMatchObject({ code, terminal: true, message: expect.stringMatching(message) as string });
+  }); // prettier-ignore
+
+  it('says so in words that hold no secret', async () => {
+    const { database } = shop;
+    await database.execute(`DROP ROLE IF EXISTS plumb_reader; CREATE ROLE plumb_reader LOGIN PASSWORD 'p%3cret' CONNECTION LIMIT 5;
+      ALTER ROLE plumb_reader SET statement_timeout TO '150ms'`);
+    const as = (change: (url: URL) => void): void => {
+      const url = new URL(shop.url);
+      change(url);
+      at(url.href);
+    };
+    as((url) => ((url.username = 'plumb_reader'), (url.password = 'p%253cret')));
+    const found = [
+      await failing('{ table: orders }'),
+      (await database.execute('GRANT SELECT ON orders TO plumb_reader'), await failing(`{ query: "SELECT pg_sleep(1)::text AS s" }`)),
+      (at('mysql://me:p%3cret@db/x'), await failing('{ table: orders }')),
+      (as((url) => (url.port = '1')), await failing('{ table: orders }')),
+      (as((url) => (url.pathname = '/nowhere')), await failing('{ table: orders }')),
+      (as((url) => (url.search = '?sslmode=require')), await failing('{ table: orders }')),
+      (as((url) => (url.search = '?sslmode=verify-full&sslrootcert=/no/such.pem')), await failing('{ table: orders }')),
+      (delete process.env['TEST_SHOP_URL'], await failing('{ table: orders }')),
+    ]; // prettier-ignore
+    expect(found.map(({ code, terminal }) => [code, terminal])).toEqual([
+      ['ELT_PG_PERMISSION', true], ['ELT_PG_TIMEOUT', true], ['ELT_PG_URL', true], ['ELT_PG_UNREACHABLE', false],
+      ['ELT_PG_LOGIN', true], ['ELT_PG_TLS', true], ['ELT_PG_TLS', true], ['ELT_SECRET_MISSING', true],
+    ]); // prettier-ignore
+    expect(found[6]!.message).toContain('/no/such.pem, which the database URL names, cannot be read');
+    const kept = await bench.test.database.query(
+      `SELECT string_agg(s::text, '') AS text FROM plumbline.run_steps AS s`,
+    );
+    expect(JSON.stringify([found, kept])).not.toMatch(/p%(25)?3cret|plumb_reader:|postgres@/);
+    await database.execute('REVOKE ALL ON orders FROM plumb_reader; DROP ROLE plumb_reader');
+  });
+});
+
+describe('a worker killed in the middle of a refresh', () => {
+  it('leaves the old table; the next attempt goes on under the same rows, and begins anew under others', async () => {
+    const resources = { moving: '{ table: moving, primary_key: id }' };
+    await load(resources);
+    const sum = (): Promise<unknown[]> => bench.test.database.query('SELECT count(*)::int AS rows, sum(amount)::int AS amount FROM shop_dev_raw.shop_moving'); // prettier-ignore
+    const before = await sum();
+    for (const [isChanged, amount] of [[false, 10_000], [true, 25_000]] as const) {
+      await shop.database.execute('UPDATE moving SET amount = 2');
+      const { run } = await bench.open(`run-${++runs}`, ['elt']);
+      const extracted = await bench.call('extractResource', { run, resource: 'shop.moving' });
+      const { schemas, resources: all } = await loadProject({ root: bench.root });
+      const object = extracted.objects[0] as SourceObject;
+      const options = { env: 'dev', project: 'shop', schemas, resource: all[0]!, object, runId: run.runId, sourceName: 'the shop' };
+      const env = { ...process.env, PLUMBLINE_FAILPOINTS: 'load.before-commit=kill@3', LOAD_PROCESS: JSON.stringify({ warehouse: bench.test.url, shop: shop.url, options }) };
+      const child = spawn(process.execPath, ['--import', './tests/setup/typescript-loader.mjs', 'tests/elt/postgres/load-process.ts'], { env, stdio: 'inherit' });
+      expect(await new Promise((resolve) => child.once('exit', (_code, signal) => resolve(signal)))).toBe('SIGKILL');
+      expect(await sum()).toEqual(before);
+      if (isChanged) await shop.database.execute('UPDATE moving SET amount = 5');
+      const source = openDatabase({ url: shop.url, startup: '' });
+      const loaded = await loadPostgres({ ...options, database: bench.test.database, source });
+      await source.close();
+      expect([loaded.rowsLoaded, loaded.resumedFromRow > 1]).toEqual([5_000, !isChanged]);
+      await bench.call('publishResource', { run, resource: 'shop.moving', loads: [{ ...loaded, notices: [] }] });
+      await bench.close(run);
+      expect(await sum()).toEqual([{ rows: 5_000, amount }]);
+      before.splice(0, 1, { rows: 5_000, amount });
+    }
+    expect(await bench.test.database.query('SELECT 1 FROM plumbline.load_pieces')).toEqual([]);
+  }); // prettier-ignore
+});
+
+describe('a cursor', () => {
+  const now = '2024-05-01 12:00:00.000001+00';
+  const rows = (): Promise<unknown[]> => bench.test.database.query('SELECT id, note FROM shop_dev_raw.shop_events ORDER BY id'); // prettier-ignore
+  const resources = { events: '{ table: events, primary_key: id, cursor: { field: at, lag: 1h } }' };
+  const asked = (): Promise<unknown[]> => bench.test.database.query(`SELECT unit FROM plumbline.extracts WHERE resource = 'shop.events' ORDER BY extract_id DESC LIMIT 1`); // prettier-ignore
+
+  it('loses no tie, over a crash either, counts late rows and those without, and is not moved by a wrong clock', async () => {
+    await shop.database.execute(`CREATE TABLE events (id integer PRIMARY KEY, at timestamptz, note text); CREATE INDEX ON events (at);
+      INSERT INTO events VALUES (1, '2024-05-01 10:00+00', 'a'), (2, '${now}', 'b'), (3, NULL, 'c'), (4, 'infinity', 'd'), (5, '2999-01-01', 'e')`);
+    const [first] = await load(resources);
+    // 2999 is later than now: the state is the time of asking, the real rows' one behind it is to come.
+    expect(first).toMatchObject({ tableRows: 5, extract: { cursor: { rowsLate: 0, rowsWithout: 2 } } });
+    expect(Date.parse(first!.extract!.cursor!.to!)).toBeLessThanOrEqual(Date.now());
+    await bench.test.database.execute(`UPDATE plumbline.cursors SET value = '${now}'`);
+    await shop.database.execute(`DELETE FROM events WHERE id = 5; INSERT INTO events VALUES (6, '${now}', 'tie'), (7, '2024-05-01 11:30+00', 'late'), (8, '2024-05-01 10:59:59+00', 'too late'), (9, NULL, 'none')`);
+    process.env['PLUMBLINE_FAILPOINTS'] = 'load.before-commit=error,publish.before-commit=error';
+    await expect(load(resources)).rejects.toThrow('failpoint');
+    await bench.test.database.execute('DELETE FROM plumbline.leases');
+    await expect(load(resources)).rejects.toThrow('failpoint');
+    delete process.env['PLUMBLINE_FAILPOINTS'];
+    await bench.test.database.execute('DELETE FROM plumbline.leases');
+    const [second] = await load(resources);
+    expect(second).toMatchObject({ tableRows: 8, extract: { cursor: { field: 'at', from: now, to: now, rowsLate: 1, rowsWithout: 3 } } });
+    expect(await asked()).toEqual([{ unit: `at from 2024-05-01T11:00:00.000001Z to ${now}` }]);
+    expect((await rows()).map((row) => (row as { note: string }).note)).toEqual(['a', 'b', 'c', 'd', 'e', 'tie', 'late', 'none']);
+    // The lag brings rows again; as long as they are what is there, nothing downstream is made anew.
+    await shop.database.query('SELECT txid_current()');
+    const [third] = await load(resources);
+    expect(third!.version).toBe(second!.version);
+    await shop.database.execute(`UPDATE events SET note = 'changed' WHERE id = 6`);
+    expect((await load(resources))[0]!.version).not.toBe(second!.version);
+  }); // prettier-ignore
+
+  it('of transactions reads what was written since, however late it was committed', async () => {
+    const byTransaction = { written: '{ table: written, primary_key: id, cursor: { xmin: true } }' };
+    const ids = (): Promise<unknown[]> => bench.test.database.query('SELECT id, _load_id AS load FROM shop_dev_raw.shop_written ORDER BY id'); // prettier-ignore
+    await shop.database.execute('CREATE TABLE written (id integer PRIMARY KEY); INSERT INTO written VALUES (1)');
+    await shop.database.session(async (late) => {
+      await late.execute('BEGIN; INSERT INTO written VALUES (2)');
+      await shop.database.execute('INSERT INTO written VALUES (3)');
+      const [first] = await load(byTransaction);
+      expect(first).toMatchObject({ rowsRead: 2, tableRows: 2 });
+      await late.execute('COMMIT');
+    });
+    await shop.database.execute('VACUUM FREEZE written');
+    expect((await load(byTransaction))[0]).toMatchObject({ rowsRead: 2, tableRows: 3 });
+    // Nothing new but the row that is asked for again: row 1 is not.
+    const loads = (await ids()).map((row) => (row as { load: string }).load);
+    expect(loads[0]).not.toBe(loads[1]);
+    await bench.test.database.execute(`UPDATE plumbline.cursors SET value = '99999999999' WHERE field = 'xmin'`);
+    expect((await load(byTransaction))[0]).toMatchObject({ rowsRead: 3 });
+  });
+
+  it('is planned without asking', async () => {
+    await bench.write({ 'plumbline.yaml': yaml({ ...resources, lines: '{ schema: sales, table: lines, parallel: 4 }' }) });
+    const { run } = await bench.open(`run-${++runs}`, ['elt']);
+    process.env['TEST_SHOP_URL'] = 'postgres://127.0.0.1:1/none';
+    const { lines } = await bench.call('explainPlan', { run });
+    process.env['TEST_SHOP_URL'] = shop.url;
+    expect(lines.map(({ reason }) => reason)).toEqual([
+      `reads public.events of env:TEST_SHOP_URL from at 2024-05-01T11:00:00.000001Z on; cursor at is at ${now}`,
+      'reads sales.lines of env:TEST_SHOP_URL whole, under one snapshot, over 4 connections',
+    ]);
+  }); // prettier-ignore
+});
