@@ -3,6 +3,7 @@ import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
+import { resolveSingerResource } from './resolve-singer-resource.js';
 import type { CsvYaml, FilesSourceYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
 
@@ -20,9 +21,11 @@ export function resolveResources(
 ): ResourceConfig[] {
   return Object.entries(sources).flatMap(([source, given]) => {
     if (given.type === undefined) scope.applied(`sources.${source}.type = files`);
-    return given.type === 'http'
-      ? placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope))
-      : placesOf(source, given, scope).flatMap((place) => resolveFilesResource(place, scope));
+    if (given.type === 'http')
+      return placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope));
+    if (given.type === 'singer')
+      return placesOf(source, given, scope).flatMap((place) => resolveSingerResource(place, scope));
+    return placesOf(source, given, scope).flatMap((place) => resolveFilesResource(place, scope));
   });
 }
 

@@ -8,6 +8,7 @@ import { countLateRows } from '../cursor/count-late-rows.js';
 import { cursorColumn } from '../cursor/cursor-column.js';
 import { moveCursor } from '../cursor/cursor-state.js';
 import { tableColumns } from '../schema/table-columns.js';
+import { activateVersion } from './activate-version.js';
 import { markPublished } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
@@ -41,6 +42,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     await addRows(session, { resource, target, stage, line, columns, staged });
     await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
   }
+  const rowsRemoved = await activateVersion(session, target, columns, staged);
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,
   );
@@ -59,7 +61,8 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   if (options.cursor?.to !== undefined && resource.cursor !== undefined)
     await moveCursor(session, publication, resource.cursor, options.cursor.to);
   const late = options.cursor === undefined ? {} : { rowsLate };
-  const result = { rows, table: `${target.schema}.${target.name}`, version, columnsAdded, ...late };
+  const removed = rowsRemoved === 0 ? {} : { rowsRemoved };
+  const result = { rows, table: `${target.schema}.${target.name}`, version, columnsAdded, ...late, ...removed };
   await options.onPublish?.(session, result);
   await failpoint('publish.before-commit');
   signal?.throwIfAborted();
@@ -147,7 +150,7 @@ async function ensureUniqueKey(session: Session, target: StageName, primaryKey: 
     await session.execute(`CREATE UNIQUE INDEX ON ${table} (${primaryKey.map(identifier).join(', ')})`);
 }
 
-/** Published loads of former contents of the same files. */
+/** Published loads of former contents of the same files; all of them, when everything was asked for anew and nothing says which rows are the same. */
 async function formerContents(
   session: Session,
   { options, lines }: PublishWork,
@@ -155,13 +158,14 @@ async function formerContents(
 ): Promise<string[]> {
   const rows = await session.query<{ loadId: string }>(
     `SELECT load_id AS "loadId" FROM plumbline.loads
-     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND path = ANY($4) AND load_id <> ALL($5::bigint[])`,
+     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND (path = ANY($4) OR $6) AND load_id <> ALL($5::bigint[])`,
     [
       options.env,
       options.project,
       options.resource.id,
       staged.map(({ path }) => path),
       lines.map(({ loadId }) => loadId),
+      options.isFull === true && options.resource.write === 'append',
     ],
   );
   return rows.map(({ loadId }) => loadId);
