@@ -51,7 +51,8 @@ interface SelectOptions {
 }
 
 function idOf(entry: JsonObject): string {
-  return String(entry['tap_stream_id'] ?? entry['stream']);
+  const name = entry['tap_stream_id'] ?? entry['stream'];
+  return typeof name === 'string' ? name : '';
 }
 
 function selected(entry: JsonObject, { metadata, allProperties }: SelectOptions): JsonObject {
@@ -71,6 +72,7 @@ interface MetadataLine {
 }
 
 function metadataOf({ metadata }: JsonObject): MetadataLine[] {
+  // The specification's form; another one is passed on as it is.
   return Array.isArray(metadata) ? (metadata as unknown as MetadataLine[]) : [];
 }
 

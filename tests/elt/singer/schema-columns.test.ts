@@ -10,8 +10,8 @@ const typeOf = (property: unknown): string =>
 describe('schemaColumns', () => {
   it.each([
     [{ type: 'integer' }, 'bigint'],
-    [{ type: ['null', 'integer'], minimum: -9223372036854775808, maximum: 9223372036854775807 }, 'bigint'],
-    [{ type: 'integer', maximum: 18446744073709551615 }, 'numeric'],
+    [{ type: ['null', 'integer'], minimum: -(2 ** 63), maximum: 2 ** 63 }, 'bigint'],
+    [{ type: 'integer', maximum: 2 ** 64 }, 'numeric'],
     [{ type: ['number', 'null'], multipleOf: 1e-9 }, 'numeric'],
     [{ type: 'boolean' }, 'boolean'],
     [{ type: 'string' }, 'text'],
