@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import type {
   ExtractResult,
   ExtractSummary,
@@ -15,6 +16,7 @@ import { TerminalError } from '../errors.js';
 import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
+import { extractSinger } from '../elt/extract/extract-singer.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
@@ -105,7 +107,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         });
         const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
         const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
-        const result = { loadId, status, path, sha256, ...counts, notices: load.notices.slice(0, 3) };
+        const notices = [...(object.notices ?? []), ...load.notices].slice(0, 3);
+        const result = { loadId, status, path, sha256, ...counts, notices };
         return { result, status: status === 'already_loaded' ? 'reused' : 'succeeded' };
       });
     },
@@ -126,7 +129,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           env: run.env,
           project: project.name,
           schemas: project.schemas,
-          resource: startsAnew(resource, landed) ? { ...resource, write: 'replace' } : resource,
+          resource,
+          isFull: isFull(landed),
           loads,
           runId: run.runId,
           ...cursorOf(resource, landed),
@@ -214,8 +218,14 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };
     // Without the table, what the cursor says is loaded is not there.
     const full = force || !(await tableExists(database, project.schemas.raw, resource.table));
-    const { objects, extractId } = await extractHttp({ ...options, environment: process.env, force, full, onProgress });
-    return { objects, extractId };
+    const asked = { ...options, environment: process.env, force, full, onProgress };
+    if (resource.type === 'http') {
+      const { objects, extractId } = await extractHttp(asked);
+      return { objects, extractId };
+    }
+    const log = dependencies.log.child({ run: runId, resource: resource.id });
+    const onLog = (line: string): void => log.info({ line }, 'tap');
+    return extractSinger({ ...asked, scratch: dependencies.scratchDir ?? tmpdir(), onLog });
   }
 
   /** The load's own step, for the run's record: nothing was loaded, and that is its outcome. */
@@ -233,9 +243,9 @@ function isWithoutRows({ write }: ResourceConfig, { objects }: { readonly object
   return objects.length === 0 && write !== 'replace';
 }
 
-/** All that a source has, though its table appends: these rows are the ones that are there, too. */
-function startsAnew({ write }: ResourceConfig, landed: LandedExtract | undefined): boolean {
-  return write === 'append' && landed?.checkpoint !== undefined && landed.cursorFrom === undefined;
+/** All that a source has that says by itself where to go on from. */
+function isFull(landed: LandedExtract | undefined): boolean {
+  return landed?.checkpoint !== undefined && landed.cursorFrom === undefined;
 }
 
 /** In the transaction that makes the rows visible. A `replace` always begins anew, so it keeps no checkpoint. */
@@ -298,6 +308,8 @@ function summarize(
   landed: LandedExtract | undefined,
 ): LoadSummary {
   const sum = (pick: (load: LoadedObject) => number): number => loads.reduce((total, load) => total + pick(load), 0);
+  const { rowsRemoved } = published;
+  const removed = rowsRemoved === undefined ? [] : [`${rowsRemoved} rows of older versions of the table were removed.`];
   return {
     resource: resource.id,
     table: published.table,
@@ -310,6 +322,6 @@ function summarize(
     objects: loads.map(({ path, sha256, loadId }) => ({ path, sha256, loadId })),
     ...(landed === undefined ? {} : { extract: extractSummary(resource, landed, published.rowsLate ?? 0) }),
     // Many files of one form say the same.
-    notices: [...new Set(loads.flatMap((load) => load.notices))].slice(0, 20),
+    notices: [...new Set([...removed, ...loads.flatMap((load) => load.notices)])].slice(0, 20),
   };
 }

@@ -51,7 +51,7 @@ export interface SingerExtract {
  * killed), `ELT_LOAD_FENCED`.
  */
 export async function extractSinger(options: SingerExtractOptions): Promise<SingerExtract> {
-  const { resource, root, full } = options;
+  const { resource, root, full = false } = options;
   const config = resource.singer!;
   const ownCatalog = await readCatalog(resource, root);
   const landing = await openLanding({
@@ -63,9 +63,12 @@ export async function extractSinger(options: SingerExtractOptions): Promise<Sing
     maxCheckpointBytes: MAX_STATE_BYTES,
   });
   const notices = landing.isComplete ? [] : await runTap(options, landing, ownCatalog);
-  const { extractId, objects } = await landing.complete();
-  const shown = objects.length === 0 && full === true ? await landing.headOnly() : objects;
-  return { extractId, objects: shown.map((object, index) => (index === 0 && notices.length > 0 ? { ...object, notices } : object)) };
+  const { extractId, objects } = await landing.complete({ withHead: full || resource.write === 'replace' });
+  const [first, ...rest] = objects;
+  return {
+    extractId,
+    objects: first === undefined || notices.length === 0 ? objects : [{ ...first, notices }, ...rest],
+  };
 }
 
 /** A state may have a bookmark for each of some thousand partitions. */
@@ -79,7 +82,11 @@ interface Tap {
   readonly configPath: string;
 }
 
-async function runTap(options: SingerExtractOptions, landing: Landing, ownCatalog: string | undefined): Promise<string[]> {
+async function runTap(
+  options: SingerExtractOptions,
+  landing: Landing,
+  ownCatalog: string | undefined,
+): Promise<string[]> {
   const { resource, root, scratch } = options;
   const { config, env } = resource.singer!;
   const secrets = openSecrets(options.environment, root);
@@ -90,8 +97,7 @@ async function runTap(options: SingerExtractOptions, landing: Landing, ownCatalo
     const tap: Tap = { options, secrets, folder, environment, configPath };
     const selected = await selectedStream(tap, ownCatalog);
     const parameters = ['--config', configPath];
-    if (selected !== undefined)
-      parameters.push('--catalog', await folder.write('catalog.json', selected.catalog));
+    if (selected !== undefined) parameters.push('--catalog', await folder.write('catalog.json', selected.catalog));
     if (landing.checkpoint !== undefined)
       parameters.push('--state', await folder.write('state.json', landing.checkpoint));
     const messages = landMessages({
@@ -110,7 +116,11 @@ async function runTap(options: SingerExtractOptions, landing: Landing, ownCatalo
   });
 }
 
-function run(tap: Tap, parameters: readonly string[], onLine: (line: Buffer) => void | Promise<void>): Promise<ChildResult> {
+function run(
+  tap: Tap,
+  parameters: readonly string[],
+  onLine: (line: Buffer) => void | Promise<void>,
+): Promise<ChildResult> {
   const { options, secrets, environment } = tap;
   const [program, ...own] = options.resource.singer!.command as [string, ...string[]];
   return runChild({
@@ -205,5 +215,8 @@ function unknownStream({ id, at, path }: ResourceConfig, streams: readonly strin
 /** Changes when the same state could lead to other rows. Secrets are in it by name only. */
 function digest({ path, singer, columns: _columns }: ResourceConfig, catalog: string | undefined): string {
   const { writeByKey: _write, ...asked } = singer!;
-  return createHash('sha256').update(JSON.stringify([path, asked, catalog])).digest('hex').slice(0, 16);
+  return createHash('sha256')
+    .update(JSON.stringify([path, asked, catalog]))
+    .digest('hex')
+    .slice(0, 16);
 }

@@ -92,7 +92,9 @@ export function landMessages({ resource, names, tap, landing, redact }: MessageL
           at: resource.at,
           next: 'Correct `stream`.',
         }); // prettier-ignore
-      return left.length === 0 ? [] : [`${tap} also sent records of other streams, which were left out: ${left.join(', ')}.`];
+      return left.length === 0
+        ? []
+        : [`${tap} also sent records of other streams, which were left out: ${left.join(', ')}.`];
     },
   };
 }

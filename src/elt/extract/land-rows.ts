@@ -30,6 +30,8 @@ export interface LandingOptions {
   readonly pageBytes?: number;
   /** Least time between two landings: a source may checkpoint after every row. @default 1000 */
   readonly landEveryMs?: number;
+  /** @default 64 KiB */
+  readonly maxCheckpointBytes?: number;
 }
 
 export interface LandingProgress {
@@ -49,12 +51,18 @@ export interface Landing {
   readonly checkpoint: string | undefined;
   /** Takes one row, a JSON object on one line. */
   addRow(row: Buffer): void | Promise<void>;
+  /** Takes a line that is no row and lands in its place among them. */
+  addNote(line: Buffer): void;
+  /** Takes a line that is no row and begins each page from here on; where it changes, it lands among the rows, too. */
+  setHead(line: Buffer): void;
   /** Takes what stands for all rows so far, as JSON text. */
   addCheckpoint(checkpoint: string): Promise<void>;
   /** Lands what a source that failed has given up to its last checkpoint, for the next attempt to go on behind. */
   keep(): Promise<void>;
-  /** Lands the rest; there are no more rows. */
-  complete(): Promise<LandedRows>;
+  /**
+   * Lands the rest; there are no more rows. With `withHead` the head lands also when nothing else did, so that a table can be made of it.
+   */
+  complete(options?: { readonly withHead?: boolean }): Promise<LandedRows>;
 }
 
 export interface LandedRows {
@@ -113,26 +121,37 @@ interface Page extends ArtifactRef {
   readonly rows: number;
 }
 
-/** Rows that are in no page yet, each with its line end. */
+/** Lines that are in no page yet, each with its line end. */
 interface Filling {
+  /** In force at the first of them. */
+  head: Buffer | undefined;
   lines: Buffer[];
+  /** How many of the lines are no rows. */
+  notes: number;
   bytes: number;
 }
 
 function land(options: LandingOptions, { extractId, isComplete, checkpoint, landed }: Begun): Landing {
   const { database, store, resource, origin, pageBytes = PAGE_BYTES, landEveryMs = 1_000 } = options;
-  let filling: Filling = { lines: [], bytes: 0 };
+  let filling: Filling = { head: undefined, lines: [], notes: 0, bytes: 0 };
+  let head: Buffer | undefined;
   /** In the store, and in no line of the manifest yet; a checkpoint that has not landed stands for all of them. */
   let stored: Page[] = [];
-  /** The newest checkpoint that has not landed, and how many of `filling`'s rows it stands for. */
-  let covered: { readonly checkpoint: string; readonly rows: number } | undefined;
+  /** The newest checkpoint that has not landed, and how many of `filling`'s lines and notes it stands for. */
+  let covered: (Pick<Filling, 'head' | 'notes'> & { readonly checkpoint: string; readonly lines: number }) | undefined;
   let newest = checkpoint;
   let landedAt = Date.now();
   const total = { ...landed };
 
-  const storePage = async ({ lines }: Filling): Promise<void> => {
+  const storePage = async ({ head: first, lines, notes }: Filling): Promise<void> => {
     if (lines.length === 0) return;
-    stored.push({ ...(await store.put(Buffer.concat(lines))), rows: lines.length });
+    const page = await store.put(Buffer.concat(first === undefined ? lines : [first, ...lines]));
+    stored.push({ ...page, rows: lines.length - notes });
+  };
+  const addLine = (line: Buffer): void => {
+    filling.lines.push(line);
+    filling.bytes += line.length;
+    total.bytes += line.length;
   };
   const record = async (last: string | null, isLast: boolean): Promise<void> => {
     // A checkpoint without rows needs a page to stand on.
@@ -152,10 +171,11 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
   /** Lands the rows up to the newest checkpoint; those behind it stay. */
   const landCovered = async (): Promise<void> => {
     if (covered === undefined) return;
-    const { checkpoint: last, rows } = covered;
-    const rest = filling.lines.splice(rows);
-    await storePage(filling);
-    filling = { lines: rest, bytes: rest.reduce((sum, { length }) => sum + length, 0) };
+    const { checkpoint: last, lines, notes } = covered;
+    const rest = filling.lines.splice(lines);
+    await storePage({ ...filling, notes });
+    const bytes = rest.reduce((sum, { length }) => sum + length, 0);
+    filling = { head: covered.head, lines: rest, notes: filling.notes - notes, bytes };
     covered = undefined;
     await record(last, false);
   };
@@ -165,24 +185,39 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
     isComplete,
     checkpoint,
     addRow(row) {
-      filling.lines.push(Buffer.concat([row, LINE_END]));
-      filling.bytes += row.length + 1;
+      addLine(Buffer.concat([row, LINE_END]));
       total.rows++;
-      total.bytes += row.length + 1;
       return filling.bytes < pageBytes ? undefined : flush();
+    },
+    addNote(line) {
+      addLine(Buffer.concat([line, LINE_END]));
+      filling.notes++;
+    },
+    setHead(line) {
+      const next = Buffer.concat([line, LINE_END]);
+      if (head?.equals(next) === true) return;
+      head = next;
+      if (filling.lines.length === 0 && covered === undefined) filling.head = head;
+      else {
+        addLine(head);
+        filling.notes++;
+      }
     },
     async addCheckpoint(text) {
       assertCheckpoint(options, text);
       newest = text;
-      covered = { checkpoint: text, rows: filling.lines.length };
+      covered = { checkpoint: text, head, lines: filling.lines.length, notes: filling.notes };
       if (stored.length > 0 || Date.now() - landedAt >= landEveryMs) await landCovered();
     },
     keep: landCovered,
-    async complete() {
+    async complete({ withHead = false } = {}) {
       if (!isComplete) {
-        const uncovered = filling.lines.length - (covered?.rows ?? 0) + (covered === undefined ? sumRows(stored) : 0);
+        const { lines, notes } = covered ?? { lines: 0, notes: 0 };
+        const inStore = covered === undefined ? sumRows(stored) : 0;
+        const uncovered = filling.lines.length - filling.notes - (lines - notes) + inStore;
         if (resource.write === 'append' && uncovered > 0) throw checkpointMissing(options, uncovered);
         await landCovered();
+        if (withHead && head !== undefined && total.bytes === 0) stored.push({ ...(await store.put(head)), rows: 0 });
         await storePage(filling);
         await record(null, true);
       }
@@ -201,7 +236,7 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
   async function flush(): Promise<void> {
     if (covered !== undefined) return landCovered();
     await storePage(filling);
-    filling = { lines: [], bytes: 0 };
+    filling = { head, lines: [], notes: 0, bytes: 0 };
   }
 }
 
@@ -257,13 +292,16 @@ async function recordPages(to: {
   });
 }
 
-function assertCheckpoint({ resource, origin }: LandingOptions, text: string): void {
+function assertCheckpoint(
+  { resource, origin, maxCheckpointBytes = MAX_CHECKPOINT_BYTES }: LandingOptions,
+  text: string,
+): void {
   const bytes = Buffer.byteLength(text);
-  if (bytes <= MAX_CHECKPOINT_BYTES && isJson(text)) return;
-  const found = bytes > MAX_CHECKPOINT_BYTES ? `${bytes} bytes` : JSON.stringify(short(text));
+  if (bytes <= maxCheckpointBytes && isJson(text)) return;
+  const found = bytes > maxCheckpointBytes ? `${bytes} bytes` : JSON.stringify(short(text));
   throw new TerminalError(
     'ELT_CHECKPOINT_INVALID',
-    `Reading ${resource.id} from ${origin} failed: a checkpoint is ${found}; expected JSON of at most ${MAX_CHECKPOINT_BYTES} bytes.`,
+    `Reading ${resource.id} from ${origin} failed: a checkpoint is ${found}; expected JSON of at most ${maxCheckpointBytes} bytes.`,
     { at: resource.at, next: 'Checkpoint only what says where to go on: a time, an id, a page.' },
   );
 }

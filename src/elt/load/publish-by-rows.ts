@@ -150,7 +150,7 @@ async function ensureUniqueKey(session: Session, target: StageName, primaryKey: 
     await session.execute(`CREATE UNIQUE INDEX ON ${table} (${primaryKey.map(identifier).join(', ')})`);
 }
 
-/** Published loads of former contents of the same files; all of them, when everything was asked for anew and nothing says which rows are the same. */
+/** Published loads of former contents of the same files. */
 async function formerContents(
   session: Session,
   { options, lines }: PublishWork,
@@ -158,14 +158,13 @@ async function formerContents(
 ): Promise<string[]> {
   const rows = await session.query<{ loadId: string }>(
     `SELECT load_id AS "loadId" FROM plumbline.loads
-     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND (path = ANY($4) OR $6) AND load_id <> ALL($5::bigint[])`,
+     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND path = ANY($4) AND load_id <> ALL($5::bigint[])`,
     [
       options.env,
       options.project,
       options.resource.id,
       staged.map(({ path }) => path),
       lines.map(({ loadId }) => loadId),
-      options.isFull === true && options.resource.write === 'append',
     ],
   );
   return rows.map(({ loadId }) => loadId);

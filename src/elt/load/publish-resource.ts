@@ -29,7 +29,7 @@ export interface PublishOptions {
   readonly runId: string;
   /** How far the rows go, of a resource with a cursor: it moves with their publication. */
   readonly cursor?: { readonly from?: string; readonly to?: string };
-  /** `append` takes out all rows that are there: these are everything, asked for anew. @default false */
+  /** The rows are all that the source has: `append` puts them in place of those that are there. @default false */
   readonly isFull?: boolean;
   readonly signal?: AbortSignal;
   /** `waiting`: whom the publication waits for: `for 2 older transactions: pid 12 (ann report, since …), …`. */
@@ -94,9 +94,9 @@ export async function publishResource(options: PublishOptions): Promise<PublishR
         resource,
         lines.map(({ reader }) => reader?.stream),
       );
-      const work = { options: { ...options, resource: known }, publication, lines };
-      const published =
-        known.write === 'replace' ? await publishBySwap(session, work) : await publishByRows(session, work);
+      const write = known.write === 'append' && options.isFull === true ? 'replace' : known.write;
+      const work = { options: { ...options, resource: { ...known, write } }, publication, lines };
+      const published = write === 'replace' ? await publishBySwap(session, work) : await publishByRows(session, work);
       await failpoint('publish.after-commit');
       return published;
     });
