@@ -34,9 +34,11 @@ import {
   loadInputs,
   stepNames,
   transformInputs,
+  type Found,
   type Reusable,
   type StepInputs,
 } from './fingerprint.js';
+import { mergedLast } from './merged-last.js';
 import { projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { newestResult } from '../storage/step-results.js';
@@ -61,7 +63,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           const inputs = loadInputs(resource, landed.objects);
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
-            : await findReusable<LoadSummary>(database, run, stepNames.load(id), inputs, 'newest');
+            : await reusableLoad(database, run, resource, landed.objects);
           if (found.reuse === undefined || !(await tableExists(database, project.schemas.raw, resource.table))) {
             return {
               result: landed,
@@ -257,6 +259,17 @@ async function commitCheckpoint(
 ): Promise<void> {
   if (to !== undefined && write !== 'replace')
     await moveCheckpoint(session, { env, project, resource: id }, { from, to });
+}
+
+async function reusableLoad(
+  database: Queryable,
+  run: RunRef,
+  resource: ResourceConfig,
+  objects: readonly ExtractedObject[],
+): Promise<Found<LoadSummary>> {
+  const reuse = await mergedLast(database, run, resource, objects);
+  if (reuse !== undefined) return { reuse };
+  return findReusable<LoadSummary>(database, run, stepNames.load(resource.id), loadInputs(resource, objects), 'newest');
 }
 
 /** What the newest load left. Throws `ELT_SOURCE_EMPTY` (terminal) when there was none, as no row says what the columns are. */

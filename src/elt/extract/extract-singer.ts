@@ -48,7 +48,7 @@ export interface SingerExtract {
  * force. A killed attempt goes on behind the last STATE that has landed; the newest one becomes the resource's with the publication of the rows.
  *
  * Terminal: `ELT_SINGER_…`, `ELT_CHILD_…`, `ELT_SECRET_MISSING`, `ELT_SOURCE_EMPTY`. Transient, a retry goes on: `ELT_SINGER_ENDED` (the tap was
- * killed), `ELT_LOAD_FENCED`.
+ * killed, or failed after it had come further), `ELT_LOAD_FENCED`.
  */
 export async function extractSinger(options: SingerExtractOptions): Promise<SingerExtract> {
   const { resource, root, full = false } = options;
@@ -110,7 +110,7 @@ async function runTap(
     const ended = await run(tap, parameters, messages.take);
     if (ended.exitCode !== 0) {
       await landing.keep();
-      throw tapFailed(tap, 'running', ended);
+      throw tapFailed(tap, 'running', ended, messages.hasAdvanced());
     }
     return messages.end();
   });
@@ -177,18 +177,24 @@ async function discover(tap: Tap): Promise<string> {
     if (bytes > MAX_CATALOG_BYTES) throw new RangeError('the catalog is longer than 256 MiB');
     lines.push(Buffer.from(line));
   });
-  if (ended.exitCode !== 0) throw tapFailed(tap, 'asking for the catalog of', ended);
+  if (ended.exitCode !== 0) throw tapFailed(tap, 'asking for the catalog of', ended, false);
   return lines.map((line) => line.toString('utf8')).join('\n');
 }
 
-function tapFailed({ options }: Tap, doing: string, { exitCode, signal, stderrTail }: ChildResult): Error {
+/** @param hasAdvanced whether another attempt begins further on */
+function tapFailed(
+  { options }: Tap,
+  doing: string,
+  { exitCode, signal, stderrTail }: ChildResult,
+  hasAdvanced: boolean,
+): Error {
   const { id, at, singer } = options.resource;
   const how = exitCode === null ? `it was ended by ${signal ?? 'a signal'}` : `it ended with code ${exitCode}`;
   const said = stderrTail.length === 0 ? ' and said nothing' : `. It said: ${stderrTail.slice(-5).join(' | ')}`;
   const message = `Loading ${id} failed while ${doing} ${singer!.command[0]}: ${how}${said}.`;
   const details = { exitCode, signal, log: stderrTail };
-  // Whoever killed it may not do so again; what it says by itself it would say again.
-  return exitCode === null
+  // Whoever killed it may not do so again; what it could not do where it began it will not do there again.
+  return exitCode === null || hasAdvanced
     ? new TransientError('ELT_SINGER_ENDED', message, {
         at,
         details,

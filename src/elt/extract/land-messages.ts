@@ -17,9 +17,11 @@ export interface MessageLanding {
 
 export interface Messages {
   /** Takes a line that the tap writes. Throws `ELT_SINGER_MESSAGE`, `ELT_SINGER_SCHEMA`, `ELT_SINGER_BATCH` (terminal). */
-  take(line: Buffer): void | Promise<void>;
+  readonly take: (line: Buffer) => void | Promise<void>;
+  /** Whether a STATE came that is not the one the tap began from. */
+  readonly hasAdvanced: () => boolean;
   /** The tap is at its end. Gives what is to be said, one sentence each. Throws `ELT_SINGER_STREAM` when only other streams came. */
-  end(): string[];
+  readonly end: () => string[];
 }
 
 /**
@@ -30,6 +32,7 @@ export function landMessages({ resource, names, tap, landing, redact }: MessageL
   const others = new Map<string, number>();
   let schema: string | undefined;
   let number = 0;
+  let state = landing.checkpoint;
 
   const refuse = (code: 'ELT_SINGER_MESSAGE' | 'ELT_SINGER_SCHEMA', line: Buffer, why: string): TerminalError => {
     const text = redact(line.toString('utf8'));
@@ -52,7 +55,7 @@ export function landMessages({ resource, names, tap, landing, redact }: MessageL
       if (!isUtf8(line)) throw new SyntaxError('it is not valid UTF-8');
       return parseMessage(text);
     } catch (error) {
-      throw refuse('ELT_SINGER_MESSAGE', line, (error as Error).message);
+      throw refuse('ELT_SINGER_MESSAGE', line, isJson(text) ? (error as Error).message : 'it is not JSON');
     }
   };
 
@@ -60,7 +63,11 @@ export function landMessages({ resource, names, tap, landing, redact }: MessageL
     take(line) {
       const message = read(line);
       if (message === undefined) return;
-      if (message.type === 'STATE') return message.value === 'null' ? undefined : landing.addCheckpoint(message.value);
+      if (message.type === 'STATE') {
+        if (message.value === 'null') return;
+        state = message.value;
+        return landing.addCheckpoint(state);
+      }
       if (!names.includes(message.stream)) {
         if (message.type === 'RECORD') others.set(message.stream, (others.get(message.stream) ?? 0) + 1);
         return;
@@ -85,6 +92,7 @@ export function landMessages({ resource, names, tap, landing, redact }: MessageL
           }); // prettier-ignore
       }
     },
+    hasAdvanced: () => state !== landing.checkpoint,
     end() {
       const left = [...others].map(([stream, records]) => `${stream} (${records})`);
       if (schema === undefined && others.size > 0)
@@ -101,8 +109,17 @@ export function landMessages({ resource, names, tap, landing, redact }: MessageL
 
 const SHOWN = 200;
 
+/** What JSON.parse says quotes a piece of the line, and a piece of a secret would not be known for one. */
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 type Schema = Extract<SingerMessage, { readonly type: 'SCHEMA' }>;
-type Record_ = Extract<SingerMessage, { readonly type: 'RECORD' }>;
 
 /** Why a schema cannot be one of a table; undefined when it can. */
 function schemaFault({ schema, keyProperties }: Schema): string | undefined {
@@ -120,7 +137,7 @@ function schemaLine({ stream, schema, keyProperties }: Schema): string {
   return `{"type":"SCHEMA","stream":${JSON.stringify(stream)},"schema":${schema},"key_properties":${JSON.stringify(keyProperties)}}`;
 }
 
-function recordLine({ stream, record, version }: Record_): string {
+function recordLine({ stream, record, version }: Extract<SingerMessage, { readonly type: 'RECORD' }>): string {
   const of = version === undefined ? '' : `,"version":${version}`;
   return `{"type":"RECORD","stream":${JSON.stringify(stream)},"record":${record}${of}}`;
 }

@@ -31,7 +31,7 @@ export interface SelectedStream {
 export function selectStream(source: string, stream: string, options: SelectOptions): SelectedStream {
   const catalog = JSON.parse(source) as JsonValue;
   const streams = isObject(catalog) ? catalog['streams'] : undefined;
-  if (!isObject(catalog) || !Array.isArray(streams) || !streams.every(isObject))
+  if (!isObject(catalog) || streams === undefined || !isList(streams) || !streams.every(isObject))
     throw new SyntaxError('it has no list of "streams"');
   const byId = streams.filter((entry) => idOf(entry) === stream);
   const found = byId.length > 0 ? byId : streams.filter((entry) => entry['stream'] === stream);
@@ -66,14 +66,21 @@ function deselected(entry: JsonObject): JsonObject {
   return { ...withStream(entry, metadataOf(entry), { selected: false }), selected: false };
 }
 
-interface MetadataLine {
-  readonly breadcrumb: readonly JsonValue[];
-  readonly metadata: JsonObject;
+type MetadataLine = { readonly breadcrumb: readonly JsonValue[]; readonly metadata: JsonObject };
+
+function metadataOf({ metadata = null }: JsonObject): MetadataLine[] {
+  if (metadata === null) return [];
+  if (!isList(metadata) || !metadata.every(isMetadataLine))
+    throw new SyntaxError('metadata is no list of objects with "breadcrumb" and "metadata"');
+  return metadata;
 }
 
-function metadataOf({ metadata }: JsonObject): MetadataLine[] {
-  // The specification's form; another one is passed on as it is.
-  return Array.isArray(metadata) ? (metadata as unknown as MetadataLine[]) : [];
+function isMetadataLine(line: JsonValue): line is MetadataLine {
+  return isObject(line) && Array.isArray(line['breadcrumb']) && isObject(line['metadata']);
+}
+
+function isList(value: JsonValue): value is JsonValue[] {
+  return Array.isArray(value);
 }
 
 /** The line of the stream itself is the one with an empty breadcrumb. */
@@ -81,7 +88,7 @@ function withStream(entry: JsonObject, lines: readonly MetadataLine[], more: Jso
   const own = lines.find(({ breadcrumb }) => breadcrumb.length === 0);
   const rest = lines.filter((line) => line !== own);
   const stream = { breadcrumb: [], metadata: { ...own?.metadata, ...more } };
-  return { ...entry, metadata: [stream, ...rest] as unknown as JsonValue };
+  return { ...entry, metadata: [stream, ...rest] };
 }
 
 function withProperty(metadata: JsonObject): JsonObject {
