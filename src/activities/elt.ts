@@ -39,7 +39,7 @@ import {
   type StepInputs,
 } from './fingerprint.js';
 import { mergedLast } from './merged-last.js';
-import { projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
+import { bundleFolder, projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { newestResult } from '../storage/step-results.js';
 import { runStep, type StepScope } from './step.js';
@@ -56,10 +56,10 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep<ExtractResult>(
         dependencies,
         { run, step: stepNames.extract(id), stage: 'elt' },
-        async ({ database, signal, progress, fence }) => {
+        async ({ database, signal, progress, attempt, fence }) => {
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
-          const landed = await extract(project, resource, run, { database, signal, progress });
+          const landed = await extract(project, resource, run, { database, signal, progress, attempt });
           const inputs = loadInputs(resource, landed.objects);
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
@@ -211,7 +211,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     project: Project,
     resource: ResourceConfig,
     run: RunRef,
-    { database, signal, progress }: Pick<StepScope, 'database' | 'signal' | 'progress'>,
+    { database, signal, progress, attempt }: Omit<StepScope, 'fence'>,
   ): Promise<{ objects: readonly ExtractedObject[]; extractId?: string }> {
     const { env, runId, force } = run;
     const root = await sourceFolder(dependencies, run, resource);
@@ -225,9 +225,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const { objects, extractId } = await extractHttp(asked);
       return { objects, extractId };
     }
-    const log = dependencies.log.child({ run: runId, resource: resource.id });
-    const onLog = (line: string): void => log.info({ line }, 'tap');
-    return extractSinger({ ...asked, scratch: dependencies.scratchDir ?? tmpdir(), onLog });
+    const onLog = (line: string): void => dependencies.log.info({ run: runId, resource: resource.id }, line);
+    const codeRoot = await bundleFolder(dependencies, run);
+    return extractSinger({ ...asked, codeRoot, attempt, scratch: dependencies.scratchDir ?? tmpdir(), onLog });
   }
 
   /** The load's own step, for the run's record: nothing was loaded, and that is its outcome. */

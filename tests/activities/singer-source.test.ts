@@ -128,6 +128,7 @@ describe('a Singer tap', () => {
           '{"id":3,"price":"free","at":null}',
           '{"id":4,"price":null,"at":"yesterday"}',
         ],
+        stateless: true,
       },
       '{ max_rejected: 60% }',
     );
@@ -164,10 +165,18 @@ describe('a Singer tap', () => {
   });
 
   it('that fails on its way is tried again, and one that comes no further ends the run', async () => {
-    expect(await failure({ rows: rowsTo(9), fail: 'exit' })).toMatchObject({ nonRetryable: false });
-    const ended = await failure({ fail: 'before' });
+    const { run } = await begin({ rows: rowsTo(9), fail: 'exit' }, '{}');
+    const attempt = async (): Promise<unknown> =>
+      bench.call('extractResource', { run, resource: `${source}.orders` }).catch((error: unknown) => error);
+    expect(await attempt()).toMatchObject({ nonRetryable: false });
+    await bench.write({ 'taps/behaviour.json': JSON.stringify({ schema, rows: [], fail: 'before' }) });
+    expect(await attempt()).toMatchObject({ nonRetryable: false });
+    const ended = await attempt();
+    await bench.close(run);
     expect(ended).toMatchObject({ nonRetryable: true, details: [{ code: 'ELT_SINGER_FAILED' }] });
-    expect((ended as Error).message).toMatch(/while running node: it ended with code 3 and said nothing/);
+    expect((ended as Error).message).toMatch(
+      /while running node: it ended with code 3 and said nothing. It was tried 3 times/,
+    );
     expect(asked().at(-1)!.state).toEqual({ bookmarks: { orders: { id: 4 } } });
   });
 
@@ -234,7 +243,7 @@ describe('a Singer tap', () => {
       source = `wrong${index}`;
       const error = await failure(behaviour, more, command);
       expect(error, code).toMatchObject({
-        nonRetryable: true,
+        nonRetryable: code !== 'ELT_SINGER_FAILED',
         details: [{ code, next: expect.any(String) as string }],
       });
       expect((error as Error).message).toMatch(message);

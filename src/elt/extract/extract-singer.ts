@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { TerminalError, TransientError } from '../../errors.js';
+import { TerminalError, TransientError, type PipelineError } from '../../errors.js';
 import type { ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
 import type { ResourceConfig, SingerConfig } from '../../model/project.js';
@@ -20,14 +21,18 @@ export interface SingerExtractOptions {
   readonly store: ArtifactStore;
   readonly env: string;
   readonly project: string;
-  /** The project's folder: the tap runs there, relative files and programs start there. */
+  /** Where the run was started: the tap runs there; programs with a slash in their name and secrets of `file:` start there. */
   readonly root: string;
+  /** The folder of the unpacked code: the catalog is there, and the tap runs there where the worker does not have `root`. */
+  readonly codeRoot: string;
   readonly resource: ResourceConfig;
   /** The worker's: secrets of `env:` are there, and what a tap needs to run at all. */
   readonly environment: Readonly<NodeJS.ProcessEnv>;
   /** For files that the tap reads; those of a killed process go with it. */
   readonly scratch: string;
   readonly runId: string;
+  /** From 1. */
+  readonly attempt: number;
   /** Asks anew, whatever another run has landed. @default false */
   readonly force?: boolean;
   /** Asks without a state; the one that is there stays until the rows are published. @default false */
@@ -47,13 +52,13 @@ export interface SingerExtract {
  * Runs a Singer tap for one stream and puts its messages into the landing zone as they are written, each page behind the schema in
  * force. A killed attempt goes on behind the last STATE that has landed; the newest one becomes the resource's with the publication of the rows.
  *
- * Terminal: `ELT_SINGER_…`, `ELT_CHILD_…`, `ELT_SECRET_MISSING`, `ELT_SOURCE_EMPTY`. Transient, a retry goes on: `ELT_SINGER_ENDED` (the tap was
- * killed, or failed after it had come further), `ELT_LOAD_FENCED`.
+ * Terminal: `ELT_SINGER_…`, `ELT_CHILD_…`, `ELT_SECRET_MISSING`, `ELT_SOURCE_EMPTY`. Transient, a retry goes on: `ELT_LOAD_FENCED`, and until
+ * attempts come no further `ELT_SINGER_FAILED` and `ELT_SINGER_ENDED` (the tap was killed).
  */
 export async function extractSinger(options: SingerExtractOptions): Promise<SingerExtract> {
-  const { resource, root, full = false } = options;
+  const { resource, codeRoot, full = false } = options;
   const config = resource.singer!;
-  const ownCatalog = await readCatalog(resource, root);
+  const ownCatalog = await readCatalog(resource, codeRoot);
   const landing = await openLanding({
     ...options,
     // What a stream without a key may repeat is the tap's to say; nobody asks it to end with a STATE.
@@ -125,7 +130,7 @@ function run(
   const [program, ...own] = options.resource.singer!.command as [string, ...string[]];
   return runChild({
     command: [program.includes('/') ? resolve(options.root, program) : program, ...own, ...parameters],
-    cwd: options.root,
+    cwd: existsSync(options.root) ? options.root : options.codeRoot,
     environment,
     onLine,
     redact: (text) => secrets.redact(text),
@@ -134,10 +139,10 @@ function run(
   });
 }
 
-async function readCatalog({ singer, id, at }: ResourceConfig, root: string): Promise<string | undefined> {
+async function readCatalog({ singer, id, at }: ResourceConfig, codeRoot: string): Promise<string | undefined> {
   const { catalog }: SingerConfig = singer!;
   if (catalog.from !== 'file') return undefined;
-  return readFile(resolve(root, catalog.path), 'utf8').catch((error: unknown) => {
+  return readFile(resolve(codeRoot, catalog.path), 'utf8').catch((error: unknown) => {
     throw new TerminalError('ELT_SINGER_CATALOG', `Reading the catalog ${catalog.path} of ${id} failed: ${(error as Error).message}.`, {
       at,
       next: 'Correct `catalog`, or write the file with the tap’s --discover.',
@@ -181,30 +186,34 @@ async function discover(tap: Tap): Promise<string> {
   return lines.map((line) => line.toString('utf8')).join('\n');
 }
 
-/** @param hasAdvanced whether another attempt begins further on */
+const PAUSES_MS = [5_000, 15_000];
+
+/** What could not be done at one place is tried there some times and given up; a tap that comes further is always tried again. */
 function tapFailed(
   { options }: Tap,
   doing: string,
   { exitCode, signal, stderrTail }: ChildResult,
   hasAdvanced: boolean,
-): Error {
-  const { id, at, singer } = options.resource;
+): PipelineError {
+  const { resource, attempt } = options;
+  const { id, at, singer } = resource;
   const how = exitCode === null ? `it was ended by ${signal ?? 'a signal'}` : `it ended with code ${exitCode}`;
   const said = stderrTail.length === 0 ? ' and said nothing' : `. It said: ${stderrTail.slice(-5).join(' | ')}`;
   const message = `Loading ${id} failed while ${doing} ${singer!.command[0]}: ${how}${said}.`;
+  const code = exitCode === null ? 'ELT_SINGER_ENDED' : 'ELT_SINGER_FAILED';
   const details = { exitCode, signal, log: stderrTail };
-  // Whoever killed it may not do so again; what it could not do where it began it will not do there again.
-  return exitCode === null || hasAdvanced
-    ? new TransientError('ELT_SINGER_ENDED', message, {
-        at,
-        details,
-        next: 'Nothing: the step is tried again and goes on behind the last STATE.',
-      })
-    : new TerminalError('ELT_SINGER_FAILED', message, {
-        at,
-        details,
-        next: 'Correct `config`, or run again: it goes on behind the last STATE.',
-      });
+  const pauseMs = hasAdvanced ? 1_000 : PAUSES_MS[attempt - 1];
+  if (pauseMs === undefined)
+    return new TerminalError(code, `${message} It was tried ${attempt} times.`, {
+      at,
+      details,
+      next: 'Correct `config`. What came before the last STATE is kept for six hours.',
+    });
+  return new TransientError(code, message, {
+    at,
+    details: { ...details, retryAfterMs: pauseMs },
+    next: 'Nothing: the step is tried again, behind the last STATE.',
+  });
 }
 
 function unknownStream({ id, at, path }: ResourceConfig, streams: readonly string[]): TerminalError {
