@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import type {
   ExtractResult,
   ExtractSummary,
@@ -12,8 +13,10 @@ import type {
 import type { RunRef } from '../contracts/run.js';
 import { loadObjectInput, publishResourceInput, resourceInput, transformInput } from '../contracts/elt.js';
 import { TerminalError } from '../errors.js';
+import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
+import { extractSinger } from '../elt/extract/extract-singer.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { loadObject } from '../elt/load/load-object.js';
@@ -23,7 +26,7 @@ import { loadPostgres, type SourceObject } from '../elt/postgres/load-postgres.j
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
-import type { Queryable } from '../model/database.js';
+import type { Queryable, Session } from '../model/database.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
 import {
@@ -35,10 +38,12 @@ import {
   SETTINGS,
   stepNames,
   transformInputs,
+  type Found,
   type Reusable,
   type StepInputs,
 } from './fingerprint.js';
-import { projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
+import { mergedLast } from './merged-last.js';
+import { bundleFolder, projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { newestResult, type StepResultRow } from '../storage/step-results.js';
 import { runStep, type StepScope } from './step.js';
@@ -56,14 +61,14 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep<ExtractResult>(
         dependencies,
         { run, step: stepNames.extract(id), stage: 'elt' },
-        async ({ database, signal, progress, fence }) => {
+        async ({ database, signal, progress, attempt, fence }) => {
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
-          const landed = await extract(project, resource, run, { database, signal, progress });
+          const landed = await extract(project, resource, run, { database, signal, progress, attempt });
           const inputs = loadInputs(resource, landed.objects);
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
-            : await findReusable<LoadSummary>(database, run, stepNames.load(id), inputs, 'newest');
+            : await reusableLoad(database, run, resource, landed.objects);
           if (found.reuse === undefined || !(await tableExists(database, project.schemas.raw, resource.table))) {
             return {
               result: landed,
@@ -72,7 +77,15 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           }
           const { result } = found.reuse;
           await reuseLoad(id, run, result, found.reuse.reason);
-          await saveOutcome(database, run, stepNames.load(id), inputs, result, fence);
+          const asked =
+            landed.extractId === undefined
+              ? undefined
+              : await landedExtract(database, landed.extractId, resource.cursor);
+          await saveOutcome(database, run, stepNames.load(id), inputs, result, async (session) => {
+            await fence(session);
+            // A source may have come further without a row; after a full one the rows are what says so.
+            if (asked?.cursorFrom !== undefined) await commitCheckpoint(session, run, resource, asked);
+          });
           return { result: { ...landed, reused: result }, status: 'reused', reason: found.reuse.reason };
         },
       );
@@ -88,7 +101,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const load = await loadOne(project, resourceNamed(project, id), object, run, { database, signal, progress });
         const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
         const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
-        const result = { loadId, status, path, sha256, ...counts, notices: load.notices.slice(0, 3) };
+        const notices = [...(object.notices ?? []), ...load.notices].slice(0, 3);
+        const result = { loadId, status, path, sha256, ...counts, notices };
         return { result, status: status === 'already_loaded' ? 'reused' : 'succeeded' };
       });
     },
@@ -111,6 +125,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           project: project.name,
           schemas: project.schemas,
           resource,
+          isFull: isFull(landed),
           loads,
           runId: run.runId,
           ...cursorOf(resource, landed),
@@ -119,6 +134,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           onPublish: async (session, publishing) => {
             recorded = summarize(resource, loads, publishing, inputs, landed, former);
             await recordOutcome(session, run, step, inputs, recorded, fence);
+            if (landed !== undefined) await commitCheckpoint(session, run, resource, landed);
           },
         });
         const result = recorded ?? summarize(resource, loads, published, inputs, landed, former);
@@ -221,7 +237,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     project: Project,
     resource: ResourceConfig,
     run: RunRef,
-    { database, signal, progress }: Pick<StepScope, 'database' | 'signal' | 'progress'>,
+    { database, signal, progress, attempt }: Omit<StepScope, 'fence'>,
   ): Promise<{ objects: readonly ExtractedObject[]; extractId?: string }> {
     const { env, runId, force } = run;
     const root = await sourceFolder(dependencies, run, resource);
@@ -232,8 +248,14 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     const full = force || !(await tableExists(database, project.schemas.raw, resource.table));
     if (resource.type === 'postgres')
       return withSourceDatabase(resource, run, (opened) => extractPostgres({ ...options, ...opened, full }));
-    const { objects, extractId } = await extractHttp({ ...options, environment: process.env, force, full, onProgress });
-    return { objects, extractId };
+    const asked = { ...options, environment: process.env, force, full, onProgress };
+    if (resource.type === 'http') {
+      const { objects, extractId } = await extractHttp(asked);
+      return { objects, extractId };
+    }
+    const onLog = (line: string): void => dependencies.log.info({ run: runId, resource: resource.id }, line);
+    const codeRoot = await bundleFolder(dependencies, run);
+    return extractSinger({ ...asked, codeRoot, attempt, scratch: dependencies.scratchDir ?? tmpdir(), onLog });
   }
 
   /** The load's own step, for the run's record: nothing was loaded, and that is its outcome. */
@@ -249,6 +271,33 @@ export function createEltActivities(dependencies: ActivityDependencies) {
 /** Nothing came, and what is there stays: only `replace` makes an empty table of it. */
 function isWithoutRows({ write }: ResourceConfig, { objects }: { readonly objects: readonly unknown[] }): boolean {
   return objects.length === 0 && write !== 'replace';
+}
+
+/** All that a source has that says by itself where to go on from. */
+function isFull(landed: LandedExtract | undefined): boolean {
+  return landed?.checkpoint !== undefined && landed.cursorFrom === undefined;
+}
+
+/** In the transaction that makes the rows visible. A `replace` always begins anew, so it keeps no checkpoint. */
+async function commitCheckpoint(
+  session: Session,
+  { env, project }: RunRef,
+  { id, write }: ResourceConfig,
+  { checkpoint: to, cursorFrom: from }: LandedExtract,
+): Promise<void> {
+  if (to !== undefined && write !== 'replace')
+    await moveCheckpoint(session, { env, project, resource: id }, { from, to });
+}
+
+async function reusableLoad(
+  database: Queryable,
+  run: RunRef,
+  resource: ResourceConfig,
+  objects: readonly ExtractedObject[],
+): Promise<Found<LoadSummary>> {
+  const reuse = await mergedLast(database, run, resource, objects);
+  if (reuse !== undefined) return { reuse };
+  return findReusable<LoadSummary>(database, run, stepNames.load(resource.id), loadInputs(resource, objects), 'newest');
 }
 
 /** What the newest load left. Throws `ELT_SOURCE_EMPTY` (terminal) when there was none, as no row says what the columns are. */
@@ -307,6 +356,8 @@ function summarize(
   former: StepResultRow<LoadSummary> | undefined,
 ): LoadSummary {
   const sum = (pick: (load: LoadedObject) => number): number => loads.reduce((total, load) => total + pick(load), 0);
+  const { rowsRemoved } = published;
+  const removed = rowsRemoved === undefined ? [] : [`${rowsRemoved} rows of older versions of the table were removed.`];
   return {
     resource: resource.id,
     table: published.table,
@@ -321,7 +372,7 @@ function summarize(
     objects: loads.map(({ path, sha256, loadId }) => ({ path, sha256, loadId })),
     ...(landed === undefined ? {} : { extract: extractSummary(resource, landed, published.rowsLate ?? 0) }),
     // Many files of one form say the same.
-    notices: [...new Set(loads.flatMap((load) => load.notices))].slice(0, 20),
+    notices: [...new Set([...removed, ...loads.flatMap((load) => load.notices)])].slice(0, 20),
   };
 }
 

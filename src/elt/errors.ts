@@ -51,6 +51,25 @@ export const eltErrorCodes = {
     'A source refused for now: a conflict on a standby, a lock, no connections left, a shutdown. The step is tried again.',
   ELT_SECRET_MISSING:
     'A secret that plumbline.yaml names is not on the worker. Set the variable, or put the file there.',
+  ELT_CHILD_START:
+    'A program that a source needs is not there, or cannot be started. Install it where the workers run.',
+  ELT_CHILD_LINE: 'A program wrote a line longer than a row may be. Write smaller rows.',
+  ELT_CHECKPOINT_INVALID:
+    'A checkpoint of a source is no JSON, or longer than 64 KiB. Keep it to what says where to go on.',
+  ELT_CHECKPOINT_MISSING:
+    'A source that appends gave rows behind its last checkpoint: the next load would append them again. Checkpoint after the last row.',
+  ELT_SINGER_CATALOG:
+    'The catalog of a Singer tap is not there or is none. Correct `catalog`, or set `discover: false` for a tap without one.',
+  ELT_SINGER_STREAM: 'A Singer tap does not have the stream that is asked for. Correct `stream`.',
+  ELT_SINGER_MESSAGE:
+    'A Singer tap wrote a line that is no message, or a record before its schema. Report it to its maker.',
+  ELT_SINGER_SCHEMA: 'The schema of a Singer stream does not say what its table is. Report it to the maker of the tap.',
+  ELT_SINGER_BATCH: 'A Singer tap sent files (BATCH) instead of records. Take `batch_config` out of its config.',
+  ELT_SINGER_KEY: 'A Singer stream changed its key properties during a load. Set `primary_key`.',
+  ELT_SINGER_FAILED:
+    'A Singer tap failed; its last words are in the message. The step is tried again, behind its last STATE, as long as it comes further.',
+  ELT_SINGER_ENDED:
+    'A Singer tap was killed; the step is tried again, behind its last STATE, as long as it comes further.',
   ELT_CURSOR_MISSING:
     'No row of a source has a value in the field that is its cursor. Correct `cursor.field` or `cursor.type`.',
   ELT_SOURCE_EMPTY:

@@ -50,13 +50,13 @@ export interface ResourceConfig {
   readonly source: string;
   /** Table in the raw schema. */
   readonly table: string;
-  readonly type: 'files' | 'http' | 'postgres';
+  readonly type: 'files' | 'http' | 'postgres' | 'singer';
   /**
    * Of files: path or glob, relative to the project's root or absolute, or a URL. Of http: the path behind the source's URL.
-   * Of postgres: `schema.table`, or `query` with the first digits of its SHA-256.
+   * Of postgres: `schema.table`, or `query` with the first digits of its SHA-256. Of singer: the stream.
    */
   readonly path: string;
-  readonly format: 'csv' | 'ndjson' | 'parquet' | 'auto';
+  readonly format: 'csv' | 'ndjson' | 'parquet' | 'singer' | 'auto';
   /** Lets a URL lead to loopback and private addresses. @default false */
   readonly allowPrivate?: boolean;
   /** Name or glob inside zip archives. */
@@ -75,6 +75,8 @@ export interface ResourceConfig {
   readonly http?: HttpRequestConfig;
   /** What is read from a database; there when, and only when, `type` is `postgres`. */
   readonly postgres?: PostgresReadConfig;
+  /** How a Singer tap is run; there when, and only when, `type` is `singer`. */
+  readonly singer?: SingerConfig;
   /** There when a source is asked only for what is new. */
   readonly cursor?: CursorConfig;
   /** Whether a source without rows may empty a table of `write: replace`. @default false */
@@ -121,6 +123,25 @@ export interface PostgresReadConfig {
   /** Connections that read at the same time, under one snapshot. */
   readonly parallel: number;
 }
+
+/** How a Singer tap is run for one stream. Texts of `config` and `env` may be secrets by reference: `env:NAME` or `file:path`. */
+export interface SingerConfig {
+  /** Executable and arguments; one with a slash in its name is relative to the project's root. */
+  readonly command: readonly string[];
+  /** What the tap gets as its configuration. */
+  readonly config: JsonObject;
+  /** Variables of its environment, beside a few of the worker's own such as PATH. */
+  readonly env: Readonly<Record<string, string>>;
+  /** How the catalog is got: from the tap, from a file of the project, or none for a tap that takes none. */
+  readonly catalog: { readonly from: 'tap' | 'none' } | { readonly from: 'file'; readonly path: string };
+  /** Metadata of the stream in its catalog, such as `replication-method`. */
+  readonly metadata: JsonObject;
+  /** Whether `write` is the tap's to say: merge where the stream has a key, else append. */
+  readonly writeByKey: boolean;
+}
+
+export type JsonObject = { readonly [key: string]: JsonValue };
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 
 /** How the pages of one resource are asked for. Values may be secrets by reference: `env:NAME` or `file:path`. */
 export interface HttpRequestConfig {

@@ -4,6 +4,7 @@ import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
 import { resolvePostgresResource } from './resolve-postgres-resource.js';
+import { resolveSingerResource } from './resolve-singer-resource.js';
 import type { CsvYaml, FilesSourceYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
 
@@ -26,6 +27,8 @@ export function resolveResources(
         return placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope));
       case 'postgres':
         return placesOf(source, given, scope).flatMap((place) => resolvePostgresResource(place, scope));
+      case 'singer':
+        return placesOf(source, given, scope).flatMap((place) => resolveSingerResource(place, scope));
       default:
         return placesOf(source, given, scope).flatMap((place) => resolveFilesResource(place, scope));
     }

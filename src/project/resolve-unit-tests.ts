@@ -4,7 +4,7 @@ import { TerminalError } from '../errors.js';
 import type { FixtureRows, UnitTest } from '../model/project.js';
 import type { ProjectErrorCode } from './errors.js';
 import { parseYaml, positionAt, type LocatedYaml } from './located-yaml.js';
-import { didYouMean } from './nearest.js';
+import { didYouMean } from '../model/nearest.js';
 import type { Problem } from './problem.js';
 import { readText } from './read-text.js';
 import { describeIssues } from './schema/describe-issues.js';

@@ -1,25 +1,45 @@
 import type { Queryable } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
+import { readCheckpoint } from '../cursor/checkpoint-state.js';
 import { readCursor } from '../cursor/cursor-state.js';
 import { cursorBefore } from '../cursor/cursor-value.js';
 import { resourceUrl } from './extract-http.js';
 
 /**
- * The first request of a resource, for `plan`: `asks https://api.example.org/orders?since=…, page by page (link); cursor
- * updated_at is at …`. Asks nobody.
+ * What an API or a tap is asked for, for `plan`: `asks https://api.example.org/orders?since=…, page by page (link); cursor
+ * updated_at is at …`, `runs tap-gitlab for projects from its state {"bookmarks": …}`. Asks nobody.
  *
  * @param full whether it is asked for everything, whatever the cursor's state
  */
 export async function whatIsAsked(
   database: Queryable,
   at: { readonly env: string; readonly project: string },
-  { id, http, path, cursor }: ResourceConfig,
+  resource: ResourceConfig,
   full: boolean,
 ): Promise<string> {
+  const { id, http, path, cursor } = resource;
+  if (resource.type === 'singer') return tapIsRun(database, at, resource, full);
   const pages = http!.pagination.type === 'none' ? 'in one page' : `page by page (${http!.pagination.type})`;
   if (cursor === undefined) return `asks ${resourceUrl(http!, path).href}, ${pages}`;
   const state = await readCursor(database, { ...at, resource: id }, cursor);
   const askFrom = state === undefined || full ? cursor.initial : cursorBefore(cursor, state);
   const place = state === undefined ? 'has no state yet' : `is at ${state}`;
   return `asks ${resourceUrl(http!, path, askFrom).href}, ${pages}; cursor ${cursor.field} ${place}`;
+}
+
+async function tapIsRun(
+  database: Queryable,
+  at: { readonly env: string; readonly project: string },
+  { id, path, singer, write }: ResourceConfig,
+  full: boolean,
+): Promise<string> {
+  const tap = `runs ${singer!.command.join(' ')} for ${path}`;
+  if (write === 'replace') return `${tap}, without a state`;
+  const state = await readCheckpoint(database, { ...at, resource: id });
+  if (state === undefined) return `${tap}, which has no state yet`;
+  return `${tap} ${full ? 'without its state' : 'from its state'} ${shortened(state)}`;
+}
+
+function shortened(text: string): string {
+  return text.length <= 200 ? text : `${text.slice(0, 200)}…`;
 }

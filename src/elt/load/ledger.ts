@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Queryable, Session } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
+import type { StreamFacts } from '../singer/stream-facts.js';
 import { endFormerWriter } from './end-former-writer.js';
 import { LoadFencedError } from './load-fenced-error.js';
 
@@ -12,6 +13,8 @@ export interface Reader {
   readonly dialect: Readonly<Record<string, unknown>>;
   readonly columns: readonly LoadColumn[];
   readonly notices: readonly string[];
+  /** See `RowSource`. */
+  readonly stream?: StreamFacts;
 }
 
 /** Raise when rows are counted, cut or written differently; loads under way then begin anew. */

@@ -12,6 +12,7 @@ import { readChunks } from '../read/read-chunks.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import { tableColumns } from '../schema/table-columns.js';
+import { streamResource } from '../singer/stream-facts.js';
 import { assertKey } from './assert-key.js';
 import { claimLoad, type Claim, type ClaimOptions } from './claim-load.js';
 import { commitChunk } from './commit-chunk.js';
@@ -66,9 +67,10 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       if (claim.done) return resultOf(options, line, line.nextRow);
       const path = await store.localPath(object.sha256);
       const existing = await existingColumns(session, options);
-      return withSource({ path, file: object.path, resource, existing, signal }, (duckdb, source) =>
-        load({ options, session, line, duckdb, source, refused, existing, token: line.token }),
-      );
+      return withSource({ path, file: object.path, resource, existing, signal }, (duckdb, source) => {
+        const known = { ...options, resource: streamResource(resource, [source.stream]) };
+        return load({ options: known, session, line, duckdb, source, refused, existing, token: line.token });
+      });
     });
   } finally {
     const held = claim;
@@ -133,7 +135,8 @@ async function startStage({ options, session, line, token, duckdb, source, exist
         `Loading ${object.path} failed: the primary key names column ${JSON.stringify(key)}, but the file has no such column; it has ${plan.columns.map(({ name }) => JSON.stringify(name)).join(', ')}.`,
         { at: resource.at, details: { column: key }, next: 'Correct `primary_key`.' },
       );
-  const reader: Reader = { version: READER_VERSION, rows: source.rows, dialect: source.dialect, ...plan };
+  const stream = source.stream === undefined ? {} : { stream: source.stream };
+  const reader: Reader = { version: READER_VERSION, rows: source.rows, dialect: source.dialect, ...plan, ...stream };
   await session.transaction(async () => {
     const stage = stageName(schemas.stage, line.loadId);
     const changed = await session.execute(
@@ -146,11 +149,12 @@ async function startStage({ options, session, line, token, duckdb, source, exist
   return reader;
 }
 
-/** Rows are added to the table as it is; `replace` makes it anew from the file alone. */
+/** Rows are added to the table as it is; `replace` makes it anew from the file alone, and a stream's schema widens it. */
 async function existingColumns(
   session: Session,
   { resource, schemas }: LoadOptions,
 ): Promise<ReadonlyMap<string, ColumnType>> {
-  const columns = resource.write === 'replace' ? undefined : await tableColumns(session, schemas.raw, resource.table);
+  const isOwn = resource.write === 'replace' || resource.singer !== undefined;
+  const columns = isOwn ? undefined : await tableColumns(session, schemas.raw, resource.table);
   return columns ?? new Map();
 }

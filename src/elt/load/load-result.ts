@@ -10,6 +10,8 @@ export interface ExtractedObject {
   readonly bytes: number;
   /** The content was there before this extract. */
   readonly isUnchanged: boolean;
+  /** What was left out when it was extracted, one sentence each. */
+  readonly notices?: readonly string[];
 }
 
 /** What became of one object. Plain JSON. */

@@ -8,6 +8,7 @@ import { countLateRows } from '../cursor/count-late-rows.js';
 import { cursorColumn } from '../cursor/cursor-column.js';
 import { moveCursor } from '../cursor/cursor-state.js';
 import { tableColumns } from '../schema/table-columns.js';
+import { activateVersion } from './activate-version.js';
 import { markPublished } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
@@ -45,6 +46,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     await addRows(session, { resource, target, stage, line, columns, staged });
     await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
   }
+  const rowsRemoved = await activateVersion(session, target, columns, staged);
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,
   );
@@ -64,7 +66,8 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     await moveCursor(session, publication, resource.cursor, options.cursor.to);
   const late = options.cursor === undefined ? {} : { rowsLate };
   const changed = isCounted ? { rowsChanged } : {};
-  const result = { rows, table: `${target.schema}.${target.name}`, version, columnsAdded, ...late, ...changed };
+  const removed = rowsRemoved === 0 ? {} : { rowsRemoved };
+  const result = { rows, table: `${target.schema}.${target.name}`, version, columnsAdded, ...late, ...changed, ...removed };
   await options.onPublish?.(session, result);
   await failpoint('publish.before-commit');
   signal?.throwIfAborted();

@@ -3,6 +3,7 @@ import { failpoint } from '../../failpoint.js';
 import type { Database, Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
 import type { ResourceConfig, Schemas } from '../../model/project.js';
+import { streamResource } from '../singer/stream-facts.js';
 import { assertKey } from './assert-key.js';
 import {
   claimPublication,
@@ -28,6 +29,8 @@ export interface PublishOptions {
   readonly runId: string;
   /** How far the rows go, of a resource with a cursor: it moves with their publication. */
   readonly cursor?: { readonly from?: string; readonly to?: string };
+  /** The rows are all that the source has: `append` puts them in place of those that are there. @default false */
+  readonly isFull?: boolean;
   readonly signal?: AbortSignal;
   /** `waiting`: whom the publication waits for: `for 2 older transactions: pid 12 (ann report, since …), …`. */
   readonly onProgress?: (progress: { readonly waiting: string }) => void;
@@ -57,6 +60,8 @@ export interface PublishResult {
   readonly rowsLate?: number;
   /** Staged rows that were not there as they are; missing where nobody asked. */
   readonly rowsChanged?: number;
+  /** Rows of older versions of the table, which the loads took out; missing where nothing was. */
+  readonly rowsRemoved?: number;
 }
 
 export interface PublishWork {
@@ -87,9 +92,13 @@ export async function publishResource(options: PublishOptions): Promise<PublishR
       const current = await publishedVersion(session, publication);
       if (current !== undefined && isPublished(resource, lines, current)) return unchanged(options, current);
       refuseReplaced(resource, lines);
-      const work = { options, publication, lines };
-      const published =
-        resource.write === 'replace' ? await publishBySwap(session, work) : await publishByRows(session, work);
+      const known = streamResource(
+        resource,
+        lines.map(({ reader }) => reader?.stream),
+      );
+      const write = known.write === 'append' && options.isFull === true ? 'replace' : known.write;
+      const work = { options: { ...options, resource: { ...known, write } }, publication, lines };
+      const published = write === 'replace' ? await publishBySwap(session, work) : await publishByRows(session, work);
       await failpoint('publish.after-commit');
       return published;
     });

@@ -1,7 +1,7 @@
 import { TerminalError } from '../../errors.js';
 import { isParquet } from './inspect-bytes.js';
 
-export type FileFormat = 'csv' | 'ndjson' | 'parquet';
+export type FileFormat = 'csv' | 'ndjson' | 'parquet' | 'singer';
 
 /** The format declared, else by the name's ending (a `.gz` behind it aside), else Parquet by its first bytes. */
 export function fileFormat(declared: FileFormat | 'auto', path: string, head: Buffer): FileFormat {

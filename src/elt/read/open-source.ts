@@ -9,6 +9,7 @@ import { byteSource, firstBytes } from './open-bytes.js';
 import { openCsv } from './open-csv.js';
 import { openNdjson } from './open-ndjson.js';
 import { openParquet } from './open-parquet.js';
+import { openSinger } from './open-singer.js';
 import type { RowSource } from './row-source.js';
 
 /**
@@ -39,10 +40,12 @@ export async function withSource<T>(
         work(connection, await openParquet(connection, path, file)),
       );
     const bytes = await byteSource(path, file, resource.encoding);
-    const source =
-      format === 'csv'
-        ? await openCsv(bytes, folder, csvOptions(resource, file), signal)
-        : await openNdjson(bytes, folder, types, resource.maxRejectedShare, signal);
+    const open = {
+      csv: () => openCsv(bytes, folder, csvOptions(resource, file), signal),
+      ndjson: () => openNdjson(bytes, folder, types, resource.maxRejectedShare, signal),
+      singer: () => openSinger(bytes, folder, types, signal),
+    };
+    const source = await open[format]();
     return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
   } finally {
     await rm(folder, { recursive: true, force: true });

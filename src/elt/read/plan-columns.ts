@@ -64,7 +64,7 @@ export async function planColumns(
       header: source.headers[index]!,
       type: known[index] ?? inferred.get(index)!.type,
     })),
-    notices: [...notices, ...misfits],
+    notices: [...notices, ...misfits, ...(source.notices ?? [])],
   };
 }
 

@@ -1,6 +1,7 @@
 import type { ColumnType } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
 import type { ChunkOptions, RowChunk } from './row-chunk.js';
+import type { StreamFacts } from '../singer/stream-facts.js';
 import type { RowFault } from './row-fault.js';
 
 /** A file ready to be read by DuckDB: every column as text, NULL where the file has none. */
@@ -23,4 +24,8 @@ export interface RowSource {
   readonly extraMemoryMb: number;
   /** How it is read, as the ledger keeps it. */
   readonly dialect: Readonly<Record<string, unknown>>;
+  /** Of a Singer stream: what its messages say of the table. */
+  readonly stream?: StreamFacts;
+  /** What the rows hold and the columns do not, one sentence each. */
+  readonly notices?: readonly string[];
 }

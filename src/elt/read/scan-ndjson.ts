@@ -1,9 +1,9 @@
 import { isUtf8 } from 'node:buffer';
 import { TerminalError } from '../../errors.js';
-import { assertText } from './inspect-bytes.js';
 import { LineIndex } from './line-index.js';
 import { jsonMembers, type JsonKind, type JsonMember } from './ndjson-line.js';
-import { openBytes, type ByteSource } from './open-bytes.js';
+import type { ByteSource } from './open-bytes.js';
+import { readLines } from './read-lines.js';
 import { keptText, type RowFault } from './row-fault.js';
 
 export interface NdjsonScan {
@@ -17,12 +17,9 @@ export interface NdjsonScan {
 export interface NdjsonScanOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onRow?: (members: readonly JsonMember[]) => void;
-  /** Called between chunks of the file; reading waits for it. */
+  /** See `readLines`. */
   readonly onChunk?: () => Promise<void>;
 }
-
-const LINE_END = 10;
-const MAX_LINE_BYTES = 64 << 20;
 
 /**
  * Reads a file of one JSON object a line. Blank lines are no rows; a line that is no object, not UTF-8 or holds what PostgreSQL
@@ -65,25 +62,7 @@ export async function scanNdjson(source: ByteSource, options: NdjsonScanOptions 
     options.onRow?.(members);
   };
 
-  let rest: Buffer = Buffer.alloc(0);
-  let first = true;
-  for await (const chunk of openBytes(source, options.signal)) {
-    let buffer: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    if (first) {
-      first = false;
-      assertText(buffer.subarray(0, 1 << 16), source.file, 'NDJSON');
-      if (buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf) buffer = buffer.subarray(3);
-    }
-    let start = 0;
-    for (let end = buffer.indexOf(LINE_END); end !== -1; end = buffer.indexOf(LINE_END, start)) {
-      take(buffer.subarray(start, end));
-      start = end + 1;
-    }
-    rest = buffer.subarray(start);
-    if (rest.length > MAX_LINE_BYTES) throw longLine(source.file, line + 1);
-    await options.onChunk?.();
-  }
-  if (rest.length > 0) take(rest);
+  await readLines(source, 'NDJSON', { ...options, onLine: take });
   if (rows === 0)
     throw new TerminalError(
       'ELT_FILE_EMPTY',
@@ -96,18 +75,8 @@ export async function scanNdjson(source: ByteSource, options: NdjsonScanOptions 
   return { keys, rows, faults, lines };
 }
 
-function longLine(file: string, line: number): TerminalError {
-  return new TerminalError(
-    'ELT_FILE_MALFORMED',
-    `Reading ${file} failed: a line is longer than 64 MiB; expected one JSON object a line.`,
-    {
-      at: { file, line },
-      next: 'Write one object a line, for example with `jq -c ".[]"`.',
-    },
-  );
-}
-
-function holdsUnstorable(source: string): boolean {
+/** Whether JSON holds what PostgreSQL's text and jsonb cannot: NUL, or half a surrogate pair. */
+export function holdsUnstorable(source: string): boolean {
   if (!source.includes('\\u')) return false;
   const unescaped = JSON.stringify(JSON.parse(source));
   // JSON.stringify writes lone surrogates and NUL, wherever they are, as escapes; everything else as itself.

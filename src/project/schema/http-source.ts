@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { cursorKeys } from './cursor.js';
 import { freshness } from './freshness.js';
-import { columnNames, columnTypes, duration, secretReference, share, tableName, text } from './values.js';
+import { columnNames, columnTypes, secretReference, share, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
   error: 'expected a text, a number, or true or false',

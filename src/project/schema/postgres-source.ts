@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cursorKeys } from './cursor.js';
+import { freshness } from './freshness.js';
 import { columnNames, columnTypes, secretReference, share, tableName } from './values.js';
 
 const relation = (expected: string) =>
@@ -37,6 +38,9 @@ const resource = {
     .describe('What a load does with the rows that are there; merge needs primary_key.'),
   columns: columnTypes.optional().describe('Declared types by column. Default: the type in the source.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
+  freshness: freshness
+    .optional()
+    .describe('How old the newest row may be; it is checked before what reads it is built.'),
   allow_empty: z
     .boolean({ error: 'expected true or false' })
     .optional()

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { freshness } from './freshness.js';
 import { httpSourceSchema } from './http-source.js';
 import { postgresSourceSchema } from './postgres-source.js';
+import { singerSourceSchema } from './singer-source.js';
 import { columnName, columnNames, columnTypes, share, tableName, text } from './values.js';
 
 const SKIP_LINES = 'expected a whole number from 0 to 1000';
@@ -86,9 +87,11 @@ const filesSourceSchema = z.strictObject({
 });
 
 /** One form for each `type`. */
-export const sourceSchema = z.discriminatedUnion('type', [filesSourceSchema, httpSourceSchema, postgresSourceSchema], {
-  error: ({ code }) => (code === 'invalid_union' ? 'expected files, http or postgres' : undefined),
-});
+export const sourceSchema = z.discriminatedUnion(
+  'type',
+  [filesSourceSchema, httpSourceSchema, postgresSourceSchema, singerSourceSchema],
+  { error: ({ code }) => (code === 'invalid_union' ? 'expected files, http, postgres or singer' : undefined) },
+);
 
 export const seedSchema = z.strictObject({
   primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),

@@ -1,0 +1,269 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { LoadSummary } from '../../src/contracts/elt.js';
+import { createWorkbench, type Workbench } from './workbench.js';
+
+const TAP = readFileSync(new URL('../fixtures/singer/tap.mjs', import.meta.url), 'utf8');
+const schema = {
+  type: 'object',
+  properties: {
+    id: { type: 'integer' },
+    price: { type: ['null', 'number'] },
+    at: { type: ['null', 'string'], format: 'date-time' },
+  },
+};
+const rowsTo = (last: number): string[] =>
+  Array.from({ length: last }, (_, index) => `{"id":${index + 1},"price":1.50}`);
+
+interface Behaviour {
+  readonly rows?: readonly string[];
+  readonly schema?: object;
+  readonly fail?: 'discover' | 'before' | 'exit' | 'kill' | 'text' | 'batch';
+  readonly version?: number;
+  readonly last?: number;
+  readonly inclusive?: boolean;
+  readonly stateless?: boolean;
+}
+
+let bench: Workbench;
+beforeAll(async () => {
+  process.env['TEST_TAP_TOKEN'] = 's3cret-token';
+  bench = await createWorkbench({ 'taps/orders.mjs': TAP });
+});
+afterAll(() => bench.destroy());
+
+let source = '';
+let count = 0;
+beforeEach(async () => {
+  source = `shop${++count}`;
+  await bench.write({ 'taps/asked.ndjson': '' });
+});
+
+const yaml = (more: string, command = '[node, taps/orders.mjs]'): string =>
+  `name: shop\nsources:\n  ${source}:\n    type: singer\n    command: ${command}\n    config: { token: env:TEST_TAP_TOKEN, nested: [{ page: 5 }] }\n    resources:\n      orders: ${more}\n`;
+
+async function begin(
+  behaviour: Behaviour,
+  more: string,
+  command?: string,
+  force = false,
+): ReturnType<Workbench['open']> {
+  await bench.write({
+    'plumbline.yaml': yaml(more, command),
+    'taps/behaviour.json': JSON.stringify({ schema, rows: [], ...behaviour }),
+  });
+  return bench.open(`${source}-${Math.random()}`, ['elt'], { force });
+}
+
+async function load(behaviour: Behaviour, more = '{}', command?: string, force = false): Promise<LoadSummary> {
+  const { run, plan } = await begin(behaviour, more, command, force);
+  try {
+    return (await bench.elt(run, plan)).loads[0]!;
+  } finally {
+    await bench.close(run);
+  }
+}
+
+const failure = async (behaviour: Behaviour, more?: string, command?: string): Promise<unknown> =>
+  load(behaviour, more, command).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+
+interface Asked {
+  readonly config: object;
+  readonly state?: object;
+  readonly selected?: readonly unknown[];
+  readonly argv: readonly string[];
+  readonly modes: readonly string[];
+  readonly variables: readonly string[];
+}
+const asked = (): Asked[] =>
+  readFileSync(join(bench.root, 'taps/asked.ndjson'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Asked);
+
+const rows = async (columns = 'id'): Promise<unknown[]> =>
+  (await bench.test.database.query(`SELECT ${columns} FROM shop_dev_raw.${source}_orders ORDER BY id`)).map((row) => {
+    const values = Object.values(row);
+    return values.length === 1 ? Number(values[0]) : values;
+  });
+const state = async (): Promise<string | undefined> =>
+  (await bench.test.database.query<{ value: string }>(`SELECT value FROM plumbline.cursors WHERE resource = $1`, [`${source}.orders`]))[0]?.value; // prettier-ignore
+
+describe('a Singer tap', () => {
+  it('is asked for one stream, with its state, and secrets in private files only', async () => {
+    const first = await load({ rows: rowsTo(3), last: 3 }, '{ metadata: { replication-method: INCREMENTAL } }');
+    expect(first).toMatchObject({ rowsRead: 3, rowsLoaded: 3, tableRows: 3 });
+    await load({ rows: rowsTo(5), last: 5 }, '{ metadata: { replication-method: INCREMENTAL } }');
+    expect(await rows()).toEqual([1, 2, 3, 4, 5]);
+    const [one, two] = asked();
+    expect(one).toMatchObject({ config: { token: 's3cret-token', nested: [{ page: 5 }] }, modes: ['600', '600'] });
+    expect(one!.state).toBeUndefined();
+    expect(two).toMatchObject({ state: { bookmarks: { orders: { id: 3 } } }, modes: ['600', '600', '600'] });
+    const metadata = [
+      { breadcrumb: [], metadata: { 'replication-method': 'INCREMENTAL', selected: true } },
+      { breadcrumb: ['properties', 'id'], metadata: { inclusion: 'automatic', selected: true } },
+      { breadcrumb: ['properties', 'price'], metadata: { inclusion: 'available', selected: true } },
+    ];
+    expect(one!.selected).toEqual([['orders', metadata]]);
+    expect(JSON.stringify(two!.argv)).not.toContain('s3cret');
+    expect(two!.variables).not.toContain('TEST_TAP_TOKEN');
+    expect(readdirSync(tmpdir()).filter((name) => name.startsWith('tap-'))).toEqual([]);
+    const [kept] = await bench.test.database.query(
+      `SELECT (SELECT json_agg(s) FROM plumbline.run_steps s)::text || (SELECT json_agg(e) FROM plumbline.extracts e)::text AS text`,
+    );
+    expect(kept!['text']).not.toContain('s3cret');
+  });
+
+  it('keeps every digit, and quarantines what its schema does not allow', async () => {
+    const loaded = await load(
+      {
+        rows: [
+          '{"id":9007199254740993,"price":0.1234567890123456789,"at":"2024-05-01T12:00:00"}',
+          '{"id":2,"price":1e3,"at":"2024-05-01T12:00:00+02:00","other":1}',
+          '{"id":3,"price":"free","at":null}',
+          '{"id":4,"price":null,"at":"yesterday"}',
+        ],
+        stateless: true,
+      },
+      '{ max_rejected: 60% }',
+    );
+    expect(loaded).toMatchObject({ rowsRead: 4, rowsLoaded: 2, rowsRejected: 2, rowsDuplicate: 0 });
+    expect(loaded.notices).toEqual([
+      '"other" of 1 records is not in the stream\'s schema and was left out of the table.',
+    ]);
+    expect(await rows(`id::text, price::text, (at AT TIME ZONE 'UTC')::text`)).toEqual([
+      ['2', '1000', '2024-05-01 10:00:00'],
+      ['9007199254740993', '0.1234567890123456789', '2024-05-01 12:00:00'],
+    ]);
+    const rejects = await bench.test.database.query(
+      `SELECT r.line::int, r.column_name AS "column", r.value, r.reason FROM plumbline.rejects r JOIN plumbline.loads l USING (load_id) WHERE l.resource = $1 ORDER BY 1`,
+      [`${source}.orders`],
+    );
+    expect(rejects).toEqual([
+      { line: 4, column: 'price', value: '"free"', reason: 'expected number by the schema, got string' },
+      { line: 5, column: 'at', value: 'yesterday', reason: expect.stringContaining('timestamptz') as string },
+    ]);
+  });
+
+  it('goes on behind the last STATE after it was killed, and loses and doubles nothing', async () => {
+    const { run, plan } = await begin({ rows: rowsTo(9), last: 9, fail: 'kill' }, '{ write: append }');
+    const resource = `${source}.orders`;
+    const killed = bench.call('extractResource', { run, resource });
+    await expect(killed).rejects.toMatchObject({ nonRetryable: false, details: [{ code: 'ELT_SINGER_ENDED' }] });
+    expect(await state()).toBeUndefined();
+    await bench.write({ 'taps/behaviour.json': JSON.stringify({ schema, rows: rowsTo(9), last: 9 }) });
+    const { loads } = await bench.elt(run, plan);
+    await bench.close(run);
+    expect(loads).toMatchObject([{ rowsRead: 9, rowsLoaded: 9, tableRows: 9 }]);
+    expect(asked().map((one) => one.state)).toEqual([undefined, { bookmarks: { orders: { id: 4 } } }]);
+    expect(await rows()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  it('that fails on its way is tried again, and one that comes no further ends the run', async () => {
+    const { run } = await begin({ rows: rowsTo(9), fail: 'exit' }, '{}');
+    const attempt = async (): Promise<unknown> =>
+      bench.call('extractResource', { run, resource: `${source}.orders` }).catch((error: unknown) => error);
+    expect(await attempt()).toMatchObject({ nonRetryable: false });
+    await bench.write({ 'taps/behaviour.json': JSON.stringify({ schema, rows: [], fail: 'before' }) });
+    expect(await attempt()).toMatchObject({ nonRetryable: false });
+    const ended = await attempt();
+    await bench.close(run);
+    expect(ended).toMatchObject({ nonRetryable: true, details: [{ code: 'ELT_SINGER_FAILED' }] });
+    expect((ended as Error).message).toMatch(
+      /while running node: it ended with code 3 and said nothing. It was tried 3 times/,
+    );
+    expect(asked().at(-1)!.state).toEqual({ bookmarks: { orders: { id: 4 } } });
+  });
+
+  it('keeps a STATE that comes last, or without rows, and none that comes with rows that are not loaded', async () => {
+    const first = await load({ rows: rowsTo(2), last: 7 });
+    expect(await state()).toBe('{"bookmarks":{"orders":{"id":7}}}');
+    const second = await load({ rows: rowsTo(2), last: 8 });
+    expect(second).toEqual(first);
+    expect(await state()).toBe('{"bookmarks":{"orders":{"id":8}}}');
+    expect(await failure({ rows: ['{"id":9,"price":"x"}'], last: 9 })).toMatchObject({ details: [{ code: 'ELT_TOO_MANY_REJECTS' }] }); // prettier-ignore
+    expect(await state()).toBe('{"bookmarks":{"orders":{"id":8}}}');
+  });
+
+  it('does not load anew when the rows that tie with its state come again', async () => {
+    const first = await load({ rows: rowsTo(3), last: 3, inclusive: true });
+    const tie = await load({ rows: rowsTo(3), last: 3, inclusive: true });
+    expect(tie.version).not.toBe(first.version);
+    expect(await load({ rows: rowsTo(3), last: 3, inclusive: true })).toEqual(tie);
+  });
+
+  it('asks anew with --force, for this resource only, and puts rows that have no key in place of the former', async () => {
+    const append = '{ write: append }';
+    await load({ rows: rowsTo(3), last: 3 }, append);
+    await load({ rows: rowsTo(5), last: 5 }, append);
+    const others = await bench.test.database.query(`SELECT resource, value FROM plumbline.cursors WHERE resource <> $1 ORDER BY 1`, [`${source}.orders`]); // prettier-ignore
+    expect(await load({ rows: rowsTo(4), last: 4 }, append, undefined, true)).toMatchObject({ tableRows: 4 });
+    expect(await state()).toBe('{"bookmarks":{"orders":{"id":4}}}');
+    expect(await bench.test.database.query(`SELECT resource, value FROM plumbline.cursors WHERE resource <> $1 ORDER BY 1`, [`${source}.orders`])).toEqual(others); // prettier-ignore
+  });
+
+  it('widens the table when its schema says so, and makes an empty one before there are rows', async () => {
+    expect(await load({})).toMatchObject({ tableRows: 0 });
+    const integers = { ...schema.properties, price: { type: 'integer' } };
+    source = `wide${count}`;
+    await load({ rows: ['{"id":1,"price":2}'], last: 1, schema: { properties: integers } });
+    await load({
+      rows: ['{"id":2,"price":2.5,"b":[1]}'],
+      last: 2,
+      schema: { properties: { ...schema.properties, b: {} } },
+    });
+    expect(await rows('id::int, price::text, b')).toEqual([[1, '2', null], [2, '2.5', [1]]]); // prettier-ignore
+  });
+
+  it('takes away the rows of older versions when it activates one', async () => {
+    await load({ rows: rowsTo(3), version: 1, stateless: true });
+    const loaded = await load({ rows: rowsTo(2), version: 2, stateless: true });
+    expect(loaded).toMatchObject({ tableRows: 2, notices: ['1 rows of older versions of the table were removed.'] });
+    expect(await rows('id::int, _sdc_table_version::int')).toEqual([[1, 2], [2, 2]]); // prettier-ignore
+    // A table that is empty now sends no row, and still says so.
+    expect(await load({ version: 3, stateless: true })).toMatchObject({ tableRows: 0 });
+  });
+
+  it('says what is wrong', async () => {
+    const cases: readonly [Behaviour, string | undefined, string | undefined, string, RegExp][] = [
+      [{ rows: rowsTo(6), fail: 'text' }, undefined, undefined, 'ELT_SINGER_MESSAGE', /in line 9 of what node writes: it is not JSON. The line: "INFO token \*\*\*"/],
+      [{ rows: rowsTo(6), fail: 'batch' }, undefined, undefined, 'ELT_SINGER_BATCH', /sent a BATCH message/],
+      [{ fail: 'discover' }, undefined, undefined, 'ELT_SINGER_FAILED', /asking for the catalog of node: it ended with code 1. It said: CRITICAL wrong token \*\*\*/],
+      [{}, '{ stream: order }', undefined, 'ELT_SINGER_STREAM', /the catalog has orders, users; expected one "order"/],
+      [{}, undefined, '[tap-that-is-not-there]', 'ELT_CHILD_START', /Starting tap-that-is-not-there failed: there is no such program/],
+      [{}, undefined, '[echo, hello]', 'ELT_SINGER_CATALOG', /what echo says with --discover is none/],
+      [{ schema: { properties: { price: {} } } }, undefined, undefined, 'ELT_SINGER_SCHEMA', /the key property "id" is not in the schema/],
+    ]; // prettier-ignore
+    for (const [index, [behaviour, more, command, code, message]] of cases.entries()) {
+      source = `wrong${index}`;
+      const error = await failure(behaviour, more, command);
+      expect(error, code).toMatchObject({
+        nonRetryable: code !== 'ELT_SINGER_FAILED',
+        details: [{ code, next: expect.any(String) as string }],
+      });
+      expect((error as Error).message).toMatch(message);
+      expect((error as Error).message).not.toContain('s3cret');
+    }
+  });
+
+  it('is planned without being run', async () => {
+    await load({ rows: rowsTo(3), last: 3 });
+    await bench.write({ 'taps/asked.ndjson': '' });
+    const { run } = await begin({}, '{}');
+    const { lines, defaults } = await bench.call('explainPlan', { run });
+    await bench.close(run);
+    expect(lines[0]).toMatchObject({
+      action: 'run',
+      reason: 'runs node taps/orders.mjs for orders from its state {"bookmarks":{"orders":{"id":3}}}',
+    });
+    expect(defaults).toContain(
+      `sources.${source}.resources.orders.write = merge where the stream has a key, else append`,
+    );
+    expect(asked()).toEqual([]);
+  });
+});
