@@ -6,11 +6,18 @@ import type {
   LoadSummary,
   PublishResourceInput,
   ResourceInput,
+  RetryRejectsInput,
   TransformInput,
   TransformSummary,
 } from '../contracts/elt.js';
 import type { RunRef } from '../contracts/run.js';
-import { loadObjectInput, publishResourceInput, resourceInput, transformInput } from '../contracts/elt.js';
+import {
+  loadObjectInput,
+  publishResourceInput,
+  resourceInput,
+  retryRejectsInput,
+  transformInput,
+} from '../contracts/elt.js';
 import { TerminalError } from '../errors.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
@@ -18,6 +25,7 @@ import { landedExtract, type LandedExtract } from '../elt/extract/extract-progre
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
+import { retryRejects, type RetryResult } from '../elt/load/retry-rejects.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { Queryable } from '../model/database.js';
@@ -135,6 +143,42 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       });
     },
 
+    /**
+     * Gives quarantined rows of a published load another chance. A second attempt finds the rows in the table and gives
+     * the same counts.
+     */
+    async retryRejects(input: RetryRejectsInput): Promise<LoadSummary> {
+      const { run } = retryRejectsInput.parse(input);
+      const { loadId, resource: id, file } = run.rejects!;
+      const step = stepNames.load(id);
+      return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, fence }) => {
+        const project = await projectOf(dependencies, run);
+        const resource = resourceNamed(project, id);
+        const former = await newestResult<LoadSummary>(database, run.env, run.project, step);
+        let recorded: LoadSummary | undefined;
+        const retried = await retryRejects({
+          database,
+          env: run.env,
+          project: project.name,
+          schemas: project.schemas,
+          resource,
+          loadId,
+          runId: run.runId,
+          signal,
+          ...(file === undefined
+            ? {}
+            : { corrected: { path: await store.localPath(file.sha256), file: file.name, sha256: file.sha256 } }),
+          onPublish: async (session, result) => {
+            recorded = summarizeRetry(project, resource, loadId, result, former?.result);
+            // The files and settings are those of the load: a change of them since still makes the next run load anew.
+            await recordOutcome(session, run, step, former?.inputs ?? {}, recorded, fence);
+          },
+        });
+        const result = recorded ?? former?.result ?? summarizeRetry(project, resource, loadId, retried, undefined);
+        return { result, reason: `the rejected rows of load ${loadId}` };
+      });
+    },
+
     /** Builds beside, tests, swaps. The table that is there stays until the new one has passed. */
     async buildTransform(input: TransformInput): Promise<TransformSummary> {
       const { run, transform: name } = transformInput.parse(input);
@@ -235,6 +279,37 @@ async function formerLoad(
     at,
     next: 'Run it when there are rows: they say what columns the table has.',
   });
+}
+
+/** The load's summary after some of its rejected rows came in; what the table holds is a version of its own. */
+function summarizeRetry(
+  { schemas }: Project,
+  resource: ResourceConfig,
+  loadId: string,
+  { accepted, rejected, duplicate, displaced, leftOut, rows, version }: RetryResult,
+  former: LoadSummary | undefined,
+): LoadSummary {
+  // The newest publication of an incremental resource may be of other loads.
+  const isPart = former?.objects.some((object) => object.loadId === loadId) ?? false;
+  const notices = [
+    `${resource.id}: of load ${loadId}, ${accepted} rejected rows are in the table now, ${rejected} stay rejected`,
+    ...(duplicate === 0 ? [] : [`${resource.id}: ${duplicate} have a primary key that a later row has`]),
+    ...(leftOut === 0 ? [] : [`${resource.id}: ${leftOut} rows were left out, they are not rejected (any more)`]),
+  ];
+  return {
+    resource: resource.id,
+    table: `${schemas.raw}.${resource.table}`,
+    rowsRead: former?.rowsRead ?? 0,
+    rowsLoaded: (former?.rowsLoaded ?? 0) + (isPart ? accepted - displaced : 0),
+    rowsRejected: (former?.rowsRejected ?? 0) - (isPart ? accepted + duplicate : 0),
+    rowsDuplicate: (former?.rowsDuplicate ?? 0) + (isPart ? duplicate + displaced : 0),
+    tableRows: rows,
+    version: fingerprint({ resource: resource.id, publication: String(version) }),
+    objects: former?.objects ?? [],
+    ...(former?.extract === undefined ? {} : { extract: former.extract }),
+    retried: { loadId, accepted, rejected },
+    notices,
+  };
 }
 
 /** Transforms that read `name`, directly or through others; `nodes` lists each after what it needs. */

@@ -16,9 +16,13 @@ export function halfOf(word: string | undefined): RunRef['only'] {
 }
 
 /** What a recorded run was asked to do of its stage. */
-export function halfOfRun({ options }: RunRow): Pick<RunRef, 'only' | 'select'> {
-  const { only, select } = options as Pick<RunRef, 'only' | 'select'>;
-  return { ...(only === undefined ? {} : { only }), ...(select === undefined ? {} : { select }) };
+export function halfOfRun({ options }: RunRow): Pick<RunRef, 'only' | 'select' | 'rejects'> {
+  const { only, select, rejects } = options as Pick<RunRef, 'only' | 'select' | 'rejects'>;
+  return {
+    ...(only === undefined ? {} : { only }),
+    ...(select === undefined ? {} : { select }),
+    ...(rejects === undefined ? {} : { rejects }),
+  };
 }
 
 /** The first word that means exactly these stages; undefined for a whole run. */

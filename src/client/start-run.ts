@@ -17,6 +17,7 @@ export interface RunRequest {
   readonly force: boolean;
   readonly only?: RunRef['only'];
   readonly select?: readonly string[];
+  readonly rejects?: RunRef['rejects'];
   readonly retryOf?: string;
 }
 
@@ -101,6 +102,7 @@ export async function createRunRef(connection: TemporalConnection, request: RunR
     force: request.force,
     ...(request.only === undefined ? {} : { only: request.only }),
     ...(request.select === undefined ? {} : { select: [...request.select] }),
+    ...(request.rejects === undefined ? {} : { rejects: request.rejects }),
   };
 }
 

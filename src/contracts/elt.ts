@@ -50,6 +50,8 @@ export interface LoadSummary {
   readonly objects: readonly { readonly path: string; readonly sha256: string; readonly loadId: string }[];
   /** What an API was asked for. */
   readonly extract?: ExtractSummary;
+  /** What became of quarantined rows that were retried, when that is what the run did. */
+  readonly retried?: { readonly loadId: string; readonly accepted: number; readonly rejected: number };
   /** What the loads renamed or could not read as it was meant, one sentence each. */
   readonly notices?: readonly string[];
 }
@@ -68,6 +70,9 @@ export interface ExtractSummary {
     readonly rowsWithout: number;
   };
 }
+
+export const retryRejectsInput = z.object({ run: runRef });
+export type RetryRejectsInput = z.infer<typeof retryRejectsInput>;
 
 export const transformInput = z.object({ run: runRef, transform: z.string() });
 export type TransformInput = z.infer<typeof transformInput>;

@@ -21,6 +21,15 @@ export const runRef = z.object({
   only: z.literal('transform').optional(),
   /** Transforms to build, as `--select` takes them; absent: all. */
   select: z.array(z.string()).optional(),
+  /** Instead of loading, the elt stage gives these quarantined rows another chance. */
+  rejects: z
+    .object({
+      loadId: z.string(),
+      resource: z.string(),
+      /** Corrected rows in the artifact store; absent: the rows as they were kept. */
+      file: z.object({ name: z.string(), sha256: z.string() }).optional(),
+    })
+    .optional(),
 });
 export type RunRef = z.infer<typeof runRef>;
 

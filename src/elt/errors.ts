@@ -47,6 +47,10 @@ export const eltErrorCodes = {
   ELT_LOAD_FENCED: 'Another attempt took over this load; this one ends without effect.',
   ELT_WRITER_STUCK: "A former attempt's connection did not end in time; the step is tried again.",
   ELT_PRIMARY_KEY_MISSING: '`write: merge` needs a primary key. Set `primary_key`.',
+  ELT_RETRY_LOAD:
+    'The rejected rows of a load cannot be retried: it is not in the table, or nothing of them was kept. The message says which.',
+  ELT_RETRY_FILE:
+    'A file of corrected rows is not what `plumbline rejects list --load N --csv` wrote. Nothing was changed.',
   ELT_LOAD_UNKNOWN: 'A publication names a load that the ledger does not have or that is not staged.',
   ELT_STAGE_MISSING: 'The table to publish is not there. Run the step again, so that it is built anew.',
   ELT_SWAP_NOT_POSSIBLE:

@@ -1,13 +1,13 @@
-import { PipelineError, TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { countLateRows } from '../cursor/count-late-rows.js';
-import { cursorColumn } from '../cursor/cursor-column.js';
 import { moveCursor } from '../cursor/cursor-state.js';
 import { tableColumns } from '../schema/table-columns.js';
+import { addRows } from './add-rows.js';
+import { changeType } from './change-type.js';
 import { markPublished } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
@@ -38,7 +38,14 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     const stage = stageName(schemas.stage, line.loadId);
     if (options.cursor?.from !== undefined && !isNew)
       rowsLate += await countLateRows(session, { resource, from: options.cursor.from, stage, stageColumns: readColumns(line), target, targetColumns: columns }); // prettier-ignore
-    await addRows(session, { resource, target, stage, line, columns, staged });
+    await addRows(session, {
+      resource,
+      target,
+      stage,
+      names: [...readColumns(line).keys()],
+      columns,
+      batch: staged.map(({ loadId }) => loadId),
+    });
     await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
   }
   const [counted] = await session.query<{ rows: number }>(
@@ -98,39 +105,10 @@ async function shapeTarget(
   for (const [name, type] of added)
     await session.execute(`ALTER TABLE ${table} ADD COLUMN ${identifier(name)} ${type}`);
   for (const [name, type] of former ?? [])
-    if (columns.get(name) !== type) await changeType(session, resource, target, name, type, columns.get(name)!);
+    if (columns.get(name) !== type)
+      await changeType(session, resource, target, { name, from: type, to: columns.get(name)! });
   if (resource.write === 'merge') await ensureUniqueKey(session, target, resource.primaryKey);
   return { columns, columnsAdded: added.map(([name]) => name), isNew: former === undefined };
-}
-
-async function changeType(
-  session: Session,
-  resource: ResourceConfig,
-  target: StageName,
-  name: string,
-  from: ColumnType,
-  to: ColumnType,
-): Promise<void> {
-  const column = identifier(name);
-  try {
-    await session.execute(
-      `ALTER TABLE ${qualified(target.schema, target.name)} ALTER ${column} TYPE ${to} USING ${column}::${to}`,
-    );
-  } catch (error) {
-    // 0A000: a view uses the column; 22 and 42: values or types that do not go over.
-    const code = String((error as { code?: unknown }).code);
-    if (error instanceof PipelineError || !/^(0A|22|42)/.test(code)) throw error;
-    throw new TerminalError(
-      'ELT_TYPE_CHANGE',
-      `Changing column ${JSON.stringify(name)} of ${target.schema}.${target.name} from ${from} to ${to} failed: ${(error as Error).message}.`,
-      {
-        at: resource.at,
-        details: { column: name, from, to },
-        next: `Set its type back to ${from} under \`columns\`, or load the table with \`write: replace\`.`,
-        cause: error,
-      },
-    );
-  }
 }
 
 async function ensureUniqueKey(session: Session, target: StageName, primaryKey: readonly string[]): Promise<void> {
@@ -169,51 +147,4 @@ async function formerContents(
 
 function readColumns(line: LedgerLine): Map<string, ColumnType> {
   return new Map(line.reader?.columns.map(({ name, type }) => [name, type]));
-}
-
-interface RowsToAdd {
-  readonly resource: ResourceConfig;
-  readonly target: StageName;
-  readonly stage: StageName;
-  readonly line: LedgerLine;
-  readonly columns: ReadonlyMap<string, ColumnType>;
-  readonly staged: readonly LedgerLine[];
-}
-
-async function addRows(session: Session, { resource, target, stage, line, columns, staged }: RowsToAdd): Promise<void> {
-  const names = line.reader?.columns.map(({ name }) => name) ?? [];
-  const into = [...names, '_load_id', '_row_number', '_loaded_at'].map(identifier);
-  const values = [
-    ...names.map((name) => `${identifier(name)}::${columns.get(name)!}`),
-    '_load_id',
-    '_row_number',
-    '_loaded_at',
-  ];
-  const insert = `INSERT INTO ${qualified(target.schema, target.name)} AS t (${into.join(', ')})
-    SELECT ${values.join(', ')} FROM ${qualified(stage.schema, stage.name)}`;
-  if (resource.write === 'append') {
-    await session.execute(insert);
-    return;
-  }
-  // A row's version is (load, row number): an older load that comes late does not undo a newer one. Loads published
-  // together go by their order here, whatever the order in which they were staged.
-  const updates = into.filter((column) => !resource.primaryKey.map(identifier).includes(column));
-  await session.execute(
-    `${insert} ON CONFLICT (${resource.primaryKey.map(identifier).join(', ')}) DO UPDATE
-     SET ${updates.map((column) => `${column} = excluded.${column}`).join(', ')}
-     WHERE (t._load_id = ANY($1::bigint[]) AND ${isNotOlder(resource, columns, names)}) OR t._load_id <> ALL($1::bigint[]) AND (t._load_id, t._row_number) <= (excluded._load_id, excluded._row_number)`,
-    [staged.map(({ loadId }) => loadId)],
-  );
-}
-
-/** Pages that move while they are read show a row twice, and the later page may have its older state. */
-function isNotOlder(
-  { cursor }: ResourceConfig,
-  columns: ReadonlyMap<string, ColumnType>,
-  names: readonly string[],
-): string {
-  const there = cursorColumn(cursor, columns, 't.');
-  const added = cursorColumn(cursor, columns, 'excluded.');
-  if (there === undefined || added === undefined || !names.includes(cursor!.field)) return 'true';
-  return `(${there} IS NULL OR ${added} >= ${there})`;
 }
