@@ -104,7 +104,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         });
         const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
         const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
-        const result = { loadId, status, path, sha256, ...counts, notices: load.notices.slice(0, 3) };
+        const dropped = Object.keys(load.discarded).length === 0 ? {} : { discarded: load.discarded };
+        const result = { loadId, status, path, sha256, ...counts, ...dropped, notices: load.notices.slice(0, 3) };
         return { result, status: status === 'already_loaded' ? 'reused' : 'succeeded' };
       });
     },
@@ -281,6 +282,22 @@ async function formerLoad(
   });
 }
 
+/** What became of the table's columns, one sentence each. */
+function schemaNotices(
+  { id }: ResourceConfig,
+  loads: readonly LoadedObject[],
+  { columnsAdded, typesChanged }: Pick<PublishResult, 'columnsAdded' | 'typesChanged'>,
+): string[] {
+  const dropped = new Map<string, number>();
+  for (const { discarded = {} } of loads)
+    for (const [name, values] of Object.entries(discarded)) dropped.set(name, (dropped.get(name) ?? 0) + values);
+  return [
+    ...(columnsAdded.length === 0 ? [] : [`${id}: new columns: ${columnsAdded.join(', ')}`]),
+    ...typesChanged.map(({ column, from, to }) => `${id}: column ${column} is ${to} now, it was ${from}`),
+    ...[...dropped].map(([name, values]) => `${id}: ${values} values of column ${name} were dropped by its contract`),
+  ];
+}
+
 /** The load's summary after some of its rejected rows came in; what the table holds is a version of its own. */
 function summarizeRetry(
   { schemas }: Project,
@@ -359,6 +376,8 @@ function summarize(
     objects: loads.map(({ path, sha256, loadId }) => ({ path, sha256, loadId })),
     ...(landed === undefined ? {} : { extract: extractSummary(resource, landed, published.rowsLate ?? 0) }),
     // Many files of one form say the same.
-    notices: [...new Set(loads.flatMap((load) => load.notices))].slice(0, 20),
+    notices: [
+      ...new Set([...schemaNotices(resource, loads, published), ...loads.flatMap((load) => load.notices)]),
+    ].slice(0, 20),
   };
 }

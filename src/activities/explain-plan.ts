@@ -3,6 +3,7 @@ import { hashFiles } from '../elt/extract/hash-files.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
+import { newestSchemaChanges } from '../elt/load/schema-changes.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
 import { TerminalError } from '../errors.js';
 import { knownAtAssumptions } from '../features/known-at.js';
@@ -75,8 +76,11 @@ export async function explainSteps(
   const scope = { database, run, project, decide };
 
   await explainElt(dependencies, scope);
+  const changes = await newestSchemaChanges(database, { env: run.env, project: run.project });
+  const schemaChanges = changes.length === 0 ? {} : { schemaChanges: changes };
   const { train } = project;
-  if (train === undefined || run.only !== undefined) return { lines, defaults: project.defaults, assumptions: [] };
+  if (train === undefined || run.only !== undefined)
+    return { lines, defaults: project.defaults, assumptions: [], ...schemaChanges };
   const { assumptions, trainingSets } = await explainFeatures(scope, train);
   const failing = lines.find(({ action }) => action === 'fail');
   if (failing === undefined) {
@@ -86,7 +90,7 @@ export async function explainSteps(
     for (const { step } of plannedSteps(createPlan(project, run), ['training', 'deployment']))
       lines.push({ step, action: 'skip', reason: `${failing.step} fails` });
   }
-  return { lines, defaults: project.defaults, assumptions };
+  return { lines, defaults: project.defaults, assumptions, ...schemaChanges };
 }
 
 async function explainElt(

@@ -89,14 +89,19 @@ export function renderLoad({ load, publications, rejects, retries }: LoadFacts):
   if (dialect.length > 0) lines.push(`  read as     ${dialect.join(', ')}`);
   const error = load.error?.['message'];
   if (typeof error === 'string') lines.push(`  error       ${error}`);
-  for (const { version, table: name, row_count, columns_added, published_at } of publications) {
+  for (const { version, table: name, row_count, columns_added, types_changed, published_at } of publications) {
     const added = columns_added.length === 0 ? '' : `   new columns: ${columns_added.join(', ')}`;
-    lines.push(`  version ${version}   ${name}   ${count(row_count)} rows   ${published_at.slice(0, 19)} UTC${added}`);
+    const retyped = types_changed.map(({ column, from, to }) => `   ${column}: ${from} → ${to}`).join('');
+    lines.push(
+      `  version ${version}   ${name}   ${count(row_count)} rows   ${published_at.slice(0, 19)} UTC${added}${retyped}`,
+    );
   }
   for (const retry of retries)
     lines.push(
       `  retried     ${count(retry.rows_accepted)} accepted, ${count(retry.rows_rejected)} still rejected   run ${retry.run_id}   ${retry.retried_at.slice(0, 19)} UTC`,
     );
+  for (const [name, values] of Object.entries(load.discarded))
+    lines.push(`  dropped     ${count(values)} values of column ${name}, by its contract`);
   for (const notice of load.reader?.notices ?? []) lines.push(`  ${pc.yellow('!')} ${notice}`);
   const columns = load.reader?.columns ?? [];
   if (columns.length > 0)

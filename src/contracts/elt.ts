@@ -25,6 +25,8 @@ export const loadedObject = z.object({
   rowsLoaded: z.number(),
   rowsRejected: z.number(),
   rowsDuplicate: z.number(),
+  /** Values that the contract dropped, by column; absent when none were. */
+  discarded: z.record(z.string(), z.number()).optional(),
   /** What the loader decided by itself, e.g. a shortened column name; at most three. */
   notices: z.array(z.string()),
 });

@@ -89,4 +89,6 @@ export interface PlanResult {
   readonly lines: readonly PlanLine[];
   readonly defaults: readonly string[];
   readonly assumptions: readonly string[];
+  /** What the newest load of a resource changed of its table's columns. */
+  readonly schemaChanges?: readonly string[];
 }

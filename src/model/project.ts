@@ -64,6 +64,8 @@ export interface ResourceConfig {
   readonly primaryKey: readonly string[];
   /** Declared types; the rest is inferred. */
   readonly columns: Readonly<Record<string, ColumnType>>;
+  /** What a load may change of its table, as far as it is said. */
+  readonly contract?: SchemaContract;
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
   /** How an API is asked; there when, and only when, `type` is `http`. */
@@ -75,6 +77,15 @@ export interface ResourceConfig {
   /** A file of seeds/: part of the code, read from the bundle. */
   readonly isSeed?: true;
   readonly at: { readonly file: string; readonly line: number };
+}
+
+/** `evolve` lets a change through, `freeze` fails on it, the others leave out what would be one. */
+export type ContractMode = 'evolve' | 'freeze' | 'discard_row' | 'discard_value';
+
+export interface SchemaContract {
+  readonly tables?: 'evolve' | 'freeze';
+  readonly columns?: ContractMode;
+  readonly types?: ContractMode;
 }
 
 /** A field that grows with every change of a row. */

@@ -3,6 +3,7 @@ import { parseDuration } from './duration.js';
 import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
+import { resolveContract } from './resolve-contract.js';
 import type { ResourcePlace, ResourceScope } from './resolve-resources.js';
 import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
 import { parseShare } from './share.js';
@@ -82,6 +83,7 @@ export function resolveHttpResource(
       write,
       primaryKey,
       columns: resolveColumns(given.columns),
+      ...resolveContract(given.contract, write, applied, place),
       maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
       http: {
         url: given.url.replace(/\/+$/, ''),

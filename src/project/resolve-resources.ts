@@ -2,6 +2,7 @@ import type { CsvOptions, ResourceConfig } from '../model/project.js';
 import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
+import { resolveContract } from './resolve-contract.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
 import type { CsvYaml, FilesSourceYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
@@ -145,6 +146,7 @@ function resolveFilesResource(
       write,
       primaryKey,
       columns: resolveColumns(given.columns),
+      ...resolveContract(given.contract, write, applied, place),
       maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
       at,
     },

@@ -20,6 +20,8 @@ export interface LoadRow {
 export interface LoadDetails extends LoadRow {
   readonly reader: LoadReader | null;
   readonly error: Readonly<Record<string, unknown>> | null;
+  /** Values that the contract dropped, by column. */
+  readonly discarded: Readonly<Record<string, number>>;
 }
 
 export interface LoadReader {
@@ -61,7 +63,7 @@ export async function findLoad(
   loadId: string,
 ): Promise<LoadDetails | undefined> {
   const [load] = await database.query<LoadDetails>(
-    `SELECT ${COLUMNS}, reader, error FROM plumbline.loads WHERE env = $1 AND project = $2 AND load_id = $3`,
+    `SELECT ${COLUMNS}, reader, error, discarded FROM plumbline.loads WHERE env = $1 AND project = $2 AND load_id = $3`,
     [env, project, loadId],
   );
   return load;
@@ -73,6 +75,7 @@ export interface LoadPublication {
   readonly write: string;
   readonly row_count: number;
   readonly columns_added: readonly string[];
+  readonly types_changed: readonly { readonly column: string; readonly from: string; readonly to: string }[];
   readonly run_id: string;
   readonly published_at: string;
 }
@@ -84,7 +87,7 @@ export function publicationsOf(
   { resource, load_id: loadId }: Pick<LoadRow, 'resource' | 'load_id'>,
 ): Promise<LoadPublication[]> {
   return database.query<LoadPublication>(
-    `SELECT version::float8, table_schema || '.' || table_name AS table, write, row_count::float8, columns_added, run_id, published_at
+    `SELECT version::float8, table_schema || '.' || table_name AS table, write, row_count::float8, columns_added, types_changed, run_id, published_at
      FROM plumbline.resource_versions WHERE env = $1 AND project = $2 AND resource = $3 AND $4::bigint = ANY(load_ids)
      ORDER BY version DESC`,
     [env, project, resource, loadId],

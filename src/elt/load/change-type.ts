@@ -2,7 +2,19 @@ import { PipelineError, TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import type { TypeChange } from './claim-publication.js';
 import type { StageName } from './stage-table.js';
+
+/** Columns that stay and get another type. */
+export function changedTypes(
+  former: ReadonlyMap<string, ColumnType> | undefined,
+  columns: ReadonlyMap<string, ColumnType>,
+): TypeChange[] {
+  return [...(former ?? [])].flatMap(([column, from]) => {
+    const to = columns.get(column);
+    return to === undefined || to === from ? [] : [{ column, from, to }];
+  });
+}
 
 /** Gives a column of a published table another type, in the caller's transaction. Throws `ELT_TYPE_CHANGE`; a retry does not help. */
 export async function changeType(

@@ -7,9 +7,11 @@ import { ensureSchema } from '../../model/ensure-schema.js';
 import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import { withSource } from '../read/open-source.js';
 import { planColumns } from '../read/plan-columns.js';
-import { readChunks } from '../read/read-chunks.js';
+import { readChunks, type RowChunk } from '../read/read-chunks.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
+import { selectColumns } from '../read/select-columns.js';
+import { contractOf, heedsTable } from '../schema/contract.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { assertKey } from './assert-key.js';
 import { claimLoad, type Claim } from './claim-load.js';
@@ -76,7 +78,10 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       if (claim.done) return resultOf(options, line, line.nextRow);
       const path = await store.localPath(object.sha256);
       const existing = await existingColumns(session, options);
-      return withSource({ path, file: object.path, resource, existing, signal }, (duckdb, source) =>
+      // A table that is made anew with the file's own types says nothing about how values are written.
+      const isOwn = resource.write === 'replace' && contractOf(resource).types === 'evolve';
+      const types = (isOwn ? undefined : existing) ?? new Map<string, ColumnType>();
+      return withSource({ path, file: object.path, resource, existing: types, signal }, (duckdb, source) =>
         load({ options, session, line, duckdb, source, refused, existing, token: line.token }),
       );
     });
@@ -96,7 +101,8 @@ interface Work {
   readonly duckdb: DuckDBConnection;
   readonly source: RowSource;
   readonly refused: ReadonlyMap<number, RowFault>;
-  readonly existing: ReadonlyMap<string, ColumnType>;
+  /** Columns of the published table, as far as they matter; undefined when there is none. */
+  readonly existing: ReadonlyMap<string, ColumnType> | undefined;
 }
 
 async function load(work: Work): Promise<LoadResult> {
@@ -107,15 +113,31 @@ async function load(work: Work): Promise<LoadResult> {
   const context = { options, session, loadId: line.loadId, token, stage, source };
   let chunkNumber = line.nextChunk;
   let rejected = line.rowsRejected;
-  const chunks = readChunks(duckdb, source, reader.columns, {
+  let discarded = line.discarded;
+  const { columns: mode, types } = contractOf(resource);
+  const unwanted = reader.unwanted ?? [];
+  const chunks = readChunks(duckdb, inOrder(source, reader), reader.columns, {
     file: object.path,
     fromRow: line.nextRow,
     maxRows: options.chunkRows ?? 50_000,
     refused: work.refused,
+    types,
+    ...(unwanted.length > 0 && {
+      unwanted: { names: unwanted, mode: mode === 'discard_row' ? mode : 'discard_value' },
+    }),
     signal,
   });
   for await (const chunk of chunks) {
-    const target = { loadId: line.loadId, token, chunkNumber, stage, columns: reader.columns, file: object.path };
+    discarded = sumOf(discarded, chunk.discarded);
+    const target = {
+      loadId: line.loadId,
+      token,
+      chunkNumber,
+      stage,
+      columns: reader.columns,
+      file: object.path,
+      discarded,
+    };
     await commitChunk(session, chunk, target, signal);
     chunkNumber++;
     rejected += chunk.faults.length;
@@ -126,13 +148,33 @@ async function load(work: Work): Promise<LoadResult> {
   return resultOf(options, { ...finished, reader }, line.nextRow);
 }
 
+/** The file's columns that go into the table, then those that do not. */
+function inOrder(source: RowSource, { columns, unwanted = [] }: Reader): RowSource {
+  if (unwanted.length === 0) return source;
+  const wanted = columns.map(({ header }) => source.headers.indexOf(header));
+  return selectColumns(
+    source,
+    [...wanted, ...source.headers.keys()].filter((one, at, all) => all.indexOf(one) === at),
+  );
+}
+
+function sumOf(before: Readonly<Record<string, number>>, added: RowChunk['discarded']): Record<string, number> {
+  const sum = { ...before };
+  for (const [name, values] of added) sum[name] = (sum[name] ?? 0) + values;
+  return sum;
+}
+
 /** Plans the columns and makes the empty stage, in one transaction that only the load's writer can commit. */
 async function startStage({ options, session, line, token, duckdb, source, existing }: Work): Promise<Reader> {
   const { resource, object, schemas } = options;
+  const contract = contractOf(resource);
+  if (existing === undefined && contract.tables === 'freeze') throw tableMissing(options);
   const plan = await planColumns(duckdb, source, {
     file: object.path,
     declared: resource.columns,
     existing,
+    contract,
+    isMadeAnew: resource.write === 'replace',
     tolerance: resource.maxRejectedShare,
     at: resource.at,
   });
@@ -156,13 +198,23 @@ async function startStage({ options, session, line, token, duckdb, source, exist
   return reader;
 }
 
-/** Rows are added to the table as it is; `replace` makes it anew from the file alone. */
+/** Rows are added to the table as it is; `replace` makes it anew from the file alone, unless its contract says otherwise. */
 async function existingColumns(
   session: Session,
   { resource, schemas }: LoadOptions,
-): Promise<ReadonlyMap<string, ColumnType>> {
-  const columns = resource.write === 'replace' ? undefined : await tableColumns(session, schemas.raw, resource.table);
-  return columns ?? new Map();
+): Promise<ReadonlyMap<string, ColumnType> | undefined> {
+  return heedsTable(resource) ? tableColumns(session, schemas.raw, resource.table) : undefined;
+}
+
+function tableMissing({ object, resource, schemas }: LoadOptions): TerminalError {
+  return new TerminalError(
+    'ELT_CONTRACT',
+    `Loading ${object.path} failed: there is no table ${schemas.raw}.${resource.table}, and \`contract.tables\` is freeze.`,
+    {
+      at: resource.at,
+      next: 'Correct the name of the source, or set `contract: {tables: evolve}` for the first load.',
+    },
+  );
 }
 
 function resultOf(options: LoadOptions, line: LedgerLine, fromRow: number): LoadResult {
@@ -176,6 +228,7 @@ function resultOf(options: LoadOptions, line: LedgerLine, fromRow: number): Load
     rowsLoaded: line.rowsLoaded,
     rowsRejected: line.rowsRejected,
     rowsDuplicate: line.rowsDuplicate,
+    discarded: line.discarded,
     columns: line.reader?.columns ?? [],
     table: `${options.schemas.raw}.${options.resource.table}`,
     resumedFromRow: fromRow,

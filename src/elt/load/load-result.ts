@@ -24,6 +24,8 @@ export interface LoadResult {
   readonly rowsLoaded: number;
   readonly rowsRejected: number;
   readonly rowsDuplicate: number;
+  /** Values that the contract dropped, by column. */
+  readonly discarded: Readonly<Record<string, number>>;
   readonly columns: readonly LoadColumn[];
   /** The table that publication will change: `schema.table`. */
   readonly table: string;

@@ -7,8 +7,8 @@ import { countLateRows } from '../cursor/count-late-rows.js';
 import { moveCursor } from '../cursor/cursor-state.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { addRows } from './add-rows.js';
-import { changeType } from './change-type.js';
-import { markPublished } from './claim-publication.js';
+import { changedTypes, changeType } from './change-type.js';
+import { markPublished, type TypeChange } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
 import { stageName, type StageName } from './stage-table.js';
@@ -27,7 +27,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const staged = lines.filter(({ status }) => status === 'staged');
   // Readers queue behind a lock that waits; a client frozen here must not keep it.
   await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
-  const { columns, columnsAdded, isNew } = await shapeTarget(session, options, target, staged);
+  const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, staged);
   const displacedIds = await formerContents(session, work, staged);
   if (resource.write === 'append')
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
@@ -61,12 +61,13 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     displacedIds,
     columns: [...columns].map(([name, type]) => ({ name, type, header: name })),
     columnsAdded,
+    typesChanged,
     rows,
   });
   if (options.cursor?.to !== undefined && resource.cursor !== undefined)
     await moveCursor(session, publication, resource.cursor, options.cursor.to);
   const late = options.cursor === undefined ? {} : { rowsLate };
-  const result = { rows, table: `${target.schema}.${target.name}`, version, columnsAdded, ...late };
+  const result = { rows, table: `${target.schema}.${target.name}`, version, columnsAdded, typesChanged, ...late };
   await options.onPublish?.(session, result);
   await failpoint('publish.before-commit');
   signal?.throwIfAborted();
@@ -76,6 +77,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
 interface Shape {
   readonly columns: ReadonlyMap<string, ColumnType>;
   readonly columnsAdded: readonly string[];
+  readonly typesChanged: readonly TypeChange[];
   readonly isNew: boolean;
 }
 
@@ -104,11 +106,11 @@ async function shapeTarget(
   const added = former === undefined ? [] : [...columns].filter(([name]) => !former.has(name));
   for (const [name, type] of added)
     await session.execute(`ALTER TABLE ${table} ADD COLUMN ${identifier(name)} ${type}`);
-  for (const [name, type] of former ?? [])
-    if (columns.get(name) !== type)
-      await changeType(session, resource, target, { name, from: type, to: columns.get(name)! });
+  const typesChanged = changedTypes(former, columns);
+  for (const { column, from, to } of typesChanged)
+    await changeType(session, resource, target, { name: column, from, to });
   if (resource.write === 'merge') await ensureUniqueKey(session, target, resource.primaryKey);
-  return { columns, columnsAdded: added.map(([name]) => name), isNew: former === undefined };
+  return { columns, columnsAdded: added.map(([name]) => name), typesChanged, isNew: former === undefined };
 }
 
 async function ensureUniqueKey(session: Session, target: StageName, primaryKey: readonly string[]): Promise<void> {

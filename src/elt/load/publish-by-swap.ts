@@ -6,6 +6,7 @@ import { identifier, qualified } from '../../model/sql-identifier.js';
 import { assertSwappable } from '../publish/assert-swappable.js';
 import { swapTable } from '../publish/swap-table.js';
 import { tableColumns } from '../schema/table-columns.js';
+import { changedTypes } from './change-type.js';
 import { markPublished, recordPublisher } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishResult, PublishWork } from './publish-resource.js';
@@ -23,11 +24,12 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   const columns = [...built.columns].map(([name, type]) => ({ name, type, header: name }));
   const columnsAdded =
     former === undefined ? [] : columns.filter(({ name }) => !former.has(name)).map(({ name }) => name);
+  const typesChanged = changedTypes(former, built.columns);
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(built.table.schema, built.table.name)}`,
   );
   const rows = counted?.rows ?? 0;
-  const result = { rows, table: `${target.schema}.${target.name}`, version: 0, columnsAdded };
+  const result = { rows, table: `${target.schema}.${target.name}`, version: 0, columnsAdded, typesChanged };
   await swapTable(database, {
     staged: built.table,
     target,
@@ -45,6 +47,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
         displacedIds: await otherPublished(swapping, work),
         columns,
         columnsAdded,
+        typesChanged,
         rows,
       });
       for (const line of staged(lines)) await dropTable(swapping, stageName(schemas.stage, line.loadId));

@@ -10,6 +10,7 @@ import {
   releasePublication,
   type Publication,
   type PublishedVersion,
+  type TypeChange,
 } from './claim-publication.js';
 import { loadsById, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
@@ -53,6 +54,7 @@ export interface PublishResult {
   /** Counts the publications of the resource from 1. */
   readonly version: number;
   readonly columnsAdded: readonly string[];
+  readonly typesChanged: readonly TypeChange[];
   /** Rows from before the cursor's state that were not there; missing without a cursor. */
   readonly rowsLate?: number;
 }
@@ -141,5 +143,6 @@ function unchanged({ schemas, resource }: PublishOptions, current: PublishedVers
     table: `${schemas.raw}.${resource.table}`,
     version: current.version,
     columnsAdded: current.columnsAdded,
+    typesChanged: current.typesChanged,
   };
 }

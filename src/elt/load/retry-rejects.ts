@@ -10,7 +10,7 @@ import { qualified } from '../../model/sql-identifier.js';
 import type { LoadColumn } from '../schema/column.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { addRows } from './add-rows.js';
-import { changeType } from './change-type.js';
+import { changedTypes, changeType } from './change-type.js';
 import {
   claimPublication,
   markPublished,
@@ -119,10 +119,10 @@ async function publishRows(
   const { resource, loadId, runId, corrected } = options;
   const current = await publishedVersion(session, publication);
   const together = resource.write === 'replace' ? (current?.loadIds ?? [loadId]) : [loadId];
-  for (const { name, type } of columns) {
-    const from = there.get(name);
-    if (from !== undefined && from !== type) await changeType(session, resource, target, { name, from, to: type });
-  }
+  const now = new Map([...there, ...columns.map(({ name, type }) => [name, type] as const)]);
+  const typesChanged = changedTypes(there, now);
+  for (const { column, from, to } of typesChanged)
+    await changeType(session, resource, target, { name: column, from, to });
   const settled = await settleDuplicates(session, { resource, target, stage, together });
   const taken = await takeFromQuarantine(session, loadId, stage, settled);
   await addRows(session, {
@@ -130,7 +130,7 @@ async function publishRows(
     target,
     stage,
     names: columns.map(({ name }) => name),
-    columns: new Map([...there, ...columns.map(({ name, type }) => [name, type] as const)]),
+    columns: now,
     batch: [],
   });
   await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
@@ -174,12 +174,9 @@ async function publishRows(
     loadIds: resource.write === 'replace' ? together : [loadId],
     stagedIds: [],
     displacedIds: [],
-    columns: [...there].map(([name, type]) => ({
-      name,
-      type: columns.find((column) => column.name === name)?.type ?? type,
-      header: name,
-    })),
+    columns: [...now].map(([name, type]) => ({ name, type, header: name })),
     columnsAdded: [],
+    typesChanged,
     rows,
   });
   return result;

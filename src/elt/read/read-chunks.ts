@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { TerminalError } from '../../errors.js';
+import type { ContractMode } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
 import { copyField, expectation, isValid } from '../schema/type-rules.js';
 import { keptText, type RowFault } from './row-fault.js';
@@ -15,6 +16,8 @@ export interface RowChunk {
   /** COPY text lines without their line end; the row number comes first. */
   readonly lines: readonly string[];
   readonly faults: readonly RowFault[];
+  /** Values that were left out of `lines`, by column. */
+  readonly discarded: ReadonlyMap<string, number>;
 }
 
 export interface ChunkOptions {
@@ -24,6 +27,14 @@ export interface ChunkOptions {
   readonly maxRows: number;
   /** Rows that PostgreSQL refused in an earlier try. */
   readonly refused?: ReadonlyMap<number, RowFault>;
+  /** What becomes of a value that does not fit its column's type. @default 'discard_row' */
+  readonly types?: ContractMode;
+  /** Columns of the source behind those that are read, which have to be empty. */
+  readonly unwanted?: {
+    readonly names: readonly string[];
+    /** A value in one is dropped, or its row is a fault. */
+    readonly mode: 'discard_row' | 'discard_value';
+  };
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -33,7 +44,7 @@ const MAX_CHUNK_CHARACTERS = 16 << 20;
 /**
  * The rows from `fromRow` on, in the order of the file, each either a COPY line or a fault. DuckDB checks and writes
  * the values; row numbers count good and faulty rows alike, so they are the same in every attempt.
- * Throws `ELT_FILE_MALFORMED` when DuckDB sees other rows than the scan did; a retry does not help.
+ * Throws `ELT_FILE_MALFORMED` when DuckDB sees other rows than the scan did, `ELT_CONTRACT` on a value that does not fit a frozen type; a retry does not help.
  */
 export async function* readChunks(
   connection: DuckDBConnection,
@@ -43,12 +54,14 @@ export async function* readChunks(
 ): AsyncGenerator<RowChunk> {
   const faults = source.faults.filter(({ row }) => row >= options.fromRow);
   const skipped = options.fromRow - 1 - (source.faults.length - faults.length);
-  const result = await connection.stream(chunkQuery(source, columns, skipped));
+  const result = await connection.stream(chunkQuery(source, columns, skipped, options));
   let nextFault = 0;
   let row = options.fromRow;
   let chunk = emptyChunk(row);
   let characters = 0;
 
+  const nameOf = (position: number): string =>
+    columns[position]?.name ?? options.unwanted!.names[position - columns.length]!;
   const takeFaults = (): void => {
     for (; faults[nextFault]?.row === row; nextFault++, row++) chunk.faults.push(faults[nextFault]!);
   };
@@ -59,6 +72,7 @@ export async function* readChunks(
     const lines = batch.getColumnValues(0) as string[];
     const misfits = batch.getColumnValues(1) as (number | null)[];
     const raws = batch.getColumnValues(2) as (string | null)[];
+    const discards = batch.getColumnValues(3) as (string | null)[];
     for (let index = 0; index < lines.length; index++) {
       takeFaults();
       const misfit = misfits[index];
@@ -69,7 +83,12 @@ export async function* readChunks(
         chunk.rowNumbers.push(row);
         chunk.lines.push(line);
         characters += line.length;
-      } else chunk.faults.push(misfitOf(source, columns[misfit]!, misfit, row, raws[index]!));
+        for (const position of discards[index]?.split(',') ?? []) count(chunk.discarded, nameOf(Number(position)));
+      } else {
+        const fault = misfitOf(source, columns, misfit, row, raws[index]!, options);
+        if (misfit < columns.length && options.types === 'freeze') throw frozen(fault, options.file);
+        chunk.faults.push(fault);
+      }
       row++;
       if (row - chunk.fromRow >= options.maxRows || characters >= MAX_CHUNK_CHARACTERS) {
         yield { ...chunk, nextRow: row };
@@ -88,29 +107,89 @@ export async function* readChunks(
   if (row > chunk.fromRow) yield { ...chunk, nextRow: row };
 }
 
-function emptyChunk(fromRow: number): { fromRow: number; rowNumbers: number[]; lines: string[]; faults: RowFault[] } {
-  return { fromRow, rowNumbers: [], lines: [], faults: [] };
+interface OpenChunk {
+  readonly fromRow: number;
+  readonly rowNumbers: number[];
+  readonly lines: string[];
+  readonly faults: RowFault[];
+  readonly discarded: Map<string, number>;
 }
 
-function chunkQuery(source: RowSource, columns: readonly LoadColumn[], skipped: number): string {
-  const line = columns.map(({ type }, index) => copyField(type, `c${index}`)).join(', ');
-  const checks = columns.flatMap(({ type }, index) =>
-    type === 'text' ? [] : [`WHEN NOT ${isValid(type, `c${index}`)} THEN ${index}`],
+function emptyChunk(fromRow: number): OpenChunk {
+  return { fromRow, rowNumbers: [], lines: [], faults: [], discarded: new Map() };
+}
+
+function count(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
+}
+
+/** Gives four columns: the COPY line, the position of what makes the row a fault, the row's values then, and positions of values left out. */
+function chunkQuery(
+  source: RowSource,
+  columns: readonly LoadColumn[],
+  skipped: number,
+  { types, unwanted }: ChunkOptions,
+): string {
+  const all = [...columns, ...(unwanted?.names ?? [])].map((_, index) => `c${index}`);
+  const misfits = columns.flatMap(({ type }, index) =>
+    type === 'text' ? [] : [{ index, when: `NOT ${isValid(type, `c${index}`)}` }],
   );
-  const misfit = checks.length === 0 ? 'NULL::INTEGER' : `CASE ${checks.join(' ')} END::INTEGER`;
-  const raw = `to_json([${columns.map((_, index) => `c${index}`).join(', ')}])::VARCHAR`;
+  const foreign = (unwanted?.names ?? []).map((_, index) => {
+    const position = columns.length + index;
+    return { index: position, when: `c${position} IS NOT NULL` };
+  });
+  const isDropped = types === 'discard_value';
+  const dropped = [...(isDropped ? misfits : []), ...(unwanted?.mode === 'discard_value' ? foreign : [])];
+  const faulty = [...(isDropped ? [] : misfits), ...(unwanted?.mode === 'discard_row' ? foreign : [])];
+  const line = columns.map(({ type }, index) => {
+    const field = copyField(type, `c${index}`);
+    return isDropped && type !== 'text'
+      ? `CASE WHEN ${isValid(type, `c${index}`)} THEN ${field} ELSE '\\N' END`
+      : field;
+  });
+  const checks = faulty.map(({ index, when }) => `WHEN ${when} THEN ${index}`).join(' ');
+  const misfit = faulty.length === 0 ? 'NULL::INTEGER' : `CASE ${checks} END::INTEGER`;
+  const listed = dropped.map(({ index, when }) => `CASE WHEN ${when} THEN '${index}' END`).join(', ');
+  const discards = dropped.length === 0 ? 'NULL::VARCHAR' : `nullif(concat_ws(',', ${listed}), '')`;
   const rows = `SELECT *, ${misfit} AS misfit FROM ${source.relation}${skipped > 0 ? ` OFFSET ${skipped}` : ''}`;
-  return `SELECT concat_ws(chr(9), ${line}), misfit, CASE WHEN misfit IS NOT NULL THEN ${raw} END FROM (${rows})`;
+  return `SELECT concat_ws(chr(9), ${line.join(', ')}), misfit, CASE WHEN misfit IS NOT NULL THEN to_json([${all.join(', ')}])::VARCHAR END,
+    ${discards} FROM (${rows})`;
 }
 
-function misfitOf(source: RowSource, column: LoadColumn, index: number, row: number, raw: string): RowFault {
-  const value = (JSON.parse(raw) as (string | null)[])[index] ?? null;
+function misfitOf(
+  source: RowSource,
+  columns: readonly LoadColumn[],
+  position: number,
+  row: number,
+  raw: string,
+  { unwanted }: ChunkOptions,
+): RowFault {
+  const values = JSON.parse(raw) as (string | null)[];
+  const value = values[position] ?? null;
+  const column = columns[position];
+  const kept = column === undefined || unwanted === undefined ? raw : JSON.stringify(values.slice(0, columns.length));
   return {
     row,
     line: source.lineOf(row),
-    column: column.name,
+    column: column?.name ?? unwanted!.names[position - columns.length]!,
     value: value === null ? null : keptText(value),
-    reason: `expected ${expectation(column.type)} (${column.type})`,
-    raw: keptText(raw),
+    reason:
+      column === undefined
+        ? 'the table does not have this column, and its contract takes no new ones'
+        : `expected ${expectation(column.type)} (${column.type})`,
+    raw: keptText(kept),
   };
+}
+
+function frozen({ row, line, column, value, reason }: RowFault, file: string): TerminalError {
+  const place = line === null ? `row ${row}` : `line ${line}`;
+  return new TerminalError(
+    'ELT_CONTRACT',
+    `Loading ${file} failed: ${place}, column ${JSON.stringify(column)}: got ${JSON.stringify(value?.slice(0, 80))}, ${reason}, and \`contract.types\` is freeze.`,
+    {
+      at: { file, ...(line !== null && { line }) },
+      details: { column, row },
+      next: 'Correct the file, or give the column another type under `columns`, or set `contract: {types: evolve}`.',
+    },
+  );
 }

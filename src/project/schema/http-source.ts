@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { contractSchema } from './contract.js';
 import { columnName, columnNames, columnTypes, duration, secretReference, share, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
@@ -107,6 +108,7 @@ const resource = {
     .optional()
     .describe('What a load does with the rows that are there; merge needs primary_key.'),
   columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
+  contract: contractSchema.optional().describe('What a load may change of its table.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
   allow_empty: z
     .boolean({ error: 'expected true or false' })
