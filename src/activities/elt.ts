@@ -282,17 +282,21 @@ async function formerLoad(
   });
 }
 
-/** What became of the table's columns, one sentence each. */
-function schemaNotices(
-  { id }: ResourceConfig,
+/** What the publication changed, or left, that its counts do not tell; one sentence each. */
+function publicationNotices(
+  resource: ResourceConfig,
   loads: readonly LoadedObject[],
   { columnsAdded, typesChanged }: Pick<PublishResult, 'columnsAdded' | 'typesChanged'>,
 ): string[] {
+  const { id } = resource;
   const dropped = new Map<string, number>();
   for (const { discarded = {} } of loads)
     for (const [name, values] of Object.entries(discarded)) dropped.set(name, (dropped.get(name) ?? 0) + values);
   return [
     ...(columnsAdded.length === 0 ? [] : [`${id}: new columns: ${columnsAdded.join(', ')}`]),
+    ...(resource.merge?.closesGone === true && loads.some(({ rowsRejected }) => rowsRejected > 0)
+      ? [`${id}: rows that are gone were not closed, as rejected ones may be among them`]
+      : []),
     ...typesChanged.map(({ column, from, to }) => `${id}: column ${column} is ${to} now, it was ${from}`),
     ...[...dropped].map(([name, values]) => `${id}: ${values} values of column ${name} were dropped by its contract`),
   ];
@@ -377,7 +381,7 @@ function summarize(
     ...(landed === undefined ? {} : { extract: extractSummary(resource, landed, published.rowsLate ?? 0) }),
     // Many files of one form say the same.
     notices: [
-      ...new Set([...schemaNotices(resource, loads, published), ...loads.flatMap((load) => load.notices)]),
+      ...new Set([...publicationNotices(resource, loads, published), ...loads.flatMap((load) => load.notices)]),
     ].slice(0, 20),
   };
 }

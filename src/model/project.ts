@@ -62,6 +62,8 @@ export interface ResourceConfig {
   readonly csv?: CsvOptions;
   readonly write: WriteDisposition;
   readonly primaryKey: readonly string[];
+  /** How rows are merged, where that is not by `upsert` alone. */
+  readonly merge?: MergeConfig;
   /** Declared types; the rest is inferred. */
   readonly columns: Readonly<Record<string, ColumnType>>;
   /** What a load may change of its table, as far as it is said. */
@@ -77,6 +79,20 @@ export interface ResourceConfig {
   /** A file of seeds/: part of the code, read from the bundle. */
   readonly isSeed?: true;
   readonly at: { readonly file: string; readonly line: number };
+}
+
+export interface MergeConfig {
+  /**
+   * `upsert`: one row a key; `delete-insert`: the rows of a merge key are replaced by the ones that come; `scd2`: a row for each state
+   * that a key was in.
+   */
+  readonly strategy: 'upsert' | 'delete-insert' | 'scd2';
+  /** Of `delete-insert`. @default the primary key */
+  readonly key?: readonly string[];
+  /** Column that says that a row is deleted at the source: true, or any value where it is no boolean. */
+  readonly hardDelete?: string;
+  /** Of `scd2`: a load has all rows of the source, and closes those that are not in it. */
+  readonly closesGone?: boolean;
 }
 
 /** `evolve` lets a change through, `freeze` fails on it, the others leave out what would be one. */

@@ -14,8 +14,11 @@ export function resolveContract(
   place: string,
 ): { readonly contract?: SchemaContract } {
   const { tables, columns, types } = given ?? {};
-  if (columns === undefined) applied(`${place}.contract.columns = evolve`);
-  if (types === undefined) applied(`${place}.contract.types = ${write === 'replace' ? 'evolve' : 'discard_row'}`);
+  const defaults = [
+    ...(columns === undefined ? ['columns evolve'] : []),
+    ...(types === undefined ? [`types ${write === 'replace' ? 'evolve' : 'discard_row'}`] : []),
+  ];
+  if (defaults.length > 0) applied(`${place}.contract = ${defaults.join(', ')}`);
   if (tables === undefined && columns === undefined && types === undefined) return {};
   return {
     contract: {

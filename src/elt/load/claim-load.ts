@@ -1,5 +1,6 @@
 import type { Session } from '../../model/database.js';
 import { qualified } from '../../model/sql-identifier.js';
+import { isSnapshot } from '../merge/merge-key.js';
 import { tableColumns } from '../schema/table-columns.js';
 import {
   addLoad,
@@ -27,7 +28,9 @@ export async function claimLoad(session: Session, options: LoadOptions): Promise
   const key: LoadKey = { env, project, resource: resource.id, unit: `${object.path}@${object.sha256}` };
   const settings = settingsDigest(resource);
   const newest = await newestLoad(session, key);
-  const isSpent = newest !== undefined && (await mustLoadAnew(session, newest, settings, options));
+  // Of a snapshot that rows can be gone from, what is unchanged has to be seen too.
+  const force = options.force === true || isSnapshot(resource);
+  const isSpent = newest !== undefined && (await mustLoadAnew(session, newest, settings, { ...options, force }));
   if (newest === undefined || isSpent)
     await addLoad(session, key, {
       generation: (newest?.generation ?? 0) + 1,
@@ -36,7 +39,7 @@ export async function claimLoad(session: Session, options: LoadOptions): Promise
       settings,
       stageSchema: options.schemas.stage,
       runId,
-      forced: options.force ?? false,
+      forced: force,
     });
   const line = isSpent || newest === undefined ? await newestLoad(session, key) : newest;
   if (line === undefined) throw new LoadFencedError(`Load of ${object.path}`, { unit: key.unit });

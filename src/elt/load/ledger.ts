@@ -150,6 +150,7 @@ export function settingsDigest(resource: ResourceConfig): string {
     // Only what is said: a resource without it keeps the digest it had.
     ...(resource.encoding === undefined && resource.csv === undefined ? [] : [resource.encoding, resource.csv]),
     ...(resource.contract === undefined ? [] : [contractOf(resource)]),
+    ...(resource.merge === undefined ? [] : [resource.merge]),
   ];
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

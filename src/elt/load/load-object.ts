@@ -148,6 +148,16 @@ async function load(work: Work): Promise<LoadResult> {
   return resultOf(options, { ...finished, reader }, line.nextRow);
 }
 
+/** Columns that a file must have. A key of JSON that no row has may come with a later file. */
+function keyColumns({ primaryKey, merge }: ResourceConfig, source: RowSource): { key: string; setting: string }[] {
+  const marker = merge?.hardDelete === undefined || source.dialect['format'] === 'ndjson' ? [] : [merge.hardDelete];
+  return [
+    ...primaryKey.map((key) => ({ key, setting: 'primary_key' })),
+    ...(merge?.key ?? []).map((key) => ({ key, setting: 'merge.key' })),
+    ...marker.map((key) => ({ key, setting: 'merge.hard_delete' })),
+  ];
+}
+
 /** The file's columns that go into the table, then those that do not. */
 function inOrder(source: RowSource, { columns, unwanted = [] }: Reader): RowSource {
   if (unwanted.length === 0) return source;
@@ -178,12 +188,12 @@ async function startStage({ options, session, line, token, duckdb, source, exist
     tolerance: resource.maxRejectedShare,
     at: resource.at,
   });
-  for (const key of resource.primaryKey)
+  for (const { key, setting } of keyColumns(resource, source))
     if (!plan.columns.some(({ name }) => name === key))
       throw new TerminalError(
         'ELT_COLUMN_UNKNOWN',
-        `Loading ${object.path} failed: the primary key names column ${JSON.stringify(key)}, but the file has no such column; it has ${plan.columns.map(({ name }) => JSON.stringify(name)).join(', ')}.`,
-        { at: resource.at, details: { column: key }, next: 'Correct `primary_key`.' },
+        `Loading ${object.path} failed: \`${setting}\` names column ${JSON.stringify(key)}, but the file has no such column; it has ${plan.columns.map(({ name }) => JSON.stringify(name)).join(', ')}.`,
+        { at: resource.at, details: { column: key }, next: `Correct \`${setting}\`.` },
       );
   const reader: Reader = { version: READER_VERSION, rows: source.rows, dialect: source.dialect, ...plan };
   await session.transaction(async () => {

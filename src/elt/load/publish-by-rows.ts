@@ -5,8 +5,9 @@ import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { countLateRows } from '../cursor/count-late-rows.js';
 import { moveCursor } from '../cursor/cursor-state.js';
+import { addRows } from '../merge/add-rows.js';
+import { prepareMerge } from '../merge/merge-index.js';
 import { tableColumns } from '../schema/table-columns.js';
-import { addRows } from './add-rows.js';
 import { changedTypes, changeType } from './change-type.js';
 import { markPublished, type TypeChange } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
@@ -33,20 +34,29 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
     ]);
+  const batch = staged.map(({ loadId }) => loadId);
   let rowsLate = 0;
-  for (const line of staged) {
-    const stage = stageName(schemas.stage, line.loadId);
-    if (options.cursor?.from !== undefined && !isNew)
-      rowsLate += await countLateRows(session, { resource, from: options.cursor.from, stage, stageColumns: readColumns(line), target, targetColumns: columns }); // prettier-ignore
-    await addRows(session, {
-      resource,
-      target,
-      stage,
+  for (const unit of unitsOf(resource, staged)) {
+    const stages = unit.map((line) => ({
+      table: stageName(schemas.stage, line.loadId),
       names: [...readColumns(line).keys()],
-      columns,
-      batch: staged.map(({ loadId }) => loadId),
-    });
-    await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
+      loadId: line.loadId,
+    }));
+    if (options.cursor?.from !== undefined && !isNew) {
+      const { from } = options.cursor;
+      for (const line of unit)
+        rowsLate += await countLateRows(session, {
+          resource,
+          from,
+          stage: stageName(schemas.stage, line.loadId),
+          stageColumns: readColumns(line),
+          target,
+          targetColumns: columns,
+        });
+    }
+    const isWhole = unit.every(({ rowsRejected }) => rowsRejected === 0);
+    await addRows(session, { resource, target, columns, stages, batch }, isWhole);
+    for (const { table } of stages) await session.execute(`DROP TABLE ${qualified(table.schema, table.name)}`);
   }
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,
@@ -57,7 +67,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     write: resource.write,
     table: target,
     loadIds: lines.map(({ loadId }) => loadId),
-    stagedIds: staged.map(({ loadId }) => loadId),
+    stagedIds: batch,
     displacedIds,
     columns: [...columns].map(([name, type]) => ({ name, type, header: name })),
     columnsAdded,
@@ -72,6 +82,12 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   await failpoint('publish.before-commit');
   signal?.throwIfAborted();
   return { status: 'published' as const, ...result };
+}
+
+/** Each file by itself, in their order; what an API answered belongs together. */
+function unitsOf({ type }: ResourceConfig, staged: readonly LedgerLine[]): (readonly LedgerLine[])[] {
+  if (type === 'http') return staged.length === 0 ? [] : [staged];
+  return staged.map((line) => [line]);
 }
 
 interface Shape {
@@ -109,22 +125,8 @@ async function shapeTarget(
   const typesChanged = changedTypes(former, columns);
   for (const { column, from, to } of typesChanged)
     await changeType(session, resource, target, { name: column, from, to });
-  if (resource.write === 'merge') await ensureUniqueKey(session, target, resource.primaryKey);
+  await prepareMerge(session, target, resource);
   return { columns, columnsAdded: added.map(([name]) => name), typesChanged, isNew: former === undefined };
-}
-
-async function ensureUniqueKey(session: Session, target: StageName, primaryKey: readonly string[]): Promise<void> {
-  const table = qualified(target.schema, target.name);
-  const found = await session.query(
-    `SELECT 1 FROM pg_index i WHERE i.indrelid = $1::regclass AND i.indisunique AND i.indpred IS NULL AND i.indimmediate
-       AND i.indnkeyatts = cardinality($2::text[]) AND i.indexprs IS NULL
-       AND (SELECT array_agg(a.attname::text ORDER BY a.attname::text) FROM pg_attribute a
-            WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey))
-         = (SELECT array_agg(name ORDER BY name) FROM unnest($2::text[]) AS name)`,
-    [table, [...primaryKey]],
-  );
-  if (found.length === 0)
-    await session.execute(`CREATE UNIQUE INDEX ON ${table} (${primaryKey.map(identifier).join(', ')})`);
 }
 
 /** Published loads of former contents of the same files. */

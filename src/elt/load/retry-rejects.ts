@@ -8,8 +8,8 @@ import type { Session } from '../../model/database.js';
 import type { ColumnType } from '../../model/project.js';
 import { qualified } from '../../model/sql-identifier.js';
 import type { LoadColumn } from '../schema/column.js';
+import { joinRows } from '../merge/add-rows.js';
 import { tableColumns } from '../schema/table-columns.js';
-import { addRows } from './add-rows.js';
 import { changedTypes, changeType } from './change-type.js';
 import {
   claimPublication,
@@ -125,14 +125,8 @@ async function publishRows(
     await changeType(session, resource, target, { name: column, from, to });
   const settled = await settleDuplicates(session, { resource, target, stage, together });
   const taken = await takeFromQuarantine(session, loadId, stage, settled);
-  await addRows(session, {
-    resource,
-    target,
-    stage,
-    names: columns.map(({ name }) => name),
-    columns: now,
-    batch: [],
-  });
+  const names = columns.map(({ name }) => name);
+  await joinRows(session, { resource, target, columns: now, stages: [{ table: stage, names, loadId }], batch: [] });
   await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,

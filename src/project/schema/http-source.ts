@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { contractSchema } from './contract.js';
+import { mergeSchema } from './merge.js';
 import { columnName, columnNames, columnTypes, duration, secretReference, share, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
@@ -108,6 +109,7 @@ const resource = {
     .optional()
     .describe('What a load does with the rows that are there; merge needs primary_key.'),
   columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
+  merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
   contract: contractSchema.optional().describe('What a load may change of its table.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
   allow_empty: z

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { contractSchema } from './contract.js';
 import { httpSourceSchema } from './http-source.js';
+import { mergeSchema } from './merge.js';
 import { columnName, columnNames, columnTypes, share, tableName, text } from './values.js';
 
 const SKIP_LINES = 'expected a whole number from 0 to 1000';
@@ -69,6 +70,7 @@ const resource = {
     .describe('Of text files. Default: UTF-8, or UTF-16 where a byte order mark says so.'),
   csv: csv.optional().describe('How CSV files are written. Default: found out from the file.'),
   columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
+  merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
   contract: contractSchema.optional().describe('What a load may change of its table.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
 };
