@@ -129,6 +129,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           resource,
           loads,
           runId: run.runId,
+          acceptAnomaly: run.acceptAnomaly ?? false,
           ...cursorOf(resource, landed),
           signal,
           onProgress: (at) => progress({ ...at }),
@@ -286,13 +287,14 @@ async function formerLoad(
 function publicationNotices(
   resource: ResourceConfig,
   loads: readonly LoadedObject[],
-  { columnsAdded, typesChanged }: Pick<PublishResult, 'columnsAdded' | 'typesChanged'>,
+  { columnsAdded, typesChanged, anomalies = [] }: Pick<PublishResult, 'columnsAdded' | 'typesChanged' | 'anomalies'>,
 ): string[] {
   const { id } = resource;
   const dropped = new Map<string, number>();
   for (const { discarded = {} } of loads)
     for (const [name, values] of Object.entries(discarded)) dropped.set(name, (dropped.get(name) ?? 0) + values);
   return [
+    ...anomalies.map((anomaly) => `${id}: unusual: ${anomaly}`),
     ...(columnsAdded.length === 0 ? [] : [`${id}: new columns: ${columnsAdded.join(', ')}`]),
     ...(resource.merge?.closesGone === true && loads.some(({ rowsRejected }) => rowsRejected > 0)
       ? [`${id}: rows that are gone were not closed, as rejected ones may be among them`]

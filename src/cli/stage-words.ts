@@ -16,12 +16,13 @@ export function halfOf(word: string | undefined): RunRef['only'] {
 }
 
 /** What a recorded run was asked to do of its stage. */
-export function halfOfRun({ options }: RunRow): Pick<RunRef, 'only' | 'select' | 'rejects'> {
-  const { only, select, rejects } = options as Pick<RunRef, 'only' | 'select' | 'rejects'>;
+export function halfOfRun({ options }: RunRow): Pick<RunRef, 'only' | 'select' | 'rejects' | 'acceptAnomaly'> {
+  const { only, select, rejects, acceptAnomaly } = options as Partial<RunRef>;
   return {
     ...(only === undefined ? {} : { only }),
     ...(select === undefined ? {} : { select }),
     ...(rejects === undefined ? {} : { rejects }),
+    ...(acceptAnomaly === true ? { acceptAnomaly } : {}),
   };
 }
 

@@ -18,6 +18,7 @@ export interface RunRequest {
   readonly only?: RunRef['only'];
   readonly select?: readonly string[];
   readonly rejects?: RunRef['rejects'];
+  readonly acceptAnomaly?: boolean;
   readonly retryOf?: string;
 }
 
@@ -102,6 +103,7 @@ export async function createRunRef(connection: TemporalConnection, request: RunR
     force: request.force,
     ...(request.only === undefined ? {} : { only: request.only }),
     ...(request.select === undefined ? {} : { select: [...request.select] }),
+    ...(request.acceptAnomaly === true ? { acceptAnomaly: true } : {}),
     ...(request.rejects === undefined ? {} : { rejects: request.rejects }),
   };
 }

@@ -21,6 +21,8 @@ export const runRef = z.object({
   only: z.literal('transform').optional(),
   /** Transforms to build, as `--select` takes them; absent: all. */
   select: z.array(z.string()).optional(),
+  /** Publishes tables that are far from their own history. */
+  acceptAnomaly: z.boolean().optional(),
   /** Instead of loading, the elt stage gives these quarantined rows another chance. */
   rejects: z
     .object({

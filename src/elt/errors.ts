@@ -37,6 +37,8 @@ export const eltErrorCodes = {
     'No row of a source has a value in the field that is its cursor. Correct `cursor.field` or `cursor.type`.',
   ELT_SOURCE_EMPTY:
     'A source has no rows where some are expected; the table keeps its rows. `allow_empty: true` lets it become empty.',
+  ELT_ANOMALY:
+    'A table would be far from its own history in rows or NULLs, and `anomaly` is fail. It keeps its rows; `run --accept-anomaly` publishes it.',
   ELT_COLUMN_DUPLICATE: 'Two columns of a file have the same name. Rename one in the file.',
   ELT_COLUMN_UNKNOWN: 'plumbline.yaml names a column that the file does not have.',
   ELT_COLUMN_LIMIT: 'A file has more columns than a PostgreSQL table can hold (1,600, less five for metadata).',

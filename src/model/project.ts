@@ -68,6 +68,8 @@ export interface ResourceConfig {
   readonly columns: Readonly<Record<string, ColumnType>>;
   /** What a load may change of its table, as far as it is said. */
   readonly contract?: SchemaContract;
+  /** What happens when a table of `replace` would be far from its own history. */
+  readonly anomaly?: AnomalyConfig;
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
   /** How an API is asked; there when, and only when, `type` is `http`. */
@@ -79,6 +81,16 @@ export interface ResourceConfig {
   /** A file of seeds/: part of the code, read from the bundle. */
   readonly isSeed?: true;
   readonly at: { readonly file: string; readonly line: number };
+}
+
+export interface AnomalyConfig {
+  readonly mode: 'off' | 'warn' | 'fail';
+  /** How far from the median is usual, in robust standard deviations. @default 4 */
+  readonly deviations?: number;
+  /** Most publications to compare with. @default 20 */
+  readonly history?: number;
+  /** Fewest. @default 5 */
+  readonly minHistory?: number;
 }
 
 export interface MergeConfig {

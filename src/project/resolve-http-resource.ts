@@ -4,6 +4,7 @@ import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveMerge, whenGoneLine } from './resolve-merge.js';
+import { resolveAnomaly } from './resolve-anomaly.js';
 import { resolveContract } from './resolve-contract.js';
 import type { ResourcePlace, ResourceScope } from './resolve-resources.js';
 import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
@@ -64,6 +65,13 @@ export function resolveHttpResource(
       positionAt(yaml, [...path, given.merge === undefined ? 'write' : 'merge']),
       merged.next,
     );
+  if (given.anomaly !== undefined && write !== 'replace')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place} has "anomaly" and write: ${write}; it compares whole tables.`,
+      positionAt(yaml, [...path, 'anomaly'], 'key'),
+      'Set write: replace, or take `anomaly` out.',
+    );
   for (const line of whenGoneLine(merging, merged.merge)) applied(`${place}.${line}`);
   if (given.write === undefined)
     applied(`${place}.write = ${write} (each load asks for ${cursor === undefined ? 'all' : 'what is new'})`);
@@ -88,6 +96,7 @@ export function resolveHttpResource(
       primaryKey,
       ...merged,
       columns: resolveColumns(given.columns),
+      ...resolveAnomaly(given.anomaly, write, applied, place),
       ...resolveContract(given.contract, write, applied, place),
       maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
       http: {

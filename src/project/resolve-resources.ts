@@ -2,6 +2,7 @@ import type { CsvOptions, ResourceConfig } from '../model/project.js';
 import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
+import { resolveAnomaly } from './resolve-anomaly.js';
 import { resolveContract } from './resolve-contract.js';
 import { resolveMerge, whenGoneLine } from './resolve-merge.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
@@ -131,6 +132,13 @@ function resolveFilesResource(
       merged.next,
     );
   if (given.write === undefined) applied(`${place}.write = ${write} (${whyWrite(given.merge !== undefined, isGlob)})`);
+  if (given.anomaly !== undefined && write !== 'replace')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place} has "anomaly" and write: ${write}; it compares whole tables.`,
+      positionAt(yaml, [...path, 'anomaly'], 'key'),
+      'Set write: replace, or take `anomaly` out.',
+    );
   for (const line of whenGoneLine(merging, merged.merge)) applied(`${place}.${line}`);
   if (given.format === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
@@ -151,6 +159,7 @@ function resolveFilesResource(
       primaryKey,
       ...merged,
       columns: resolveColumns(given.columns),
+      ...resolveAnomaly(given.anomaly, write, applied, place),
       ...resolveContract(given.contract, write, applied, place),
       maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
       at,

@@ -137,6 +137,7 @@ describe('loadProject', () => {
       "sources.sales.format = csv (from the path's ending)",
       'sources.sales.max_rejected = 1%',
       'sources.sales.columns = inferred',
+      'sources.sales.anomaly = warn',
       'sources.sales.contract = columns evolve, types evolve',
       'train.trainer = gradient_boosting',
       'train.baselines = mean (majority when the target is yes or no)',

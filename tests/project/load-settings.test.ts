@@ -44,6 +44,8 @@ it.each([
   ['path: a.csv, primary_key: id, merge: { when_gone: keep }', 'has merge.when_gone, which upsert does not use'],
   ['path: "*.csv", primary_key: id, merge: { strategy: scd2, when_gone: close }', 'a load is not all of the source'],
   ['path: a.csv, merge: scd3', 'expected upsert, delete-insert, scd2'],
+  ['path: a.csv, write: append, anomaly: fail', 'has "anomaly" and write: append'],
+  ['path: a.csv, anomaly: { mode: fail, deviations: 0 }', 'expected a number above 0'],
   ['path: a.csv, contract: { columns: discard }', 'expected evolve, freeze, discard_row or discard_value'],
   ['path: a.csv, contract: { tables: discard_row }', 'expected evolve or freeze'],
 ])('%s: %s', async (settings, message) => {

@@ -1,4 +1,5 @@
 import type { Queryable, Session } from '../../model/database.js';
+import type { Profile } from '../anomaly/find-anomalies.js';
 import type { ColumnType } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
 import { endFormerWriter } from './end-former-writer.js';
@@ -104,6 +105,10 @@ export interface PublicationMark {
   readonly columnsAdded: readonly string[];
   readonly typesChanged: readonly TypeChange[];
   readonly rows: number;
+  /** What later publications are compared with. */
+  readonly profile?: Profile;
+  /** It is an anomaly, and a person wants it all the same. */
+  readonly isAnomalyAccepted?: boolean;
 }
 
 /**
@@ -134,8 +139,8 @@ export async function markPublished(
   );
   await session.execute(
     `INSERT INTO plumbline.resource_versions
-       (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, types_changed, row_count, run_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+       (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, types_changed, row_count, run_id, profile, anomaly_accepted)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
     [
       publication.env,
       publication.project,
@@ -150,6 +155,8 @@ export async function markPublished(
       JSON.stringify(mark.typesChanged),
       mark.rows,
       mark.runId,
+      mark.profile === undefined ? null : JSON.stringify(mark.profile),
+      mark.isAnomalyAccepted ?? false,
     ],
   );
   return version;

@@ -3,6 +3,7 @@ import type { Session } from '../../model/database.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { ColumnType } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { guardPublication } from '../anomaly/guard-publication.js';
 import { assertSwappable } from '../publish/assert-swappable.js';
 import { swapTable } from '../publish/swap-table.js';
 import { tableColumns } from '../schema/table-columns.js';
@@ -25,11 +26,19 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   const columnsAdded =
     former === undefined ? [] : columns.filter(({ name }) => !former.has(name)).map(({ name }) => name);
   const typesChanged = changedTypes(former, built.columns);
-  const [counted] = await session.query<{ rows: number }>(
-    `SELECT count(*)::float8 AS rows FROM ${qualified(built.table.schema, built.table.name)}`,
-  );
-  const rows = counted?.rows ?? 0;
-  const result = { rows, table: `${target.schema}.${target.name}`, version: 0, columnsAdded, typesChanged };
+  const accepted = options.acceptAnomaly === true;
+  const { env, project } = options;
+  const { rows, profile, anomalies } = await guardPublication(session, {
+    env,
+    project,
+    resource,
+    built: built.table,
+    columns: [...built.columns.keys()],
+    target,
+    isNew: former === undefined,
+    accepted,
+  });
+  const result = { rows, table: `${target.schema}.${target.name}`, version: 0, columnsAdded, typesChanged, anomalies };
   await swapTable(database, {
     staged: built.table,
     target,
@@ -49,6 +58,8 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
         columnsAdded,
         typesChanged,
         rows,
+        ...(profile && { profile }),
+        isAnomalyAccepted: accepted && anomalies.length > 0,
       });
       for (const line of staged(lines)) await dropTable(swapping, stageName(schemas.stage, line.loadId));
       await options.onPublish?.(swapping, { ...result });

@@ -29,6 +29,8 @@ export interface PublishOptions {
   readonly runId: string;
   /** How far the rows go, of a resource with a cursor: it moves with their publication. */
   readonly cursor?: { readonly from?: string; readonly to?: string };
+  /** Publishes an anomaly that would stop it otherwise. @default false */
+  readonly acceptAnomaly?: boolean;
   readonly signal?: AbortSignal;
   /** `waiting`: whom the publication waits for: `for 2 older transactions: pid 12 (ann report, since …), …`. */
   readonly onProgress?: (progress: { readonly waiting: string }) => void;
@@ -55,6 +57,8 @@ export interface PublishResult {
   readonly version: number;
   readonly columnsAdded: readonly string[];
   readonly typesChanged: readonly TypeChange[];
+  /** What is far from the table's own history, one sentence each. */
+  readonly anomalies?: readonly string[];
   /** Rows from before the cursor's state that were not there; missing without a cursor. */
   readonly rowsLate?: number;
 }
@@ -71,7 +75,7 @@ export interface PublishWork {
  * their rows in place of the rows of former contents of the same files, `merge` writes them by primary key unless a
  * newer load wrote that row. Idempotent: the same loads again are `unchanged`. The stages are gone afterwards.
  *
- * Terminal: `ELT_LOAD_UNKNOWN`, `ELT_PRIMARY_KEY_MISSING`, `ELT_TYPE_CHANGE`, those of `swapTable`. Transient: `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`,
+ * Terminal: `ELT_LOAD_UNKNOWN`, `ELT_PRIMARY_KEY_MISSING`, `ELT_TYPE_CHANGE`, `ELT_ANOMALY`, `ELT_SOURCE_EMPTY`, those of `swapTable`. Transient: `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`,
  * `ELT_PUBLISH_TIMEOUT`, PostgreSQL's own; and what `onPublish` throws. After an error the table is what it was.
  */
 export async function publishResource(options: PublishOptions): Promise<PublishResult> {

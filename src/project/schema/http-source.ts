@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { anomalySchema } from './anomaly.js';
 import { contractSchema } from './contract.js';
 import { mergeSchema } from './merge.js';
 import { columnName, columnNames, columnTypes, duration, secretReference, share, tableName, text } from './values.js';
@@ -110,6 +111,11 @@ const resource = {
     .describe('What a load does with the rows that are there; merge needs primary_key.'),
   columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
   merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
+  anomaly: anomalySchema
+    .optional()
+    .describe(
+      'What happens when a table of write: replace would be far from its own history in rows or NULLs. Default: warn.',
+    ),
   contract: contractSchema.optional().describe('What a load may change of its table.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
   allow_empty: z

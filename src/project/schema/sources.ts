@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { anomalySchema } from './anomaly.js';
 import { contractSchema } from './contract.js';
 import { httpSourceSchema } from './http-source.js';
 import { mergeSchema } from './merge.js';
@@ -71,6 +72,11 @@ const resource = {
   csv: csv.optional().describe('How CSV files are written. Default: found out from the file.'),
   columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
   merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
+  anomaly: anomalySchema
+    .optional()
+    .describe(
+      'What happens when a table of write: replace would be far from its own history in rows or NULLs. Default: warn.',
+    ),
   contract: contractSchema.optional().describe('What a load may change of its table.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
 };
