@@ -7,11 +7,18 @@ import type {
   LoadSummary,
   PublishResourceInput,
   ResourceInput,
+  RetryRejectsInput,
   TransformInput,
   TransformSummary,
 } from '../contracts/elt.js';
 import type { RunRef } from '../contracts/run.js';
-import { loadObjectInput, publishResourceInput, resourceInput, transformInput } from '../contracts/elt.js';
+import {
+  loadObjectInput,
+  publishResourceInput,
+  resourceInput,
+  retryRejectsInput,
+  transformInput,
+} from '../contracts/elt.js';
 import { TerminalError } from '../errors.js';
 import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
@@ -24,6 +31,7 @@ import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
 import { extractPostgres } from '../elt/postgres/extract-postgres.js';
 import { loadPostgres, type SourceObject } from '../elt/postgres/load-postgres.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
+import { retryRejects, type RetryResult } from '../elt/load/retry-rejects.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { Queryable, Session } from '../model/database.js';
@@ -102,7 +110,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
         const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
         const notices = [...(object.notices ?? []), ...load.notices].slice(0, 3);
-        const result = { loadId, status, path, sha256, ...counts, notices };
+        const dropped = Object.keys(load.discarded).length === 0 ? {} : { discarded: load.discarded };
+        const result = { loadId, status, path, sha256, ...counts, ...dropped, notices };
         return { result, status: status === 'already_loaded' ? 'reused' : 'succeeded' };
       });
     },
@@ -128,6 +137,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           isFull: isFull(landed),
           loads,
           runId: run.runId,
+          acceptAnomaly: run.acceptAnomaly ?? false,
           ...cursorOf(resource, landed),
           signal,
           onProgress: (at) => progress({ ...at }),
@@ -141,6 +151,42 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         // These loads were published by an earlier attempt or run.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };
+      });
+    },
+
+    /**
+     * Gives quarantined rows of a published load another chance. A second attempt finds the rows in the table and gives
+     * the same counts.
+     */
+    async retryRejects(input: RetryRejectsInput): Promise<LoadSummary> {
+      const { run } = retryRejectsInput.parse(input);
+      const { loadId, resource: id, file } = run.rejects!;
+      const step = stepNames.load(id);
+      return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, fence }) => {
+        const project = await projectOf(dependencies, run);
+        const resource = resourceNamed(project, id);
+        const former = await newestResult<LoadSummary>(database, run.env, run.project, step);
+        let recorded: LoadSummary | undefined;
+        const retried = await retryRejects({
+          database,
+          env: run.env,
+          project: project.name,
+          schemas: project.schemas,
+          resource,
+          loadId,
+          runId: run.runId,
+          signal,
+          ...(file === undefined
+            ? {}
+            : { corrected: { path: await store.localPath(file.sha256), file: file.name, sha256: file.sha256 } }),
+          onPublish: async (session, result) => {
+            recorded = summarizeRetry(project, resource, loadId, result, former?.result);
+            // The files and settings are those of the load: a change of them since still makes the next run load anew.
+            await recordOutcome(session, run, step, former?.inputs ?? {}, recorded, fence);
+          },
+        });
+        const result = recorded ?? former?.result ?? summarizeRetry(project, resource, loadId, retried, undefined);
+        return { result, reason: `the rejected rows of load ${loadId}` };
       });
     },
 
@@ -319,6 +365,58 @@ function withStale(result: TransformSummary, stale: readonly string[]): Transfor
   return stale.length === 0 ? result : { ...result, stale };
 }
 
+/** What the publication changed, or left, that its counts do not tell; one sentence each. */
+function publicationNotices(
+  resource: ResourceConfig,
+  loads: readonly LoadedObject[],
+  { columnsAdded, typesChanged, anomalies = [] }: Pick<PublishResult, 'columnsAdded' | 'typesChanged' | 'anomalies'>,
+): string[] {
+  const { id } = resource;
+  const dropped = new Map<string, number>();
+  for (const { discarded = {} } of loads)
+    for (const [name, values] of Object.entries(discarded)) dropped.set(name, (dropped.get(name) ?? 0) + values);
+  return [
+    ...anomalies.map((anomaly) => `${id}: unusual: ${anomaly}`),
+    ...(columnsAdded.length === 0 ? [] : [`${id}: new columns: ${columnsAdded.join(', ')}`]),
+    ...(resource.merge?.closesGone === true && loads.some(({ rowsRejected }) => rowsRejected > 0)
+      ? [`${id}: rows that are gone were not closed, as rejected ones may be among them`]
+      : []),
+    ...typesChanged.map(({ column, from, to }) => `${id}: column ${column} is ${to} now, it was ${from}`),
+    ...[...dropped].map(([name, values]) => `${id}: ${values} values of column ${name} were dropped by its contract`),
+  ];
+}
+
+/** The load's summary after some of its rejected rows came in; what the table holds is a version of its own. */
+function summarizeRetry(
+  { schemas }: Project,
+  resource: ResourceConfig,
+  loadId: string,
+  { accepted, rejected, duplicate, displaced, leftOut, rows, version }: RetryResult,
+  former: LoadSummary | undefined,
+): LoadSummary {
+  // The newest publication of an incremental resource may be of other loads.
+  const isPart = former?.objects.some((object) => object.loadId === loadId) ?? false;
+  const notices = [
+    `${resource.id}: of load ${loadId}, ${accepted} rejected rows are in the table now, ${rejected} stay rejected`,
+    ...(duplicate === 0 ? [] : [`${resource.id}: ${duplicate} have a primary key that a later row has`]),
+    ...(leftOut === 0 ? [] : [`${resource.id}: ${leftOut} rows were left out, they are not rejected (any more)`]),
+  ];
+  return {
+    resource: resource.id,
+    table: `${schemas.raw}.${resource.table}`,
+    rowsRead: former?.rowsRead ?? 0,
+    rowsLoaded: (former?.rowsLoaded ?? 0) + (isPart ? accepted - displaced : 0),
+    rowsRejected: (former?.rowsRejected ?? 0) - (isPart ? accepted + duplicate : 0),
+    rowsDuplicate: (former?.rowsDuplicate ?? 0) + (isPart ? duplicate + displaced : 0),
+    tableRows: rows,
+    version: fingerprint({ resource: resource.id, publication: String(version) }),
+    objects: former?.objects ?? [],
+    ...(former?.extract === undefined ? {} : { extract: former.extract }),
+    retried: { loadId, accepted, rejected },
+    notices,
+  };
+}
+
 /** Transforms that read `name`, directly or through others; `nodes` lists each after what it needs. */
 function readersOf(
   name: string,
@@ -372,7 +470,13 @@ function summarize(
     objects: loads.map(({ path, sha256, loadId }) => ({ path, sha256, loadId })),
     ...(landed === undefined ? {} : { extract: extractSummary(resource, landed, published.rowsLate ?? 0) }),
     // Many files of one form say the same.
-    notices: [...new Set([...removed, ...loads.flatMap((load) => load.notices)])].slice(0, 20),
+    notices: [
+      ...new Set([
+        ...removed,
+        ...publicationNotices(resource, loads, published),
+        ...loads.flatMap((load) => load.notices),
+      ]),
+    ].slice(0, 20),
   };
 }
 

@@ -3,6 +3,7 @@ import { hashFiles } from '../elt/extract/hash-files.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
+import { newestSchemaChanges } from '../elt/load/schema-changes.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
 import { whatIsRead } from '../elt/postgres/what-is-read.js';
 import { TerminalError } from '../errors.js';
@@ -91,9 +92,12 @@ export async function explainSteps(
   const scope = { database, run, project, decide, isRedone: (step: string) => redone.has(step), warnings };
 
   await explainElt(dependencies, scope);
+  const changes = await newestSchemaChanges(database, { env: run.env, project: run.project });
+  const schemaChanges = changes.length === 0 ? {} : { schemaChanges: changes };
   const { train } = project;
   const { defaults } = project;
-  if (train === undefined || run.only !== undefined) return { lines, defaults, assumptions: [], warnings };
+  if (train === undefined || run.only !== undefined)
+    return { lines, defaults, assumptions: [], warnings, ...schemaChanges };
   const { assumptions, trainingSets } = await explainFeatures(scope, train);
   const failing = lines.find(({ action }) => action === 'fail');
   if (failing === undefined) {
@@ -103,7 +107,7 @@ export async function explainSteps(
     for (const { step } of plannedSteps(createPlan(project, run), ['training', 'deployment']))
       lines.push({ step, action: 'skip', reason: `${failing.step} fails` });
   }
-  return { lines, defaults, assumptions, warnings };
+  return { lines, defaults, assumptions, warnings, ...schemaChanges };
 }
 
 async function explainElt(dependencies: ActivityDependencies, scope: PlanScope): Promise<void> {

@@ -40,7 +40,14 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           workflow_id: workflowId,
           stages,
           bundle: run.bundle.digest,
-          options: { force: run.force, root: run.root, only: run.only, select: run.select },
+          options: {
+            force: run.force,
+            root: run.root,
+            only: run.only,
+            select: run.select,
+            rejects: run.rejects,
+            acceptAnomaly: run.acceptAnomaly,
+          },
           retry_of: retryOf ?? null,
           started_by: startedBy,
         });

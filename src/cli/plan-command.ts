@@ -57,9 +57,13 @@ async function planRun({ client }: TemporalConnection, run: RunRef): Promise<Pla
   }
 }
 
-function render(project: string, env: string, { lines, defaults, assumptions, warnings = [] }: PlanResult): string {
+function render(
+  project: string,
+  env: string,
+  { lines, defaults, assumptions, warnings = [], schemaChanges = [] }: PlanResult,
+): string {
   const rows = lines.map(({ step, action, reason }) => [`  ${action}`, step, reason]);
   const section = (title: string, items: readonly string[]): string =>
     items.length === 0 ? '' : `${pc.bold(title)}\n${items.map((item) => `  ${item}`).join('\n')}\n`;
-  return `${pc.bold(project)} · ${env}\n${table(rows)}\n${section('warnings', warnings)}${section('defaults', defaults)}${section('assumptions', assumptions)}`;
+  return `${pc.bold(project)} · ${env}\n${table(rows)}\n${section('warnings', warnings)}${section('changed by the newest load', schemaChanges)}${section('defaults', defaults)}${section('assumptions', assumptions)}`;
 }

@@ -52,15 +52,8 @@ function notesOfLoad(load: LoadSummary): readonly string[] {
   const notices =
     rowsWithout === 0 ? given : [...given, `${resource}: ${count(rowsWithout)} rows have no ${field}; they are loaded`];
   if (rowsRejected === 0) return notices;
-  const ids = objects.map(({ loadId }) => `'${loadId}'`);
-  const loads =
-    ids.length === 1
-      ? `load_id = ${ids[0]}`
-      : `load_id IN (${ids.slice(0, 3).join(', ')}${ids.length > 3 ? ', …' : ''})`;
-  return [
-    ...notices,
-    `${resource}: see the rejected rows with \`plumbline sql "SELECT line, column_name, value, reason FROM plumbline.rejects WHERE ${loads}"\``,
-  ];
+  const which = objects.length === 1 ? `--load ${objects[0]!.loadId}` : `--resource ${resource}`;
+  return [...notices, `${resource}: see the rejected rows with \`plumbline rejects list ${which}\``];
 }
 
 function warningsOf({ warnings = [], stale = [] }: TransformSummary): string[] {

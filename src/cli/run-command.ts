@@ -19,6 +19,7 @@ export interface RunCommandOptions {
   readonly only?: RunRef['only'];
   readonly select?: readonly string[];
   readonly force: boolean;
+  readonly acceptAnomaly: boolean;
   readonly detach: boolean;
   readonly json: boolean;
 }
@@ -41,6 +42,7 @@ export async function runCommand(options: RunCommandOptions): Promise<void> {
         root: settings.root,
         stages: options.stages,
         force: options.force,
+        acceptAnomaly: options.acceptAnomaly,
         only: options.only,
         ...(options.select === undefined ? {} : { select: options.select }),
       },

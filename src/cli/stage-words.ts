@@ -16,9 +16,14 @@ export function halfOf(word: string | undefined): RunRef['only'] {
 }
 
 /** What a recorded run was asked to do of its stage. */
-export function halfOfRun({ options }: RunRow): Pick<RunRef, 'only' | 'select'> {
-  const { only, select } = options as Pick<RunRef, 'only' | 'select'>;
-  return { ...(only === undefined ? {} : { only }), ...(select === undefined ? {} : { select }) };
+export function halfOfRun({ options }: RunRow): Pick<RunRef, 'only' | 'select' | 'rejects' | 'acceptAnomaly'> {
+  const { only, select, rejects, acceptAnomaly } = options as Partial<RunRef>;
+  return {
+    ...(only === undefined ? {} : { only }),
+    ...(select === undefined ? {} : { select }),
+    ...(rejects === undefined ? {} : { rejects }),
+    ...(acceptAnomaly === true ? { acceptAnomaly } : {}),
+  };
 }
 
 /** The first word that means exactly these stages; undefined for a whole run. */

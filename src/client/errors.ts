@@ -4,6 +4,7 @@ export const clientErrorCodes = {
   NO_DATABASE: 'No database is configured and no embedded stack runs.',
   RUN_ALREADY_RUNNING: 'The project has a run in progress; one at a time writes its tables.',
   RUN_NOT_FOUND: 'No run has that id.',
+  LOAD_NOT_FOUND: 'No load has that number in this project and environment.',
   RUN_ENDED: 'The run has ended already, so there is nothing to cancel. `plumbline runs show` says how it ended.',
   RUN_ENDED_OUTSIDE:
     'The workflow was ended from outside (terminated or timed out), so the run could not close itself.',

@@ -17,6 +17,8 @@ export interface RunRequest {
   readonly force: boolean;
   readonly only?: RunRef['only'];
   readonly select?: readonly string[];
+  readonly rejects?: RunRef['rejects'];
+  readonly acceptAnomaly?: boolean;
   readonly retryOf?: string;
 }
 
@@ -101,6 +103,8 @@ export async function createRunRef(connection: TemporalConnection, request: RunR
     force: request.force,
     ...(request.only === undefined ? {} : { only: request.only }),
     ...(request.select === undefined ? {} : { select: [...request.select] }),
+    ...(request.acceptAnomaly === true ? { acceptAnomaly: true } : {}),
+    ...(request.rejects === undefined ? {} : { rejects: request.rejects }),
   };
 }
 

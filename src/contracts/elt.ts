@@ -25,6 +25,8 @@ export const loadedObject = z.object({
   rowsLoaded: z.number(),
   rowsRejected: z.number(),
   rowsDuplicate: z.number(),
+  /** Values that the contract dropped, by column; absent when none were. */
+  discarded: z.record(z.string(), z.number()).optional(),
   /** What the loader decided by itself, e.g. a shortened column name; at most three. */
   notices: z.array(z.string()),
 });
@@ -50,6 +52,8 @@ export interface LoadSummary {
   readonly objects: readonly { readonly path: string; readonly sha256: string; readonly loadId: string }[];
   /** What an API or a database was asked for. */
   readonly extract?: ExtractSummary;
+  /** What became of quarantined rows that were retried, when that is what the run did. */
+  readonly retried?: { readonly loadId: string; readonly accepted: number; readonly rejected: number };
   /** What the loads renamed or could not read as it was meant, one sentence each. */
   readonly notices?: readonly string[];
 }
@@ -69,6 +73,9 @@ export interface ExtractSummary {
     readonly rowsWithout: number;
   };
 }
+
+export const retryRejectsInput = z.object({ run: runRef });
+export type RetryRejectsInput = z.infer<typeof retryRejectsInput>;
 
 export const transformInput = z.object({ run: runRef, transform: z.string() });
 export type TransformInput = z.infer<typeof transformInput>;

@@ -21,6 +21,17 @@ export const runRef = z.object({
   only: z.literal('transform').optional(),
   /** Transforms to build, as `--select` takes them; absent: all. */
   select: z.array(z.string()).optional(),
+  /** Publishes tables that are far from their own history. */
+  acceptAnomaly: z.boolean().optional(),
+  /** Instead of loading, the elt stage gives these quarantined rows another chance. */
+  rejects: z
+    .object({
+      loadId: z.string(),
+      resource: z.string(),
+      /** Corrected rows in the artifact store; absent: the rows as they were kept. */
+      file: z.object({ name: z.string(), sha256: z.string() }).optional(),
+    })
+    .optional(),
 });
 export type RunRef = z.infer<typeof runRef>;
 
@@ -82,4 +93,6 @@ export interface PlanResult {
   readonly assumptions: readonly string[];
   /** Sources that are older than they should be; absent in the answer of an older worker. */
   readonly warnings?: readonly string[];
+  /** What the newest load of a resource changed of its table's columns. */
+  readonly schemaChanges?: readonly string[];
 }

@@ -74,9 +74,13 @@ export const eltErrorCodes = {
     'No row of a source has a value in the field that is its cursor. Correct `cursor.field` or `cursor.type`.',
   ELT_SOURCE_EMPTY:
     'A source has no rows where some are expected; the table keeps its rows. `allow_empty: true` lets it become empty.',
+  ELT_ANOMALY:
+    'A table would be far from its own history in rows or NULLs, and `anomaly` is fail. It keeps its rows; `run --accept-anomaly` publishes it.',
   ELT_COLUMN_DUPLICATE: 'Two columns of a file have the same name. Rename one in the file.',
   ELT_COLUMN_UNKNOWN: 'plumbline.yaml names a column that the file does not have.',
-  ELT_COLUMN_LIMIT: 'A file has more columns than a PostgreSQL table can hold (1,600, less three for metadata).',
+  ELT_COLUMN_LIMIT: 'A file has more columns than a PostgreSQL table can hold (1,600, less five for metadata).',
+  ELT_CONTRACT:
+    'A file would change its table in a way that `contract` forbids; the message names the column. The table is untouched.',
   ELT_TYPE_CHANGE: 'A column of a published table cannot be changed to the type now declared.',
   ELT_TOO_MANY_REJECTS:
     'More rows were refused than `max_rejected` allows. Nothing was changed; see plumbline.rejects.',
@@ -84,6 +88,11 @@ export const eltErrorCodes = {
   ELT_LOAD_FENCED: 'Another attempt took over this load; this one ends without effect.',
   ELT_WRITER_STUCK: "A former attempt's connection did not end in time; the step is tried again.",
   ELT_PRIMARY_KEY_MISSING: '`write: merge` needs a primary key. Set `primary_key`.',
+  ELT_RETRY_LOAD:
+    'The rejected rows of a load cannot be retried: it is not in the table, or nothing of them was kept. The message says which.',
+  ELT_RETRY_FILE:
+    'A file of corrected rows is not what `plumbline rejects list --load N --csv` wrote. Nothing was changed.',
+  ELT_MERGE_HISTORY: 'A table that `merge: scd2` made is to be loaded in another way, which would mix states and rows.',
   ELT_LOAD_UNKNOWN: 'A publication names a load that the ledger does not have or that is not staged.',
   ELT_STAGE_MISSING: 'The table to publish is not there. Run the step again, so that it is built anew.',
   ELT_SWAP_NOT_POSSIBLE:

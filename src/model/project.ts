@@ -67,8 +67,14 @@ export interface ResourceConfig {
   readonly csv?: CsvOptions;
   readonly write: WriteDisposition;
   readonly primaryKey: readonly string[];
+  /** How rows are merged, where that is not by `upsert` alone. */
+  readonly merge?: MergeConfig;
   /** Declared types; the rest is inferred. */
   readonly columns: Readonly<Record<string, ColumnType>>;
+  /** What a load may change of its table, as far as it is said. */
+  readonly contract?: SchemaContract;
+  /** What happens when a table of `replace` would be far from its own history. */
+  readonly anomaly?: AnomalyConfig;
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
   /** How an API is asked; there when, and only when, `type` is `http`. */
@@ -96,6 +102,39 @@ export interface FreshnessConfig {
   readonly warnAfterMs?: number;
   readonly errorAfterMs?: number;
   readonly at: { readonly file: string; readonly line: number };
+}
+
+export interface AnomalyConfig {
+  readonly mode: 'off' | 'warn' | 'fail';
+  /** How far from the median is usual, in robust standard deviations. @default 4 */
+  readonly deviations?: number;
+  /** Most publications to compare with. @default 20 */
+  readonly history?: number;
+  /** Fewest. @default 5 */
+  readonly minHistory?: number;
+}
+
+export interface MergeConfig {
+  /**
+   * `upsert`: one row a key; `delete-insert`: the rows of a merge key are replaced by the ones that come; `scd2`: a row for each state
+   * that a key was in.
+   */
+  readonly strategy: 'upsert' | 'delete-insert' | 'scd2';
+  /** Of `delete-insert`. @default the primary key */
+  readonly key?: readonly string[];
+  /** Column that says that a row is deleted at the source: true, or any value where it is no boolean. */
+  readonly hardDelete?: string;
+  /** Of `scd2`: a load has all rows of the source, and closes those that are not in it. */
+  readonly closesGone?: boolean;
+}
+
+/** `evolve` lets a change through, `freeze` fails on it, the others leave out what would be one. */
+export type ContractMode = 'evolve' | 'freeze' | 'discard_row' | 'discard_value';
+
+export interface SchemaContract {
+  readonly tables?: 'evolve' | 'freeze';
+  readonly columns?: ContractMode;
+  readonly types?: ContractMode;
 }
 
 /** A field that grows with every change of a row. */

@@ -3,6 +3,9 @@ import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveCursor } from './resolve-cursor.js';
+import { resolveMerge, whenGoneLine } from './resolve-merge.js';
+import { resolveAnomaly } from './resolve-anomaly.js';
+import { resolveContract } from './resolve-contract.js';
 import type { ResourcePlace, ResourceScope } from './resolve-resources.js';
 import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
 import { parseShare } from './share.js';
@@ -23,13 +26,6 @@ export function resolveHttpResource(
   if (given.path === undefined)
     return refuse('PROJECT_KEY_MISSING', `${place} has no "path", expected one such as /orders.`, position, 'Add `path:`.'); // prettier-ignore
   const primaryKey = [given.primary_key ?? []].flat();
-  if (given.write === 'merge' && primaryKey.length === 0)
-    return refuse(
-      'PROJECT_KEY_MISSING',
-      `${place} is merged and has no "primary_key".`,
-      positionAt(yaml, [...path, 'write']),
-      'Add `primary_key:`, or write: replace.',
-    );
   if (given.write === 'append')
     return refuse(
       'PROJECT_VALUE_INVALID',
@@ -59,7 +55,24 @@ export function resolveHttpResource(
       positionAt(yaml, [...path, 'cursor', cursor.key]),
       `Correct ${cursor.key}.`,
     );
-  const write = given.write ?? (cursor === undefined ? 'replace' : 'merge');
+  const write = given.write ?? (cursor === undefined && given.merge === undefined ? 'replace' : 'merge');
+  const merging = { given: given.merge, write, primaryKey, isPartial: cursor !== undefined };
+  const merged = resolveMerge(merging);
+  if ('wrong' in merged)
+    return refuse(
+      given.merge === undefined ? 'PROJECT_KEY_MISSING' : 'PROJECT_VALUE_INVALID',
+      `${place} ${merged.wrong}`,
+      positionAt(yaml, [...path, given.merge === undefined ? 'write' : 'merge']),
+      merged.next,
+    );
+  if (given.anomaly !== undefined && write !== 'replace')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place} has "anomaly" and write: ${write}; it compares whole tables.`,
+      positionAt(yaml, [...path, 'anomaly'], 'key'),
+      'Set write: replace, or take `anomaly` out.',
+    );
+  for (const line of whenGoneLine(merging, merged.merge)) applied(`${place}.${line}`);
   if (given.write === undefined)
     applied(`${place}.write = ${write} (each load asks for ${cursor === undefined ? 'all' : 'what is new'})`);
   if (cursor !== undefined) {
@@ -81,7 +94,10 @@ export function resolveHttpResource(
       format: 'ndjson',
       write,
       primaryKey,
+      ...merged,
       columns: resolveColumns(given.columns),
+      ...resolveAnomaly(given.anomaly, write, applied, place),
+      ...resolveContract(given.contract, write, applied, place),
       maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
       http: {
         url: given.url.replace(/\/+$/, ''),

@@ -2,6 +2,9 @@ import type { CsvOptions, ResourceConfig } from '../model/project.js';
 import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
+import { resolveAnomaly } from './resolve-anomaly.js';
+import { resolveContract } from './resolve-contract.js';
+import { resolveMerge, whenGoneLine } from './resolve-merge.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
 import { resolvePostgresResource } from './resolve-postgres-resource.js';
 import { resolveSingerResource } from './resolve-singer-resource.js';
@@ -110,13 +113,6 @@ function resolveFilesResource(
       'Fetch the archive, and name the local file.',
     );
   const primaryKey = [given.primary_key ?? []].flat();
-  if (given.write === 'merge' && primaryKey.length === 0)
-    return refuse(
-      'PROJECT_KEY_MISSING',
-      `${place} is merged and has no "primary_key".`,
-      positionAt(yaml, [...path, 'write']),
-      'Add `primary_key:`, or write: replace.',
-    );
   const clashing = given.csv === undefined ? undefined : clash(given.csv);
   if (clashing !== undefined)
     return refuse(
@@ -134,8 +130,25 @@ function resolveFilesResource(
       'Take `csv` out, or set `format: csv`.',
     );
   const isGlob = !isUrl && /[*?[{]/.test(given.path + (given.member ?? ''));
-  const write = given.write ?? (isGlob ? 'append' : 'replace');
-  if (given.write === undefined) applied(`${place}.write = ${write} (the path is ${isGlob ? 'a glob' : 'one file'})`);
+  const write = given.write ?? (given.merge !== undefined ? 'merge' : isGlob ? 'append' : 'replace');
+  const merging = { given: given.merge, write, primaryKey, isPartial: isGlob };
+  const merged = resolveMerge(merging);
+  if ('wrong' in merged)
+    return refuse(
+      given.merge === undefined ? 'PROJECT_KEY_MISSING' : 'PROJECT_VALUE_INVALID',
+      `${place} ${merged.wrong}`,
+      positionAt(yaml, [...path, given.merge === undefined ? 'write' : 'merge']),
+      merged.next,
+    );
+  if (given.write === undefined) applied(`${place}.write = ${write} (${whyWrite(given.merge !== undefined, isGlob)})`);
+  if (given.anomaly !== undefined && write !== 'replace')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place} has "anomaly" and write: ${write}; it compares whole tables.`,
+      positionAt(yaml, [...path, 'anomaly'], 'key'),
+      'Set write: replace, or take `anomaly` out.',
+    );
+  for (const line of whenGoneLine(merging, merged.merge)) applied(`${place}.${line}`);
   if (given.format === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
   if (given.columns === undefined) applied(`${place}.columns = inferred`);
@@ -153,11 +166,18 @@ function resolveFilesResource(
       ...(given.csv !== undefined && { csv: csvOptions(given.csv) }),
       write,
       primaryKey,
+      ...merged,
       columns: resolveColumns(given.columns),
+      ...resolveAnomaly(given.anomaly, write, applied, place),
+      ...resolveContract(given.contract, write, applied, place),
       maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
       at,
     },
   ];
+}
+
+function whyWrite(isMerged: boolean, isGlob: boolean): string {
+  return isMerged ? '`merge` is set' : `the path is ${isGlob ? 'a glob' : 'one file'}`;
 }
 
 function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvYaml): CsvOptions {

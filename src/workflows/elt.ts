@@ -6,7 +6,8 @@ import { bulkLoad } from './activity-options.js';
 import { allOrCancel } from './all-or-cancel.js';
 import { setSearchAttributes, withRun, type StageInput } from './run-scope.js';
 
-const { extractResource, loadObject, publishResource, buildTransform } = proxyActivities<EltActivities>(bulkLoad);
+const { extractResource, loadObject, publishResource, retryRejects, buildTransform } =
+  proxyActivities<EltActivities>(bulkLoad);
 
 /** Objects of one resource that load at the same time. */
 const PARALLEL_OBJECTS = 4;
@@ -14,7 +15,10 @@ const PARALLEL_OBJECTS = 4;
 /** Extract and load every resource in parallel, then build the SQL graph, each node as soon as what it reads is there. */
 export async function elt(input: StageInput): Promise<EltResult> {
   return withRun(input, 'elt', async (plan, report) => {
-    const loads = await allOrCancel(plan.resources.map((resource) => () => loadResource(input.run, resource)));
+    const loads =
+      input.run.rejects === undefined
+        ? await allOrCancel(plan.resources.map((resource) => () => loadResource(input.run, resource)))
+        : [await retryRejects({ run: input.run })];
     for (const load of loads) report(`${load.resource}: ${load.tableRows} rows, ${load.rowsRejected} rejected`);
     setSearchAttributes(input.run, { PlumblineRows: loads.reduce((sum, load) => sum + load.tableRows, 0) });
     const transforms = await buildGraph(input.run, plan.transforms);

@@ -51,6 +51,7 @@ function fakes(replaced: Partial<Activities> = {}): Activities {
     extractResource: async () => ({ objects: [{}, {}] }),
     loadObject: async () => ({}) as Awaited<ReturnType<Activities['loadObject']>>,
     publishResource: async ({ resource }) => ({ ...load, resource }),
+    retryRejects: async () => load,
     buildTransform: async ({ transform }) => ({ transform, kind: 'table', rows: 3, testsPassed: 1, version: 'v' }),
     buildTrainingSet: async ({ set }) => ({ set, trainingSet: TRAINING_SET, leakCheck: 'leak check passed' }),
     evaluateBaselines: async () => [],

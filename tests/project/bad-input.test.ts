@@ -127,10 +127,7 @@ describe('keys', () => {
     ['monitor: { outcomes: outcomes.sql }', 'monitor'],
     ['alerts: { webhook: env:ALERT_URL }', 'alerts'],
     ['sources: { a: { path: a.csv, cursor: day } }', 'sources.a.cursor'],
-    [
-      'sources: { a: { resources: { b: { path: a.csv, contract: { types: freeze } } } } }',
-      'sources.a.resources.b.contract',
-    ],
+    ['sources: { a: { resources: { b: { path: a.csv, publish: chunk } } } }', 'sources.a.resources.b.publish'],
     ['sources: { a: { path: a.csv, type: postgres } }', 'sources.a.type: the value "postgres"'],
     ['sources: { a: { path: "s3://bucket/a.csv" } }', 'sources.a.path: reading from s3://'],
     ['sources: { a: { path: "https://example.org/a.zip?x=1" } }', 'sources.a: reading a zip archive over HTTP'],

@@ -10,6 +10,8 @@ export { register as preview } from './preview.js';
 export { register as lineage } from './lineage.js';
 export { register as run } from './run.js';
 export { register as runs } from './runs.js';
+export { register as loads } from './loads.js';
+export { register as rejects } from './rejects.js';
 export { register as models } from './models.js';
 export { register as predict } from './predict.js';
 export { register as freshness } from './freshness.js';

@@ -18,12 +18,20 @@ export function register(program: Command): void {
       parseSelect,
     )
     .option('--force', 'redo every step and load every file again', false)
+    .option('--accept-anomaly', 'publish tables although they are far from their own history', false)
     .option('--detach', 'start it and return', false)
     .option('--json', 'print one JSON object at the end', false)
     .action(
       async (
         stage: string | undefined,
-        options: { env: string; select?: string[]; force: boolean; detach: boolean; json: boolean },
+        options: {
+          env: string;
+          select?: string[];
+          force: boolean;
+          acceptAnomaly: boolean;
+          detach: boolean;
+          json: boolean;
+        },
         command: Command,
       ) => {
         if (options.select !== undefined && stage !== 'transform')

@@ -1,4 +1,5 @@
-import { InvalidArgumentError, type Command } from 'commander';
+import type { Command } from 'commander';
+import { parseLimit } from '../parse-number.js';
 import type { RunOptions } from '../runs-command.js';
 
 export function register(program: Command): void {
@@ -7,7 +8,7 @@ export function register(program: Command): void {
     .command('list')
     .description('newest runs of the project')
     .option('--env <name>', 'environment', 'dev')
-    .option('--limit <n>', 'how many', wholeNumber, 20)
+    .option('--limit <n>', 'how many', parseLimit, 20)
     .option('--json', 'print JSON', false)
     .action(async (options: { env: string; limit: number; json: boolean }) =>
       (await import('../runs-command.js')).listCommand(options),
@@ -43,10 +44,4 @@ export function register(program: Command): void {
     .action(async (run: string, options: RunOptions & { detach: boolean }) =>
       (await import('../runs-command.js')).retryCommand(run, options),
     );
-}
-
-function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (/^\d+$/.test(text) && number >= 1 && number <= 10_000) return number;
-  throw new InvalidArgumentError('Expected a whole number from 1 to 10000.');
 }

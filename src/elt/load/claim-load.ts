@@ -1,6 +1,7 @@
 import type { Database, Session } from '../../model/database.js';
 import type { ResourceConfig, Schemas } from '../../model/project.js';
 import { qualified } from '../../model/sql-identifier.js';
+import { isSnapshot } from '../merge/merge-key.js';
 import { tableColumns } from '../schema/table-columns.js';
 import {
   addLoad,
@@ -42,7 +43,9 @@ export async function claimLoad(session: Session, options: ClaimOptions): Promis
   const key: LoadKey = { env, project, resource: resource.id, unit: `${object.path}@${object.sha256}` };
   const settings = settingsDigest(resource);
   const newest = await newestLoad(session, key);
-  const isSpent = newest !== undefined && (await mustLoadAnew(session, newest, settings, options));
+  // Of a snapshot that rows can be gone from, what is unchanged has to be seen too.
+  const force = options.force === true || isSnapshot(resource);
+  const isSpent = newest !== undefined && (await mustLoadAnew(session, newest, settings, { ...options, force }));
   if (newest === undefined || isSpent)
     await addLoad(session, key, {
       generation: (newest?.generation ?? 0) + 1,
@@ -51,7 +54,7 @@ export async function claimLoad(session: Session, options: ClaimOptions): Promis
       settings,
       stageSchema: options.schemas.stage,
       runId,
-      forced: options.force ?? false,
+      forced: force,
     });
   const line = isSpent || newest === undefined ? await newestLoad(session, key) : newest;
   if (line === undefined) throw new LoadFencedError(`Load of ${object.path}`, { unit: key.unit });
@@ -96,7 +99,7 @@ export async function beginAnew(
   return session.transaction(async () => {
     const lines = await session.query<{ schema: string }>(
       `UPDATE plumbline.loads SET status = 'loading', settings = $3, next_chunk = 0, next_row = 1, reader = NULL, stage_table = NULL,
-         rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, error = NULL, staged_at = NULL
+         rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, discarded = '{}', error = NULL, staged_at = NULL
        WHERE load_id = $1 AND token = $2 AND status IN ('loading', 'staged', 'failed')
        RETURNING stage_schema AS schema`,
       [loadId, token, settings],

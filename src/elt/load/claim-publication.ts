@@ -1,4 +1,6 @@
 import type { Queryable, Session } from '../../model/database.js';
+import type { Profile } from '../anomaly/find-anomalies.js';
+import type { ColumnType } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
 import { endFormerWriter } from './end-former-writer.js';
 import { LoadFencedError } from './load-fenced-error.js';
@@ -66,6 +68,14 @@ export interface PublishedVersion {
   readonly loadIds: readonly string[];
   readonly rows: number;
   readonly columnsAdded: readonly string[];
+  readonly typesChanged: readonly TypeChange[];
+}
+
+/** Of a column of the published table. */
+export interface TypeChange {
+  readonly column: string;
+  readonly from: ColumnType;
+  readonly to: ColumnType;
 }
 
 export async function publishedVersion(
@@ -73,7 +83,8 @@ export async function publishedVersion(
   publication: Publication,
 ): Promise<PublishedVersion | undefined> {
   const rows = await session.query<PublishedVersion>(
-    `SELECT version::float8 AS version, load_ids::text[] AS "loadIds", row_count::float8 AS rows, columns_added AS "columnsAdded"
+    `SELECT version::float8 AS version, load_ids::text[] AS "loadIds", row_count::float8 AS rows, columns_added AS "columnsAdded",
+       types_changed AS "typesChanged"
      FROM plumbline.resource_versions ${WHERE} AND version = $4`,
     [publication.env, publication.project, publication.resource, publication.version],
   );
@@ -92,7 +103,12 @@ export interface PublicationMark {
   readonly displacedIds: readonly string[];
   readonly columns: readonly LoadColumn[];
   readonly columnsAdded: readonly string[];
+  readonly typesChanged: readonly TypeChange[];
   readonly rows: number;
+  /** What later publications are compared with. */
+  readonly profile?: Profile;
+  /** It is an anomaly, and a person wants it all the same. */
+  readonly isAnomalyAccepted?: boolean;
 }
 
 /**
@@ -123,8 +139,8 @@ export async function markPublished(
   );
   await session.execute(
     `INSERT INTO plumbline.resource_versions
-       (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, row_count, run_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+       (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, types_changed, row_count, run_id, profile, anomaly_accepted)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
     [
       publication.env,
       publication.project,
@@ -136,8 +152,11 @@ export async function markPublished(
       [...mark.loadIds],
       JSON.stringify(mark.columns),
       [...mark.columnsAdded],
+      JSON.stringify(mark.typesChanged),
       mark.rows,
       mark.runId,
+      mark.profile === undefined ? null : JSON.stringify(mark.profile),
+      mark.isAnomalyAccepted ?? false,
     ],
   );
   return version;

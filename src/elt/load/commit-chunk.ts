@@ -16,6 +16,8 @@ export interface ChunkTarget {
   readonly stage: { readonly schema: string; readonly name: string };
   readonly columns: readonly LoadColumn[];
   readonly file: string;
+  /** Values that the contract dropped of the load, this chunk's included, by column. */
+  readonly discarded: Readonly<Record<string, number>>;
 }
 
 /**
@@ -34,7 +36,7 @@ export async function commitChunk(
     await failpoint('load.after-copy');
     const changed = await session.execute(
       `UPDATE plumbline.loads SET next_chunk = next_chunk + 1, next_row = $4, rows_read = rows_read + $5,
-         rows_loaded = rows_loaded + $6, rows_rejected = rows_rejected + $7
+         rows_loaded = rows_loaded + $6, rows_rejected = rows_rejected + $7, discarded = $8
        WHERE load_id = $1 AND token = $2 AND next_chunk = $3 AND status = 'loading'`,
       [
         target.loadId,
@@ -44,6 +46,7 @@ export async function commitChunk(
         chunk.nextRow - chunk.fromRow,
         chunk.rowNumbers.length,
         chunk.faults.length,
+        JSON.stringify(target.discarded),
       ],
     );
     if (changed !== 1) throw new LoadFencedError(`Load ${target.loadId} of ${target.file}`, { loadId: target.loadId });

@@ -38,7 +38,9 @@ export async function finishLoad(
   const finished = await session.transaction(async () => {
     await before?.();
     const isChecked = resource.primaryKey.length === 0 || context.keyIsProven === true;
-    const keyless = isChecked ? 0 : await rejectKeyless(context, columns);
+    const keyless =
+      (isChecked ? 0 : await rejectKeyless(context, columns, resource.primaryKey, 'primary key')) +
+      (await rejectKeyless(context, columns, resource.merge?.key ?? [], 'merge key'));
     const duplicates = isChecked ? 0 : await takeOutDuplicates(context, columns);
     const changed = await session.execute(
       `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4,
@@ -128,14 +130,20 @@ interface TakenRow {
   readonly raw: string;
 }
 
-async function rejectKeyless(context: FinishContext, columns: readonly LoadColumn[]): Promise<number> {
+async function rejectKeyless(
+  context: FinishContext,
+  columns: readonly LoadColumn[],
+  key: readonly string[],
+  name: string,
+): Promise<number> {
+  if (key.length === 0) return 0;
   const { session, stage, options } = context;
-  const missing = options.resource.primaryKey.map((key) => `${identifier(key)} IS NULL`).join(' OR ');
+  const missing = key.map((key) => `${identifier(key)} IS NULL`).join(' OR ');
   const taken = await session.query<TakenRow>(
     `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE ${missing}
      RETURNING _row_number::float8 AS row, NULL AS kept, ${rawRow(columns)} AS raw`,
   );
-  const faults = taken.map((row) => faultOf(context, row, 'the primary key is NULL'));
+  const faults = taken.map((row) => faultOf(context, row, key, `the ${name} is NULL`));
   await addRejects(session, context.loadId, options.object.path, 'rejected', faults);
   return taken.length;
 }
@@ -155,7 +163,7 @@ async function takeOutDuplicates(context: FinishContext, columns: readonly LoadC
      RETURNING gone._row_number::float8 AS row, ranked.kept::float8 AS kept, ${rawRow(columns, 'gone.')} AS raw`,
   );
   const faults = taken.map((row) =>
-    faultOf(context, row, `the primary key comes again in row ${row.kept}, which is kept`),
+    faultOf(context, row, options.resource.primaryKey, `the primary key comes again in row ${row.kept}, which is kept`),
   );
   await addRejects(session, context.loadId, options.object.path, 'duplicate', faults);
   return taken.length;
@@ -168,6 +176,6 @@ function rawRow(columns: readonly LoadColumn[], prefix = ''): string {
     .join(', ')})::text`;
 }
 
-function faultOf({ source, options }: FinishContext, { row, raw }: TakenRow, reason: string): RowFault {
-  return { row, line: source.lineOf(row), column: options.resource.primaryKey.join(', '), value: null, reason, raw };
+function faultOf({ source }: FinishContext, { row, raw }: TakenRow, key: readonly string[], reason: string): RowFault {
+  return { row, line: source.lineOf(row), column: key.join(', '), value: null, reason, raw };
 }

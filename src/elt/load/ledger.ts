@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Queryable, Session } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
+import { contractOf } from '../schema/contract.js';
 import type { StreamFacts } from '../singer/stream-facts.js';
 import { endFormerWriter } from './end-former-writer.js';
 import { LoadFencedError } from './load-fenced-error.js';
@@ -12,6 +13,8 @@ export interface Reader {
   readonly rows: number;
   readonly dialect: Readonly<Record<string, unknown>>;
   readonly columns: readonly LoadColumn[];
+  /** Columns of the file that the table does not get. */
+  readonly unwanted?: readonly string[];
   readonly notices: readonly string[];
   /** See `RowSource`. */
   readonly stream?: StreamFacts;
@@ -43,6 +46,8 @@ export interface LedgerLine {
   readonly rowsLoaded: number;
   readonly rowsRejected: number;
   readonly rowsDuplicate: number;
+  /** Values that the contract dropped, by column. */
+  readonly discarded: Readonly<Record<string, number>>;
 }
 
 export interface LoadKey {
@@ -55,7 +60,7 @@ export interface LoadKey {
 const LINE = `load_id AS "loadId", unit, path, sha256, generation, forced_by AS "forcedBy", settings, status, token,
   next_chunk AS "nextChunk", next_row::float8 AS "nextRow", writer_pid AS "writerPid",
   writer_backend_start AS "writerBackendStart", reader, stage_table AS "stageTable", rows_read::float8 AS "rowsRead",
-  rows_loaded::float8 AS "rowsLoaded", rows_rejected::float8 AS "rowsRejected", rows_duplicate::float8 AS "rowsDuplicate"`;
+  rows_loaded::float8 AS "rowsLoaded", rows_rejected::float8 AS "rowsRejected", rows_duplicate::float8 AS "rowsDuplicate", discarded`;
 
 /** The newest generation of a unit. */
 export async function newestLoad(session: Queryable, key: LoadKey): Promise<LedgerLine | undefined> {
@@ -148,6 +153,8 @@ export function settingsDigest(resource: ResourceConfig): string {
     // Only what is said: a resource without it keeps the digest it had.
     ...(resource.postgres === undefined ? [] : [{ ...resource.postgres, parallel: undefined }, resource.cursor?.field]),
     ...(resource.encoding === undefined && resource.csv === undefined ? [] : [resource.encoding, resource.csv]),
+    ...(resource.contract === undefined ? [] : [contractOf(resource)]),
+    ...(resource.merge === undefined ? [] : [resource.merge]),
   ];
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

@@ -4,13 +4,16 @@ import type { ArtifactStore } from '../../model/artifact.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
-import type { ColumnType } from '../../model/project.js';
+import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { withSource } from '../read/open-source.js';
 import { planColumns } from '../read/plan-columns.js';
 import { readAhead } from '../read/read-ahead.js';
 import { readChunks } from '../read/read-chunks.js';
+import type { RowChunk } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
+import { selectColumns } from '../read/select-columns.js';
+import { contractOf, heedsTable } from '../schema/contract.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { streamResource } from '../singer/stream-facts.js';
 import { assertKey } from './assert-key.js';
@@ -67,7 +70,10 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       if (claim.done) return resultOf(options, line, line.nextRow);
       const path = await store.localPath(object.sha256);
       const existing = await existingColumns(session, options);
-      return withSource({ path, file: object.path, resource, existing, signal }, (duckdb, source) => {
+      // A table that is made anew with the file's own types says nothing about how values are written.
+      const isOwn = resource.write === 'replace' && contractOf(resource).types === 'evolve';
+      const types = (isOwn ? undefined : existing) ?? new Map<string, ColumnType>();
+      return withSource({ path, file: object.path, resource, existing: types, signal }, (duckdb, source) => {
         const known = { ...options, resource: streamResource(resource, [source.stream]) };
         return load({ options: known, session, line, duckdb, source, refused, existing, token: line.token });
       });
@@ -88,7 +94,8 @@ interface Work {
   readonly duckdb: DuckDBConnection;
   readonly source: RowSource;
   readonly refused: ReadonlyMap<number, RowFault>;
-  readonly existing: ReadonlyMap<string, ColumnType>;
+  /** Columns of the published table, as far as they matter; undefined when there is none. */
+  readonly existing: ReadonlyMap<string, ColumnType> | undefined;
 }
 
 async function load(work: Work): Promise<LoadResult> {
@@ -99,15 +106,31 @@ async function load(work: Work): Promise<LoadResult> {
   const context = { options, session, loadId: line.loadId, token, stage, source };
   let chunkNumber = line.nextChunk;
   let rejected = line.rowsRejected;
-  const chunks = readChunks(duckdb, source, reader.columns, {
+  let discarded = line.discarded;
+  const { columns: mode, types } = contractOf(resource);
+  const unwanted = reader.unwanted ?? [];
+  const chunks = readChunks(duckdb, inOrder(source, reader), reader.columns, {
     file: object.path,
     fromRow: line.nextRow,
     maxRows: options.chunkRows ?? 50_000,
     refused: work.refused,
+    types,
+    ...(unwanted.length > 0 && {
+      unwanted: { names: unwanted, mode: mode === 'discard_row' ? mode : 'discard_value' },
+    }),
     signal,
   });
   for await (const chunk of readAhead(chunks)) {
-    const target = { loadId: line.loadId, token, chunkNumber, stage, columns: reader.columns, file: object.path };
+    discarded = sumOf(discarded, chunk.discarded);
+    const target = {
+      loadId: line.loadId,
+      token,
+      chunkNumber,
+      stage,
+      columns: reader.columns,
+      file: object.path,
+      discarded,
+    };
     await commitChunk(session, chunk, target, signal);
     chunkNumber++;
     rejected += chunk.faults.length;
@@ -118,22 +141,52 @@ async function load(work: Work): Promise<LoadResult> {
   return resultOf(options, { ...finished, reader }, line.nextRow);
 }
 
+/** Columns that a file must have. A key of JSON that no row has may come with a later file. */
+function keyColumns({ primaryKey, merge }: ResourceConfig, source: RowSource): { key: string; setting: string }[] {
+  const marker = merge?.hardDelete === undefined || source.dialect['format'] === 'ndjson' ? [] : [merge.hardDelete];
+  return [
+    ...primaryKey.map((key) => ({ key, setting: 'primary_key' })),
+    ...(merge?.key ?? []).map((key) => ({ key, setting: 'merge.key' })),
+    ...marker.map((key) => ({ key, setting: 'merge.hard_delete' })),
+  ];
+}
+
+/** The file's columns that go into the table, then those that do not. */
+function inOrder(source: RowSource, { columns, unwanted = [] }: Reader): RowSource {
+  if (unwanted.length === 0) return source;
+  const wanted = columns.map(({ header }) => source.headers.indexOf(header));
+  return selectColumns(
+    source,
+    [...wanted, ...source.headers.keys()].filter((one, at, all) => all.indexOf(one) === at),
+  );
+}
+
+function sumOf(before: Readonly<Record<string, number>>, added: RowChunk['discarded']): Record<string, number> {
+  const sum = { ...before };
+  for (const [name, values] of added) sum[name] = (sum[name] ?? 0) + values;
+  return sum;
+}
+
 /** Plans the columns and makes the empty stage, in one transaction that only the load's writer can commit. */
 async function startStage({ options, session, line, token, duckdb, source, existing }: Work): Promise<Reader> {
   const { resource, object, schemas } = options;
+  const contract = contractOf(resource);
+  if (existing === undefined && contract.tables === 'freeze') throw tableMissing(options);
   const plan = await planColumns(duckdb, source, {
     file: object.path,
     declared: resource.columns,
     existing,
+    contract,
+    isMadeAnew: resource.write === 'replace',
     tolerance: resource.maxRejectedShare,
     at: resource.at,
   });
-  for (const key of resource.primaryKey)
+  for (const { key, setting } of keyColumns(resource, source))
     if (!plan.columns.some(({ name }) => name === key))
       throw new TerminalError(
         'ELT_COLUMN_UNKNOWN',
-        `Loading ${object.path} failed: the primary key names column ${JSON.stringify(key)}, but the file has no such column; it has ${plan.columns.map(({ name }) => JSON.stringify(name)).join(', ')}.`,
-        { at: resource.at, details: { column: key }, next: 'Correct `primary_key`.' },
+        `Loading ${object.path} failed: \`${setting}\` names column ${JSON.stringify(key)}, but the file has no such column; it has ${plan.columns.map(({ name }) => JSON.stringify(name)).join(', ')}.`,
+        { at: resource.at, details: { column: key }, next: `Correct \`${setting}\`.` },
       );
   const stream = source.stream === undefined ? {} : { stream: source.stream };
   const reader: Reader = { version: READER_VERSION, rows: source.rows, dialect: source.dialect, ...plan, ...stream };
@@ -149,12 +202,22 @@ async function startStage({ options, session, line, token, duckdb, source, exist
   return reader;
 }
 
-/** Rows are added to the table as it is; `replace` makes it anew from the file alone, and a stream's schema widens it. */
+/** Rows are added to the table as it is; `replace` makes it anew from the file alone and a stream's schema widens it, unless the contract says otherwise. */
 async function existingColumns(
   session: Session,
   { resource, schemas }: LoadOptions,
-): Promise<ReadonlyMap<string, ColumnType>> {
-  const isOwn = resource.write === 'replace' || resource.singer !== undefined;
-  const columns = isOwn ? undefined : await tableColumns(session, schemas.raw, resource.table);
-  return columns ?? new Map();
+): Promise<ReadonlyMap<string, ColumnType> | undefined> {
+  const isOwn = !heedsTable(resource) || (resource.singer !== undefined && resource.contract === undefined);
+  return isOwn ? undefined : tableColumns(session, schemas.raw, resource.table);
+}
+
+function tableMissing({ object, resource, schemas }: LoadOptions): TerminalError {
+  return new TerminalError(
+    'ELT_CONTRACT',
+    `Loading ${object.path} failed: there is no table ${schemas.raw}.${resource.table}, and \`contract.tables\` is freeze.`,
+    {
+      at: resource.at,
+      next: 'Correct the name of the source, or set `contract: {tables: evolve}` for the first load.',
+    },
+  );
 }

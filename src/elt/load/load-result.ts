@@ -28,6 +28,8 @@ export interface LoadResult {
   readonly rowsLoaded: number;
   readonly rowsRejected: number;
   readonly rowsDuplicate: number;
+  /** Values that the contract dropped, by column. */
+  readonly discarded: Readonly<Record<string, number>>;
   readonly columns: readonly LoadColumn[];
   /** The table that publication will change: `schema.table`. */
   readonly table: string;
@@ -59,6 +61,7 @@ export function resultOf(
     rowsLoaded: line.rowsLoaded,
     rowsRejected: line.rowsRejected,
     rowsDuplicate: line.rowsDuplicate,
+    discarded: line.discarded,
     columns: line.reader?.columns ?? [],
     table: `${options.schemas.raw}.${options.resource.table}`,
     resumedFromRow: fromRow,

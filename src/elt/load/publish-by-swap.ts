@@ -3,9 +3,11 @@ import type { Session } from '../../model/database.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { ColumnType } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { guardPublication } from '../anomaly/guard-publication.js';
 import { assertSwappable } from '../publish/assert-swappable.js';
 import { swapTable } from '../publish/swap-table.js';
 import { tableColumns } from '../schema/table-columns.js';
+import { changedTypes } from './change-type.js';
 import { markPublished, recordPublisher } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishResult, PublishWork } from './publish-resource.js';
@@ -23,8 +25,20 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   const columns = [...built.columns].map(([name, type]) => ({ name, type, header: name }));
   const columnsAdded =
     former === undefined ? [] : columns.filter(({ name }) => !former.has(name)).map(({ name }) => name);
-  const rows = built.rows ?? (await countRows(session, built.table));
-  const result = { rows, table: `${target.schema}.${target.name}`, version: 0, columnsAdded };
+  const typesChanged = changedTypes(former, built.columns);
+  const accepted = options.acceptAnomaly === true;
+  const { env, project } = options;
+  const { rows, profile, anomalies } = await guardPublication(session, {
+    env,
+    project,
+    resource,
+    built: built.table,
+    columns: [...built.columns.keys()],
+    target,
+    isNew: former === undefined,
+    accepted,
+  });
+  const result = { rows, table: `${target.schema}.${target.name}`, version: 0, columnsAdded, typesChanged, anomalies };
   await swapTable(database, {
     staged: built.table,
     target,
@@ -42,7 +56,10 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
         displacedIds: await otherPublished(swapping, work),
         columns,
         columnsAdded,
+        typesChanged,
         rows,
+        ...(profile && { profile }),
+        isAnomalyAccepted: accepted && anomalies.length > 0,
       });
       for (const line of staged(lines)) await dropTable(swapping, stageName(schemas.stage, line.loadId));
       await options.onPublish?.(swapping, { ...result });
@@ -52,16 +69,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   return { status: 'published', ...result };
 }
 
-async function countRows(session: Session, { schema, name }: StageName): Promise<number> {
-  const [counted] = await session.query<{ rows: number }>(
-    `SELECT count(*)::float8 AS rows FROM ${qualified(schema, name)}`,
-  );
-  return counted?.rows ?? 0;
-}
-
 interface Built extends TypedTable {
-  /** Where its load has counted them. */
-  readonly rows?: number;
   /** Rows of each load that a later load's row replaced. */
   readonly duplicates: ReadonlyMap<string, number>;
 }
@@ -75,7 +83,7 @@ async function build(session: Session, work: PublishWork, target: StageName): Pr
     await session.execute(
       `ALTER TABLE ${qualified(table.schema, table.name)} ALTER _load_id DROP DEFAULT, ALTER _loaded_at DROP DEFAULT`,
     );
-    return { table, rows: only.rowsLoaded, columns: readColumns(only), duplicates: new Map() };
+    return { table, columns: readColumns(only), duplicates: new Map() };
   }
   return session.transaction(() => combine(session, work, target));
 }

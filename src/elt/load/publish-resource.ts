@@ -11,6 +11,7 @@ import {
   releasePublication,
   type Publication,
   type PublishedVersion,
+  type TypeChange,
 } from './claim-publication.js';
 import { loadsById, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
@@ -31,6 +32,8 @@ export interface PublishOptions {
   readonly cursor?: { readonly from?: string; readonly to?: string };
   /** The rows are all that the source has: `append` puts them in place of those that are there. @default false */
   readonly isFull?: boolean;
+  /** Publishes an anomaly that would stop it otherwise. @default false */
+  readonly acceptAnomaly?: boolean;
   readonly signal?: AbortSignal;
   /** `waiting`: whom the publication waits for: `for 2 older transactions: pid 12 (ann report, since …), …`. */
   readonly onProgress?: (progress: { readonly waiting: string }) => void;
@@ -56,6 +59,9 @@ export interface PublishResult {
   /** Counts the publications of the resource from 1. */
   readonly version: number;
   readonly columnsAdded: readonly string[];
+  readonly typesChanged: readonly TypeChange[];
+  /** What is far from the table's own history, one sentence each. */
+  readonly anomalies?: readonly string[];
   /** Rows from before the cursor's state that were not there; missing without a cursor. */
   readonly rowsLate?: number;
   /** Staged rows that were not there as they are; missing where nobody asked. */
@@ -76,7 +82,7 @@ export interface PublishWork {
  * their rows in place of the rows of former contents of the same files, `merge` writes them by primary key unless a
  * newer load wrote that row. Idempotent: the same loads again are `unchanged`. The stages are gone afterwards.
  *
- * Terminal: `ELT_LOAD_UNKNOWN`, `ELT_PRIMARY_KEY_MISSING`, `ELT_TYPE_CHANGE`, those of `swapTable`. Transient: `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`,
+ * Terminal: `ELT_LOAD_UNKNOWN`, `ELT_PRIMARY_KEY_MISSING`, `ELT_TYPE_CHANGE`, `ELT_ANOMALY`, `ELT_SOURCE_EMPTY`, those of `swapTable`. Transient: `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`,
  * `ELT_PUBLISH_TIMEOUT`, PostgreSQL's own; and what `onPublish` throws. After an error the table is what it was.
  */
 export async function publishResource(options: PublishOptions): Promise<PublishResult> {
@@ -152,5 +158,6 @@ function unchanged({ schemas, resource }: PublishOptions, current: PublishedVers
     table: `${schemas.raw}.${resource.table}`,
     version: current.version,
     columnsAdded: current.columnsAdded,
+    typesChanged: current.typesChanged,
   };
 }

@@ -76,8 +76,10 @@ export async function* convertCsv(
   if (row + 1 > chunk.fromRow) yield { ...chunk, nextRow: row + 1, blocks: converter.takeBlocks() };
 }
 
-function emptyChunk(fromRow: number): { fromRow: number; rowNumbers: number[]; faults: RowFault[] } {
-  return { fromRow, rowNumbers: [], faults: [] };
+function emptyChunk(
+  fromRow: number,
+): Omit<RowChunk, 'nextRow' | 'blocks'> & { rowNumbers: number[]; faults: RowFault[] } {
+  return { fromRow, rowNumbers: [], faults: [], discarded: new Map() };
 }
 
 async function* chunksAndEnd(source: ByteSource, signal?: AbortSignal): AsyncGenerator<Buffer | undefined> {

@@ -22,7 +22,7 @@ export async function withSource<T>(
   options: {
     readonly path: string;
     readonly file: string;
-    readonly resource: ResourceConfig;
+    readonly resource: Pick<ResourceConfig, 'format' | 'columns' | 'encoding' | 'csv' | 'maxRejectedShare'>;
     /** Types of the table that the rows will be added to. */
     readonly existing: ReadonlyMap<string, ColumnType>;
     readonly signal?: AbortSignal | undefined;
@@ -53,6 +53,6 @@ export async function withSource<T>(
 }
 
 /** What the project says, else the delimiter that the name's ending promises. */
-function csvOptions({ csv }: ResourceConfig, file: string): CsvOptions {
+function csvOptions({ csv }: Pick<ResourceConfig, 'csv'>, file: string): CsvOptions {
   return { ...(/\.(tsv|tab)$/.test(plainName(file)) && { delimiter: '\t' }), ...csv };
 }

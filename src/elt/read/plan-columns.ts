@@ -2,6 +2,7 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { TerminalError } from '../../errors.js';
 import type { ColumnType } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
+import type { Contract } from '../schema/contract.js';
 import {
   classCountsQuery,
   classesQuery,
@@ -11,10 +12,13 @@ import {
   type Inferred,
 } from '../schema/infer-types.js';
 import { nameColumns } from '../schema/name-columns.js';
+import { widenedType } from '../schema/widened-type.js';
 import type { RowSource } from './row-source.js';
 
 export interface ColumnPlan {
   readonly columns: readonly LoadColumn[];
+  /** Names of columns that the contract leaves out. */
+  readonly unwanted: readonly string[];
   readonly notices: readonly string[];
 }
 
@@ -22,16 +26,19 @@ export interface PlanOptions {
   readonly file: string;
   /** Types by column name, from plumbline.yaml. */
   readonly declared: Readonly<Record<string, ColumnType>>;
-  /** Types of the table that rows are added to, by column name. */
-  readonly existing: ReadonlyMap<string, ColumnType>;
+  /** Types of the table that the contract is about, by column name; undefined when there is none yet. */
+  readonly existing: ReadonlyMap<string, ColumnType> | undefined;
+  readonly contract: Contract;
+  /** The table is made anew: what the file lacks is gone. */
+  readonly isMadeAnew: boolean;
   /** Share of values that may be at odds with the rest of their column. */
   readonly tolerance: number;
   readonly at: { readonly file: string; readonly line: number };
 }
 
 /**
- * Names and types of a file's columns: declared, else the table's, else the file's own, else inferred from every value.
- * Throws `ELT_COLUMN_DUPLICATE`, `ELT_COLUMN_LIMIT`, `ELT_COLUMN_UNKNOWN`; a retry does not help.
+ * Names and types of a file's columns: declared, else the table's as far as the contract says, else the file's own, else
+ * inferred from every value. Throws `ELT_COLUMN_DUPLICATE`, `ELT_COLUMN_LIMIT`, `ELT_COLUMN_UNKNOWN`, `ELT_CONTRACT`; a retry does not help.
  */
 export async function planColumns(
   connection: DuckDBConnection,
@@ -47,25 +54,61 @@ export async function planColumns(
         `Loading ${options.file} failed: plumbline.yaml gives column ${JSON.stringify(name)} a type, but the file has no such column; it has ${names.map((known) => JSON.stringify(known)).join(', ')}.`,
         { at: options.at, details: { column: name }, next: 'Correct the name under `columns`.' },
       );
-  const known = names.map((name, index) => declared.get(name) ?? options.existing.get(name) ?? source.types[index]);
-  const open = known.flatMap((type, index) => (type === undefined ? [index] : []));
+  const unwanted = unwantedColumns(names, declared, options);
+  const isKept = names.map((name) => !unwanted.includes(name));
+  const mayWiden = options.contract.types === 'evolve';
+  const existing = (name: string): ColumnType | undefined =>
+    mayWiden && options.isMadeAnew ? undefined : options.existing?.get(name);
+  const known = names.map(
+    (name, index) => declared.get(name) ?? (mayWiden ? undefined : existing(name)) ?? source.types[index],
+  );
+  const open = known.flatMap((type, index) => (type === undefined && isKept[index] === true ? [index] : []));
   const inferred = await inferColumns(connection, source, open, options.tolerance);
+  const typeOf = (name: string, index: number): ColumnType => {
+    const own = known[index] ?? inferred.get(index)!.type;
+    const there = existing(name);
+    return declared.has(name) || there === undefined ? own : (widenedType(there, own) ?? there);
+  };
   const misfits = open.flatMap((index) => {
     const { type, misfits: count } = inferred.get(index)!;
-    return count === 0
-      ? []
-      : [
-          `Column ${JSON.stringify(names[index])} is read as ${type}; ${count} of its values are not and their rows are quarantined.`,
-        ];
+    return count === 0 ? [] : [misfitNotice(names[index]!, type, count, options.contract)];
   });
-  return {
-    columns: names.map((name, index) => ({
-      name,
-      header: source.headers[index]!,
-      type: known[index] ?? inferred.get(index)!.type,
-    })),
-    notices: [...notices, ...misfits, ...(source.notices ?? [])],
-  };
+  const columns = names.flatMap((name, index) =>
+    isKept[index] === true ? [{ name, header: source.headers[index]!, type: typeOf(name, index) }] : [],
+  );
+  return { columns, unwanted, notices: [...notices, ...misfits, ...(source.notices ?? [])] };
+}
+
+function misfitNotice(name: string, type: ColumnType, count: number, { types }: Contract): string {
+  const fate = types === 'discard_value' ? 'they are NULL' : 'their rows are quarantined';
+  return `Column ${JSON.stringify(name)} is read as ${type}; ${count} of its values are not and ${fate}.`;
+}
+
+/** New columns that the contract leaves out. Throws `ELT_CONTRACT` on a new column, or one that would go, that it forbids. */
+function unwantedColumns(
+  names: readonly string[],
+  declared: ReadonlyMap<string, ColumnType>,
+  { file, existing, contract, isMadeAnew, at }: PlanOptions,
+): string[] {
+  if (existing === undefined || contract.columns === 'evolve') return [];
+  const added = names.filter((name) => !existing.has(name) && !declared.has(name));
+  const gone = isMadeAnew ? [...existing.keys()].filter((name) => !names.includes(name)) : [];
+  const quoted = (columns: readonly string[]): string => columns.map((name) => JSON.stringify(name)).join(', ');
+  const refuse = (what: string, columns: readonly string[], next: string): TerminalError =>
+    new TerminalError(
+      'ELT_CONTRACT',
+      `Loading ${file} failed: ${what} and \`contract.columns\` is ${contract.columns}.`,
+      {
+        at,
+        details: { columns },
+        next,
+      },
+    );
+  if (gone.length > 0)
+    throw refuse(`it has no column ${quoted(gone)}, which the table has,`, gone, 'Correct the file, or set `contract: {columns: evolve}`.'); // prettier-ignore
+  if (added.length > 0 && contract.columns === 'freeze')
+    throw refuse(`it has column ${quoted(added)}, which the table does not have,`, added, 'Correct the file, declare the column under `columns`, or set `contract: {columns: evolve}`.'); // prettier-ignore
+  return added;
 }
 
 async function inferColumns(

@@ -9,7 +9,7 @@ import type { RowSource } from './row-source.js';
 /**
  * The rows from `fromRow` on, in the order of the file, each either a COPY line or a fault. DuckDB checks and writes
  * the values; row numbers count good and faulty rows alike, so they are the same in every attempt.
- * Throws `ELT_FILE_MALFORMED` when DuckDB sees other rows than the scan did; a retry does not help.
+ * Throws `ELT_FILE_MALFORMED` when DuckDB sees other rows than the scan did, `ELT_CONTRACT` on a value that does not fit a frozen type; a retry does not help.
  */
 export async function* readChunks(
   connection: DuckDBConnection,
@@ -17,13 +17,14 @@ export async function* readChunks(
   columns: readonly LoadColumn[],
   options: ChunkOptions,
 ): AsyncGenerator<RowChunk> {
-  if (source.convert !== undefined) {
+  const mayConvert = options.types !== 'freeze' && options.types !== 'discard_value' && options.unwanted === undefined;
+  if (source.convert !== undefined && mayConvert) {
     yield* source.convert(columns, options);
     return;
   }
   const faults = source.faults.filter(({ row }) => row >= options.fromRow);
   const skipped = options.fromRow - 1 - (source.faults.length - faults.length);
-  const result = await connection.stream(chunkQuery(source, columns, skipped));
+  const result = await connection.stream(chunkQuery(source, columns, skipped, options));
   let nextFault = 0;
   let row = options.fromRow;
   let chunk = emptyChunk(row);
@@ -31,6 +32,8 @@ export async function* readChunks(
   let characters = 0;
   const full = (): RowChunk => ({ ...chunk, nextRow: row, blocks: blocksOf(lines) });
 
+  const nameOf = (position: number): string =>
+    columns[position]?.name ?? options.unwanted!.names[position - columns.length]!;
   const takeFaults = (): void => {
     for (; faults[nextFault]?.row === row; nextFault++, row++) chunk.faults.push(faults[nextFault]!);
   };
@@ -41,6 +44,7 @@ export async function* readChunks(
     const values = batch.getColumnValues(0) as string[];
     const misfits = batch.getColumnValues(1) as (number | null)[];
     const raws = batch.getColumnValues(2) as (string | null)[];
+    const discards = batch.getColumnValues(3) as (string | null)[];
     for (let index = 0; index < values.length; index++) {
       takeFaults();
       const misfit = misfits[index];
@@ -51,7 +55,12 @@ export async function* readChunks(
         chunk.rowNumbers.push(row);
         lines.push(line);
         characters += line.length;
-      } else chunk.faults.push(misfitOf(source, columns[misfit]!, misfit, row, raws[index]!));
+        for (const position of discards[index]?.split(',') ?? []) count(chunk.discarded, nameOf(Number(position)));
+      } else {
+        const fault = misfitOf(source, columns, misfit, row, raws[index]!, options);
+        if (misfit < columns.length && options.types === 'freeze') throw frozen(fault, options.file);
+        chunk.faults.push(fault);
+      }
       row++;
       if (row - chunk.fromRow >= options.maxRows || characters >= MAX_CHUNK_BYTES) {
         yield full();
@@ -71,8 +80,15 @@ export async function* readChunks(
   if (row > chunk.fromRow) yield full();
 }
 
-function emptyChunk(fromRow: number): { fromRow: number; rowNumbers: number[]; faults: RowFault[] } {
-  return { fromRow, rowNumbers: [], faults: [] };
+interface OpenChunk {
+  readonly fromRow: number;
+  readonly rowNumbers: number[];
+  readonly faults: RowFault[];
+  readonly discarded: Map<string, number>;
+}
+
+function emptyChunk(fromRow: number): OpenChunk {
+  return { fromRow, rowNumbers: [], faults: [], discarded: new Map() };
 }
 
 const LINES_PER_BLOCK = 2_048;
@@ -84,25 +100,77 @@ function blocksOf(lines: readonly string[]): Buffer[] {
   return blocks;
 }
 
-function chunkQuery(source: RowSource, columns: readonly LoadColumn[], skipped: number): string {
-  const line = columns.map(({ type }, index) => copyField(type, `c${index}`)).join(', ');
-  const checks = columns.flatMap(({ type }, index) =>
-    type === 'text' ? [] : [`WHEN NOT ${isValid(type, `c${index}`)} THEN ${index}`],
-  );
-  const misfit = checks.length === 0 ? 'NULL::INTEGER' : `CASE ${checks.join(' ')} END::INTEGER`;
-  const raw = `to_json([${columns.map((_, index) => `c${index}`).join(', ')}])::VARCHAR`;
-  const rows = `SELECT *, ${misfit} AS misfit FROM ${source.relation}${skipped > 0 ? ` OFFSET ${skipped}` : ''}`;
-  return `SELECT concat_ws(chr(9), ${line}), misfit, CASE WHEN misfit IS NOT NULL THEN ${raw} END FROM (${rows})`;
+function count(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
-function misfitOf(source: RowSource, column: LoadColumn, index: number, row: number, raw: string): RowFault {
-  const value = (JSON.parse(raw) as (string | null)[])[index] ?? null;
+/** Gives four columns: the COPY line, the position of what makes the row a fault, the row's values then, and positions of values left out. */
+function chunkQuery(
+  source: RowSource,
+  columns: readonly LoadColumn[],
+  skipped: number,
+  { types, unwanted }: ChunkOptions,
+): string {
+  const all = [...columns, ...(unwanted?.names ?? [])].map((_, index) => `c${index}`);
+  const misfits = columns.flatMap(({ type }, index) =>
+    type === 'text' ? [] : [{ index, when: `NOT ${isValid(type, `c${index}`)}` }],
+  );
+  const foreign = (unwanted?.names ?? []).map((_, index) => {
+    const position = columns.length + index;
+    return { index: position, when: `c${position} IS NOT NULL` };
+  });
+  const isDropped = types === 'discard_value';
+  const dropped = [...(isDropped ? misfits : []), ...(unwanted?.mode === 'discard_value' ? foreign : [])];
+  const faulty = [...(isDropped ? [] : misfits), ...(unwanted?.mode === 'discard_row' ? foreign : [])];
+  const line = columns.map(({ type }, index) => {
+    const field = copyField(type, `c${index}`);
+    return isDropped && type !== 'text'
+      ? `CASE WHEN ${isValid(type, `c${index}`)} THEN ${field} ELSE '\\N' END`
+      : field;
+  });
+  const checks = faulty.map(({ index, when }) => `WHEN ${when} THEN ${index}`).join(' ');
+  const misfit = faulty.length === 0 ? 'NULL::INTEGER' : `CASE ${checks} END::INTEGER`;
+  const listed = dropped.map(({ index, when }) => `CASE WHEN ${when} THEN '${index}' END`).join(', ');
+  const discards = dropped.length === 0 ? 'NULL::VARCHAR' : `nullif(concat_ws(',', ${listed}), '')`;
+  const rows = `SELECT *, ${misfit} AS misfit FROM ${source.relation}${skipped > 0 ? ` OFFSET ${skipped}` : ''}`;
+  return `SELECT concat_ws(chr(9), ${line.join(', ')}), misfit, CASE WHEN misfit IS NOT NULL THEN to_json([${all.join(', ')}])::VARCHAR END,
+    ${discards} FROM (${rows})`;
+}
+
+function misfitOf(
+  source: RowSource,
+  columns: readonly LoadColumn[],
+  position: number,
+  row: number,
+  raw: string,
+  { unwanted }: ChunkOptions,
+): RowFault {
+  const values = JSON.parse(raw) as (string | null)[];
+  const value = values[position] ?? null;
+  const column = columns[position];
+  const kept = column === undefined || unwanted === undefined ? raw : JSON.stringify(values.slice(0, columns.length));
   return {
     row,
     line: source.lineOf(row),
-    column: column.name,
+    column: column?.name ?? unwanted!.names[position - columns.length]!,
     value: value === null ? null : keptText(value),
-    reason: `expected ${expectation(column.type)} (${column.type})`,
-    raw: keptText(raw),
+    reason:
+      column === undefined
+        ? 'the table does not have this column, and its contract takes no new ones'
+        : `expected ${expectation(column.type)} (${column.type})`,
+    raw: keptText(kept),
   };
+}
+
+function frozen({ row, line, column, value, reason }: RowFault, file: string): TerminalError {
+  const place = line === null ? `row ${row}` : `line ${line}`;
+  return new TerminalError(
+    'ELT_CONTRACT',
+    `Loading ${file} failed: ${place}, column ${JSON.stringify(column)}: got ${JSON.stringify(value?.slice(0, 80))}, ${reason}, and \`contract.types\` is freeze.`,
+    {
+      at: { file, ...(line !== null && { line }) },
+      details: { column, row },
+      next: 'Correct the file, or give the column another type under `columns`, or set `contract: {types: evolve}`.',
+    },
+  );
 }

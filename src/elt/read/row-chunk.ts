@@ -1,3 +1,4 @@
+import type { ContractMode } from '../../model/project.js';
 import type { RowFault } from './row-fault.js';
 
 /** Consecutive rows of a file, ready for COPY. */
@@ -10,6 +11,8 @@ export interface RowChunk {
   /** Whole lines of COPY's text format with their line ends; the row number comes first in each. */
   readonly blocks: readonly Buffer[];
   readonly faults: readonly RowFault[];
+  /** Values that were left out of the lines, by column. */
+  readonly discarded: ReadonlyMap<string, number>;
 }
 
 export interface ChunkOptions {
@@ -19,6 +22,14 @@ export interface ChunkOptions {
   readonly maxRows: number;
   /** Rows that PostgreSQL refused in an earlier try. */
   readonly refused?: ReadonlyMap<number, RowFault>;
+  /** What becomes of a value that does not fit its column's type. @default 'discard_row' */
+  readonly types?: ContractMode;
+  /** Columns of the source behind those that are read, which have to be empty. */
+  readonly unwanted?: {
+    readonly names: readonly string[];
+    /** A value in one is dropped, or its row is a fault. */
+    readonly mode: 'discard_row' | 'discard_value';
+  };
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,4 +47,9 @@ export function lineAt({ blocks }: RowChunk, index: number): string | undefined 
     }
   }
   return undefined;
+}
+
+/** The lines of a chunk without their ends. */
+export function linesOf({ blocks }: RowChunk): string[] {
+  return blocks.flatMap((block) => block.toString('utf8').split('\n').slice(0, -1));
 }

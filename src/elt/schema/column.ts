@@ -9,3 +9,6 @@ export interface LoadColumn {
 
 /** Columns that every loaded table has beside the file's own. */
 export const metadataColumns = ['_load_id', '_row_number', '_loaded_at'] as const;
+
+/** Those of a table that keeps former states of its rows. */
+export const validityColumns = ['_valid_from', '_valid_to'] as const;

@@ -1,10 +1,19 @@
 import { createHash } from 'node:crypto';
 import { TerminalError } from '../../errors.js';
-import { metadataColumns } from './column.js';
+import { metadataColumns, validityColumns } from './column.js';
 
 const MAX_BYTES = 63; // NAMEDATALEN - 1
-const MAX_COLUMNS = 1_600 - metadataColumns.length;
-const TAKEN = new Set<string>([...metadataColumns, 'tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid']);
+const MAX_COLUMNS = 1_600 - metadataColumns.length - validityColumns.length;
+const TAKEN = new Set<string>([
+  ...metadataColumns,
+  ...validityColumns,
+  'tableoid',
+  'xmin',
+  'cmin',
+  'xmax',
+  'cmax',
+  'ctid',
+]);
 
 export interface NamedColumns {
   /** One for each header, in its order; unique, 1 to 63 bytes of UTF-8. */
@@ -22,7 +31,7 @@ export function nameColumns(headers: readonly string[], file: string): NamedColu
   if (headers.length > MAX_COLUMNS)
     throw new TerminalError(
       'ELT_COLUMN_LIMIT',
-      `Loading ${file} failed: it has ${headers.length} columns, a PostgreSQL table holds at most ${MAX_COLUMNS} and ${metadataColumns.length} of its own.`,
+      `Loading ${file} failed: it has ${headers.length} columns, a PostgreSQL table holds at most ${MAX_COLUMNS} and ${metadataColumns.length + validityColumns.length} of its own.`,
       { at: { file, line: 1 }, next: 'Split the file, or keep rare fields in one jsonb column.' },
     );
   const notices: string[] = [];

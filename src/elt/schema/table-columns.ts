@@ -1,6 +1,6 @@
 import type { Queryable } from '../../model/database.js';
 import type { ColumnType } from '../../model/project.js';
-import { metadataColumns } from './column.js';
+import { metadataColumns, validityColumns } from './column.js';
 
 /** The columns of a table with their types, without the loader's own; undefined when there is no such table. */
 export async function tableColumns(
@@ -16,7 +16,7 @@ export async function tableColumns(
     [schema, table],
   );
   if (rows.length === 0) return undefined;
-  const own: readonly string[] = metadataColumns;
+  const own: readonly string[] = [...metadataColumns, ...validityColumns];
   return new Map(
     rows.flatMap(({ name, type }) =>
       name === null || type === null || own.includes(name) ? [] : [[name, columnType(type)] as const],

@@ -55,7 +55,7 @@ export async function stageRows(
     throw rowsError(
       { at },
       place,
-      (error).message,
+      error.message,
       'Correct the rows; their columns have the types of the table.',
       error,
     );

@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import { anomalySchema } from './anomaly.js';
+import { contractSchema } from './contract.js';
 import { cursorKeys } from './cursor.js';
 import { freshness } from './freshness.js';
+import { mergeSchema } from './merge.js';
 import { columnNames, columnTypes, secretReference, share, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
@@ -96,6 +99,13 @@ const resource = {
     .optional()
     .describe('What a load does with the rows that are there; merge needs primary_key.'),
   columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
+  merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
+  anomaly: anomalySchema
+    .optional()
+    .describe(
+      'What happens when a table of write: replace would be far from its own history in rows or NULLs. Default: warn.',
+    ),
+  contract: contractSchema.optional().describe('What a load may change of its table.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
   allow_empty: z
     .boolean({ error: 'expected true or false' })

@@ -3,8 +3,8 @@ import type { Path } from '../located-yaml.js';
 /** Keys that are planned; told apart from misspelt ones. `*` stands for any name. */
 const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
   '': ['schedule', 'monitor', 'alerts'],
-  'sources.*': ['cursor', 'contract', 'publish', 'url'],
-  'sources.*.resources.*': ['cursor', 'contract', 'publish', 'url'],
+  'sources.*': ['cursor', 'publish', 'url'],
+  'sources.*.resources.*': ['cursor', 'publish', 'url'],
   train: ['search'],
   'train.split': ['folds', 'gap'],
   deploy: ['rollout'],

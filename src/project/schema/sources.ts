@@ -1,6 +1,9 @@
 import { z } from 'zod';
+import { anomalySchema } from './anomaly.js';
+import { contractSchema } from './contract.js';
 import { freshness } from './freshness.js';
 import { httpSourceSchema } from './http-source.js';
+import { mergeSchema } from './merge.js';
 import { postgresSourceSchema } from './postgres-source.js';
 import { singerSourceSchema } from './singer-source.js';
 import { columnName, columnNames, columnTypes, share, tableName, text } from './values.js';
@@ -74,6 +77,13 @@ const resource = {
     .describe('Of text files. Default: UTF-8, or UTF-16 where a byte order mark says so.'),
   csv: csv.optional().describe('How CSV files are written. Default: found out from the file.'),
   columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
+  merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
+  anomaly: anomalySchema
+    .optional()
+    .describe(
+      'What happens when a table of write: replace would be far from its own history in rows or NULLs. Default: warn.',
+    ),
+  contract: contractSchema.optional().describe('What a load may change of its table.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
 };
 
