@@ -49,10 +49,12 @@ export interface ResourceConfig {
   /** Table in the raw schema. */
   readonly table: string;
   readonly type: 'files' | 'http';
-  /** Of files: path or glob, relative to the project's root or absolute, or a URL. Of http: the path behind the source's URL. */
+  /** Of files: path or glob, relative to the project's root or absolute, a URL, or a path or glob of s3://. Of http: the path behind the source's URL. */
   readonly path: string;
   readonly format: 'csv' | 'ndjson' | 'parquet' | 'auto';
-  /** Lets a URL lead to loopback and private addresses. @default false */
+  /** How a bucket is reached; only where `path` is one of s3://. */
+  readonly s3?: S3Config;
+  /** Lets a URL or an endpoint lead to loopback and private addresses. @default false */
   readonly allowPrivate?: boolean;
   /** Name or glob inside zip archives. */
   readonly member?: string;
@@ -75,6 +77,23 @@ export interface ResourceConfig {
   /** A file of seeds/: part of the code, read from the bundle. */
   readonly isSeed?: true;
   readonly at: { readonly file: string; readonly line: number };
+}
+
+/** Absent: as the worker's environment says, Amazon in the end. */
+export interface S3Config {
+  /** http: or https: URL of another server than Amazon's. */
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly pathStyle?: boolean;
+  readonly profile?: string;
+  /** Requests are not signed, as public buckets take them. */
+  readonly isAnonymous?: boolean;
+  /** Each a reference: `env:NAME` or `file:path`. */
+  readonly credentials?: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
 }
 
 /** A field that grows with every change of a row. */

@@ -1,9 +1,10 @@
-import type { CsvOptions, ResourceConfig } from '../model/project.js';
+import { isS3 } from '../s3/location.js';
+import type { CsvOptions, ResourceConfig, S3Config } from '../model/project.js';
 import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
-import type { CsvYaml, FilesSourceYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
+import type { CsvYaml, FilesSourceYaml, ResourceYaml, S3Yaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
 
 export interface ResourceScope {
@@ -84,19 +85,28 @@ function resolveFilesResource(
       'Add `path:`.',
     );
   const isUrl = /^https?:\/\//i.test(given.path);
-  if (!isUrl && /^[a-z][a-z0-9+.-]+:\/\//i.test(given.path)) {
+  const isBucket = isS3(given.path);
+  if (!isUrl && !isBucket && /^[a-z][a-z0-9+.-]+:\/\//i.test(given.path)) {
     const scheme = given.path.slice(0, given.path.indexOf('://'));
     return refuse(
       'PROJECT_KEY_LATER',
       `${place}.path: reading from ${scheme}:// is not available in this version of plumbline.`,
       positionAt(yaml, [...path, 'path']),
-      'Name a local file, a glob or an http(s) URL.',
+      'Name a local file, a glob, an http(s) URL or s3://bucket/key.',
     );
   }
-  if (isUrl && (given.member !== undefined || /\.zip$/i.test(given.path.replace(/[?#].*$/, ''))))
+  const wrongS3 = isBucket ? s3Fault(given.path, given.s3) : given.s3 && 'the path is none of s3://.';
+  if (wrongS3 !== undefined)
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.${given.s3 === undefined ? 'path' : 's3'}: ${wrongS3}`,
+      positionAt(yaml, [...path, given.s3 === undefined ? 'path' : 's3']),
+      'Correct it; see docs/how-to/load-from-s3.md.',
+    );
+  if ((isUrl || isBucket) && (given.member !== undefined || /\.zip$/i.test(given.path.replace(/[?#].*$/, ''))))
     return refuse(
       'PROJECT_KEY_LATER',
-      `${place}: reading a zip archive over HTTP is not available in this version of plumbline.`,
+      `${place}: reading a zip archive over HTTP or from S3 is not available in this version of plumbline.`,
       positionAt(yaml, [...path, 'path']),
       'Fetch the archive, and name the local file.',
     );
@@ -138,6 +148,7 @@ function resolveFilesResource(
       type: 'files',
       path: given.path,
       format,
+      ...(given.s3 !== undefined && { s3: s3Config(given.s3) }),
       ...(given.allow_private !== undefined && { allowPrivate: given.allow_private }),
       ...(given.member !== undefined && { member: given.member }),
       ...(given.encoding !== undefined && { encoding: given.encoding }),
@@ -149,6 +160,34 @@ function resolveFilesResource(
       at,
     },
   ];
+}
+
+/** What is wrong with a path of s3:// or with how its bucket is reached; undefined when nothing is. */
+function s3Fault(path: string, s3: S3Yaml = {}): string | undefined {
+  const keys = [s3.access_key_id, s3.secret_access_key].filter((one) => one !== undefined).length;
+  if (!/^s3:\/\/[a-z0-9][\w.-]{1,62}\/./i.test(path))
+    return `${JSON.stringify(path)} names no bucket and key, expected s3://bucket/key.`;
+  if (keys === 1) return 'one of access_key_id and secret_access_key is missing, expected both or neither.';
+  if (s3.session_token !== undefined && keys === 0) return 'a session_token goes with an access_key_id.';
+  if ([keys === 2, s3.profile !== undefined, s3.anonymous === true].filter(Boolean).length > 1)
+    return 'expected one of access_key_id, profile and anonymous.';
+  return undefined;
+}
+
+function s3Config(given: S3Yaml): S3Config {
+  const { endpoint, region, path_style: pathStyle, profile, anonymous: isAnonymous } = given;
+  const { access_key_id: accessKeyId, secret_access_key: secretAccessKey, session_token: sessionToken } = given;
+  return {
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(pathStyle !== undefined && { pathStyle }),
+    ...(profile !== undefined && { profile }),
+    ...(isAnonymous !== undefined && { isAnonymous }),
+    ...(accessKeyId !== undefined &&
+      secretAccessKey !== undefined && {
+        credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
+      }),
+  };
 }
 
 function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvYaml): CsvOptions {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { httpSourceSchema } from './http-source.js';
-import { columnName, columnNames, columnTypes, share, tableName, text } from './values.js';
+import { columnName, columnNames, columnTypes, secretReference, share, tableName, text } from './values.js';
 
 const SKIP_LINES = 'expected a whole number from 0 to 1000';
 
@@ -34,13 +34,34 @@ const csv = z.strictObject({
 });
 export type CsvYaml = z.infer<typeof csv>;
 
+const yesOrNo = z.boolean({ error: 'expected true or false' });
+const name = z.string({ error: 'expected a name' }).min(1, { error: 'expected a name' });
+
+const s3 = z.strictObject({
+  endpoint: text(/^https?:\/\/[^\s/?#@]+\/?$/i, 'a URL such as http://minio:9000, without a user and a path')
+    .optional()
+    .describe("URL of another server than Amazon's. Default: AWS_ENDPOINT_URL_S3 of the worker, else Amazon."),
+  region: name
+    .optional()
+    .describe("Of the bucket. Default: the worker's AWS_REGION or profile; us-east-1 where an endpoint is named."),
+  path_style: yesOrNo
+    .optional()
+    .describe('The bucket stands in the path of URLs, not in the host. Default: true where an endpoint is named.'),
+  access_key_id: secretReference.optional().describe('Default: as AWS tools find credentials on the worker.'),
+  secret_access_key: secretReference.optional().describe('Goes with access_key_id.'),
+  session_token: secretReference.optional().describe('Of temporary credentials.'),
+  profile: name.optional().describe('Profile in ~/.aws of the worker. Default: AWS_PROFILE.'),
+  anonymous: yesOrNo.optional().describe('Requests without credentials, for public buckets. Default: false.'),
+});
+export type S3Yaml = z.infer<typeof s3>;
+
 const resource = {
   path: z
     .string({ error: 'expected a path or a glob such as data/*.csv' })
     .min(1, { error: 'expected a path or a glob such as data/*.csv' })
     .optional()
     .describe(
-      'File or glob, relative to the project or absolute, or the http(s) URL of a file; of an http source, the path behind its url.',
+      'File or glob, relative to the project or absolute, the http(s) URL of a file, or s3://bucket/key with globs in the key; of an http source, the path behind its url.',
     ),
   primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
   write: z
@@ -53,10 +74,10 @@ const resource = {
     .enum(['csv', 'ndjson', 'parquet', 'auto'])
     .optional()
     .describe('How the files are read. Default: by the ending of the path.'),
-  allow_private: z
-    .boolean({ error: 'expected true or false' })
+  s3: s3.optional().describe('How a bucket is reached. Default: by the environment of the worker.'),
+  allow_private: yesOrNo
     .optional()
-    .describe('Lets a URL lead to loopback and private addresses. Default: false.'),
+    .describe('Lets a URL or an endpoint lead to loopback and private addresses. Default: false.'),
   member: z
     .string({ error: 'expected a name or a glob such as *.csv' })
     .min(1, { error: 'expected a name or a glob such as *.csv' })
