@@ -31,6 +31,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   client: [...SHARED, 'config', 'contracts', 'storage', 'project'],
   cli: [
     ...SHARED,
+    's3',
     'config',
     'contracts',
     'client',

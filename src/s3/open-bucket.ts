@@ -141,7 +141,7 @@ function clientConfig(options: BucketOptions): S3ClientConfig {
   const isElsewhere =
     endpoint !== undefined || Boolean(process.env['AWS_ENDPOINT_URL_S3'] ?? process.env['AWS_ENDPOINT_URL']);
   const isPublic = credentials === 'anonymous';
-  const region = options.region ?? (endpoint !== undefined || isPublic ? 'us-east-1' : undefined);
+  const region = options.region ?? (isElsewhere || isPublic ? 'us-east-1' : undefined);
   const agent = { keepAlive: true, maxSockets: 16, ...(lookup !== undefined && { lookup }) };
   return {
     ...(endpoint !== undefined && { endpoint }),
