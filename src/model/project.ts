@@ -51,7 +51,9 @@ export interface ResourceConfig {
   readonly type: 'files' | 'http';
   /** Of files: path or glob, relative to the project's root or absolute, a URL, or a path or glob of s3://. Of http: the path behind the source's URL. */
   readonly path: string;
-  readonly format: 'csv' | 'ndjson' | 'parquet' | 'auto';
+  readonly format: 'csv' | 'json' | 'ndjson' | 'parquet' | 'auto';
+  /** Keys that lead to the records of a JSON document. Absent: the document is the list, or the one record. */
+  readonly records?: readonly string[];
   /** How a bucket is reached; only where `path` is one of s3://. */
   readonly s3?: S3Config;
   /** Lets a URL or an endpoint lead to loopback and private addresses. @default false */

@@ -126,7 +126,10 @@ function resolveFilesResource(
       positionAt(yaml, [...path, 'csv']),
       'Correct the marks.',
     );
-  const format = given.format ?? formatOf(given.member ?? (isUrl ? given.path.replace(/[?#].*$/, '') : given.path));
+  const format =
+    given.format ??
+    (given.records === undefined ? undefined : 'json') ??
+    formatOf(given.member ?? (isUrl ? given.path.replace(/[?#].*$/, '') : given.path));
   if (given.csv !== undefined && format !== 'csv' && format !== 'auto')
     return refuse(
       'PROJECT_VALUE_INVALID',
@@ -134,10 +137,18 @@ function resolveFilesResource(
       positionAt(yaml, [...path, 'csv']),
       'Take `csv` out, or set `format: csv`.',
     );
+  if (given.records !== undefined && format !== 'json')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.records: the format is ${format}, expected json.`,
+      positionAt(yaml, [...path, 'records']),
+      'Take `records` out, or set `format: json`.',
+    );
   const isGlob = !isUrl && /[*?[{]/.test(given.path + (given.member ?? ''));
   const write = given.write ?? (isGlob ? 'append' : 'replace');
   if (given.write === undefined) applied(`${place}.write = ${write} (the path is ${isGlob ? 'a glob' : 'one file'})`);
-  if (given.format === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
+  if (given.format === undefined)
+    applied(`${place}.format = ${format} (from ${given.records === undefined ? "the path's ending" : '`records`'})`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
   if (given.columns === undefined) applied(`${place}.columns = inferred`);
   return [
@@ -148,6 +159,7 @@ function resolveFilesResource(
       type: 'files',
       path: given.path,
       format,
+      ...(given.records !== undefined && { records: given.records.split('.') }),
       ...(given.s3 !== undefined && { s3: s3Config(given.s3) }),
       ...(given.allow_private !== undefined && { allowPrivate: given.allow_private }),
       ...(given.member !== undefined && { member: given.member }),

@@ -20,7 +20,7 @@ export async function inspectFile({ absolute, path }: MatchedFile, resource: Res
   if (format === 'parquet') return;
   const text = await head(openBytes(await byteSource(absolute, path, resource.encoding)));
   if (text.length === 0) throw emptyFile(path);
-  assertText(text, path, format === 'csv' ? 'CSV' : 'NDJSON');
+  assertText(text, path, format === 'csv' ? 'CSV' : 'JSON');
   if (format === 'csv' && resource.csv === undefined && text.length < HEAD_BYTES && isHeaderOnly(text))
     throw headerOnly(path);
 }

@@ -7,9 +7,11 @@ import { withDuckDB } from './duckdb.js';
 import { fileFormat, plainName } from './file-format.js';
 import { byteSource, firstBytes } from './open-bytes.js';
 import { openCsv } from './open-csv.js';
-import { openNdjson } from './open-ndjson.js';
+import { openJson, type ScanJson } from './open-json.js';
 import { openParquet } from './open-parquet.js';
 import type { RowSource } from './row-source.js';
+import { isJsonLines, scanJson } from './scan-json.js';
+import { scanNdjson } from './scan-ndjson.js';
 
 /**
  * Lends a file as a RowSource with the DuckDB connection that reads it. Temporary files live as long as `work` runs.
@@ -39,10 +41,13 @@ export async function withSource<T>(
         work(connection, await openParquet(connection, path, file)),
       );
     const bytes = await byteSource(path, file, resource.encoding);
-    const source =
-      format === 'csv'
-        ? await openCsv(bytes, folder, csvOptions(resource, file), signal)
-        : await openNdjson(bytes, folder, types, resource.maxRejectedShare, signal);
+    const json = async (): Promise<RowSource> => {
+      const isLines = format === 'ndjson' || (resource.format === 'auto' && (await isJsonLines(bytes)));
+      const scan: ScanJson = (options) =>
+        isLines ? scanNdjson(bytes, options) : scanJson(bytes, resource.records ?? [], options);
+      return openJson(scan, folder, types, resource.maxRejectedShare, isLines ? 'ndjson' : 'json', signal);
+    };
+    const source = format === 'csv' ? await openCsv(bytes, folder, csvOptions(resource, file), signal) : await json();
     return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
   } finally {
     await rm(folder, { recursive: true, force: true });

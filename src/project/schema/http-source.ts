@@ -1,10 +1,19 @@
 import { z } from 'zod';
-import { columnName, columnNames, columnTypes, duration, secretReference, share, tableName, text } from './values.js';
+import {
+  columnName,
+  columnNames,
+  columnTypes,
+  duration,
+  jsonPath,
+  secretReference,
+  share,
+  tableName,
+  text,
+} from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
   error: 'expected a text, a number, or true or false',
 });
-const jsonPath = text(/^[^.\s]+(\.[^.\s]+)*$/, 'keys of the answer with dots between them, such as data.items');
 const name = text(/^[^\s:]+$/, 'a name without blanks');
 const secret = secretReference;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { httpSourceSchema } from './http-source.js';
-import { columnName, columnNames, columnTypes, secretReference, share, tableName, text } from './values.js';
+import { columnName, columnNames, columnTypes, jsonPath, secretReference, share, tableName, text } from './values.js';
 
 const SKIP_LINES = 'expected a whole number from 0 to 1000';
 
@@ -71,9 +71,12 @@ const resource = {
       'What a load does with the rows that are there; merge needs primary_key. Default: replace for one file, append for a glob.',
     ),
   format: z
-    .enum(['csv', 'ndjson', 'parquet', 'auto'])
+    .enum(['csv', 'json', 'ndjson', 'parquet', 'auto'])
     .optional()
     .describe('How the files are read. Default: by the ending of the path.'),
+  records: jsonPath
+    .optional()
+    .describe('Of JSON documents, the keys that lead to the list of records. Default: the document is the list.'),
   s3: s3.optional().describe('How a bucket is reached. Default: by the environment of the worker.'),
   allow_private: yesOrNo
     .optional()
