@@ -158,6 +158,10 @@ export interface CsvOptions {
   readonly header?: boolean | readonly string[];
   /** Unquoted values that are NULL beside the empty one. */
   readonly nullValues?: readonly string[];
+  /** Before the decimals of a number. @default '.' */
+  readonly decimal?: string;
+  /** Between the thousands of a number; a blank stands for those that do not break too. */
+  readonly thousands?: string;
   /** A line that begins with it is no row. */
   readonly comment?: string;
   /** Lines before the header. @default 0 */

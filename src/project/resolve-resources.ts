@@ -211,7 +211,16 @@ function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvY
 }
 
 /** Marks that would mean two things at once; undefined when there are none. */
-function clash({ delimiter, quote = '"', escape = quote, comment }: CsvYaml): string | undefined {
+function clash({
+  delimiter,
+  decimal = '.',
+  thousands,
+  quote = '"',
+  escape = quote,
+  comment,
+}: CsvYaml): string | undefined {
+  if (thousands === decimal)
+    return `decimal and thousands are both ${JSON.stringify(decimal)}, expected different ones.`;
   const marks = { delimiter, quote: quote || undefined, comment, escape: escape === quote ? undefined : escape };
   const seen = new Map<string, string>();
   for (const [name, mark] of Object.entries(marks)) {

@@ -47,7 +47,13 @@ export async function withSource<T>(
         isLines ? scanNdjson(bytes, options) : scanJson(bytes, resource.records ?? [], options);
       return openJson(scan, folder, types, resource.maxRejectedShare, isLines ? 'ndjson' : 'json', signal);
     };
-    const source = format === 'csv' ? await openCsv(bytes, folder, csvOptions(resource, file), signal) : await json();
+    const source =
+      format === 'csv'
+        ? await openCsv(bytes, folder, csvOptions(resource, file), signal, {
+            types,
+            tolerance: resource.maxRejectedShare,
+          })
+        : await json();
     return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
   } finally {
     await rm(folder, { recursive: true, force: true });

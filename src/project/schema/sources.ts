@@ -23,6 +23,11 @@ const csv = z.strictObject({
     .union([z.string(), z.array(z.string())], { error: 'expected a text or a list of texts' })
     .optional()
     .describe('Unquoted values that are NULL, beside the empty one.'),
+  decimal: z.enum(['.', ',']).optional().describe('Before the decimals of a number. Default: a point.'),
+  thousands: z
+    .enum(['.', ',', ' ', "'", '_'])
+    .optional()
+    .describe('Between the thousands of a number; a blank stands for those that do not break too. Default: nothing.'),
   comment: character.optional().describe('Lines that begin with it are left out. Default: none.'),
   skip_lines: z
     .number({ error: SKIP_LINES })
