@@ -16,6 +16,9 @@ export const eltErrorCodes = {
   ELT_FILE_MALFORMED: 'A file cannot be read as its format says.',
   ELT_JSON_SYNTAX: 'A JSON document is not one; line and column say where. Correct the file.',
   ELT_JSON_RECORDS: 'A JSON document has no list of objects where `records` says. Correct `records`.',
+  ELT_XLSX_BROKEN:
+    'An Excel workbook is damaged, encrypted, or no .xlsx file. Save it anew as .xlsx, without a password.',
+  ELT_XLSX_SHEET: 'An Excel workbook has no sheet of that name. Correct `xlsx.sheet`.',
   ELT_FORMAT_UNKNOWN: 'The format cannot be told from the file name. Set `format`.',
   ELT_HTTP_URL: 'A URL is not one that can be fetched: http: or https:, without a user name and a password.',
   ELT_HTTP_ADDRESS_REFUSED:

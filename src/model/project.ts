@@ -51,7 +51,7 @@ export interface ResourceConfig {
   readonly type: 'files' | 'http';
   /** Of files: path or glob, relative to the project's root or absolute, a URL, or a path or glob of s3://. Of http: the path behind the source's URL. */
   readonly path: string;
-  readonly format: 'csv' | 'json' | 'ndjson' | 'parquet' | 'auto';
+  readonly format: 'csv' | 'json' | 'ndjson' | 'parquet' | 'xlsx' | 'auto';
   /** Keys that lead to the records of a JSON document. Absent: the document is the list, or the one record. */
   readonly records?: readonly string[];
   /** How a bucket is reached; only where `path` is one of s3://. */
@@ -64,6 +64,8 @@ export interface ResourceConfig {
   readonly encoding?: TextEncoding;
   /** How CSV files are written, as far as it is said; the rest is found out. */
   readonly csv?: CsvOptions;
+  /** What is read of Excel workbooks. */
+  readonly xlsx?: XlsxOptions;
   readonly write: WriteDisposition;
   readonly primaryKey: readonly string[];
   /** Declared types; the rest is inferred. */
@@ -146,6 +148,15 @@ export type HttpPagination =
   | { readonly type: 'next_url'; readonly url: readonly string[] };
 
 export type TextEncoding = 'utf-8' | 'utf-16' | 'latin-1' | 'windows-1252';
+
+export interface XlsxOptions {
+  /** @default the first that is visible */
+  readonly sheet?: string;
+  /** `B3:F100`, `B:F` or `3:100`. */
+  readonly range?: string;
+  /** Of the sheet, from 1. @default the first that holds something */
+  readonly headerRow?: number;
+}
 
 /** Single characters are ASCII. */
 export interface CsvOptions {

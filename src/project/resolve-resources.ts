@@ -1,5 +1,5 @@
 import { isS3 } from '../s3/location.js';
-import type { CsvOptions, ResourceConfig, S3Config } from '../model/project.js';
+import type { CsvOptions, ResourceConfig, S3Config, XlsxOptions } from '../model/project.js';
 import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
@@ -137,6 +137,13 @@ function resolveFilesResource(
       positionAt(yaml, [...path, 'csv']),
       'Take `csv` out, or set `format: csv`.',
     );
+  if (given.xlsx !== undefined && format !== 'xlsx')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.xlsx: the format is ${format}, expected xlsx.`,
+      positionAt(yaml, [...path, 'xlsx']),
+      'Take `xlsx` out, or set `format: xlsx`.',
+    );
   if (given.records !== undefined && format !== 'json')
     return refuse(
       'PROJECT_VALUE_INVALID',
@@ -159,6 +166,7 @@ function resolveFilesResource(
       type: 'files',
       path: given.path,
       format,
+      ...(given.xlsx !== undefined && { xlsx: xlsxOptions(given.xlsx) }),
       ...(given.records !== undefined && { records: given.records.split('.') }),
       ...(given.s3 !== undefined && { s3: s3Config(given.s3) }),
       ...(given.allow_private !== undefined && { allowPrivate: given.allow_private }),
@@ -210,6 +218,14 @@ function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvY
   };
 }
 
+function xlsxOptions({ header_row: headerRow, sheet, range }: NonNullable<ResourceYaml['xlsx']>): XlsxOptions {
+  return {
+    ...(sheet !== undefined && { sheet }),
+    ...(range !== undefined && { range }),
+    ...(headerRow !== undefined && { headerRow }),
+  };
+}
+
 /** Marks that would mean two things at once; undefined when there are none. */
 function clash({
   delimiter,
@@ -233,10 +249,10 @@ function clash({
 }
 
 function formatOf(path: string): ResourceConfig['format'] {
-  const ending = /\.(csv|tsv|ndjson|jsonl|parquet)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase();
+  const ending = /\.(csv|tsv|ndjson|jsonl|parquet|xlsx)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase();
   if (ending === undefined) return 'auto';
   if (ending === 'tsv') return 'csv';
-  return ending === 'jsonl' ? 'ndjson' : (ending as 'csv' | 'ndjson' | 'parquet');
+  return ending === 'jsonl' ? 'ndjson' : (ending as 'csv' | 'ndjson' | 'parquet' | 'xlsx');
 }
 
 /** Two sources, or a source and a seed, that would be one table. */

@@ -1,7 +1,7 @@
 import { TerminalError } from '../../errors.js';
 import { isParquet } from './inspect-bytes.js';
 
-export type FileFormat = 'csv' | 'json' | 'ndjson' | 'parquet';
+export type FileFormat = 'csv' | 'json' | 'ndjson' | 'parquet' | 'xlsx';
 
 /** The format declared, else by the name's ending (a `.gz` behind it aside), else Parquet by its first bytes. */
 export function fileFormat(declared: FileFormat | 'auto', path: string, head: Buffer): FileFormat {
@@ -11,13 +11,14 @@ export function fileFormat(declared: FileFormat | 'auto', path: string, head: Bu
   if (/\.(ndjson|jsonl)$/.test(name)) return 'ndjson';
   // Either; its content says.
   if (name.endsWith('.json')) return 'json';
+  if (/\.xls[xm]$/.test(name)) return 'xlsx';
   if (/\.(parquet|pq)$/.test(name) || isParquet(head)) return 'parquet';
   throw new TerminalError(
     'ELT_FORMAT_UNKNOWN',
-    `Reading ${path} failed: its name does not tell the format; expected .csv, .tsv, .json, .ndjson, .jsonl or .parquet.`,
+    `Reading ${path} failed: its name does not tell the format; expected .csv, .tsv, .json, .ndjson, .jsonl, .parquet or .xlsx.`,
     {
       at: { file: path },
-      next: 'Set `format: csv`, `json`, `ndjson` or `parquet` at the source in plumbline.yaml.',
+      next: 'Set `format: csv`, `json`, `ndjson`, `parquet` or `xlsx` at the source in plumbline.yaml.',
     },
   );
 }

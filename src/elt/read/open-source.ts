@@ -9,6 +9,7 @@ import { byteSource, firstBytes } from './open-bytes.js';
 import { openCsv } from './open-csv.js';
 import { openJson, type ScanJson } from './open-json.js';
 import { openParquet } from './open-parquet.js';
+import { openXlsx } from './open-xlsx.js';
 import type { RowSource } from './row-source.js';
 import { isJsonLines, scanJson } from './scan-json.js';
 import { scanNdjson } from './scan-ndjson.js';
@@ -40,6 +41,10 @@ export async function withSource<T>(
       return await withDuckDB(folder, 128, async (connection) =>
         work(connection, await openParquet(connection, path, file)),
       );
+    if (format === 'xlsx') {
+      const source = await openXlsx(path, file, folder, resource.xlsx, resource.maxRejectedShare, signal);
+      return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
+    }
     const bytes = await byteSource(path, file, resource.encoding);
     const json = async (): Promise<RowSource> => {
       const isLines = format === 'ndjson' || (resource.format === 'auto' && (await isJsonLines(bytes)));

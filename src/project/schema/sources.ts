@@ -60,6 +60,24 @@ const s3 = z.strictObject({
 });
 export type S3Yaml = z.infer<typeof s3>;
 
+const HEADER_ROW = 'expected a whole number from 1 to 1048576';
+
+const xlsx = z.strictObject({
+  sheet: name.optional().describe('Name of the sheet. Default: the first that is visible.'),
+  range: text(
+    /^([A-Z]{1,3}[1-9]\d{0,6}:[A-Z]{1,3}[1-9]\d{0,6}|[A-Z]{1,3}:[A-Z]{1,3}|[1-9]\d{0,6}:[1-9]\d{0,6})$/,
+    'cells such as B3:F100, columns such as B:F or rows such as 3:100',
+  )
+    .optional()
+    .describe('The part of the sheet that is read, its header included. Default: all.'),
+  header_row: z
+    .int({ error: HEADER_ROW })
+    .min(1, { error: HEADER_ROW })
+    .max(1_048_576, { error: HEADER_ROW })
+    .optional()
+    .describe('Row of the sheet that has the names. Default: the first that holds something.'),
+});
+
 const resource = {
   path: z
     .string({ error: 'expected a path or a glob such as data/*.csv' })
@@ -76,7 +94,7 @@ const resource = {
       'What a load does with the rows that are there; merge needs primary_key. Default: replace for one file, append for a glob.',
     ),
   format: z
-    .enum(['csv', 'json', 'ndjson', 'parquet', 'auto'])
+    .enum(['csv', 'json', 'ndjson', 'parquet', 'xlsx', 'auto'])
     .optional()
     .describe('How the files are read. Default: by the ending of the path.'),
   records: jsonPath
@@ -96,6 +114,7 @@ const resource = {
     .optional()
     .describe('Of text files. Default: UTF-8, or UTF-16 where a byte order mark says so.'),
   csv: csv.optional().describe('How CSV files are written. Default: found out from the file.'),
+  xlsx: xlsx.optional().describe('What is read of Excel workbooks. Default: the first visible sheet.'),
   columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
 };
