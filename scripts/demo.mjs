@@ -63,11 +63,11 @@ if (reused.length > 0)
   console.log(`  reused      ${reused.length} of ${steps.length} steps, because nothing they depend on changed`);
 
 const { loadSettings } = await import('../dist/config.js');
-const { openDirectoryStore } = await import('../dist/storage/artifact-store.js');
+const { openStore } = await import('../dist/storage/open-store.js');
 const { readParquet } = await import('../dist/table/parquet.js');
 const settings = await loadSettings({ cwd: project, env: process.env });
 const { trainingSet } = result('features:main');
-const table = await readParquet(await openDirectoryStore(settings.storeDir).localPath(trainingSet.artifact.sha256));
+const table = await readParquet(await openStore(settings).localPath(trainingSet.artifact.sha256));
 const column = (name) => table.columns.get(name);
 const testRows = [...Array(table.rowCount).keys()].filter((row) => column('_split').values[row] === 'test');
 const picks = [0.25, 0.5, 0.99].map((share) => testRows[Math.floor(share * testRows.length)]);

@@ -42,8 +42,10 @@ export interface Settings {
   readonly databaseUrl?: Secret;
   /** True when the database is the one `plumbline up` starts. */
   readonly databaseEmbedded: boolean;
-  /** PLUMBLINE_STORE. @default `<root>/.plumbline/store` */
-  readonly storeDir: string;
+  /** PLUMBLINE_STORE: a folder, or s3://bucket/prefix. @default `<root>/.plumbline/store` */
+  readonly store: string;
+  /** PLUMBLINE_STORE_CACHE_GIB, in bytes: how much of a store on S3 may lie on this machine. @default 10 GiB */
+  readonly storeCacheBytes: number;
   readonly temporal: TemporalSettings;
   readonly temporalUiUrl?: string;
   readonly serving: { readonly host: string; readonly port: number; readonly url: string };
@@ -133,7 +135,8 @@ export async function loadSettings(options: {
     stateDir,
     logsDir: join(stateDir, 'logs'),
     ...database,
-    storeDir: storeFolder(env, root, stateDir),
+    store: storeOf(env, root, stateDir),
+    storeCacheBytes: storeCacheBytesOf(env),
     temporal,
     ...(temporalUiUrl === undefined ? {} : { temporalUiUrl }),
     serving: servingSettings(env, state),
@@ -222,10 +225,21 @@ function isDatabaseUrl(text: string): boolean {
   }
 }
 
-function storeFolder(env: NodeJS.ProcessEnv, root: string, stateDir: string): string {
+function storeOf(env: NodeJS.ProcessEnv, root: string, stateDir: string): string {
   const named = env['PLUMBLINE_STORE'];
   if (named === undefined || named === '') return join(stateDir, 'store');
+  if (/^s3:\/\/[a-z0-9][\w.-]{1,62}(\/[^?#]*)?$/i.test(named)) return named;
+  // As a folder, another scheme would be one called `gs:`.
+  if (/^[a-z][a-z0-9+.-]+:\/\//i.test(named))
+    throw invalid('PLUMBLINE_STORE', JSON.stringify(named), 'a folder or s3://bucket/prefix');
   return isAbsolute(named) ? named : join(root, named);
+}
+
+function storeCacheBytesOf(env: NodeJS.ProcessEnv): number {
+  const text = env['PLUMBLINE_STORE_CACHE_GIB'] || '10';
+  const number = Number(text);
+  if (number > 0 && Number.isFinite(number)) return Math.round(number * 1024 ** 3);
+  throw invalid('PLUMBLINE_STORE_CACHE_GIB', JSON.stringify(text), 'a number of GiB above 0');
 }
 
 async function temporalSettings(env: NodeJS.ProcessEnv, state: StackState | undefined): Promise<TemporalSettings> {

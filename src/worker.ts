@@ -17,7 +17,7 @@ import { createActivities } from './activities/index.js';
 import type { Settings } from './config.js';
 import { taskQueue } from './contracts/queues.js';
 import { TransientError } from './errors.js';
-import { openDirectoryStore, sweepDirectoryStore } from './storage/artifact-store.js';
+import { openStore, sweepStore } from './storage/open-store.js';
 import { openDatabase } from './storage/database.js';
 import { migrate } from './storage/migrations.js';
 import { makeOwnFolder, removeAbandoned } from './storage/owned-files.js';
@@ -55,9 +55,10 @@ export async function runWorker(options: {
   const database = openDatabase({ url: settings.databaseUrl.reveal(), max: 24, applicationName: 'plumbline worker' });
   const cacheDir = join(settings.stateDir, 'cache');
   const scratchDir = await openScratch(settings, join(cacheDir, 'scratch'));
+  const store = openStore(settings);
   const activities = createActivities({
     database,
-    store: openDirectoryStore(settings.storeDir),
+    store,
     cacheDir,
     scratchDir,
     threads: Math.max(1, Math.min(4, availableParallelism())),
@@ -71,6 +72,7 @@ export async function runWorker(options: {
     pid: process.pid,
     queues,
     version: VERSION,
+    store: { place: store.place, id: await store.identity() },
   };
   const workers = await Promise.all(
     queues.map((queue) =>
@@ -103,9 +105,9 @@ export async function runWorker(options: {
  * Temporary files of all steps go to a folder of this process, so that the next worker knows what a killed one left;
  * files of a load or a training set may be large.
  */
-async function openScratch({ storeDir }: Settings, parent: string): Promise<string> {
+async function openScratch(settings: Settings, parent: string): Promise<string> {
   await removeAbandoned(parent);
-  await sweepDirectoryStore(storeDir);
+  await sweepStore(settings);
   const scratch = await makeOwnFolder(parent);
   process.env['TMPDIR'] = scratch;
   return scratch;

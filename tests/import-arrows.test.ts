@@ -16,20 +16,22 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   table: ['model', 'errors'],
   contracts: ['model'],
   config: ['errors', 'model'],
-  storage: SHARED,
-  elt: SHARED,
+  s3: ['errors'],
+  storage: [...SHARED, 's3'],
+  elt: [...SHARED, 's3'],
   features: SHARED,
   training: SHARED,
   deployment: SHARED,
-  project: [...SHARED, 'state-folder'],
+  project: [...SHARED, 's3', 'state-folder'],
   serving: [...SHARED, 'deployment', 'storage'],
   embedded: [...SHARED, 'config', 'storage', 'state-folder'],
   // Types only: the bundler would otherwise pull zod and the activities' world into the sandbox.
   workflows: ['contracts', 'activities'],
-  activities: [...SHARED, 'contracts', 'project', 'elt', 'features', 'training', 'deployment', 'storage'],
+  activities: [...SHARED, 's3', 'contracts', 'project', 'elt', 'features', 'training', 'deployment', 'storage'],
   client: [...SHARED, 'config', 'contracts', 'storage', 'project'],
   cli: [
     ...SHARED,
+    's3',
     'config',
     'contracts',
     'client',
@@ -46,7 +48,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   index: ['client', 'contracts', 'model', 'errors', 'project', 'config'],
 };
 const DRIVERS = ['knex', 'pg', 'pg-copy-streams'];
-const TEMPORAL_FREE = ['model', 'table', 'elt', 'features', 'training', 'deployment', 'storage', 'project', 'serving'];
+const TEMPORAL_FREE = [
+  'model',
+  'table',
+  'elt',
+  'features',
+  'training',
+  'deployment',
+  's3',
+  'storage',
+  'project',
+  'serving',
+];
 
 interface Import {
   readonly file: string;

@@ -1,3 +1,5 @@
+import { isS3 } from '../s3/location.js';
+import { lastSeen } from '../elt/extract/extract-s3.js';
 import { isUrl, lastFetched } from '../elt/extract/extract-url.js';
 import { hashFiles } from '../elt/extract/hash-files.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
@@ -256,14 +258,16 @@ function stepsRead(reads: { readonly sources: readonly string[]; readonly refs: 
   return [...reads.sources.map(stepNames.load), ...reads.refs.map(stepNames.transform)];
 }
 
-/** A plan asks no server: what a URL gave last stands for what it will give. */
+/** A plan asks no server: what a URL or a bucket gave last stands for what it will give. */
 async function foreseenObjects(
   dependencies: ActivityDependencies,
   run: RunRef,
   resource: ResourceConfig,
 ): Promise<{ path: string; sha256: string }[]> {
   const { path } = resource;
+  const at = { env: run.env, project: run.project, resource };
+  if (isS3(path)) return lastSeen(dependencies.database, at);
   if (!isUrl(path)) return hashFiles(await sourceFolder(dependencies, run, resource), resource);
-  const last = await lastFetched(dependencies.database, { env: run.env, project: run.project, resource });
+  const last = await lastFetched(dependencies.database, at);
   return last === undefined ? [] : [{ path, sha256: last.sha256 }];
 }

@@ -16,7 +16,8 @@ import {
 import { rollback } from '../deployment/rollback.js';
 import { PipelineError, TerminalError } from '../errors.js';
 import { projectName } from '../project/project-name.js';
-import { openDirectoryStore } from '../storage/artifact-store.js';
+import { openStore } from '../storage/open-store.js';
+import { isS3 } from '../s3/location.js';
 import type { OpenDatabase } from '../storage/database.js';
 import { listOffered } from '../storage/run-steps.js';
 import { metric, table } from './format.js';
@@ -203,11 +204,13 @@ export async function rollbackCommand(model: string, options: DecideOptions & { 
 }
 
 /** Serving would refuse a file that is not the registered one. A machine without the store has nothing to look at. */
-async function requireIntactFile({ storeDir }: Settings, { model, version, onnx }: ModelVersion): Promise<void> {
-  if (!existsSync(storeDir)) return;
+async function requireIntactFile(settings: Settings, { model, version, onnx }: ModelVersion): Promise<void> {
+  if (!isS3(settings.store) && !existsSync(settings.store)) return;
   try {
-    await openDirectoryStore(storeDir).localPath(onnx.sha256);
+    await openStore(settings).localPath(onnx.sha256);
   } catch (error) {
+    // A store on S3 that cannot be asked must not keep anybody from rolling back.
+    if (error instanceof PipelineError && error.code.startsWith('S3_')) return;
     if (!(error instanceof TerminalError)) throw error;
     const { code, details, next } = error;
     throw new TerminalError(code, `Making ${model} v${version} serve failed, nothing was changed: ${error.message}`, {

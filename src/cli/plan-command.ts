@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import type { TemporalConnection } from '../client/connect.js';
+import { requireSharedStore, type TemporalConnection } from '../client/connect.js';
 import { createRunRef, recordBundle } from '../client/start-run.js';
 import { workflowError } from '../client/workflow-error.js';
 import { loadSettings } from '../config.js';
@@ -7,7 +7,6 @@ import { taskQueue, workflowId } from '../contracts/queues.js';
 import type { PlanResult, RunRef } from '../contracts/run.js';
 import { loadProject } from '../project/load-project.js';
 import { packBundle } from '../project/pack-bundle.js';
-import { openDirectoryStore } from '../storage/artifact-store.js';
 import { compileProject } from './compile-project.js';
 import { table } from './format.js';
 import { StepFailure } from './print-error.js';
@@ -24,7 +23,8 @@ export async function planCommand(options: {
   const project = await loadProject({ root: settings.root, env: options.env });
   compileProject(project);
   await withRunConnections(settings, async ({ database, temporal }) => {
-    const bundle = await packBundle({ root: settings.root, store: openDirectoryStore(settings.storeDir) });
+    const store = await requireSharedStore(settings, database);
+    const bundle = await packBundle({ root: settings.root, store });
     await recordBundle(database, project.name, bundle);
     const run = await createRunRef(temporal, {
       env: options.env,

@@ -8,7 +8,7 @@ import type { LoadColumn } from '../elt/schema/column.js';
 import { TerminalError } from '../errors.js';
 import { loadProject } from '../project/load-project.js';
 import { packBundle } from '../project/pack-bundle.js';
-import { openDirectoryStore } from '../storage/artifact-store.js';
+import { openStore } from '../storage/open-store.js';
 import { findLoad, readRejects, type RejectRow } from '../storage/loads.js';
 import { compileProject } from './compile-project.js';
 import { table } from './format.js';
@@ -144,7 +144,7 @@ export async function retryRejectsCommand(options: RetryRejectsOptions): Promise
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
   compileProject(project);
-  const store = openDirectoryStore(settings.storeDir);
+  const store = openStore(settings);
   const file =
     options.file === undefined ? undefined : { name: options.file, sha256: await correctedFile(options.file) };
   await withRunConnections(settings, async (connections) => {

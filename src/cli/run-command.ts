@@ -1,5 +1,6 @@
 import pc from 'picocolors';
-import { connectDatabase, connectTemporal, requireWorker } from '../client/connect.js';
+import { connectDatabase, connectTemporal, requireSharedStore, requireWorker } from '../client/connect.js';
+import { openStore } from '../storage/open-store.js';
 import { recordBundle, startRun, type RunRequest } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import type { RunRef, Stage } from '../contracts/run.js';
@@ -7,7 +8,6 @@ import { packBundle } from '../project/pack-bundle.js';
 import { loadProject } from '../project/load-project.js';
 import type { StepRow } from '../storage/run-steps.js';
 import { isClosed, type RunRow } from '../storage/runs.js';
-import { openDirectoryStore } from '../storage/artifact-store.js';
 import { compileProject } from './compile-project.js';
 import { duration } from './format.js';
 import { followRun } from './follow-run.js';
@@ -30,7 +30,8 @@ export async function runCommand(options: RunCommandOptions): Promise<void> {
   const project = await loadProject({ root: settings.root, env: options.env });
   compileProject(project);
   await withRunConnections(settings, async (connections) => {
-    const bundle = await packBundle({ root: settings.root, store: openDirectoryStore(settings.storeDir) });
+    const store = await requireSharedStore(settings, connections.database);
+    const bundle = await packBundle({ root: settings.root, store });
     await recordBundle(connections.database, project.name, bundle);
     await startAndFollow(
       settings,
@@ -156,7 +157,7 @@ export async function nextHint(
   }
   if (deployed?.model === undefined) return '';
   const { exampleInput } = await import('./example-input.js');
-  const example = (await exampleInput(settings.storeDir, steps)) ?? '{…}';
+  const example = (await exampleInput(openStore(settings), steps)) ?? '{…}';
   return ` Serving at ${settings.serving.url}/models/${deployed.model}. Try:\n  plumbline predict ${deployed.model} --json '${example}'`;
 }
 

@@ -4,7 +4,7 @@ import { connectDatabase } from '../client/connect.js';
 import { loadSettings } from '../config.js';
 import { projectName } from '../project/project-name.js';
 import { createServer } from '../serving/create-server.js';
-import { openDirectoryStore } from '../storage/artifact-store.js';
+import { openStore } from '../storage/open-store.js';
 import { VERSION } from '../version.js';
 
 export interface ServeOptions {
@@ -27,7 +27,7 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
   try {
     const server = await createServer({
       database,
-      store: openDirectoryStore(settings.storeDir),
+      store: openStore(settings),
       env: options.env,
       project: options.project ?? (await projectName(settings.root, options.env)),
       host: options.host ?? settings.serving.host,

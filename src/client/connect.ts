@@ -1,8 +1,10 @@
 import { connect } from 'node:net';
 import type { Client } from '@temporalio/client';
 import type { Settings } from '../config.js';
-import { TransientError } from '../errors.js';
+import { TerminalError, TransientError } from '../errors.js';
 import { openDatabase, type OpenDatabase } from '../storage/database.js';
+import type { SharedStore } from '../model/artifact.js';
+import { openStore } from '../storage/open-store.js';
 import { liveWorkers } from '../storage/workers.js';
 
 /** A command says within 5 s that a server does not answer. */
@@ -109,6 +111,25 @@ export async function requireWorker(database: OpenDatabase, queue: string, grace
     }
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
+}
+
+/**
+ * The artifact store of the settings, which must be the one that the living workers see: what a command puts there they read.
+ * Throws `STORE_DIFFERS` (terminal).
+ */
+export async function requireSharedStore(settings: Settings, database: OpenDatabase): Promise<SharedStore> {
+  const store = openStore(settings);
+  const id = await store.identity();
+  const other = (await liveWorkers(database)).find((worker) => worker.store_id !== null && worker.store_id !== id);
+  if (other === undefined) return store;
+  throw new TerminalError(
+    'STORE_DIFFERS',
+    `The artifact store here is ${store.place}, but the worker ${other.pid} on ${other.host} has another one: ${other.store}.`,
+    {
+      details: { here: store.place, worker: other.worker_id, there: other.store },
+      next: 'Set PLUMBLINE_STORE to the same place for commands, workers and serving: s3://bucket/prefix, or one folder that all of them mount.',
+    },
+  );
 }
 
 /** Names of the namespace's own search attributes; empty where the server does not tell. */

@@ -1,6 +1,8 @@
 export const clientErrorCodes = {
   TEMPORAL_UNREACHABLE: 'Temporal did not answer. Start it (`plumbline up`) or check TEMPORAL_ADDRESS.',
   NO_WORKER: 'No worker has given a sign of life in the last seconds, so nothing would run.',
+  STORE_DIFFERS:
+    'The command and the workers use different artifact stores, so the workers would not find what it puts there.',
   NO_DATABASE: 'No database is configured and no embedded stack runs.',
   RUN_ALREADY_RUNNING: 'The project has a run in progress; one at a time writes its tables.',
   RUN_NOT_FOUND: 'No run has that id.',

@@ -18,7 +18,12 @@ export const eltErrorCodes = {
     'A zip archive, or a member of it, cannot be read: damaged, encrypted, or with names or links that lead out of it.',
   ELT_ZIP_MEMBER: 'A zip archive does not hold the `member` asked for, or several files and no `member` is named.',
   ELT_FILE_MALFORMED: 'A file cannot be read as its format says.',
-  ELT_FORMAT_UNKNOWN: 'The format cannot be told from the file name. Set `format: csv`, `ndjson` or `parquet`.',
+  ELT_JSON_SYNTAX: 'A JSON document is not one; line and column say where. Correct the file.',
+  ELT_JSON_RECORDS: 'A JSON document has no list of objects where `records` says. Correct `records`.',
+  ELT_XLSX_BROKEN:
+    'An Excel workbook is damaged, encrypted, or no .xlsx file. Save it anew as .xlsx, without a password.',
+  ELT_XLSX_SHEET: 'An Excel workbook has no sheet of that name. Correct `xlsx.sheet`.',
+  ELT_FORMAT_UNKNOWN: 'The format cannot be told from the file name. Set `format`.',
   ELT_HTTP_URL: 'A URL is not one that can be fetched: http: or https:, without a user name and a password.',
   ELT_HTTP_ADDRESS_REFUSED:
     'A URL, or where it redirects, leads to a loopback, private or metadata address. Set `allow_private: true` for a server of your own.',

@@ -17,3 +17,10 @@ export interface ArtifactStore {
   /** A verified file on this machine's disk, read-only, kept while the store keeps the object. */
   localPath(sha256: string): Promise<string>;
 }
+
+export interface SharedStore extends ArtifactStore {
+  /** The folder, or the s3:// address, as this process names it. */
+  readonly place: string;
+  /** A UUID that lies in the store itself: whoever reads the same one sees the same store, whatever the place is called. */
+  identity(): Promise<string>;
+}

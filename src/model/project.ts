@@ -52,12 +52,16 @@ export interface ResourceConfig {
   readonly table: string;
   readonly type: 'files' | 'http' | 'postgres' | 'singer';
   /**
-   * Of files: path or glob, relative to the project's root or absolute, or a URL. Of http: the path behind the source's URL.
-   * Of postgres: `schema.table`, or `query` with the first digits of its SHA-256. Of singer: the stream.
+   * Of files: path or glob, relative to the project's root or absolute, a URL, or a path or glob of s3://. Of http: the path behind
+   * the source's URL. Of postgres: `schema.table`, or `query` with the first digits of its SHA-256. Of singer: the stream.
    */
   readonly path: string;
-  readonly format: 'csv' | 'ndjson' | 'parquet' | 'singer' | 'auto';
-  /** Lets a URL lead to loopback and private addresses. @default false */
+  readonly format: 'csv' | 'json' | 'ndjson' | 'parquet' | 'singer' | 'xlsx' | 'auto';
+  /** Keys that lead to the records of a JSON document. Absent: the document is the list, or the one record. */
+  readonly records?: readonly string[];
+  /** How a bucket is reached; only where `path` is one of s3://. */
+  readonly s3?: S3Config;
+  /** Lets a URL or an endpoint lead to loopback and private addresses. @default false */
   readonly allowPrivate?: boolean;
   /** Name or glob inside zip archives. */
   readonly member?: string;
@@ -65,6 +69,8 @@ export interface ResourceConfig {
   readonly encoding?: TextEncoding;
   /** How CSV files are written, as far as it is said; the rest is found out. */
   readonly csv?: CsvOptions;
+  /** What is read of Excel workbooks. */
+  readonly xlsx?: XlsxOptions;
   readonly write: WriteDisposition;
   readonly primaryKey: readonly string[];
   /** How rows are merged, where that is not by `upsert` alone. */
@@ -135,6 +141,23 @@ export interface SchemaContract {
   readonly tables?: 'evolve' | 'freeze';
   readonly columns?: ContractMode;
   readonly types?: ContractMode;
+}
+
+/** Absent: as the worker's environment says, Amazon in the end. */
+export interface S3Config {
+  /** http: or https: URL of another server than Amazon's. */
+  readonly endpoint?: string;
+  readonly region?: string;
+  readonly pathStyle?: boolean;
+  readonly profile?: string;
+  /** Requests are not signed, as public buckets take them. */
+  readonly isAnonymous?: boolean;
+  /** Each a reference: `env:NAME` or `file:path`. */
+  readonly credentials?: {
+    readonly accessKeyId: string;
+    readonly secretAccessKey: string;
+    readonly sessionToken?: string;
+  };
 }
 
 /** A field that grows with every change of a row. */
@@ -220,6 +243,15 @@ export type HttpPagination =
 
 export type TextEncoding = 'utf-8' | 'utf-16' | 'latin-1' | 'windows-1252';
 
+export interface XlsxOptions {
+  /** @default the first that is visible */
+  readonly sheet?: string;
+  /** `B3:F100`, `B:F` or `3:100`. */
+  readonly range?: string;
+  /** Of the sheet, from 1. @default the first that holds something */
+  readonly headerRow?: number;
+}
+
 /** Single characters are ASCII. */
 export interface CsvOptions {
   readonly delimiter?: string;
@@ -231,6 +263,10 @@ export interface CsvOptions {
   readonly header?: boolean | readonly string[];
   /** Unquoted values that are NULL beside the empty one. */
   readonly nullValues?: readonly string[];
+  /** Before the decimals of a number. @default '.' */
+  readonly decimal?: string;
+  /** Between the thousands of a number; a blank stands for those that do not break too. */
+  readonly thousands?: string;
   /** A line that begins with it is no row. */
   readonly comment?: string;
   /** Lines before the header. @default 0 */

@@ -1,4 +1,5 @@
-import type { CsvOptions, ResourceConfig } from '../model/project.js';
+import { isS3 } from '../s3/location.js';
+import type { CsvOptions, ResourceConfig, S3Config, XlsxOptions } from '../model/project.js';
 import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
@@ -8,7 +9,7 @@ import { resolveMerge, whenGoneLine } from './resolve-merge.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
 import { resolvePostgresResource } from './resolve-postgres-resource.js';
 import { resolveSingerResource } from './resolve-singer-resource.js';
-import type { CsvYaml, FilesSourceYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
+import type { CsvYaml, FilesSourceYaml, ResourceYaml, S3Yaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
 
 export interface ResourceScope {
@@ -96,19 +97,28 @@ function resolveFilesResource(
       'Add `path:`.',
     );
   const isUrl = /^https?:\/\//i.test(given.path);
-  if (!isUrl && /^[a-z][a-z0-9+.-]+:\/\//i.test(given.path)) {
+  const isBucket = isS3(given.path);
+  if (!isUrl && !isBucket && /^[a-z][a-z0-9+.-]+:\/\//i.test(given.path)) {
     const scheme = given.path.slice(0, given.path.indexOf('://'));
     return refuse(
       'PROJECT_KEY_LATER',
       `${place}.path: reading from ${scheme}:// is not available in this version of plumbline.`,
       positionAt(yaml, [...path, 'path']),
-      'Name a local file, a glob or an http(s) URL.',
+      'Name a local file, a glob, an http(s) URL or s3://bucket/key.',
     );
   }
-  if (isUrl && (given.member !== undefined || /\.zip$/i.test(given.path.replace(/[?#].*$/, ''))))
+  const wrongS3 = isBucket ? s3Fault(given.path, given.s3) : given.s3 && 'the path is none of s3://.';
+  if (wrongS3 !== undefined)
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.${given.s3 === undefined ? 'path' : 's3'}: ${wrongS3}`,
+      positionAt(yaml, [...path, given.s3 === undefined ? 'path' : 's3']),
+      'Correct it; see docs/how-to/load-from-s3.md.',
+    );
+  if ((isUrl || isBucket) && (given.member !== undefined || /\.zip$/i.test(given.path.replace(/[?#].*$/, ''))))
     return refuse(
       'PROJECT_KEY_LATER',
-      `${place}: reading a zip archive over HTTP is not available in this version of plumbline.`,
+      `${place}: reading a zip archive over HTTP or from S3 is not available in this version of plumbline.`,
       positionAt(yaml, [...path, 'path']),
       'Fetch the archive, and name the local file.',
     );
@@ -121,13 +131,30 @@ function resolveFilesResource(
       positionAt(yaml, [...path, 'csv']),
       'Correct the marks.',
     );
-  const format = given.format ?? formatOf(given.member ?? (isUrl ? given.path.replace(/[?#].*$/, '') : given.path));
+  const format =
+    given.format ??
+    (given.records === undefined ? undefined : 'json') ??
+    formatOf(given.member ?? (isUrl ? given.path.replace(/[?#].*$/, '') : given.path));
   if (given.csv !== undefined && format !== 'csv' && format !== 'auto')
     return refuse(
       'PROJECT_VALUE_INVALID',
       `${place}.csv: the format is ${format}, expected csv.`,
       positionAt(yaml, [...path, 'csv']),
       'Take `csv` out, or set `format: csv`.',
+    );
+  if (given.xlsx !== undefined && format !== 'xlsx')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.xlsx: the format is ${format}, expected xlsx.`,
+      positionAt(yaml, [...path, 'xlsx']),
+      'Take `xlsx` out, or set `format: xlsx`.',
+    );
+  if (given.records !== undefined && format !== 'json')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.records: the format is ${format}, expected json.`,
+      positionAt(yaml, [...path, 'records']),
+      'Take `records` out, or set `format: json`.',
     );
   const isGlob = !isUrl && /[*?[{]/.test(given.path + (given.member ?? ''));
   const write = given.write ?? (given.merge !== undefined ? 'merge' : isGlob ? 'append' : 'replace');
@@ -149,7 +176,8 @@ function resolveFilesResource(
       'Set write: replace, or take `anomaly` out.',
     );
   for (const line of whenGoneLine(merging, merged.merge)) applied(`${place}.${line}`);
-  if (given.format === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
+  if (given.format === undefined)
+    applied(`${place}.format = ${format} (from ${given.records === undefined ? "the path's ending" : '`records`'})`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
   if (given.columns === undefined) applied(`${place}.columns = inferred`);
   return [
@@ -160,6 +188,9 @@ function resolveFilesResource(
       type: 'files',
       path: given.path,
       format,
+      ...(given.xlsx !== undefined && { xlsx: xlsxOptions(given.xlsx) }),
+      ...(given.records !== undefined && { records: given.records.split('.') }),
+      ...(given.s3 !== undefined && { s3: s3Config(given.s3) }),
       ...(given.allow_private !== undefined && { allowPrivate: given.allow_private }),
       ...(given.member !== undefined && { member: given.member }),
       ...(given.encoding !== undefined && { encoding: given.encoding }),
@@ -180,6 +211,34 @@ function whyWrite(isMerged: boolean, isGlob: boolean): string {
   return isMerged ? '`merge` is set' : `the path is ${isGlob ? 'a glob' : 'one file'}`;
 }
 
+/** What is wrong with a path of s3:// or with how its bucket is reached; undefined when nothing is. */
+function s3Fault(path: string, s3: S3Yaml = {}): string | undefined {
+  const keys = [s3.access_key_id, s3.secret_access_key].filter((one) => one !== undefined).length;
+  if (!/^s3:\/\/[a-z0-9][\w.-]{1,62}\/./i.test(path))
+    return `${JSON.stringify(path)} names no bucket and key, expected s3://bucket/key.`;
+  if (keys === 1) return 'one of access_key_id and secret_access_key is missing, expected both or neither.';
+  if (s3.session_token !== undefined && keys === 0) return 'a session_token goes with an access_key_id.';
+  if ([keys === 2, s3.profile !== undefined, s3.anonymous === true].filter(Boolean).length > 1)
+    return 'expected one of access_key_id, profile and anonymous.';
+  return undefined;
+}
+
+function s3Config(given: S3Yaml): S3Config {
+  const { endpoint, region, path_style: pathStyle, profile, anonymous: isAnonymous } = given;
+  const { access_key_id: accessKeyId, secret_access_key: secretAccessKey, session_token: sessionToken } = given;
+  return {
+    ...(endpoint !== undefined && { endpoint }),
+    ...(region !== undefined && { region }),
+    ...(pathStyle !== undefined && { pathStyle }),
+    ...(profile !== undefined && { profile }),
+    ...(isAnonymous !== undefined && { isAnonymous }),
+    ...(accessKeyId !== undefined &&
+      secretAccessKey !== undefined && {
+        credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
+      }),
+  };
+}
+
 function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvYaml): CsvOptions {
   return {
     ...same,
@@ -188,8 +247,25 @@ function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvY
   };
 }
 
+function xlsxOptions({ header_row: headerRow, sheet, range }: NonNullable<ResourceYaml['xlsx']>): XlsxOptions {
+  return {
+    ...(sheet !== undefined && { sheet }),
+    ...(range !== undefined && { range }),
+    ...(headerRow !== undefined && { headerRow }),
+  };
+}
+
 /** Marks that would mean two things at once; undefined when there are none. */
-function clash({ delimiter, quote = '"', escape = quote, comment }: CsvYaml): string | undefined {
+function clash({
+  delimiter,
+  decimal = '.',
+  thousands,
+  quote = '"',
+  escape = quote,
+  comment,
+}: CsvYaml): string | undefined {
+  if (thousands === decimal)
+    return `decimal and thousands are both ${JSON.stringify(decimal)}, expected different ones.`;
   const marks = { delimiter, quote: quote || undefined, comment, escape: escape === quote ? undefined : escape };
   const seen = new Map<string, string>();
   for (const [name, mark] of Object.entries(marks)) {
@@ -202,10 +278,10 @@ function clash({ delimiter, quote = '"', escape = quote, comment }: CsvYaml): st
 }
 
 function formatOf(path: string): ResourceConfig['format'] {
-  const ending = /\.(csv|tsv|ndjson|jsonl|parquet)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase();
+  const ending = /\.(csv|tsv|ndjson|jsonl|parquet|xlsx)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase();
   if (ending === undefined) return 'auto';
   if (ending === 'tsv') return 'csv';
-  return ending === 'jsonl' ? 'ndjson' : (ending as 'csv' | 'ndjson' | 'parquet');
+  return ending === 'jsonl' ? 'ndjson' : (ending as 'csv' | 'ndjson' | 'parquet' | 'xlsx');
 }
 
 /** Two sources, or a source and a seed, that would be one table. */

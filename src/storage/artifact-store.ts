@@ -1,23 +1,20 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises';
+import { access, link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
-import type { ArtifactStore } from '../model/artifact.js';
+import type { SharedStore } from '../model/artifact.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
 
 /** Objects as files `<root>/sha256/ab/abcdef…`, written beside and renamed, so a killed writer leaves no half object. */
-export function openDirectoryStore(root: string): ArtifactStore {
-  const pathOf = (sha256: string): string => {
-    if (!/^[0-9a-f]{64}$/.test(sha256))
-      throw new RangeError(`expected a lower-case hex SHA-256, got ${JSON.stringify(sha256)}`);
-    return join(root, 'sha256', sha256.slice(0, 2), sha256);
-  };
+export function openDirectoryStore(root: string): SharedStore {
+  const pathOf = (sha256: string): string => join(root, 'sha256', assertName(sha256).slice(0, 2), sha256);
   const incoming = incomingFolder(root);
 
-  const store: ArtifactStore = {
+  const store: SharedStore = {
+    place: root,
     async put(content) {
       await mkdir(incoming, { recursive: true });
       const temporary = join(incoming, ownedName());
@@ -56,17 +53,36 @@ export function openDirectoryStore(root: string): ArtifactStore {
         () => false,
       ),
     async read(sha256) {
-      const content = await readFile(pathOf(sha256)).catch((error: unknown) => missing(sha256, error));
-      check(sha256, createHash('sha256').update(content).digest('hex'));
+      const content = await readFile(pathOf(sha256)).catch((error: unknown) => {
+        throw objectMissing(sha256, error);
+      });
+      assertHash(sha256, createHash('sha256').update(content).digest('hex'));
       return content;
     },
     async localPath(sha256) {
       const path = pathOf(sha256);
-      await stat(path).catch((error: unknown) => missing(sha256, error));
+      await stat(path).catch((error: unknown) => {
+        throw objectMissing(sha256, error);
+      });
       const hash = createHash('sha256');
       await pipeline(createReadStream(path), hash);
-      check(sha256, hash.digest('hex'));
+      assertHash(sha256, hash.digest('hex'));
       return path;
+    },
+    async identity() {
+      const path = join(root, 'store-id');
+      const known = await readFile(path, 'utf8').catch(() => '');
+      if (known !== '') return known.trim();
+      await mkdir(incoming, { recursive: true });
+      const temporary = join(incoming, ownedName());
+      await writeFile(temporary, `${randomUUID()}\n`, { flush: true });
+      // The first to ask chooses it.
+      await link(temporary, path)
+        .catch((error: NodeJS.ErrnoException) => {
+          if (error.code !== 'EEXIST') throw error;
+        })
+        .finally(() => rm(temporary, { force: true }));
+      return (await readFile(path, 'utf8')).trim();
     },
   };
   return store;
@@ -81,19 +97,26 @@ function incomingFolder(root: string): string {
   return join(root, 'incoming');
 }
 
-function missing(sha256: string, cause: unknown): never {
-  throw new TerminalError(
+/** A name that no path can be made of. Throws RangeError. */
+export function assertName(sha256: string): string {
+  if (/^[0-9a-f]{64}$/.test(sha256)) return sha256;
+  throw new RangeError(`expected a lower-case hex SHA-256, got ${JSON.stringify(sha256)}`);
+}
+
+export function objectMissing(sha256: string, cause?: unknown): TerminalError {
+  return new TerminalError(
     'STORE_OBJECT_MISSING',
     `Reading object ${sha256} from the artifact store failed: it is not there.`,
     {
       details: { sha256 },
       next: 'Check that every worker uses the same artifact store, or run again with --force to make it anew.',
-      cause,
+      ...(cause !== undefined && { cause }),
     },
   );
 }
 
-function check(sha256: string, received: string): void {
+/** Throws `STORE_HASH_MISMATCH` (terminal). */
+export function assertHash(sha256: string, received: string): void {
   if (received === sha256) return;
   throw new TerminalError(
     'STORE_HASH_MISMATCH',

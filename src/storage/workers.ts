@@ -9,12 +9,15 @@ export async function stampWorker(
     readonly pid: number;
     readonly queues: readonly string[];
     readonly version: string;
+    /** Of the artifact store it sees. */
+    readonly store: { readonly place: string; readonly id: string };
   },
 ): Promise<void> {
   await database.execute(
-    `INSERT INTO plumbline.workers (worker_id, host, pid, queues, version) VALUES ($1, $2, $3, $4, $5)
+    `INSERT INTO plumbline.workers (worker_id, host, pid, queues, version, store, store_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)
      ON CONFLICT (worker_id) DO UPDATE SET seen_at = clock_timestamp()`,
-    [worker.id, worker.host, worker.pid, worker.queues, worker.version],
+    [worker.id, worker.host, worker.pid, worker.queues, worker.version, worker.store.place, worker.store.id],
   );
 }
 
@@ -30,13 +33,16 @@ export interface WorkerRow {
   readonly pid: number;
   readonly queues: readonly string[];
   readonly version: string;
+  /** Null of a worker of an older version. */
+  readonly store: string | null;
+  readonly store_id: string | null;
   readonly age_seconds: number;
 }
 
 /** Workers seen within `withinSeconds`. */
 export async function liveWorkers(database: Queryable, withinSeconds = 6): Promise<WorkerRow[]> {
   return database.query<WorkerRow>(
-    `SELECT worker_id, host, pid, queues, version, extract(epoch FROM clock_timestamp() - seen_at)::float8 AS age_seconds
+    `SELECT worker_id, host, pid, queues, version, store, store_id, extract(epoch FROM clock_timestamp() - seen_at)::float8 AS age_seconds
      FROM plumbline.workers WHERE seen_at > clock_timestamp() - make_interval(secs => $1) ORDER BY started_at`,
     [withinSeconds],
   );

@@ -37,8 +37,8 @@ it('the root is the folder of the nearest plumbline.yaml upwards, else the folde
 });
 
 it('without environment and state everything is embedded and the database unknown', async () => {
-  const { databaseUrl, databaseEmbedded, temporal, storeDir, serving } = await loadSettings({ cwd: root, env });
-  expect({ databaseUrl, databaseEmbedded, temporal, storeDir, serving }).toEqual({
+  const { databaseUrl, databaseEmbedded, temporal, store, serving } = await loadSettings({ cwd: root, env });
+  expect({ databaseUrl, databaseEmbedded, temporal, store, serving }).toEqual({
     databaseUrl: undefined,
     databaseEmbedded: true,
     temporal: {
@@ -47,7 +47,7 @@ it('without environment and state everything is embedded and the database unknow
       connectionOptions: { address: '127.0.0.1:7233' },
       embedded: true,
     },
-    storeDir: join(root, '.plumbline', 'store'),
+    store: join(root, '.plumbline', 'store'),
     serving: { host: '127.0.0.1', port: 8400, url: 'http://127.0.0.1:8400' },
   });
 });
@@ -69,6 +69,7 @@ it('the environment comes before the state file', async () => {
       ...env,
       PLUMBLINE_DATABASE_URL: 'postgresql://me@db/x',
       PLUMBLINE_STORE: 'objects',
+      PLUMBLINE_STORE_CACHE_GIB: '0.5',
       PLUMBLINE_SERVING_PORT: '9000',
       TEMPORAL_ADDRESS: 'cluster:7233',
       TEMPORAL_NAMESPACE: 'team',
@@ -76,7 +77,8 @@ it('the environment comes before the state file', async () => {
   });
   expect(settings.databaseUrl?.reveal()).toBe('postgresql://me@db/x');
   expect(settings.databaseEmbedded).toBe(false);
-  expect(settings.storeDir).toBe(join(root, 'objects'));
+  expect(settings.store).toBe(join(root, 'objects'));
+  expect(settings.storeCacheBytes).toBe(2 ** 29);
   expect(settings.serving.port).toBe(9000);
   expect(settings.temporal).toMatchObject({ address: 'cluster:7233', namespace: 'team', embedded: false });
   expect(settings.temporalUiUrl).toBeUndefined();

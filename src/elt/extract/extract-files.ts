@@ -4,6 +4,8 @@ import type { ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import type { ExtractedObject } from '../load/load-result.js';
+import { isS3 } from '../../s3/location.js';
+import { extractS3 } from './extract-s3.js';
 import { extractUrl, isUrl } from './extract-url.js';
 import { inspectFile } from './inspect-file.js';
 import { isArchive, withZipMembers, type ZipMember } from './zip-members.js';
@@ -19,7 +21,9 @@ export interface ExtractOptions {
   readonly resource: ResourceConfig;
   readonly runId: string;
   readonly now: Date;
-  readonly signal?: AbortSignal;
+  /** Where `env:` references are looked up. @default that of the process */
+  readonly environment?: NodeJS.ProcessEnv;
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: {
     readonly files: number;
     readonly filesTotal: number;
@@ -28,12 +32,13 @@ export interface ExtractOptions {
 }
 
 /**
- * Puts every file of a resource, or what its URL gives, into the artifact store, with a line in plumbline.raw_objects each. Objects come in the
+ * Puts every file or S3 object of a resource, or what its URL gives, into the artifact store, with a line in plumbline.raw_objects each. Objects come in the
  * order of their paths; each member of a zip archive is an object of its own. A file whose size and time are those of its last line is not read again. Idempotent.
  * Throws `ELT_FILE_…`, `ELT_ZIP_…` (terminal), `ELT_FILE_CHANGED` (transient: the file was written to while it was read).
  */
 export async function extractFiles(options: ExtractOptions): Promise<ExtractedObject[]> {
   if (isUrl(options.resource.path)) return [await extractUrl(options)];
+  if (isS3(options.resource.path)) return extractS3(options);
   const files = await matchFiles(options.root, options.resource);
   const objects: ExtractedObject[] = [];
   let bytes = 0;

@@ -17,10 +17,10 @@ export async function inspectFile({ absolute, path }: MatchedFile, resource: Res
   const raw = await head(createReadStream(absolute, { end: HEAD_BYTES - 1 }));
   if (raw.length === 0) throw emptyFile(path);
   const format = fileFormat(resource.format, path, raw);
-  if (format === 'parquet') return;
+  if (format === 'parquet' || format === 'xlsx') return;
   const text = await head(openBytes(await byteSource(absolute, path, resource.encoding)));
   if (text.length === 0) throw emptyFile(path);
-  assertText(text, path, format === 'csv' ? 'CSV' : 'NDJSON');
+  assertText(text, path, format === 'csv' ? 'CSV' : 'JSON');
   if (format === 'csv' && resource.csv === undefined && text.length < HEAD_BYTES && isHeaderOnly(text))
     throw headerOnly(path);
 }

@@ -52,10 +52,16 @@ export async function matchFiles(root: string, resource: ResourceConfig): Promis
 
 /** Whether a name of forward slashes matches a pattern, a glob as `matchFiles` reads it or the name itself. */
 export function matchesGlob(pattern: string, name: string): boolean {
-  return name === pattern || globExpression(pattern.split('/')).test(name);
+  return globMatcher(pattern)(name);
 }
 
-function isGlob(pattern: string): boolean {
+/** The same for many names. */
+export function globMatcher(pattern: string): (name: string) => boolean {
+  const expression = globExpression(pattern.split('/'));
+  return (name) => name === pattern || expression.test(name);
+}
+
+export function isGlob(pattern: string): boolean {
   return /[*?[{]/.test(pattern);
 }
 

@@ -17,7 +17,9 @@ export function sniffDialect(head: Buffer, whole: boolean, options: CsvOptions =
   const marks = { quote, ...(escape !== undefined && escape !== quote && { escape }) };
   const lineEnd = head.includes(10) || !head.includes(13) ? 10 : 13;
   let best: { dialect: CsvDialect; share: number; width: number } | undefined;
-  const delimiters = options.delimiter === undefined ? DELIMITERS : [byteOf(options.delimiter)!];
+  // Where commas are in numbers, they are between values only if the project says so.
+  const usual = options.decimal === ',' || options.thousands === ',' ? DELIMITERS.slice(1) : DELIMITERS;
+  const delimiters = options.delimiter === undefined ? usual : [byteOf(options.delimiter)!];
   for (const delimiter of delimiters) {
     const dialect: CsvDialect = { delimiter, ...marks, lineEnd };
     const widths = sampleWidths(head, dialect, whole, byteOf(options.comment));

@@ -1,35 +1,45 @@
 import { join } from 'node:path';
-import type { CsvOptions } from '../../model/project.js';
+import type { ColumnType, CsvOptions } from '../../model/project.js';
 import { literal } from '../../model/sql-identifier.js';
 import { convertCsv } from './convert-csv.js';
+import { numberColumns, numberReader, valuesOf } from './csv-numbers.js';
+import { keptText, type RowFault } from './row-fault.js';
 import { QUOTE, type CsvDialect } from './csv-record.js';
 import type { ByteSource } from './open-bytes.js';
 import type { RowSource } from './row-source.js';
 import { scanCsv, type CsvScan } from './scan-csv.js';
 import { writeCsv } from './write-csv.js';
 
-/** Scans a CSV file and, when DuckDB would not read the same rows from it, writes a cleaned copy into `folder`. */
+/**
+ * Scans a CSV file and, when DuckDB would not read the same rows from it, writes a cleaned copy into `folder`.
+ *
+ * @param known types by header, and the share of values that may be at odds with their column; only numbers with other marks need it
+ */
 export async function openCsv(
   source: ByteSource,
   folder: string,
   csv?: CsvOptions,
   signal?: AbortSignal,
+  known: KnownColumns = { types: new Map(), tolerance: 0 },
 ): Promise<RowSource> {
   const scan = await scanCsv(source, { csv, signal });
-  const isClean = scan.clean && source.encoding === 'utf-8' && csv?.nullValues === undefined;
-  const relation = isClean
-    ? readCsv(source.path, scan, {
-        dialect: scan.dialect,
-        header: scan.hasHeader,
-        gzip: source.gzip,
-        newLine: scan.newLine,
-      })
-    : readCsv(await cleanedCopy(source, scan, folder, csv, signal), scan, {
-        dialect: CLEANED,
-        header: false,
-        gzip: false,
-        newLine: '\n',
-      });
+  const isClean =
+    scan.clean && source.encoding === 'utf-8' && csv?.nullValues === undefined && numberReader(csv ?? {}) === undefined;
+  const cleaned = isClean ? undefined : await cleanedCopy(source, scan, folder, { csv, signal, known });
+  const relation =
+    cleaned === undefined
+      ? readCsv(source.path, scan, {
+          dialect: scan.dialect,
+          header: scan.hasHeader,
+          gzip: source.gzip,
+          newLine: scan.newLine,
+        })
+      : readCsv(cleaned.path, scan, {
+          dialect: CLEANED,
+          header: false,
+          gzip: false,
+          newLine: '\n',
+        });
   return {
     headers: scan.headers,
     relation,
@@ -37,7 +47,7 @@ export async function openCsv(
     allowed: scan.headers.map(() => undefined),
     rows: scan.rows,
     ...(isClean && { convert: (columns, options) => convertCsv(source, scan, columns, options) }),
-    faults: scan.faults,
+    faults: [...scan.faults, ...(cleaned?.faults ?? [])].sort((one, other) => one.row - other.row),
     lineOf: (row) => scan.lines.lineOf(row),
     extraMemoryMb: extraMemoryMb(scan.longestRecordBytes),
     dialect: {
@@ -54,25 +64,57 @@ const CLEANED: CsvDialect = { delimiter: 44, quote: QUOTE, lineEnd: 10 };
 // DuckDB's own limit is 2,097,152 bytes a line, and it holds about 16 buffers of that size.
 const USUAL_LINE_BYTES = 1_900_000;
 
+interface KnownColumns {
+  readonly types: ReadonlyMap<string, ColumnType>;
+  readonly tolerance: number;
+}
+
+/** @returns the copy, and the rows left out of it because a number in them is not written as the project says */
 async function cleanedCopy(
   source: ByteSource,
   scan: CsvScan,
   folder: string,
-  csv?: CsvOptions,
-  signal?: AbortSignal,
-): Promise<string> {
-  const nulls = new Set(['', ...(csv?.nullValues ?? [])]);
+  options: {
+    readonly csv: CsvOptions | undefined;
+    readonly signal: AbortSignal | undefined;
+    readonly known: KnownColumns;
+  },
+): Promise<{ readonly path: string; readonly faults: readonly RowFault[] }> {
+  const { csv = {}, signal, known } = options;
+  const again = { csv, signal, dialect: scan.dialect };
+  const nulls = new Set(['', ...(csv.nullValues ?? [])]);
+  const read = numberReader(csv);
+  const counted = read && numberColumns(scan.headers, read, known);
+  if (counted) await scanCsv(source, { ...again, onRow: (fields) => counted.count(valuesOf(fields, nulls)) });
+  const isNumber = counted?.columns();
+  const faults: RowFault[] = [];
   const path = join(folder, 'cleaned.csv');
   const writer = writeCsv(path);
   await scanCsv(source, {
-    csv,
-    signal,
-    dialect: scan.dialect,
-    onRow: (fields) => writer.add(fields.map(({ text, quoted }) => (!quoted && nulls.has(text) ? null : text))),
+    ...again,
+    onRow(fields, row, line) {
+      const values = valuesOf(fields, nulls);
+      const plain = values.map((value, index) => (value !== null && isNumber?.[index] ? read!(value) : value));
+      const wrong = plain.indexOf(undefined);
+      if (wrong === -1) writer.add(plain as (string | null)[]);
+      else faults.push(notANumber(scan.headers[wrong]!, values, wrong, { row, line, csv }));
+    },
     onChunk: () => writer.drain(),
   });
   await writer.end();
-  return path;
+  return { path, faults };
+}
+
+function notANumber(
+  column: string,
+  values: readonly (string | null)[],
+  index: number,
+  { row, line, csv }: { readonly row: number; readonly line: number; readonly csv: CsvOptions },
+): RowFault {
+  const { decimal = '.', thousands } = csv;
+  const marks = `${JSON.stringify(decimal)} before decimals${thousands === undefined ? '' : ` and ${JSON.stringify(thousands)} between thousands`}`;
+  const [value, raw] = [keptText(values[index]!), keptText(JSON.stringify(values))];
+  return { row, line, column, value, reason: `expected a number with ${marks}`, raw };
 }
 
 export function readCsv(

@@ -7,10 +7,13 @@ import { withDuckDB } from './duckdb.js';
 import { fileFormat, plainName } from './file-format.js';
 import { byteSource, firstBytes } from './open-bytes.js';
 import { openCsv } from './open-csv.js';
-import { openNdjson } from './open-ndjson.js';
+import { openJson, type ScanJson } from './open-json.js';
 import { openParquet } from './open-parquet.js';
 import { openSinger } from './open-singer.js';
+import { openXlsx } from './open-xlsx.js';
 import type { RowSource } from './row-source.js';
+import { isJsonLines, scanJson } from './scan-json.js';
+import { scanNdjson } from './scan-ndjson.js';
 
 /**
  * Lends a file as a RowSource with the DuckDB connection that reads it. Temporary files live as long as `work` runs.
@@ -22,7 +25,10 @@ export async function withSource<T>(
   options: {
     readonly path: string;
     readonly file: string;
-    readonly resource: Pick<ResourceConfig, 'format' | 'columns' | 'encoding' | 'csv' | 'maxRejectedShare'>;
+    readonly resource: Pick<
+      ResourceConfig,
+      'format' | 'columns' | 'encoding' | 'csv' | 'xlsx' | 'records' | 'maxRejectedShare'
+    >;
     /** Types of the table that the rows will be added to. */
     readonly existing: ReadonlyMap<string, ColumnType>;
     readonly signal?: AbortSignal | undefined;
@@ -39,10 +45,22 @@ export async function withSource<T>(
       return await withDuckDB(folder, 128, async (connection) =>
         work(connection, await openParquet(connection, path, file)),
       );
+    if (format === 'xlsx') {
+      const source = await openXlsx(path, file, folder, resource.xlsx, resource.maxRejectedShare, signal);
+      return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
+    }
     const bytes = await byteSource(path, file, resource.encoding);
+    const json = async (): Promise<RowSource> => {
+      const isLines = format === 'ndjson' || (resource.format === 'auto' && (await isJsonLines(bytes)));
+      const scan: ScanJson = (options) =>
+        isLines ? scanNdjson(bytes, options) : scanJson(bytes, resource.records ?? [], options);
+      return openJson(scan, folder, types, resource.maxRejectedShare, isLines ? 'ndjson' : 'json', signal);
+    };
+    const numbers = { types, tolerance: resource.maxRejectedShare };
     const open = {
-      csv: () => openCsv(bytes, folder, csvOptions(resource, file), signal),
-      ndjson: () => openNdjson(bytes, folder, types, resource.maxRejectedShare, signal),
+      csv: () => openCsv(bytes, folder, csvOptions(resource, file), signal, numbers),
+      json,
+      ndjson: json,
       singer: () => openSinger(bytes, folder, types, signal),
     };
     const source = await open[format]();

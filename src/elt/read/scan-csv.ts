@@ -35,7 +35,7 @@ export interface ScanOptions {
   /** Skips sniffing. */
   readonly dialect?: CsvDialect;
   /** Receives the fields of every well-formed row, in order. */
-  readonly onRow?: (fields: readonly CsvField[]) => void;
+  readonly onRow?: (fields: readonly CsvField[], row: number, line: number) => void;
   /** Called between chunks of the file; reading waits for it. */
   readonly onChunk?: () => Promise<void>;
 }
@@ -116,7 +116,7 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
       faults.push({ row, line, column: null, value: null, reason, raw: keptText(record.toString('utf8')) });
       clean = false;
     } else if (shape.bareReturn) clean = false;
-    if (reason === undefined && options.onRow !== undefined) options.onRow(fieldsOf(record, dialect!));
+    if (reason === undefined && options.onRow !== undefined) options.onRow(fieldsOf(record, dialect!), row, line);
   };
 
   let rest: Buffer = Buffer.alloc(0);

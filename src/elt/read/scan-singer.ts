@@ -12,7 +12,7 @@ import { jsonMembers, type JsonMember } from './ndjson-line.js';
 import type { ByteSource } from './open-bytes.js';
 import { readLines } from './read-lines.js';
 import { keptText, type RowFault } from './row-fault.js';
-import { holdsUnstorable } from './scan-ndjson.js';
+import { holdsUnstorable } from './json-rows.js';
 
 export interface SingerScan {
   /** Type of each column in the order of its first appearance; one that changed has the type that holds both. */

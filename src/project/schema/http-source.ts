@@ -4,12 +4,11 @@ import { contractSchema } from './contract.js';
 import { cursorKeys } from './cursor.js';
 import { freshness } from './freshness.js';
 import { mergeSchema } from './merge.js';
-import { columnNames, columnTypes, secretReference, share, tableName, text } from './values.js';
+import { columnNames, columnTypes, jsonPath, secretReference, share, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
   error: 'expected a text, a number, or true or false',
 });
-const jsonPath = text(/^[^.\s]+(\.[^.\s]+)*$/, 'keys of the answer with dots between them, such as data.items');
 const name = text(/^[^\s:]+$/, 'a name without blanks');
 const secret = secretReference;
 

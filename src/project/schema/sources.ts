@@ -6,7 +6,7 @@ import { httpSourceSchema } from './http-source.js';
 import { mergeSchema } from './merge.js';
 import { postgresSourceSchema } from './postgres-source.js';
 import { singerSourceSchema } from './singer-source.js';
-import { columnName, columnNames, columnTypes, share, tableName, text } from './values.js';
+import { columnName, columnNames, columnTypes, jsonPath, secretReference, share, tableName, text } from './values.js';
 
 const SKIP_LINES = 'expected a whole number from 0 to 1000';
 
@@ -29,6 +29,11 @@ const csv = z.strictObject({
     .union([z.string(), z.array(z.string())], { error: 'expected a text or a list of texts' })
     .optional()
     .describe('Unquoted values that are NULL, beside the empty one.'),
+  decimal: z.enum(['.', ',']).optional().describe('Before the decimals of a number. Default: a point.'),
+  thousands: z
+    .enum(['.', ',', ' ', "'", '_'])
+    .optional()
+    .describe('Between the thousands of a number; a blank stands for those that do not break too. Default: nothing.'),
   comment: character.optional().describe('Lines that begin with it are left out. Default: none.'),
   skip_lines: z
     .number({ error: SKIP_LINES })
@@ -40,6 +45,45 @@ const csv = z.strictObject({
 });
 export type CsvYaml = z.infer<typeof csv>;
 
+const yesOrNo = z.boolean({ error: 'expected true or false' });
+const name = z.string({ error: 'expected a name' }).min(1, { error: 'expected a name' });
+
+const s3 = z.strictObject({
+  endpoint: text(/^https?:\/\/[^\s/?#@]+\/?$/i, 'a URL such as http://minio:9000, without a user and a path')
+    .optional()
+    .describe("URL of another server than Amazon's. Default: AWS_ENDPOINT_URL_S3 of the worker, else Amazon."),
+  region: name
+    .optional()
+    .describe("Of the bucket. Default: the worker's AWS_REGION or profile; us-east-1 where an endpoint is named."),
+  path_style: yesOrNo
+    .optional()
+    .describe('The bucket stands in the path of URLs, not in the host. Default: true where an endpoint is named.'),
+  access_key_id: secretReference.optional().describe('Default: as AWS tools find credentials on the worker.'),
+  secret_access_key: secretReference.optional().describe('Goes with access_key_id.'),
+  session_token: secretReference.optional().describe('Of temporary credentials.'),
+  profile: name.optional().describe('Profile in ~/.aws of the worker. Default: AWS_PROFILE.'),
+  anonymous: yesOrNo.optional().describe('Requests without credentials, for public buckets. Default: false.'),
+});
+export type S3Yaml = z.infer<typeof s3>;
+
+const HEADER_ROW = 'expected a whole number from 1 to 1048576';
+
+const xlsx = z.strictObject({
+  sheet: name.optional().describe('Name of the sheet. Default: the first that is visible.'),
+  range: text(
+    /^([A-Z]{1,3}[1-9]\d{0,6}:[A-Z]{1,3}[1-9]\d{0,6}|[A-Z]{1,3}:[A-Z]{1,3}|[1-9]\d{0,6}:[1-9]\d{0,6})$/,
+    'cells such as B3:F100, columns such as B:F or rows such as 3:100',
+  )
+    .optional()
+    .describe('The part of the sheet that is read, its header included. Default: all.'),
+  header_row: z
+    .int({ error: HEADER_ROW })
+    .min(1, { error: HEADER_ROW })
+    .max(1_048_576, { error: HEADER_ROW })
+    .optional()
+    .describe('Row of the sheet that has the names. Default: the first that holds something.'),
+});
+
 const resource = {
   freshness: freshness
     .optional()
@@ -49,7 +93,7 @@ const resource = {
     .min(1, { error: 'expected a path or a glob such as data/*.csv' })
     .optional()
     .describe(
-      'File or glob, relative to the project or absolute, or the http(s) URL of a file; of an http source, the path behind its url.',
+      'File or glob, relative to the project or absolute, the http(s) URL of a file, or s3://bucket/key with globs in the key; of an http source, the path behind its url.',
     ),
   primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
   write: z
@@ -59,13 +103,16 @@ const resource = {
       'What a load does with the rows that are there; merge needs primary_key. Default: replace for one file, append for a glob.',
     ),
   format: z
-    .enum(['csv', 'ndjson', 'parquet', 'auto'])
+    .enum(['csv', 'json', 'ndjson', 'parquet', 'xlsx', 'auto'])
     .optional()
     .describe('How the files are read. Default: by the ending of the path.'),
-  allow_private: z
-    .boolean({ error: 'expected true or false' })
+  records: jsonPath
     .optional()
-    .describe('Lets a URL lead to loopback and private addresses. Default: false.'),
+    .describe('Of JSON documents, the keys that lead to the list of records. Default: the document is the list.'),
+  s3: s3.optional().describe('How a bucket is reached. Default: by the environment of the worker.'),
+  allow_private: yesOrNo
+    .optional()
+    .describe('Lets a URL or an endpoint lead to loopback and private addresses. Default: false.'),
   member: z
     .string({ error: 'expected a name or a glob such as *.csv' })
     .min(1, { error: 'expected a name or a glob such as *.csv' })
@@ -76,6 +123,7 @@ const resource = {
     .optional()
     .describe('Of text files. Default: UTF-8, or UTF-16 where a byte order mark says so.'),
   csv: csv.optional().describe('How CSV files are written. Default: found out from the file.'),
+  xlsx: xlsx.optional().describe('What is read of Excel workbooks. Default: the first visible sheet.'),
   columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
   merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
   anomaly: anomalySchema

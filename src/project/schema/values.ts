@@ -39,6 +39,9 @@ export const varValue = z.union([scalar, z.array(scalar)], {
 });
 export const varName = text(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a name of letters, digits and _');
 
+/** Keys that lead to a place in a JSON document. */
+export const jsonPath = text(/^[^.\s]+(\.[^.\s]+)*$/, 'keys with dots between them, such as data.items');
+
 /** A secret is named here, never written: `env:NAME` or `file:path`. */
 export const secretReference = text(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'env:NAME or file:path');
 export const SECRET_EXPECTED = 'expected env:NAME or file:path';

@@ -28,6 +28,25 @@ async function load(name: string, content: string | Uint8Array, options: Partial
 }
 
 describe('csv options', () => {
+  test('decimal comma and thousands, in columns of numbers only', async () => {
+    const content =
+      'id;price;code;note\n1;1.234,50;1.234;a,b\n2;-7,5e2;;1,5\n3;1 234,5;2.000;\n4;"0,1";3;x\n5;1.5;4;y\n6;;5.000.000;z\n';
+    const { rows, rejects } = await load('decimal.csv', content, { csv: { decimal: ',', thousands: '.' }, maxRejectedShare: 0.4 }); // prettier-ignore
+    expect(rows).toEqual([
+      ['1', '1234.5', '1234', 'a,b'],
+      ['2', '-750', null, '1,5'],
+      ['4', '0.1', '3', 'x'],
+      ['6', null, '5000000', 'z'],
+    ]);
+    const reason = 'expected a number with "," before decimals and "." between thousands';
+    expect(rejects).toEqual([{ line: 4, reason }, { line: 6, reason }]); // prettier-ignore
+    const declared = { csv: { thousands: ' ' }, columns: { code: 'text', n: 'bigint' } } as const;
+    expect((await load('blanks.csv', 'code,n\n1 000,1\u00a0000\n007,-2 000 000\n', declared)).rows).toEqual([
+      ['1 000', '1000'],
+      ['007', '-2000000'],
+    ]);
+  });
+
   test('delimiter, quote and escape', async () => {
     const { names, rows } = await load('marks.csv', "a^b\n'x^\\'y\\\\'^2\n'\\n'^'3'\n'two\nlines'^\n", {
       csv: { delimiter: '^', quote: "'", escape: '\\' },

@@ -3,26 +3,29 @@ import type { ColumnType } from '../../model/project.js';
 import { QUOTE } from './csv-record.js';
 import { extraMemoryMb, readCsv } from './open-csv.js';
 import { text, type JsonKind, type JsonMember } from './ndjson-line.js';
-import type { ByteSource } from './open-bytes.js';
+import type { JsonScan, JsonScanOptions } from './json-rows.js';
 import type { RowSource } from './row-source.js';
-import { scanNdjson } from './scan-ndjson.js';
 import { writeCsv } from './write-csv.js';
 
+export type ScanJson = (options?: JsonScanOptions) => Promise<JsonScan>;
+
 /**
- * Makes a CSV file of an NDJSON file in `folder`: one column a key, numbers with every digit they are written with.
+ * Makes a CSV file of JSON records in `folder`: one column a key, numbers with every digit they are written with.
  * A key whose values are of several kinds, or objects or arrays, becomes jsonb; a JSON string is never taken for a number.
  *
+ * @param scanRecords reads the file once, and the same each time
  * @param declared types by key, which decide how a value is written
  * @param tolerance share of strings that a key of numbers may have and stay one
  */
-export async function openNdjson(
-  source: ByteSource,
+export async function openJson(
+  scanRecords: ScanJson,
   folder: string,
   declared: ReadonlyMap<string, ColumnType>,
   tolerance: number,
+  format: 'json' | 'ndjson',
   signal?: AbortSignal,
 ): Promise<RowSource> {
-  const scan = await scanNdjson(source, { signal });
+  const scan = await scanRecords({ signal });
   const headers = [...scan.keys.keys()];
   const positions = new Map(headers.map((key, index) => [key, index]));
   const kinds = headers.map((key) => columnKind(scan.keys.get(key)!, tolerance));
@@ -31,7 +34,7 @@ export async function openNdjson(
   const path = join(folder, 'rows.csv');
   const writer = writeCsv(path);
   let longest = 0;
-  await scanNdjson(source, {
+  await scanRecords({
     signal,
     onRow(members) {
       const fields = new Array<string | null>(headers.length).fill(null);
@@ -62,7 +65,7 @@ export async function openNdjson(
     faults: scan.faults,
     lineOf: (row) => scan.lines.lineOf(row),
     extraMemoryMb: extraMemoryMb(longestRecordBytes),
-    dialect: { format: 'ndjson' },
+    dialect: { format },
   };
 }
 

@@ -1,0 +1,175 @@
+import { Readable } from 'node:stream';
+import { TerminalError } from '../../errors.js';
+import type { Queryable } from '../../model/database.js';
+import type { ResourceConfig } from '../../model/project.js';
+import { parseS3 } from '../../s3/location.js';
+import type { S3Bucket, S3Object } from '../../s3/open-bucket.js';
+import type { ExtractedObject } from '../load/load-result.js';
+import type { ExtractOptions } from './extract-files.js';
+import { inspectFile } from './inspect-file.js';
+import { globMatcher, isGlob } from './match-files.js';
+import { resourceBucket } from './resource-bucket.js';
+
+// Small objects wait for the network most of the time; large ones fill it alone.
+const AT_ONCE = 6;
+
+/**
+ * Puts the objects that an s3:// path or glob names into the artifact store, with a line in plumbline.raw_objects each, in the order of
+ * their keys. An object whose ETag, size and time are those of its last line is not read again. Idempotent: a second attempt fetches what
+ * the first did not.
+ *
+ * Terminal: `ELT_FILE_MISSING`, `ELT_FILE_…` of what the objects hold, `S3_…` of rights, credentials and names. Transient: `S3_BUSY`,
+ * `S3_CUT`, `S3_UNREACHABLE`, `S3_CHECKSUM`, `S3_OBJECT_CHANGED`.
+ */
+export async function extractS3(options: ExtractOptions): Promise<ExtractedObject[]> {
+  const { signal } = options;
+  const { bucket: name } = parseS3(options.resource.path);
+  const bucket = await resourceBucket(options);
+  try {
+    const objects = await matchObjects(bucket, options.resource, signal);
+    const known = await knownObjects(options);
+    const progress = { files: 0, filesTotal: objects.length, bytes: 0 };
+    const extracted = await inOrder(objects, AT_ONCE, signal, async (object, stop) => {
+      const path = `s3://${name}/${object.key}`;
+      const last = known.get(path);
+      const isKnown = last !== undefined && isSame(last, object) && (await options.store.has(last.sha256));
+      const one = isKnown
+        ? { path, sha256: last.sha256, bytes: last.bytes, isUnchanged: true }
+        : await fetchObject(bucket, object, path, { ...options, signal: stop });
+      progress.files++;
+      progress.bytes += one.bytes;
+      options.onProgress?.({ ...progress });
+      return one;
+    });
+    await markSeen(extracted, options);
+    return extracted;
+  } finally {
+    bucket.close();
+  }
+}
+
+/** What the newest extract of a resource saw, for a plan: asks no server. */
+export async function lastSeen(
+  database: Queryable,
+  of: { readonly env: string; readonly project: string; readonly resource: ResourceConfig },
+): Promise<{ path: string; sha256: string }[]> {
+  return database.query(
+    `SELECT path, sha256 FROM (SELECT path, sha256, seen_at, max(seen_at) OVER () AS newest FROM plumbline.raw_objects
+       WHERE env = $1 AND project = $2 AND resource = $3 AND path LIKE 's3://%') AS seen
+     WHERE seen_at = newest ORDER BY path COLLATE "C"`,
+    [of.env, of.project, of.resource.id],
+  );
+}
+
+async function matchObjects(bucket: S3Bucket, resource: ResourceConfig, signal?: AbortSignal): Promise<S3Object[]> {
+  const { key } = parseS3(resource.path);
+  const objects: S3Object[] = [];
+  if (isGlob(key)) {
+    const matches = globMatcher(key);
+    for await (const object of bucket.list(key.slice(0, key.search(/[*?[{]/)), signal))
+      if (matches(object.key)) objects.push(object);
+  } else {
+    const object = await bucket.find(key, signal);
+    if (object !== undefined) objects.push(object);
+  }
+  if (objects.length > 0) return objects.sort((one, other) => (one.key < other.key ? -1 : 1));
+  throw new TerminalError('ELT_FILE_MISSING', `Reading ${resource.id} failed: no object matches ${resource.path}.`, {
+    at: resource.at,
+    details: { path: resource.path },
+    next: 'Correct `path` in plumbline.yaml, or put the object there. The table keeps its former rows.',
+  });
+}
+
+async function fetchObject(
+  bucket: S3Bucket,
+  object: S3Object,
+  path: string,
+  options: ExtractOptions,
+): Promise<ExtractedObject> {
+  const { store, resource, signal } = options;
+  const stored = await store.put(Readable.from(bucket.read(object, signal), { objectMode: false }));
+  await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
+  return { path, ...stored, isUnchanged: await addLine(object, path, stored, options) };
+}
+
+interface SeenObject {
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly etag: string | null;
+  readonly lastModified: string | null;
+}
+
+function isSame(last: SeenObject, { etag, bytes, lastModified }: S3Object): boolean {
+  return etag !== '' && last.etag === etag && last.bytes === bytes && last.lastModified === lastModified;
+}
+
+/** The newest line of every path. */
+async function knownObjects({ database, env, project, resource }: ExtractOptions): Promise<Map<string, SeenObject>> {
+  const rows = await database.query<SeenObject & { path: string }>(
+    `SELECT DISTINCT ON (path) path, sha256, bytes::float8 AS bytes, etag, last_modified AS "lastModified"
+     FROM plumbline.raw_objects WHERE env = $1 AND project = $2 AND resource = $3 ORDER BY path, seen_at DESC`,
+    [env, project, resource.id],
+  );
+  return new Map(rows.map(({ path, ...row }) => [path, row]));
+}
+
+/** @returns whether the path had this content before */
+async function addLine(
+  { etag, lastModified }: S3Object,
+  path: string,
+  { sha256, bytes }: { readonly sha256: string; readonly bytes: number },
+  { database, env, project, resource, runId, now }: ExtractOptions,
+): Promise<boolean> {
+  const rows = await database.query<{ isNew: boolean }>(
+    `INSERT INTO plumbline.raw_objects
+       (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id, etag, last_modified)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $8, $9, $10, $11)
+     ON CONFLICT (env, project, resource, path, sha256) DO UPDATE
+       SET seen_at = excluded.seen_at, etag = excluded.etag, last_modified = excluded.last_modified
+     RETURNING xmax = 0 AS "isNew"`,
+    [env, project, resource.source, resource.id, path, sha256, bytes, now.toISOString(), runId, etag, lastModified],
+  );
+  return rows[0]?.isNew === false;
+}
+
+/** All of one extract have one time, so that the newest lines are what the bucket held. */
+async function markSeen(
+  objects: readonly ExtractedObject[],
+  { database, env, project, resource, now }: ExtractOptions,
+): Promise<void> {
+  await database.execute(
+    `UPDATE plumbline.raw_objects AS o SET seen_at = $4
+     FROM unnest($5::text[], $6::text[]) AS seen (path, sha256)
+     WHERE o.env = $1 AND o.project = $2 AND o.resource = $3 AND o.path = seen.path AND o.sha256 = seen.sha256`,
+    [env, project, resource.id, now.toISOString(), objects.map(({ path }) => path), objects.map((one) => one.sha256)],
+  );
+}
+
+/** Results in the order of `items`, so many at once. The first error stops the others, which are waited for. */
+async function inOrder<T, R>(
+  items: readonly T[],
+  atOnce: number,
+  signal: AbortSignal | undefined,
+  work: (item: T, stop: AbortSignal) => Promise<R>,
+): Promise<R[]> {
+  const failed = new AbortController();
+  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
+  const results: R[] = [];
+  const queue = items.entries();
+  const errors: unknown[] = [];
+  const worker = async (): Promise<void> => {
+    for (const [index, item] of queue) {
+      if (stop.aborted) return;
+      try {
+        results[index] = await work(item, stop);
+      } catch (error) {
+        errors.push(error);
+        failed.abort();
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+  signal?.throwIfAborted();
+  if (errors.length > 0) throw errors[0];
+  return results;
+}
