@@ -6,8 +6,8 @@ afterEach(() => bench.destroy());
 
 const YAML = 'name: shop\nvars: { least: 0 }\nsources: { prices: { path: a.csv, primary_key: item } }\n';
 const SNAPSHOT = `-- unique_key: item
--- check_cols: [price]
-SELECT item, price FROM {{ source('prices') }} WHERE price > {{ var('least') }}
+-- check_cols: all
+SELECT item, price, _load_id FROM {{ source('prices') }} WHERE price > {{ var('least') }}
 `;
 
 it('a snapshot keeps its history over changed rows, changed code and --force; plan says what it does and why', async () => {

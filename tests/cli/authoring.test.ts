@@ -140,6 +140,10 @@ unit tests
     model: daily
     given: [{ input: source('sales'), rows: [{ price: much }] }]
     expect: { rows: [] }
+  - name: mistyped_csv
+    model: daily
+    given: [{ input: source('sales'), format: csv, rows: "day,price\\n2024-01-01,much\\n" }]
+    expect: { rows: [] }
   - name: unpublished
     model: stock
     overrides: { macros: { is_incremental: true } }
@@ -167,7 +171,10 @@ unit tests
   ✗ daily: mistyped tests/unit/a.yaml:20
       Unit test mistyped cannot be run: the rows of source('sales'): invalid input syntax for type numeric: "much". (ELT_UNIT_TEST_ROWS)
       → Correct the rows; their columns have the types of the table.
-  ✗ stock: unpublished tests/unit/a.yaml:25
+  ✗ daily: mistyped_csv tests/unit/a.yaml:24
+      Unit test mistyped_csv cannot be run: the rows of source('sales'): invalid input syntax for type numeric: "much". (ELT_UNIT_TEST_ROWS)
+      → Correct the rows; their columns have the types of the table.
+  ✗ stock: unpublished tests/unit/a.yaml:29
       Unit test unpublished cannot be run: the columns of this are those of shop_dev.stock, which is not there yet. (ELT_UNIT_TEST_TABLE)
       → Make it with \`plumbline run\`, or give the rows with \`format: sql\`.
 data tests
@@ -178,7 +185,7 @@ data tests
   ✗ stock: not_null(day) plumbline.yaml:6
       Testing stock failed: it is not published yet. (ELT_TABLE_MISSING)
       → Build it with \`plumbline run transform --select stock\`.
-1 passed, 1 with a warning, 1 failed, 6 could not be run in …
+1 passed, 1 with a warning, 1 failed, 7 could not be run in …
 `);
     expect(process.exitCode).toBe(1);
   });

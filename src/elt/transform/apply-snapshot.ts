@@ -47,7 +47,10 @@ export async function applySnapshot(
   );
 }
 
+// What a load writes beside a row: the same row loaded again has others.
+const BOOKKEEPING = ['_load_id', '_row_number', '_loaded_at'];
+
 function isDistinct(checked: SnapshotConfig['checkColumns'], columns: readonly string[]): string {
-  const names = checked === 'all' ? columns : checked;
+  const names = checked === 'all' ? columns.filter((name) => !BOOKKEEPING.includes(name)) : checked;
   return `(${names.map((name) => `t.${identifier(name)} IS DISTINCT FROM s.${identifier(name)}`).join(' OR ')})`;
 }

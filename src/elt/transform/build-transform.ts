@@ -44,7 +44,7 @@ export interface BuildOptions {
    */
   readonly isIncremental?: boolean;
   /**
-   * Fingerprint of all that the build depends on. With it, a finished stage that could not be published in time is kept for a
+   * Fingerprint of all that the build depends on. With it, a finished table that could not be published in time is kept for a
    * day, and one that an earlier run left is published instead of building again.
    */
   readonly inputs?: string;
@@ -145,9 +145,12 @@ export async function buildTransform(options: BuildOptions): Promise<TransformRe
       return result(finished);
     } catch (error) {
       // The connection may be what broke; then the next attempt or the sweep cleans up.
-      await cleanUp(session, build, { error, isTested, kind: node.kind, isKept: options.inputs !== undefined }).catch(
-        () => {},
-      );
+      await cleanUp(session, build, {
+        error,
+        isTested,
+        kind: node.kind,
+        isKept: options.inputs !== undefined && node.kind === 'table',
+      }).catch(() => {});
       throw error;
     }
   });
@@ -246,7 +249,7 @@ interface Failure {
   readonly error: unknown;
   readonly isTested: boolean;
   readonly kind: TransformResult['kind'];
-  /** Whether a finished stage waits for a later run when its publication was given up. */
+  /** Whether a finished stage waits for a later run when its publication was given up; a view would hold up what it reads. */
   readonly isKept: boolean;
 }
 
