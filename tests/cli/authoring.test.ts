@@ -252,7 +252,9 @@ describe('plumbline preview', () => {
 describe('plumbline lineage', () => {
   const files = {
     'plumbline.yaml': `${PROJECT}train: { labels: labels.sql, features: [past], test_from: 2024-01-02 }\n`,
-    'sql/daily.sql': DAILY,
+    // A test that reads another table does not make this one of it.
+    'sql/daily.sql': `-- tests: [{ relationships: { column: day, to: far, field: day } }]\n${DAILY}`,
+    'sql/far.sql': "SELECT day FROM {{ source('sales') }}\n",
     'sql/stock.sql': STOCK,
     'features/past.sql': '-- entity: day\n-- event_time: day\nSELECT day, rides + 1 AS more FROM {{ ref("daily") }}\n',
     'labels.sql':
@@ -265,6 +267,7 @@ describe('plumbline lineage', () => {
     expect(await lineage()).toBe(`object        sales.csv
 source        sales      ← object sales.csv
 transform     daily      ← source sales
+transform     far        ← source sales
 transform     stock      ← transform daily
 feature view  past       ← transform daily
 labels        labels     ← transform stock
