@@ -93,14 +93,13 @@ export async function explainSteps(
   };
   const scope = { database, run, project, decide, isRedone: (step: string) => redone.has(step), warnings };
 
-  await explainElt(dependencies, scope);
+  const stale = await explainElt(dependencies, scope);
   const changes = await newestSchemaChanges(database, { env: run.env, project: run.project });
   const schemaChanges = changes.length === 0 ? {} : { schemaChanges: changes };
-  const { train } = project;
-  const { defaults } = project;
+  const { train, defaults } = project;
   if (train === undefined || run.only !== undefined)
     return { lines, defaults, assumptions: [], warnings, ...schemaChanges };
-  const { assumptions, trainingSets } = await explainFeatures(scope, train);
+  const { assumptions, trainingSets } = await explainFeatures(scope, train, stale);
   const failing = lines.find(({ action }) => action === 'fail');
   if (failing === undefined) {
     const registered = await explainTraining(scope, train, trainingSets);
@@ -112,7 +111,8 @@ export async function explainSteps(
   return { lines, defaults, assumptions, warnings, ...schemaChanges };
 }
 
-async function explainElt(dependencies: ActivityDependencies, scope: PlanScope): Promise<void> {
+/** Gives the sources that are too old for what reads them. */
+async function explainElt(dependencies: ActivityDependencies, scope: PlanScope): Promise<StaleSources> {
   const { database, run, project, decide } = scope;
   const { resources, nodes } = selectedSteps(project, run);
   for (const resource of resources) {
@@ -137,13 +137,12 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
   const stale = await staleSources(scope);
   for (const node of nodes) {
     const step = stepNames.transform(node.name);
-    const blocked = node.sources.map((source) => stale.get(source)).find((message) => message !== undefined);
     const transform = project.transforms.find((one) => one.name === node.name)!;
     const reads = { sources: node.sources, refs: node.deps };
     const inputs = async (): Promise<StepInputs> =>
       transformInputs(transform, node.uses, await inputVersions(database, project, reads));
     await decide(step, stepsRead(reads), async () => findReusable(database, run, step, await inputs(), 'newest'), {
-      blocked,
+      blocked: firstStale(stale, node.sources),
       how: async () => {
         if (node.snapshot !== undefined) return ', history kept';
         if (node.incremental === undefined) return '';
@@ -151,23 +150,27 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
       },
     });
   }
+  return stale;
+}
+
+/** By resource, with the message. */
+type StaleSources = ReadonlyMap<string, string>;
+
+function firstStale(stale: StaleSources, sources: readonly string[]): string | undefined {
+  return sources.map((source) => stale.get(source)).find((message) => message !== undefined);
 }
 
 /**
- * Resources that are too old for what reads them, with the message. One that the run loads first may be fresh by then:
+ * Resources that are too old for what reads them. One that the run loads first may be fresh by then:
  * that it is old now is only a warning.
  */
-async function staleSources({
-  database,
-  project,
-  isRedone,
-  warnings,
-}: PlanScope): Promise<ReadonlyMap<string, string>> {
+async function staleSources({ database, project, isRedone, warnings }: PlanScope): Promise<StaleSources> {
   const stale = new Map<string, string>();
   for (const config of project.freshness) {
-    const { resource, status, message } = await sourceFreshness(database, project, config);
-    if (status === 'error' && !isRedone(stepNames.load(resource))) stale.set(resource, `ELT_SOURCE_STALE: ${message}`);
-    else if (status !== 'pass') warnings.push(message);
+    const { resource, status, message, newest } = await sourceFreshness(database, project, config);
+    const isLoaded = isRedone(stepNames.load(resource));
+    if (status === 'error' && !isLoaded) stale.set(resource, `ELT_SOURCE_STALE: ${message}`);
+    else if (status !== 'pass' && !(isLoaded && newest === undefined)) warnings.push(message);
   }
   return stale;
 }
@@ -176,6 +179,7 @@ async function staleSources({
 async function explainFeatures(
   { database, run, project, decide }: PlanScope,
   train: TrainConfig,
+  stale: StaleSources,
 ): Promise<{ readonly assumptions: string[]; readonly trainingSets: ReadonlyMap<string, TrainingSet> }> {
   const assumptions = new Set<string>();
   const trainingSets = new Map<string, TrainingSet>();
@@ -191,7 +195,7 @@ async function explainFeatures(
       step,
       stepsRead(reads),
       async () => findReusable<TrainingSetSummary>(database, run, step, await inputs(), 'content'),
-      { refusal: known.refusal },
+      { refusal: known.refusal, blocked: firstStale(stale, reads.sources) },
     );
     if (reused !== undefined) trainingSets.set(set, reused.trainingSet);
   }

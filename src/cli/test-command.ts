@@ -117,20 +117,20 @@ function dataTests({ name: model, tests }: TransformGraph['nodes'][number], proj
 async function runAll(database: Database, tests: readonly RunnableTest[]): Promise<TestOutcome[]> {
   const outcomes = new Array<TestOutcome>(tests.length);
   let next = 0;
-  const lane = (): Promise<void> =>
-    database.session(async (session) => {
-      for (let index = next++; index < tests.length; index = next++) {
-        const { kind, name, model, at, run } = tests[index]!;
-        try {
-          outcomes[index] = { kind, name, model, at, ...(await run(session)) };
-        } catch (error) {
-          if (!(error instanceof TerminalError)) throw error;
-          const { code, message, at: place = at, next: hint } = error;
-          const described = { code, message, at: place, ...(hint === undefined ? {} : { next: hint }) };
-          outcomes[index] = { kind, name, model, at, status: 'error', seconds: 0, error: described };
-        }
+  const lane = async (): Promise<void> => {
+    for (let index = next++; index < tests.length; index = next++) {
+      const { kind, name, model, at, run } = tests[index]!;
+      try {
+        // A connection for each: one whose COPY failed is of no more use.
+        outcomes[index] = { kind, name, model, at, ...(await database.session(run)) };
+      } catch (error) {
+        if (!(error instanceof TerminalError)) throw error;
+        const { code, message, at: place = at, next: hint } = error;
+        const described = { code, message, at: place, ...(hint === undefined ? {} : { next: hint }) };
+        outcomes[index] = { kind, name, model, at, status: 'error', seconds: 0, error: described };
       }
-    });
+    }
+  };
   await Promise.all(Array.from({ length: Math.min(LANES, tests.length) }, lane));
   return outcomes;
 }

@@ -47,12 +47,12 @@ function lines({ code, message, at, next }: ShownProblem): string {
   return `${pc.red('✗')} ${pc.cyan(position)} (${code})\n  ${message}\n  ${pc.dim('→')} ${next}`;
 }
 
-function describe({ resources, transforms, features, train, deploy }: Project): string {
+function describe({ resources, transforms, unitTests, features, train, deploy }: Project): string {
   const list = (names: readonly string[]): string => (names.length === 0 ? 'none' : names.join(', '));
   const tests = transforms.reduce((sum, transform) => sum + transform.tests.length, 0);
   return [
     `  sources     ${list(resources.map(({ id, path, write, http }) => `${id} (${http?.url ?? ''}${path}, ${write})`))}`,
-    `  transforms  ${list(transforms.map(({ name }) => name))}${tests === 0 ? '' : ` · ${tests} tests`}`,
+    `  transforms  ${list(transforms.map(({ name }) => name))}${tests === 0 ? '' : ` · ${tests} tests`}${unitTests.length === 0 ? '' : ` · ${unitTests.length} unit tests`}`,
     `  features    ${list(features.map(({ name }) => name))}`,
     train === undefined
       ? '  train       none'

@@ -4,13 +4,19 @@ import { positionAt, type LocatedYaml } from './located-yaml.js';
 import type { FreshnessYaml } from './schema/freshness.js';
 import type { ProjectYaml } from './schema/project.js';
 
+interface WithFreshness {
+  readonly freshness?: FreshnessYaml | undefined;
+  readonly resources?: Readonly<Record<string, { readonly freshness?: FreshnessYaml | undefined }>> | undefined;
+}
+
 /** How new the rows of resources have to be; what a resource does not say is taken from its source. */
 export function resolveFreshness(
   resources: readonly ResourceConfig[],
   { yaml, project }: { readonly yaml: LocatedYaml; readonly project: ProjectYaml },
 ): FreshnessConfig[] {
   return resources.flatMap(({ id, source, table }): FreshnessConfig[] => {
-    const given = project.sources?.[source];
+    // Whatever kind of source it is.
+    const given: WithFreshness | undefined = project.sources?.[source];
     const name = id.slice(source.length + 1);
     const own = given?.resources?.[name]?.freshness;
     const said = own ?? given?.freshness;

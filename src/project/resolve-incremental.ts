@@ -9,7 +9,6 @@ type Header = z.infer<typeof transformHeader>;
 /** The settings of an incremental table; undefined for any other, and when something is wrong with them. */
 export function resolveIncremental(
   { file, header, yaml }: { readonly file: string; readonly header: Header; readonly yaml: LocatedYaml },
-  isSnapshot: boolean,
   { report, applied }: { readonly report: (problem: Problem) => void; readonly applied: (line: string) => void },
 ): IncrementalConfig | undefined {
   const { materialized, strategy, unique_key, interval_column, on_schema_change } = header;
@@ -18,7 +17,6 @@ export function resolveIncremental(
     report({ code: 'PROJECT_VALUE_INVALID', message, at: positionAt(yaml, [key], 'key'), next });
     return undefined;
   };
-  if (isSnapshot) return undefined;
   if (materialized !== 'incremental') {
     const keys = ['strategy', 'unique_key', 'interval_column', 'on_schema_change'] as const;
     const key = keys.find((one) => header[one] !== undefined);

@@ -42,8 +42,9 @@ export async function resolveTransforms(options: {
     const { tests = [] } = read.header;
     const usual = file.startsWith('snapshots/') ? 'snapshot' : 'table';
     const materialized = read.header.materialized ?? usual;
-    const incremental = resolveIncremental(read, materialized === 'snapshot', { report, applied });
-    const snapshot = resolveSnapshot(read, materialized === 'snapshot', { report, applied });
+    const isSnapshot = materialized === 'snapshot';
+    const incremental = isSnapshot ? undefined : resolveIncremental(read, { report, applied });
+    const snapshot = resolveSnapshot(read, isSnapshot, { report, applied });
     if (read.header.materialized === undefined) applied(`${file}: materialized = ${usual}`);
     transforms.push({
       name,

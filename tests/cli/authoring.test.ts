@@ -140,6 +140,10 @@ unit tests
     model: daily
     given: [{ input: source('sales'), rows: [{ price: much }] }]
     expect: { rows: [] }
+  - name: mistyped_csv
+    model: daily
+    given: [{ input: source('sales'), format: csv, rows: "day,price\\n2024-01-01,much\\n" }]
+    expect: { rows: [] }
   - name: unpublished
     model: stock
     overrides: { macros: { is_incremental: true } }
@@ -167,7 +171,10 @@ unit tests
   ✗ daily: mistyped tests/unit/a.yaml:20
       Unit test mistyped cannot be run: the rows of source('sales'): invalid input syntax for type numeric: "much". (ELT_UNIT_TEST_ROWS)
       → Correct the rows; their columns have the types of the table.
-  ✗ stock: unpublished tests/unit/a.yaml:25
+  ✗ daily: mistyped_csv tests/unit/a.yaml:24
+      Unit test mistyped_csv cannot be run: the rows of source('sales'): invalid input syntax for type numeric: "much". (ELT_UNIT_TEST_ROWS)
+      → Correct the rows; their columns have the types of the table.
+  ✗ stock: unpublished tests/unit/a.yaml:29
       Unit test unpublished cannot be run: the columns of this are those of shop_dev.stock, which is not there yet. (ELT_UNIT_TEST_TABLE)
       → Make it with \`plumbline run\`, or give the rows with \`format: sql\`.
 data tests
@@ -178,7 +185,7 @@ data tests
   ✗ stock: not_null(day) plumbline.yaml:6
       Testing stock failed: it is not published yet. (ELT_TABLE_MISSING)
       → Build it with \`plumbline run transform --select stock\`.
-1 passed, 1 with a warning, 1 failed, 6 could not be run in …
+1 passed, 1 with a warning, 1 failed, 7 could not be run in …
 `);
     expect(process.exitCode).toBe(1);
   });
@@ -245,7 +252,9 @@ describe('plumbline preview', () => {
 describe('plumbline lineage', () => {
   const files = {
     'plumbline.yaml': `${PROJECT}train: { labels: labels.sql, features: [past], test_from: 2024-01-02 }\n`,
-    'sql/daily.sql': DAILY,
+    // A test that reads another table does not make this one of it.
+    'sql/daily.sql': `-- tests: [{ relationships: { column: day, to: far, field: day } }]\n${DAILY}`,
+    'sql/far.sql': "SELECT day FROM {{ source('sales') }}\n",
     'sql/stock.sql': STOCK,
     'features/past.sql': '-- entity: day\n-- event_time: day\nSELECT day, rides + 1 AS more FROM {{ ref("daily") }}\n',
     'labels.sql':
@@ -258,6 +267,7 @@ describe('plumbline lineage', () => {
     expect(await lineage()).toBe(`object        sales.csv
 source        sales      ← object sales.csv
 transform     daily      ← source sales
+transform     far        ← source sales
 transform     stock      ← transform daily
 feature view  past       ← transform daily
 labels        labels     ← transform stock

@@ -427,6 +427,79 @@ describe('an incremental table', () => {
   });
 });
 
+describe('a snapshot', () => {
+  const kept = async (header: string, folder = 'snapshots') =>
+    (await load(small['plumbline.yaml'], { [`${folder}/kept.sql`]: `${header}SELECT 1 AS id` })).transforms[0]!;
+
+  it("is what a file of snapshots/ is, or one that says so, with dbt's settings", async () => {
+    const plain = { uniqueKey: ['id'], checkColumns: 'all', closesDeleted: false, allowEmpty: false };
+    expect(await kept('-- unique_key: id\n-- updated_at: at\n')).toMatchObject({
+      materialized: 'snapshot',
+      snapshot: { ...plain, updatedAt: 'at' },
+    });
+    const header = '-- materialized: snapshot\n-- unique_key: [id, shop]\n-- strategy: check\n-- check_cols: [a, b]\n';
+    const { snapshot } = await kept(`${header}-- invalidate_hard_deletes: true\n-- allow_empty: true\n`, 'sql');
+    expect(snapshot).toEqual({
+      uniqueKey: ['id', 'shop'],
+      checkColumns: ['a', 'b'],
+      closesDeleted: true,
+      allowEmpty: true,
+    });
+  });
+
+  it.each([
+    ['-- updated_at: at\n', 1, 'needs unique_key'],
+    ['-- unique_key: id\n', 1, 'needs updated_at or check_cols'],
+    ['-- unique_key: id\n-- strategy: timestamp\n', 2, 'needs updated_at'],
+    ['-- unique_key: id\n-- strategy: merge\n', 2, 'is for incremental tables'],
+    ['-- unique_key: id\n-- updated_at: at\n-- check_cols: all\n', 3, 'exclude each other'],
+    ['-- materialized: table\n-- updated_at: at\n', 2, 'is for snapshots'],
+    ['-- materialized: incremental\n-- unique_key: id\n-- strategy: check\n', 3, 'is for snapshots'],
+  ])('with the header %j is refused at line %i', async (header, line, message) => {
+    await expect(kept(header)).rejects.toMatchObject({
+      at: { file: 'snapshots/kept.sql', line },
+      message: expect.stringContaining(message) as string,
+    });
+  });
+});
+
+it('freshness is of each resource, what it does not say of its source', async () => {
+  const yaml = `name: shop
+sources:
+  a:
+    path: a.csv
+    freshness: { warn_after: 12h }
+    resources: { x: {}, y: { freshness: { error_after: { count: 2, period: day }, loaded_at: at } } }
+  b: { type: http, url: 'https://example.org', path: /b, freshness: { error_after: 1h } }
+`;
+  expect((await load(yaml, {})).freshness).toEqual([
+    {
+      resource: 'a.x',
+      table: 'a_x',
+      loadedAt: '_loaded_at',
+      warnAfterMs: 43_200_000,
+      at: { file: 'plumbline.yaml', line: 5 },
+    },
+    {
+      resource: 'a.y',
+      table: 'a_y',
+      loadedAt: 'at',
+      errorAfterMs: 172_800_000,
+      at: { file: 'plumbline.yaml', line: 6 },
+    },
+    {
+      resource: 'b',
+      table: 'b',
+      loadedAt: '_loaded_at',
+      errorAfterMs: 3_600_000,
+      at: { file: 'plumbline.yaml', line: 7 },
+    },
+  ]);
+  await expect(load(yaml.replace('warn_after: 12h', 'loaded_at: at'), {})).rejects.toMatchObject({
+    message: expect.stringContaining('expected warn_after, error_after or both') as string,
+  });
+});
+
 describe('seeds', () => {
   const files = { 'seeds/shops.csv': 'code,name\n1,Harbour\n' };
 

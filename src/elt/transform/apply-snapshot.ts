@@ -37,17 +37,24 @@ export async function applySnapshot(
   }
   const list = columns.map(identifier).join(', ');
   const values = columns.map((column) => `s.${identifier(column)}`).join(', ');
-  // A row that was gone and is back as it was begins now, not in a time that is told already.
-  const begins = `CASE WHEN ${changed} < (SELECT max(t.dbt_valid_to) FROM ${into} t WHERE ${sameKey}) THEN now() ELSE ${changed} END`;
+  const keys = config.uniqueKey.map(identifier).join(', ');
   return session.execute(
+    // A row that was gone and is back as it was begins now, not in a time that is told already.
     `INSERT INTO ${into} (${list}, ${SNAPSHOT_COLUMNS.join(', ')})
      SELECT ${list}, ${stateId(config, 's', 's.dbt_valid_from')}, s.dbt_updated_at, s.dbt_valid_from, NULL
-     FROM (SELECT ${values}, ${changed} AS dbt_updated_at, ${begins} AS dbt_valid_from FROM ${from} s
-           WHERE NOT EXISTS (SELECT FROM ${into} t WHERE ${current})) s`,
+     FROM (SELECT ${values}, ${changed} AS dbt_updated_at,
+             CASE WHEN ${changed} < t.dbt_valid_to THEN now() ELSE ${changed} END AS dbt_valid_from
+           FROM ${from} s
+           LEFT JOIN (SELECT ${keys}, bool_or(dbt_valid_to IS NULL) AS is_current, max(dbt_valid_to) AS dbt_valid_to
+                      FROM ${into} GROUP BY ${keys}) t ON ${sameKey}
+           WHERE t.is_current IS NOT TRUE) s`,
   );
 }
 
+// What a load writes beside a row: the same row loaded again has others.
+const BOOKKEEPING = ['_load_id', '_row_number', '_loaded_at'];
+
 function isDistinct(checked: SnapshotConfig['checkColumns'], columns: readonly string[]): string {
-  const names = checked === 'all' ? columns : checked;
+  const names = checked === 'all' ? columns.filter((name) => !BOOKKEEPING.includes(name)) : checked;
   return `(${names.map((name) => `t.${identifier(name)} IS DISTINCT FROM s.${identifier(name)}`).join(' OR ')})`;
 }

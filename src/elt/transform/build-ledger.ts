@@ -83,8 +83,8 @@ export async function openBuild(
 }
 
 /**
- * What an earlier run finished and could not publish becomes this build's own, if it was made of the same code and inputs
- * and nothing was published since. Otherwise it is kept no longer: the sweep takes it.
+ * What an earlier run finished and could not publish becomes this build's own, if it was made of the same code and inputs.
+ * Otherwise it is kept no longer, so nothing older than what is published can be taken: the sweep drops it.
  */
 async function takeKeptStage(
   session: Session,
@@ -103,8 +103,6 @@ async function takeKeptStage(
        WHERE b.schema = $1 AND b.name = $2 AND b.run_id <> $3 AND b.status = 'tested' AND b.kept_until IS NOT NULL
          AND b.digest = $4 AND b.kind = $5 AND b.inputs = $6 AND b.stage_schema = $7
          AND NOT EXISTS (SELECT FROM plumbline.runs r WHERE r.run_id = b.run_id AND r.status = 'running')
-         AND NOT EXISTS (SELECT FROM plumbline.transform_builds p
-           WHERE p.schema = b.schema AND p.name = b.name AND p.status = 'published' AND p.ended_at > b.ended_at)
        ORDER BY b.ended_at DESC LIMIT 1 FOR UPDATE OF b`,
       [target.schema, target.name, runId, node.digest, node.kind, inputs ?? null, build.staged.schema],
     );

@@ -44,8 +44,8 @@ export interface BuildOptions {
    */
   readonly isIncremental?: boolean;
   /**
-   * Fingerprint of all that the build depends on. With it, a finished stage that could not be published in time is kept for a
-   * day, and one that an earlier run left is published instead of building again.
+   * Fingerprint of all that the build depends on. With it, a finished table that could not be published in time is kept
+   * for a day, and one that an earlier run left is published instead of building again.
    */
   readonly inputs?: string;
   /** How long publishing may wait for open transactions of others. @default 300000 */
@@ -90,12 +90,13 @@ export interface TransformResult {
 
 /**
  * Builds a transform beside the published table, tests it there, then swaps it in: readers see the old table or the new,
- * tested one. Of an incremental table or a snapshot only the new rows are built beside, then put in and tested in one transaction. Idempotent by (schema, name, run id): a second attempt drops what an earlier one left, publishes a stage
+ * tested one. Of an incremental table or a snapshot only the new rows are built beside, then put in and tested in one
+ * transaction. Idempotent by (schema, name, run id): a second attempt drops what an earlier one left, publishes a stage
  * that was already tested, or gives the result of what was already published.
  *
- * Throws `ELT_SQL_ERROR` at the user's line, `ELT_INCREMENT_*`, `ELT_SNAPSHOT_*`, DataTestError, or what `swapTable` and `onPublish` throw;
- * unless it succeeds the published table is what it was and the stage is gone, except when what hindered its publication
- * may pass, or takes longer than it may and `inputs` says what it was made of.
+ * Throws `ELT_SQL_ERROR` at the user's line, `ELT_INCREMENT_*`, `ELT_SNAPSHOT_*`, DataTestError, or what `swapTable` and
+ * `onPublish` throw; unless it succeeds the published table is what it was and the stage is gone, except when what
+ * hindered its publication may pass, or takes longer than it may and `inputs` says what it was made of.
  */
 export async function buildTransform(options: BuildOptions): Promise<TransformResult> {
   const { database, schemas, node, runId, signal } = options;
@@ -145,9 +146,12 @@ export async function buildTransform(options: BuildOptions): Promise<TransformRe
       return result(finished);
     } catch (error) {
       // The connection may be what broke; then the next attempt or the sweep cleans up.
-      await cleanUp(session, build, { error, isTested, kind: node.kind, isKept: options.inputs !== undefined }).catch(
-        () => {},
-      );
+      await cleanUp(session, build, {
+        error,
+        isTested,
+        kind: node.kind,
+        isKept: options.inputs !== undefined && node.kind === 'table',
+      }).catch(() => {});
       throw error;
     }
   });
@@ -246,7 +250,7 @@ interface Failure {
   readonly error: unknown;
   readonly isTested: boolean;
   readonly kind: TransformResult['kind'];
-  /** Whether a finished stage waits for a later run when its publication was given up. */
+  /** Whether a finished stage waits for a later run when its publication is given up; a view would hold up what it reads. */
   readonly isKept: boolean;
 }
 
