@@ -16,7 +16,7 @@ import { copyPiece } from './copy-piece.js';
 import { countWithoutCursor, inRange, type CursorRange } from './cursor-range.js';
 import { describeSource, relationOf, type SourceDescription } from './describe-source.js';
 import { findRelation } from './find-relation.js';
-import { numberRows } from './number-rows.js';
+import { meterPiece, type PieceMeter } from './piece-meter.js';
 import { piecesByKey, piecesByPlace, type Piece } from './plan-pieces.js';
 import { inSourceSnapshot, sourcePosition } from './source-session.js';
 
@@ -151,12 +151,9 @@ async function readPieces({ options, session, reader, line, description }: Readi
   const todo = pieces.filter(({ number }) => !done.has(number));
   let rows = committed.reduce((sum, one) => sum + one.rows, 0);
   let bytes = committed.reduce((sum, one) => sum + one.bytes, 0);
-  const underWay = new Set<ReturnType<typeof numberRows>>();
+  const underWay = new Set<PieceMeter>();
   const report = (): void =>
-    onProgress?.({
-      rows: [...underWay].reduce((sum, one) => sum + one.rowsSoFar(), rows),
-      bytes: [...underWay].reduce((sum, one) => sum + one.bytesSoFar(), bytes),
-    });
+    onProgress?.({ rows, bytes: [...underWay].reduce((sum, meter) => sum + meter.bytes(), bytes) });
   const ticking = setInterval(report, PROGRESS_MS);
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
@@ -166,16 +163,18 @@ async function readPieces({ options, session, reader, line, description }: Readi
   const range = description.cursor === undefined ? '' : ` AND ${inRange(description.cursor, options.object)}`;
   const target = { loadId: line.loadId, token: line.token, copy: copyInto(stage, description) };
 
+  // Numbers say in which order rows were read, and differ without any piece knowing of another.
+  const selectOf = ({ number, where }: Piece): string =>
+    `SELECT ${BigInt(number) << 32n}::bigint + row_number() OVER (), r.* FROM (
+       SELECT ${description.values.join(', ')} FROM ${description.from} WHERE ${where}${range}${order}) AS r`;
   const lane = async (from: Session, into: Session): Promise<void> => {
     for (let piece = todo.shift(); piece !== undefined; piece = todo.shift()) {
       signal.throwIfAborted();
-      const numbering = numberRows(piece.number);
-      underWay.add(numbering);
-      const select = `SELECT ${description.values.join(', ')} FROM ${description.from} WHERE ${piece.where}${range}${order}`;
-      const content = await copyPiece(from, into, { number: piece.number, select, numbering }, target, signal);
-      underWay.delete(numbering);
-      rows += content.rows;
-      bytes += content.bytes;
+      const meter = meterPiece();
+      underWay.add(meter);
+      rows += await copyPiece(from, into, { number: piece.number, select: selectOf(piece), meter }, target, signal);
+      underWay.delete(meter);
+      bytes += meter.bytes();
       report();
     }
   };
