@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream';
+import { PipelineError, TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
+import type { ResourceConfig } from '../../model/project.js';
 import { LoadFencedError } from '../load/load-fenced-error.js';
 import type { PieceMeter } from './piece-meter.js';
 
@@ -9,6 +11,7 @@ export interface PieceTarget {
   readonly token: string;
   /** `COPY stage (…) FROM STDIN (FORMAT binary)`; the row number is its first column. */
   readonly copy: string;
+  readonly resource: Pick<ResourceConfig, 'id' | 'at'>;
 }
 
 /**
@@ -19,12 +22,16 @@ export async function copyPiece(
   from: Session,
   into: Session,
   piece: { readonly number: number; readonly select: string; readonly meter: PieceMeter },
-  { loadId, token, copy }: PieceTarget,
+  { loadId, token, copy, resource }: PieceTarget,
   signal?: AbortSignal,
 ): Promise<number> {
   const { number, select, meter } = piece;
   const rows = await into.transaction(async () => {
-    const written = await stream(from, into, `COPY (${select}) TO STDOUT (FORMAT binary)`, copy, meter, signal);
+    const written = await stream(from, into, `COPY (${select}) TO STDOUT (FORMAT binary)`, copy, meter, signal).catch(
+      (error: unknown) => {
+        throw refusedValue(error, resource);
+      },
+    );
     await failpoint('load.after-copy');
     await into.execute(
       'INSERT INTO plumbline.load_pieces (load_id, piece, row_count, bytes, sha256) VALUES ($1, $2, $3, $4, $5)',
@@ -42,6 +49,18 @@ export async function copyPiece(
   });
   await failpoint('load.after-commit');
   return rows;
+}
+
+/** A value that the source holds and the warehouse cannot: bytes that are no UTF-8, of a server without an encoding. */
+function refusedValue(error: unknown, { id, at }: PieceTarget['resource']): unknown {
+  const { code, message, where } = error as { code?: unknown; message?: unknown; where?: unknown };
+  // Class 22 data exception, 54 program limit: https://www.postgresql.org/docs/current/errcodes-appendix.html
+  if (error instanceof PipelineError || typeof code !== 'string' || !/^(22|54)/.test(code)) return error;
+  return new TerminalError('ELT_PG_VALUE', `Loading ${id} failed: the warehouse refused a value of the source: ${String(message)}.`, {
+    at,
+    details: { sqlstate: code, ...(typeof where === 'string' && { where: where.slice(0, 300) }) },
+    next: 'Correct the value in the source, or leave it out with a `query`.',
+  }); // prettier-ignore
 }
 
 /** The source's failure, as the receiving side sees it: which of the two failed first is otherwise not to be told. */

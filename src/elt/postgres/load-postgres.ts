@@ -161,7 +161,7 @@ async function readPieces({ options, session, reader, line, description }: Readi
   setMaxListeners(0, signal);
   const stage = stageName(schemas.stage, line.loadId);
   const range = description.cursor === undefined ? '' : ` AND ${inRange(description.cursor, options.object)}`;
-  const target = { loadId: line.loadId, token: line.token, copy: copyInto(stage, description) };
+  const target = { loadId: line.loadId, token: line.token, copy: copyInto(stage, description), resource };
 
   // Numbers say in which order rows were read, and differ without any piece knowing of another.
   const selectOf = ({ number, where }: Piece): string =>
@@ -172,32 +172,45 @@ async function readPieces({ options, session, reader, line, description }: Readi
       signal.throwIfAborted();
       const meter = meterPiece();
       underWay.add(meter);
-      rows += await copyPiece(from, into, { number: piece.number, select: selectOf(piece), meter }, target, signal);
+      const copied = await copyPiece(
+        from,
+        into,
+        { number: piece.number, select: selectOf(piece), meter },
+        target,
+        signal,
+      );
       underWay.delete(meter);
+      rows += copied;
       bytes += meter.bytes();
       report();
     }
   };
-  const guarded = (work: Promise<void>): Promise<void> =>
-    work.catch((error: unknown) => {
-      failed.abort(error);
-      throw error;
-    });
-  try {
-    const others = Math.min(parallel, todo.length) - 1;
-    const snapshot = others < 1 ? undefined : await exportSnapshot(reader);
-    const lanes = [guarded(lane(reader, session))];
-    for (let index = 0; index < others; index++)
-      lanes.push(
-        guarded(
-          source.session((from) =>
-            cancelOnAbort(source, from, signal, () =>
-              inSourceSnapshot(from, { schema, snapshot: snapshot! }, () => database.session((into) => lane(from, into))),
-            ),
+  // One that gets no connection leaves its pieces to the others.
+  const help = async (snapshot: string): Promise<void> => {
+    let isReading = false;
+    try {
+      await database.session((into) =>
+        source.session((from) =>
+          cancelOnAbort(source, from, signal, () =>
+            inSourceSnapshot(from, { schema, snapshot }, () => {
+              isReading = true;
+              return lane(from, into);
+            }),
           ),
         ),
-      ); // prettier-ignore
-    await Promise.allSettled(lanes);
+      );
+    } catch (error) {
+      if (isReading) throw error;
+    }
+  };
+  const guarded = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => failed.abort(error));
+  try {
+    const helpers = Math.min(parallel, todo.length) - 1;
+    const snapshot = helpers < 1 ? '' : await exportSnapshot(reader);
+    await Promise.all([
+      guarded(lane(reader, session)),
+      ...Array.from({ length: Math.max(helpers, 0) }, () => guarded(help(snapshot))),
+    ]);
     signal.throwIfAborted();
   } finally {
     clearInterval(ticking);
