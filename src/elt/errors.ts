@@ -51,6 +51,8 @@ export const eltErrorCodes = {
   ELT_PG_PERMISSION: "The role of a source may not read a table. Let the table's owner grant SELECT.",
   ELT_PG_SQL: 'A source refused a query, or a value cannot be cast to a declared type. Correct `query` or `columns`.',
   ELT_PG_CURSOR: 'The cursor of a postgres source is no column of it, or one whose type cannot be followed.',
+  ELT_PG_VALUE:
+    'The warehouse cannot hold a value of a source, such as text that is not UTF-8. Correct it, or leave it out.',
   ELT_PG_TIMEOUT: 'A source cancelled a statement after its statement_timeout. Raise it for the role, or read less.',
   ELT_PG_BUSY:
     'A source refused for now: a conflict on a standby, a lock, no connections left, a shutdown. The step is tried again.',

@@ -1,48 +1,66 @@
 import { Readable } from 'node:stream';
+import { PipelineError, TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
+import type { ResourceConfig } from '../../model/project.js';
 import { LoadFencedError } from '../load/load-fenced-error.js';
-import type { PieceContent, RowNumbering } from './number-rows.js';
+import type { PieceMeter } from './piece-meter.js';
 
 export interface PieceTarget {
   readonly loadId: string;
   readonly token: string;
   /** `COPY stage (…) FROM STDIN (FORMAT binary)`; the row number is its first column. */
   readonly copy: string;
+  readonly resource: Pick<ResourceConfig, 'id' | 'at'>;
 }
 
 /**
  * Streams what `select` gives from the source into the stage, and records the piece in the ledger, in one transaction
- * of the warehouse. Throws LoadFencedError when another attempt has taken the load over; nothing is left behind then.
+ * of the warehouse. Gives the number of rows. Throws LoadFencedError when another attempt has taken the load over; nothing is left behind then.
  */
 export async function copyPiece(
   from: Session,
   into: Session,
-  piece: { readonly number: number; readonly select: string; readonly numbering: RowNumbering },
-  { loadId, token, copy }: PieceTarget,
+  piece: { readonly number: number; readonly select: string; readonly meter: PieceMeter },
+  { loadId, token, copy, resource }: PieceTarget,
   signal?: AbortSignal,
-): Promise<PieceContent> {
-  const content = await into.transaction(async () => {
-    const written = await stream(from, into, `COPY (${piece.select}) TO STDOUT (FORMAT binary)`, copy, piece.numbering, signal); // prettier-ignore
-    const read = piece.numbering.content();
-    if (written !== read.rows) throw new Error(`PostgreSQL took ${written} of the ${read.rows} rows that were sent`);
+): Promise<number> {
+  const { number, select, meter } = piece;
+  const rows = await into.transaction(async () => {
+    const written = await stream(from, into, `COPY (${select}) TO STDOUT (FORMAT binary)`, copy, meter, signal).catch(
+      (error: unknown) => {
+        throw refusedValue(error, resource);
+      },
+    );
     await failpoint('load.after-copy');
     await into.execute(
       'INSERT INTO plumbline.load_pieces (load_id, piece, row_count, bytes, sha256) VALUES ($1, $2, $3, $4, $5)',
-      [loadId, piece.number, read.rows, read.bytes, read.sha256],
+      [loadId, number, written, meter.bytes(), meter.sha256()],
     );
     const changed = await into.execute(
       `UPDATE plumbline.loads SET next_chunk = next_chunk + 1, next_row = next_row + $3, rows_read = rows_read + $3,
          rows_loaded = rows_loaded + $3
        WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
-      [loadId, token, read.rows],
+      [loadId, token, written],
     );
     if (changed !== 1) throw new LoadFencedError(`Load ${loadId}`, { loadId });
     await failpoint('load.before-commit');
-    return read;
+    return written;
   });
   await failpoint('load.after-commit');
-  return content;
+  return rows;
+}
+
+/** A value that the source holds and the warehouse cannot: bytes that are no UTF-8, of a server without an encoding. */
+function refusedValue(error: unknown, { id, at }: PieceTarget['resource']): unknown {
+  const { code, message, where } = error as { code?: unknown; message?: unknown; where?: unknown };
+  // Class 22 data exception, 54 program limit: https://www.postgresql.org/docs/current/errcodes-appendix.html
+  if (error instanceof PipelineError || typeof code !== 'string' || !/^(22|54)/.test(code)) return error;
+  return new TerminalError('ELT_PG_VALUE', `Loading ${id} failed: the warehouse refused a value of the source: ${String(message)}.`, {
+    at,
+    details: { sqlstate: code, ...(typeof where === 'string' && { where: where.slice(0, 300) }) },
+    next: 'Correct the value in the source, or leave it out with a `query`.',
+  }); // prettier-ignore
 }
 
 /** The source's failure, as the receiving side sees it: which of the two failed first is otherwise not to be told. */
@@ -53,13 +71,13 @@ async function stream(
   into: Session,
   copyOut: string,
   copyIn: string,
-  numbering: RowNumbering,
+  meter: PieceMeter,
   signal: AbortSignal | undefined,
 ): Promise<number> {
   const options = signal === undefined ? {} : { signal };
   const [sent, received] = await Promise.allSettled([
-    from.copyTo(copyOut, numbering, options),
-    into.copyFrom(copyIn, Readable.from(blocksOf(numbering), { objectMode: false }), options),
+    from.copyTo(copyOut, meter, options),
+    into.copyFrom(copyIn, Readable.from(blocksOf(meter), { objectMode: false }), options),
   ]);
   signal?.throwIfAborted();
   const isSourceFault = received.status === 'rejected' && received.reason instanceof SourceFailed;
@@ -68,10 +86,10 @@ async function stream(
   return received.status === 'fulfilled' ? received.value : 0;
 }
 
-async function* blocksOf(numbering: RowNumbering): AsyncGenerator<Buffer> {
+async function* blocksOf(meter: PieceMeter): AsyncGenerator<Buffer> {
   try {
     let isFirst = true;
-    for await (const block of numbering) {
+    for await (const block of meter) {
       yield block as Buffer;
       if (isFirst) await failpoint('load.mid-copy');
       isFirst = false;

@@ -16,7 +16,7 @@ import { copyPiece } from './copy-piece.js';
 import { countWithoutCursor, inRange, type CursorRange } from './cursor-range.js';
 import { describeSource, relationOf, type SourceDescription } from './describe-source.js';
 import { findRelation } from './find-relation.js';
-import { numberRows } from './number-rows.js';
+import { meterPiece, type PieceMeter } from './piece-meter.js';
 import { piecesByKey, piecesByPlace, type Piece } from './plan-pieces.js';
 import { inSourceSnapshot, sourcePosition } from './source-session.js';
 
@@ -151,12 +151,9 @@ async function readPieces({ options, session, reader, line, description }: Readi
   const todo = pieces.filter(({ number }) => !done.has(number));
   let rows = committed.reduce((sum, one) => sum + one.rows, 0);
   let bytes = committed.reduce((sum, one) => sum + one.bytes, 0);
-  const underWay = new Set<ReturnType<typeof numberRows>>();
+  const underWay = new Set<PieceMeter>();
   const report = (): void =>
-    onProgress?.({
-      rows: [...underWay].reduce((sum, one) => sum + one.rowsSoFar(), rows),
-      bytes: [...underWay].reduce((sum, one) => sum + one.bytesSoFar(), bytes),
-    });
+    onProgress?.({ rows, bytes: [...underWay].reduce((sum, meter) => sum + meter.bytes(), bytes) });
   const ticking = setInterval(report, PROGRESS_MS);
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
@@ -164,41 +161,56 @@ async function readPieces({ options, session, reader, line, description }: Readi
   setMaxListeners(0, signal);
   const stage = stageName(schemas.stage, line.loadId);
   const range = description.cursor === undefined ? '' : ` AND ${inRange(description.cursor, options.object)}`;
-  const target = { loadId: line.loadId, token: line.token, copy: copyInto(stage, description) };
+  const target = { loadId: line.loadId, token: line.token, copy: copyInto(stage, description), resource };
 
+  // Numbers say in which order rows were read, and differ without any piece knowing of another.
+  const selectOf = ({ number, where }: Piece): string =>
+    `SELECT ${BigInt(number) << 32n}::bigint + row_number() OVER (), r.* FROM (
+       SELECT ${description.values.join(', ')} FROM ${description.from} WHERE ${where}${range}${order}) AS r`;
   const lane = async (from: Session, into: Session): Promise<void> => {
     for (let piece = todo.shift(); piece !== undefined; piece = todo.shift()) {
       signal.throwIfAborted();
-      const numbering = numberRows(piece.number);
-      underWay.add(numbering);
-      const select = `SELECT ${description.values.join(', ')} FROM ${description.from} WHERE ${piece.where}${range}${order}`;
-      const content = await copyPiece(from, into, { number: piece.number, select, numbering }, target, signal);
-      underWay.delete(numbering);
-      rows += content.rows;
-      bytes += content.bytes;
+      const meter = meterPiece();
+      underWay.add(meter);
+      const copied = await copyPiece(
+        from,
+        into,
+        { number: piece.number, select: selectOf(piece), meter },
+        target,
+        signal,
+      );
+      underWay.delete(meter);
+      rows += copied;
+      bytes += meter.bytes();
       report();
     }
   };
-  const guarded = (work: Promise<void>): Promise<void> =>
-    work.catch((error: unknown) => {
-      failed.abort(error);
-      throw error;
-    });
-  try {
-    const others = Math.min(parallel, todo.length) - 1;
-    const snapshot = others < 1 ? undefined : await exportSnapshot(reader);
-    const lanes = [guarded(lane(reader, session))];
-    for (let index = 0; index < others; index++)
-      lanes.push(
-        guarded(
-          source.session((from) =>
-            cancelOnAbort(source, from, signal, () =>
-              inSourceSnapshot(from, { schema, snapshot: snapshot! }, () => database.session((into) => lane(from, into))),
-            ),
+  // One that gets no connection leaves its pieces to the others.
+  const help = async (snapshot: string): Promise<void> => {
+    let isReading = false;
+    try {
+      await database.session((into) =>
+        source.session((from) =>
+          cancelOnAbort(source, from, signal, () =>
+            inSourceSnapshot(from, { schema, snapshot }, () => {
+              isReading = true;
+              return lane(from, into);
+            }),
           ),
         ),
-      ); // prettier-ignore
-    await Promise.allSettled(lanes);
+      );
+    } catch (error) {
+      if (isReading) throw error;
+    }
+  };
+  const guarded = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => failed.abort(error));
+  try {
+    const helpers = Math.min(parallel, todo.length) - 1;
+    const snapshot = helpers < 1 ? '' : await exportSnapshot(reader);
+    await Promise.all([
+      guarded(lane(reader, session)),
+      ...Array.from({ length: Math.max(helpers, 0) }, () => guarded(help(snapshot))),
+    ]);
     signal.throwIfAborted();
   } finally {
     clearInterval(ticking);

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { TerminalError } from '../../src/errors.js';
+import { loadProject } from '../../src/project/load-project.js';
+import { writeProject } from './write-project.js';
+
+const project = async (source: string) =>
+  loadProject({ root: await writeProject({ 'plumbline.yaml': `name: shop\nsources:\n  shop: ${source}\n` }) });
+const problemsOf = async (source: string): Promise<string> => {
+  const error: unknown = await project(source).catch((caught: unknown) => caught);
+  if (!(error instanceof TerminalError)) throw new Error('expected a problem');
+  return (error.details['problems'] as { code: string; message: string }[])
+    .map(({ code, message }) => `${code} ${message}`)
+    .join('\n');
+};
+
+describe('a postgres source', () => {
+  it('has every default filled in', async () => {
+    const { resources } = await project(`
+    type: postgres
+    connection: env:SHOP_URL
+    parallel: 2
+    resources:
+      orders: { table: orders }
+      new: { schema: sales, query: "SELECT 1 AS id; ", primary_key: id, cursor: { field: id, type: integer } }
+      written: { table: orders, primary_key: id, cursor: { xmin: true } }`);
+    const postgres = { connection: 'env:SHOP_URL', parallel: 2 };
+    expect(resources).toMatchObject([
+      { path: 'public.orders', write: 'replace', postgres: { ...postgres, schema: 'public', table: 'orders' } },
+      { path: 'query 611f76bb', write: 'merge', postgres: { ...postgres, schema: 'sales', query: 'SELECT 1 AS id' } },
+      { write: 'merge', cursor: { field: 'xmin', type: 'integer', lag: 0, byTransaction: true } },
+    ]);
+  });
+
+  it.each([
+    ['{ type: postgres, table: a }', 'PROJECT_KEY_MISSING Reading plumbline.yaml failed: sources.shop has no "connection"'],
+    ['{ type: postgres, connection: "postgres://ann:pw@db/x", table: a }', 'PROJECT_SECRET_IN_FILE Reading plumbline.yaml failed: sources.shop.connection is written out'],
+    ['{ type: postgres, connection: env:A }', 'sources.shop has no "table" and no "query"'],
+    ['{ type: postgres, connection: env:A, table: a, query: SELECT 1 }', 'sources.shop has a table and a query'],
+    ['{ type: postgres, connection: env:A, table: a, parallel: 99 }', 'expected a whole number from 1 to 16'],
+    ['{ type: postgres, connection: env:A, table: a, write: append }', 'each load would add again'],
+    ['{ type: postgres, connection: env:A, table: a, cursor: { field: at } }', 'has a cursor and no "primary_key"'],
+    ['{ type: postgres, connection: env:A, table: a, primary_key: id, cursor: { lag: 1h } }', 'cursor has to name a field, or be { xmin: true }'],
+    ['{ type: postgres, connection: env:A, table: a, primary_key: id, cursor: { xmin: true, lag: 1h } }', 'and nothing else'],
+    ['{ type: postgres, connection: env:A, query: SELECT 1, primary_key: id, cursor: { xmin: true } }', 'the rows of a query have no transaction'],
+    ['{ type: postgres, connection: env:A, tabel: a }', 'no key "tabel"; did you mean "table"?'],
+  ])('%s: %s', async (source, expected) => {
+    const problems = await problemsOf(source);
+    expect(problems).toContain(expected);
+    expect(problems).not.toContain('ann:pw');
+  }); // prettier-ignore
+});
