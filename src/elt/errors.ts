@@ -49,9 +49,9 @@ export const eltErrorCodes = {
   ELT_SINGER_BATCH: 'A Singer tap sent files (BATCH) instead of records. Take `batch_config` out of its config.',
   ELT_SINGER_KEY: 'A Singer stream changed its key properties during a load. Set `primary_key`.',
   ELT_SINGER_FAILED:
-    'A Singer tap failed; its last words are in the message. The step is tried again, behind its last STATE, as long as it comes further.',
+    'A Singer tap failed; its last words are in the message. It is tried 3 times, or 10 times when it comes further, each time behind its last STATE.',
   ELT_SINGER_ENDED:
-    'A Singer tap was killed; the step is tried again, behind its last STATE, as long as it comes further.',
+    'A Singer tap was killed; it is tried 3 times, or 10 times when it comes further, each time behind its last STATE.',
   ELT_CURSOR_MISSING:
     'No row of a source has a value in the field that is its cursor. Correct `cursor.field` or `cursor.type`.',
   ELT_SOURCE_EMPTY:

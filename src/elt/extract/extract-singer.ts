@@ -52,8 +52,8 @@ export interface SingerExtract {
  * Runs a Singer tap for one stream and puts its messages into the landing zone as they are written, each page behind the schema in
  * force. A killed attempt goes on behind the last STATE that has landed; the newest one becomes the resource's with the publication of the rows.
  *
- * Terminal: `ELT_SINGER_…`, `ELT_CHILD_…`, `ELT_SECRET_MISSING`, `ELT_SOURCE_EMPTY`. Transient, a retry goes on: `ELT_LOAD_FENCED`, and until
- * attempts come no further `ELT_SINGER_FAILED` and `ELT_SINGER_ENDED` (the tap was killed).
+ * Terminal: `ELT_SINGER_…`, `ELT_CHILD_…`, `ELT_SECRET_MISSING`, `ELT_SOURCE_EMPTY`. Transient, a retry goes on: `ELT_LOAD_FENCED`, and for
+ * some attempts `ELT_SINGER_FAILED` and `ELT_SINGER_ENDED` (the tap was killed).
  */
 export async function extractSinger(options: SingerExtractOptions): Promise<SingerExtract> {
   const { resource, codeRoot, full = false } = options;
@@ -186,9 +186,11 @@ async function discover(tap: Tap): Promise<string> {
   return lines.map((line) => line.toString('utf8')).join('\n');
 }
 
-const PAUSES_MS = [5_000, 15_000];
+/** A state may hold the time of asking, so a tap that seems to come further may stand still: that ends, too. */
+const MAX_ATTEMPTS = { here: 3, further: 10 };
+const FIRST_PAUSE_MS = 5_000;
+const LONGEST_PAUSE_MS = 60_000;
 
-/** What could not be done at one place is tried there some times and given up; a tap that comes further is always tried again. */
 function tapFailed(
   { options }: Tap,
   doing: string,
@@ -198,12 +200,12 @@ function tapFailed(
   const { resource, attempt } = options;
   const { id, at, singer } = resource;
   const how = exitCode === null ? `it was ended by ${signal ?? 'a signal'}` : `it ended with code ${exitCode}`;
-  const said = stderrTail.length === 0 ? ' and said nothing' : `. It said: ${stderrTail.slice(-5).join(' | ')}`;
+  const words = stderrTail.filter((line) => line.trim() !== '').slice(-5);
+  const said = words.length === 0 ? ' and said nothing' : `. It said: ${words.join(' | ')}`;
   const message = `Loading ${id} failed while ${doing} ${singer!.command[0]}: ${how}${said}.`;
   const code = exitCode === null ? 'ELT_SINGER_ENDED' : 'ELT_SINGER_FAILED';
   const details = { exitCode, signal, log: stderrTail };
-  const pauseMs = hasAdvanced ? 1_000 : PAUSES_MS[attempt - 1];
-  if (pauseMs === undefined)
+  if (attempt >= (hasAdvanced ? MAX_ATTEMPTS.further : MAX_ATTEMPTS.here))
     return new TerminalError(code, `${message} It was tried ${attempt} times.`, {
       at,
       details,
@@ -211,7 +213,7 @@ function tapFailed(
     });
   return new TransientError(code, message, {
     at,
-    details: { ...details, retryAfterMs: pauseMs },
+    details: { ...details, retryAfterMs: Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1)) },
     next: 'Nothing: the step is tried again, behind the last STATE.',
   });
 }
