@@ -16,6 +16,8 @@ import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
+import { extractProgram } from '../elt/extract/extract-program.js';
+import { statedColumns } from '../elt/extract/stated-columns.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
@@ -35,7 +37,7 @@ import {
   type Reusable,
   type StepInputs,
 } from './fingerprint.js';
-import { projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
+import { bundleFolder, projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { newestResult } from '../storage/step-results.js';
 import { runStep, type StepScope } from './step.js';
@@ -52,10 +54,10 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep<ExtractResult>(
         dependencies,
         { run, step: stepNames.extract(id), stage: 'elt' },
-        async ({ database, signal, progress, fence }) => {
+        async ({ database, signal, progress, attempt, fence }) => {
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
-          const landed = await extract(project, resource, run, { database, signal, progress });
+          const landed = await extract(project, resource, run, { database, signal, progress, attempt });
           const inputs = loadInputs(resource, landed.objects);
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
@@ -89,6 +91,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const step = `${stepNames.load(id)}#${object.path}`;
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress }) => {
         const project = await projectOf(dependencies, run);
+        const stated = object.statedBy === undefined ? undefined : await statedColumns(database, object.statedBy);
         const load = await loadObject({
           database,
           store,
@@ -97,6 +100,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           schemas: project.schemas,
           resource: resourceNamed(project, id),
           object,
+          ...(stated !== undefined && { stated }),
           runId: run.runId,
           force: run.force,
           signal,
@@ -205,7 +209,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     project: Project,
     resource: ResourceConfig,
     run: RunRef,
-    { database, signal, progress }: Pick<StepScope, 'database' | 'signal' | 'progress'>,
+    { database, signal, progress, attempt }: Omit<StepScope, 'fence'>,
   ): Promise<{ objects: readonly ExtractedObject[]; extractId?: string }> {
     const { env, runId, force } = run;
     const root = await sourceFolder(dependencies, run, resource);
@@ -214,6 +218,20 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };
     // Without the table, what the cursor says is loaded is not there.
     const full = force || !(await tableExists(database, project.schemas.raw, resource.table));
+    if (resource.program !== undefined) {
+      const codeRoot = await bundleFolder(dependencies, run);
+      const onLog = (line: string): void => dependencies.log.info({ run: runId, resource: resource.id }, line);
+      return extractProgram({
+        ...options,
+        environment: process.env,
+        codeRoot,
+        attempt,
+        force,
+        full,
+        onProgress,
+        onLog,
+      });
+    }
     const { objects, extractId } = await extractHttp({ ...options, environment: process.env, force, full, onProgress });
     return { objects, extractId };
   }

@@ -96,7 +96,7 @@ async function explainElt(
   const { resources, nodes } = selectedSteps(project, run);
   for (const resource of resources) {
     const step = stepNames.load(resource.id);
-    if (resource.type === 'http') {
+    if (resource.type !== 'files') {
       const full = run.force || !(await tableExists(database, project.schemas.raw, resource.table));
       const at = { env: run.env, project: project.name };
       await decide(step, [], async () => ({ reason: await whatIsAsked(database, at, resource, full) }));

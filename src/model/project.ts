@@ -48,8 +48,8 @@ export interface ResourceConfig {
   readonly source: string;
   /** Table in the raw schema. */
   readonly table: string;
-  readonly type: 'files' | 'http';
-  /** Of files: path or glob, relative to the project's root or absolute, or a URL. Of http: the path behind the source's URL. */
+  readonly type: 'files' | 'http' | 'python' | 'plugin';
+  /** Of files: path or glob, relative to the project's root or absolute, or a URL. Of http: the path behind the source's URL. Of python and plugin: the file. */
   readonly path: string;
   readonly format: 'csv' | 'ndjson' | 'parquet' | 'auto';
   /** Lets a URL lead to loopback and private addresses. @default false */
@@ -68,6 +68,8 @@ export interface ResourceConfig {
   readonly maxRejectedShare: number;
   /** How an API is asked; there when, and only when, `type` is `http`. */
   readonly http?: HttpRequestConfig;
+  /** The program that gives the rows; there when, and only when, `type` is `python` or `plugin`. */
+  readonly program?: ProgramConfig;
   /** There when a source is asked only for what is new. */
   readonly cursor?: CursorConfig;
   /** Whether a source without rows may empty a table of `write: replace`. @default false */
@@ -103,6 +105,23 @@ export interface HttpRequestConfig {
   /** Least time between two requests of the source, over all workers. */
   readonly intervalMs: number;
   readonly allowPrivate: boolean;
+}
+
+/** A source that is code of the project. Texts may be secrets by reference: `env:NAME` or `file:path`. */
+export interface ProgramConfig {
+  /** The function that gives the rows of the resource. */
+  readonly function: string;
+  /** Python's interpreter: a name to look for, or a path from where the run was started. */
+  readonly python?: string;
+  /** What the program sees of the environment beside the usual few. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What its code is given as its configuration. */
+  readonly config: JsonObject;
+}
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: Json;
 }
 
 export type HttpAuth =

@@ -3,10 +3,13 @@ import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
+import { resolveProgramResource } from './resolve-program-resource.js';
 import type { CsvYaml, FilesSourceYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
 
 export interface ResourceScope {
+  /** The project's folder. */
+  readonly root: string;
   readonly yaml: LocatedYaml;
   readonly report: (problem: Problem) => void;
   /** Takes one line for each default that is applied. */
@@ -20,9 +23,11 @@ export function resolveResources(
 ): ResourceConfig[] {
   return Object.entries(sources).flatMap(([source, given]) => {
     if (given.type === undefined) scope.applied(`sources.${source}.type = files`);
-    return given.type === 'http'
-      ? placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope))
-      : placesOf(source, given, scope).flatMap((place) => resolveFilesResource(place, scope));
+    if (given.type === 'http')
+      return placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope));
+    if (given.type === 'python')
+      return placesOf(source, given, scope).flatMap((place) => resolveProgramResource(place, scope));
+    return placesOf(source, given, scope).flatMap((place) => resolveFilesResource(place, scope));
   });
 }
 

@@ -1,21 +1,28 @@
 import type { Queryable } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
+import { readCheckpoint } from '../cursor/checkpoint-state.js';
 import { readCursor } from '../cursor/cursor-state.js';
 import { cursorBefore } from '../cursor/cursor-value.js';
 import { resourceUrl } from './extract-http.js';
 
 /**
  * The first request of a resource, for `plan`: `asks https://api.example.org/orders?since=…, page by page (link); cursor
- * updated_at is at …`. Asks nobody.
+ * updated_at is at …`, or what is run: `runs issues of sources/github.py; goes on from …`. Asks nobody and runs nothing.
  *
  * @param full whether it is asked for everything, whatever the cursor's state
  */
 export async function whatIsAsked(
   database: Queryable,
   at: { readonly env: string; readonly project: string },
-  { id, http, path, cursor }: ResourceConfig,
+  { id, http, path, cursor, program, write }: ResourceConfig,
   full: boolean,
 ): Promise<string> {
+  if (program !== undefined) {
+    const isFull = full || write === 'replace';
+    const checkpoint = isFull ? undefined : await readCheckpoint(database, { ...at, resource: id });
+    const from = checkpoint === undefined ? 'from its beginning' : `goes on from ${checkpoint.slice(0, 100)}`;
+    return `runs ${program.function} of ${path}, ${from}`;
+  }
   const pages = http!.pagination.type === 'none' ? 'in one page' : `page by page (${http!.pagination.type})`;
   if (cursor === undefined) return `asks ${resourceUrl(http!, path).href}, ${pages}`;
   const state = await readCursor(database, { ...at, resource: id }, cursor);

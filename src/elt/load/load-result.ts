@@ -8,6 +8,8 @@ export interface ExtractedObject {
   readonly bytes: number;
   /** The content was there before this extract. */
   readonly isUnchanged: boolean;
+  /** The extract whose source states the types of its columns. */
+  readonly statedBy?: string;
 }
 
 /** What became of one object. Plain JSON. */

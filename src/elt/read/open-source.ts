@@ -24,6 +24,8 @@ export async function withSource<T>(
     readonly resource: ResourceConfig;
     /** Types of the table that the rows will be added to. */
     readonly existing: ReadonlyMap<string, ColumnType>;
+    /** Types that the program of a source states of its rows. */
+    readonly stated?: ReadonlyMap<string, ColumnType> | undefined;
     readonly signal?: AbortSignal | undefined;
   },
   work: (connection: DuckDBConnection, source: RowSource) => Promise<T>,
@@ -42,7 +44,11 @@ export async function withSource<T>(
     const source =
       format === 'csv'
         ? await openCsv(bytes, folder, csvOptions(resource, file), signal)
-        : await openNdjson(bytes, folder, types, resource.maxRejectedShare, signal);
+        : await openNdjson(bytes, folder, types, resource.maxRejectedShare, signal, {
+            ...(options.stated !== undefined && { stated: options.stated }),
+            // A key that a few of many rows have is a column all the same.
+            ...(resource.program !== undefined && { optional: Object.keys(resource.columns) }),
+          });
     return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { httpSourceSchema } from './http-source.js';
+import { pythonSourceSchema } from './program-source.js';
 import { columnName, columnNames, columnTypes, share, tableName, text } from './values.js';
 
 const SKIP_LINES = 'expected a whole number from 0 to 1000';
@@ -81,8 +82,8 @@ const filesSourceSchema = z.strictObject({
 });
 
 /** One form for each `type`. */
-export const sourceSchema = z.discriminatedUnion('type', [filesSourceSchema, httpSourceSchema], {
-  error: ({ code }) => (code === 'invalid_union' ? 'expected files or http' : undefined),
+export const sourceSchema = z.discriminatedUnion('type', [filesSourceSchema, httpSourceSchema, pythonSourceSchema], {
+  error: ({ code }) => (code === 'invalid_union' ? 'expected files, http or python' : undefined),
 });
 
 export const seedSchema = z.strictObject({
