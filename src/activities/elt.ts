@@ -18,6 +18,8 @@ import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
 import { extractSinger } from '../elt/extract/extract-singer.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
+import { extractProgram } from '../elt/extract/extract-program.js';
+import { statedColumns } from '../elt/extract/stated-columns.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
@@ -93,6 +95,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const step = `${stepNames.load(id)}#${object.path}`;
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress }) => {
         const project = await projectOf(dependencies, run);
+        const stated = object.statedBy === undefined ? undefined : await statedColumns(database, object.statedBy);
         const load = await loadObject({
           database,
           store,
@@ -101,6 +104,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           schemas: project.schemas,
           resource: resourceNamed(project, id),
           object,
+          ...(stated !== undefined && { stated }),
           runId: run.runId,
           force: run.force,
           signal,
@@ -225,9 +229,11 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const { objects, extractId } = await extractHttp(asked);
       return { objects, extractId };
     }
-    const onLog = (line: string): void => dependencies.log.info({ run: runId, resource: resource.id }, line);
     const codeRoot = await bundleFolder(dependencies, run);
-    return extractSinger({ ...asked, codeRoot, attempt, scratch: dependencies.scratchDir ?? tmpdir(), onLog });
+    const onLog = (line: string): void => dependencies.log.info({ run: runId, resource: resource.id }, line);
+    const program = { ...asked, codeRoot, attempt, onLog };
+    if (resource.type === 'singer') return extractSinger({ ...program, scratch: dependencies.scratchDir ?? tmpdir() });
+    return extractProgram(program);
   }
 
   /** The load's own step, for the run's record: nothing was loaded, and that is its outcome. */

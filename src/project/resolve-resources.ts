@@ -3,11 +3,14 @@ import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
+import { resolveProgramResource } from './resolve-program-resource.js';
 import { resolveSingerResource } from './resolve-singer-resource.js';
 import type { CsvYaml, FilesSourceYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
 
 export interface ResourceScope {
+  /** The project's folder. */
+  readonly root: string;
   readonly yaml: LocatedYaml;
   readonly report: (problem: Problem) => void;
   /** Takes one line for each default that is applied. */
@@ -25,6 +28,8 @@ export function resolveResources(
       return placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope));
     if (given.type === 'singer')
       return placesOf(source, given, scope).flatMap((place) => resolveSingerResource(place, scope));
+    if (given.type === 'python')
+      return placesOf(source, given, scope).flatMap((place) => resolveProgramResource(place, scope));
     return placesOf(source, given, scope).flatMap((place) => resolveFilesResource(place, scope));
   });
 }

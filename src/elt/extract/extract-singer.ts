@@ -10,8 +10,8 @@ import { childEnvironment } from '../child/child-environment.js';
 import { runChild, type ChildResult } from '../child/run-child.js';
 import { openSecrets, type Secrets } from '../http/secrets.js';
 import type { ExtractedObject } from '../load/load-result.js';
+import { resolveSecrets } from '../program/resolve-secrets.js';
 import { withPrivateFolder, type PrivateFolder } from '../singer/private-files.js';
-import { resolveConfig } from '../singer/resolve-config.js';
 import { selectStream, UnknownStream, type SelectedStream } from '../singer/select-stream.js';
 import { openLanding, type Landing, type LandingProgress } from './land-rows.js';
 import { landMessages } from './land-messages.js';
@@ -93,12 +93,11 @@ async function runTap(
   ownCatalog: string | undefined,
 ): Promise<string[]> {
   const { resource, root, scratch } = options;
-  const { config, env } = resource.singer!;
   const secrets = openSecrets(options.environment, root);
   return withPrivateFolder(scratch, async (folder) => {
-    const configPath = await folder.write('config.json', JSON.stringify(await resolveConfig(config, secrets)));
-    const declared = (await resolveConfig(env, secrets)) as Record<string, string>;
-    const environment = childEnvironment(options.environment, declared);
+    const { config, env } = await resolveSecrets(resource.singer!, secrets);
+    const configPath = await folder.write('config.json', JSON.stringify(config));
+    const environment = childEnvironment(options.environment, env);
     const tap: Tap = { options, secrets, folder, environment, configPath };
     const selected = await selectedStream(tap, ownCatalog);
     const parameters = ['--config', configPath];

@@ -30,6 +30,8 @@ export interface LoadOptions {
   readonly schemas: Schemas;
   readonly resource: ResourceConfig;
   readonly object: Pick<ExtractedObject, 'path' | 'sha256'>;
+  /** Types that its source states of its columns; declared ones and those of the table go before. */
+  readonly stated?: ReadonlyMap<string, ColumnType>;
   /** Who asks; no part of the load key. */
   readonly runId: string;
   /** Loads content anew that was loaded before. @default false */
@@ -77,7 +79,8 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       if (claim.done) return resultOf(options, line, line.nextRow);
       const path = await store.localPath(object.sha256);
       const existing = await existingColumns(session, options);
-      return withSource({ path, file: object.path, resource, existing, signal }, (duckdb, source) => {
+      const file = { path, file: object.path, resource, existing, stated: options.stated, signal };
+      return withSource(file, (duckdb, source) => {
         const known = { ...options, resource: streamResource(resource, [source.stream]) };
         return load({ options: known, session, line, duckdb, source, refused, existing, token: line.token });
       });

@@ -25,6 +25,8 @@ export async function withSource<T>(
     readonly resource: ResourceConfig;
     /** Types of the table that the rows will be added to. */
     readonly existing: ReadonlyMap<string, ColumnType>;
+    /** Types that the program of a source states of its rows. */
+    readonly stated?: ReadonlyMap<string, ColumnType> | undefined;
     readonly signal?: AbortSignal | undefined;
   },
   work: (connection: DuckDBConnection, source: RowSource) => Promise<T>,
@@ -42,7 +44,12 @@ export async function withSource<T>(
     const bytes = await byteSource(path, file, resource.encoding);
     const open = {
       csv: () => openCsv(bytes, folder, csvOptions(resource, file), signal),
-      ndjson: () => openNdjson(bytes, folder, types, resource.maxRejectedShare, signal),
+      ndjson: () =>
+        openNdjson(bytes, folder, types, resource.maxRejectedShare, signal, {
+          ...(options.stated !== undefined && { stated: options.stated }),
+          // A key that a few of many rows have is a column all the same.
+          ...(resource.program !== undefined && { optional: Object.keys(resource.columns) }),
+        }),
       singer: () => openSinger(bytes, folder, types, signal),
     };
     const source = await open[format]();

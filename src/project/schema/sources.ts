@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { httpSourceSchema } from './http-source.js';
+import { pythonSourceSchema } from './program-source.js';
 import { singerSourceSchema } from './singer-source.js';
 import { columnName, columnNames, columnTypes, share, tableName, text } from './values.js';
 
@@ -82,9 +83,13 @@ const filesSourceSchema = z.strictObject({
 });
 
 /** One form for each `type`. */
-export const sourceSchema = z.discriminatedUnion('type', [filesSourceSchema, httpSourceSchema, singerSourceSchema], {
-  error: ({ code }) => (code === 'invalid_union' ? 'expected files, http or singer' : undefined),
-});
+export const sourceSchema = z.discriminatedUnion(
+  'type',
+  [filesSourceSchema, httpSourceSchema, pythonSourceSchema, singerSourceSchema],
+  {
+    error: ({ code }) => (code === 'invalid_union' ? 'expected files, http, python or singer' : undefined),
+  },
+);
 
 export const seedSchema = z.strictObject({
   primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
