@@ -178,11 +178,19 @@ async function discover(tap: Tap): Promise<string> {
   let bytes = 0;
   const ended = await run(tap, ['--config', tap.configPath, '--discover'], (line) => {
     bytes += line.length + 1;
-    if (bytes > MAX_CATALOG_BYTES) throw new RangeError('the catalog is longer than 256 MiB');
+    if (bytes > MAX_CATALOG_BYTES) throw longCatalog(tap.options.resource);
     lines.push(Buffer.from(line));
   });
   if (ended.exitCode !== 0) throw tapFailed(tap, 'asking for the catalog of', ended, false);
   return lines.map((line) => line.toString('utf8')).join('\n');
+}
+
+function longCatalog({ id, at, singer }: ResourceConfig): TerminalError {
+  return new TerminalError(
+    'ELT_SINGER_CATALOG',
+    `Reading the catalog of ${id} failed: what ${singer!.command[0]} says with --discover is longer than ${MAX_CATALOG_BYTES >> 20} MiB.`,
+    { at, next: 'Name a smaller one, in a file, with `catalog`.' },
+  );
 }
 
 /** A state may hold the time of asking, so a tap that seems to come further may stand still: that ends, too. */
@@ -229,7 +237,7 @@ function unknownStream({ id, at, path }: ResourceConfig, streams: readonly strin
 }
 
 /** Changes when the same state could lead to other rows. Secrets are in it by name only. */
-function digest({ path, singer, columns: _columns }: ResourceConfig, catalog: string | undefined): string {
+function digest({ path, singer }: ResourceConfig, catalog: string | undefined): string {
   const { writeByKey: _write, ...asked } = singer!;
   return createHash('sha256')
     .update(JSON.stringify([path, asked, catalog]))
