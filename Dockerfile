@@ -25,6 +25,7 @@ COPY package.json embedded-binaries.json ./
 COPY migrations ./migrations
 COPY schema ./schema
 COPY examples ./examples
+COPY python ./python
 COPY docker/worker-health.mjs ./docker/
 RUN ln -s /app/dist/cli/main.js /usr/local/bin/plumbline \
  && mkdir -p /var/lib/plumbline/store /var/lib/plumbline/.plumbline \

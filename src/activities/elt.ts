@@ -26,6 +26,8 @@ import { extractHttp } from '../elt/extract/extract-http.js';
 import { extractSinger } from '../elt/extract/extract-singer.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
+import { extractProgram } from '../elt/extract/extract-program.js';
+import { statedColumns } from '../elt/extract/stated-columns.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
 import { extractPostgres } from '../elt/postgres/extract-postgres.js';
@@ -270,10 +272,12 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           onProgress: (at) => progress({ ...at }),
         }),
       );
+    const stated = object.statedBy === undefined ? undefined : await statedColumns(database, object.statedBy);
     return loadObject({
       ...options,
       store,
       object,
+      ...(stated !== undefined && { stated }),
       onProgress: ({ rowsRead, rowsTotal, rowsRejected }) =>
         progress({ rows: rowsRead, of: rowsTotal, rejected: rowsRejected }),
     });
@@ -299,9 +303,11 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const { objects, extractId } = await extractHttp(asked);
       return { objects, extractId };
     }
-    const onLog = (line: string): void => dependencies.log.info({ run: runId, resource: resource.id }, line);
     const codeRoot = await bundleFolder(dependencies, run);
-    return extractSinger({ ...asked, codeRoot, attempt, scratch: dependencies.scratchDir ?? tmpdir(), onLog });
+    const onLog = (line: string): void => dependencies.log.info({ run: runId, resource: resource.id }, line);
+    const program = { ...asked, codeRoot, attempt, onLog };
+    if (resource.type === 'singer') return extractSinger({ ...program, scratch: dependencies.scratchDir ?? tmpdir() });
+    return extractProgram(program);
   }
 
   /** The load's own step, for the run's record: nothing was loaded, and that is its outcome. */

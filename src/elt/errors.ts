@@ -61,6 +61,12 @@ export const eltErrorCodes = {
   ELT_CHILD_START:
     'A program that a source needs is not there, or cannot be started. Install it where the workers run.',
   ELT_CHILD_LINE: 'A program wrote a line longer than a row may be. Write smaller rows.',
+  ELT_PROGRAM_ERROR: 'The code of a source raised an error; file and line are named. Correct it.',
+  ELT_PROGRAM_RETRY:
+    'The code of a source met a fault that may pass: a lost connection, a time-out, a busy server. The step is tried again, up to five times without a new checkpoint.',
+  ELT_PROGRAM_ENDED:
+    'The program of a source ended without saying that there are no more rows: exit(), a signal, out of memory. The step is tried again, up to five times without a new checkpoint.',
+  ELT_PROGRAM_PROTOCOL: 'The program of a source wrote something that is neither a row nor a message.',
   ELT_CHECKPOINT_INVALID:
     'A checkpoint of a source is no JSON, or longer than 64 KiB. Keep it to what says where to go on.',
   ELT_CHECKPOINT_MISSING:
@@ -74,9 +80,9 @@ export const eltErrorCodes = {
   ELT_SINGER_BATCH: 'A Singer tap sent files (BATCH) instead of records. Take `batch_config` out of its config.',
   ELT_SINGER_KEY: 'A Singer stream changed its key properties during a load. Set `primary_key`.',
   ELT_SINGER_FAILED:
-    'A Singer tap failed; its last words are in the message. The step is tried again, behind its last STATE, as long as it comes further.',
+    'A Singer tap failed; its last words are in the message. It is tried 3 times, or 10 times when it comes further, each time behind its last STATE.',
   ELT_SINGER_ENDED:
-    'A Singer tap was killed; the step is tried again, behind its last STATE, as long as it comes further.',
+    'A Singer tap was killed; it is tried 3 times, or 10 times when it comes further, each time behind its last STATE.',
   ELT_CURSOR_MISSING:
     'No row of a source has a value in the field that is its cursor. Correct `cursor.field` or `cursor.type`.',
   ELT_SOURCE_EMPTY:

@@ -50,10 +50,11 @@ export interface ResourceConfig {
   readonly source: string;
   /** Table in the raw schema. */
   readonly table: string;
-  readonly type: 'files' | 'http' | 'postgres' | 'singer';
+  readonly type: 'files' | 'http' | 'postgres' | 'python' | 'plugin' | 'singer';
   /**
    * Of files: path or glob, relative to the project's root or absolute, a URL, or a path or glob of s3://. Of http: the path behind
-   * the source's URL. Of postgres: `schema.table`, or `query` with the first digits of its SHA-256. Of singer: the stream.
+   * the source's URL. Of postgres: `schema.table`, or `query` with the first digits of its SHA-256. Of python and plugin: the file.
+   * Of singer: the stream.
    */
   readonly path: string;
   readonly format: 'csv' | 'json' | 'ndjson' | 'parquet' | 'singer' | 'xlsx' | 'auto';
@@ -89,6 +90,8 @@ export interface ResourceConfig {
   readonly postgres?: PostgresReadConfig;
   /** How a Singer tap is run; there when, and only when, `type` is `singer`. */
   readonly singer?: SingerConfig;
+  /** The program that gives the rows; there when, and only when, `type` is `python` or `plugin`. */
+  readonly program?: ProgramConfig;
   /** There when a source is asked only for what is new. */
   readonly cursor?: CursorConfig;
   /** Whether a source without rows may empty a table of `write: replace`. @default false */
@@ -202,9 +205,6 @@ export interface SingerConfig {
   readonly writeByKey: boolean;
 }
 
-export type JsonObject = { readonly [key: string]: JsonValue };
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
-
 /** How the pages of one resource are asked for. Values may be secrets by reference: `env:NAME` or `file:path`. */
 export interface HttpRequestConfig {
   /** What `path` is behind, without a slash at its end. */
@@ -220,6 +220,23 @@ export interface HttpRequestConfig {
   /** Least time between two requests of the source, over all workers. */
   readonly intervalMs: number;
   readonly allowPrivate: boolean;
+}
+
+/** A source that is code of the project. Texts may be secrets by reference: `env:NAME` or `file:path`. */
+export interface ProgramConfig {
+  /** The function that gives the rows of the resource. */
+  readonly function: string;
+  /** Python's interpreter: a name to look for, or a path from where the run was started. */
+  readonly python?: string;
+  /** What the program sees of the environment beside the usual few. */
+  readonly env: Readonly<Record<string, string>>;
+  /** What its code is given as its configuration. */
+  readonly config: JsonObject;
+}
+
+export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: Json;
 }
 
 export type HttpAuth =

@@ -8,11 +8,14 @@ import { resolveContract } from './resolve-contract.js';
 import { resolveMerge, whenGoneLine } from './resolve-merge.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
 import { resolvePostgresResource } from './resolve-postgres-resource.js';
+import { resolveProgramResource } from './resolve-program-resource.js';
 import { resolveSingerResource } from './resolve-singer-resource.js';
 import type { CsvYaml, FilesSourceYaml, ResourceYaml, S3Yaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
 
 export interface ResourceScope {
+  /** The project's folder. */
+  readonly root: string;
   readonly yaml: LocatedYaml;
   readonly report: (problem: Problem) => void;
   /** Takes one line for each default that is applied. */
@@ -31,6 +34,8 @@ export function resolveResources(
         return placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope));
       case 'postgres':
         return placesOf(source, given, scope).flatMap((place) => resolvePostgresResource(place, scope));
+      case 'python':
+        return placesOf(source, given, scope).flatMap((place) => resolveProgramResource(place, scope));
       case 'singer':
         return placesOf(source, given, scope).flatMap((place) => resolveSingerResource(place, scope));
       default:

@@ -3,6 +3,7 @@ import { TransientError } from '../../errors.js';
 import type { Database, Queryable, Session } from '../../model/database.js';
 import type { CursorConfig, ResourceConfig } from '../../model/project.js';
 import { laterCursor, notAfter } from '../cursor/cursor-value.js';
+import type { StatedColumns } from './stated-columns.js';
 
 export interface ExtractKey {
   readonly env: string;
@@ -96,12 +97,12 @@ export async function insertPage(
   extractId: string,
   page: LandedPage,
   fetchedAt: Date,
-  checkpoint: string | null = null,
+  stated: { readonly checkpoint?: string | null; readonly columns?: StatedColumns } = {},
 ): Promise<void> {
   const added = await session.execute(
     `INSERT INTO plumbline.raw_pages (extract_id, page, url, fetched_at, sha256, bytes, row_count, next_url, etag, last_modified,
-       cursor_max, cursor_missing, checkpoint)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`,
+       cursor_max, cursor_missing, checkpoint, columns)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`,
     [
       extractId,
       page.page,
@@ -115,7 +116,8 @@ export async function insertPage(
       page.lastModified,
       page.cursorMax,
       page.cursorMissing,
-      checkpoint,
+      stated.checkpoint ?? null,
+      stated.columns === undefined || Object.keys(stated.columns).length === 0 ? null : JSON.stringify(stated.columns),
     ],
   );
   if (added !== 1)

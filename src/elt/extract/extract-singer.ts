@@ -10,8 +10,8 @@ import { childEnvironment } from '../child/child-environment.js';
 import { runChild, type ChildResult } from '../child/run-child.js';
 import { openSecrets, type Secrets } from '../http/secrets.js';
 import type { ExtractedObject } from '../load/load-result.js';
+import { resolveSecrets } from '../program/resolve-secrets.js';
 import { withPrivateFolder, type PrivateFolder } from '../singer/private-files.js';
-import { resolveConfig } from '../singer/resolve-config.js';
 import { selectStream, UnknownStream, type SelectedStream } from '../singer/select-stream.js';
 import { openLanding, type Landing, type LandingProgress } from './land-rows.js';
 import { landMessages } from './land-messages.js';
@@ -52,8 +52,8 @@ export interface SingerExtract {
  * Runs a Singer tap for one stream and puts its messages into the landing zone as they are written, each page behind the schema in
  * force. A killed attempt goes on behind the last STATE that has landed; the newest one becomes the resource's with the publication of the rows.
  *
- * Terminal: `ELT_SINGER_…`, `ELT_CHILD_…`, `ELT_SECRET_MISSING`, `ELT_SOURCE_EMPTY`. Transient, a retry goes on: `ELT_LOAD_FENCED`, and until
- * attempts come no further `ELT_SINGER_FAILED` and `ELT_SINGER_ENDED` (the tap was killed).
+ * Terminal: `ELT_SINGER_…`, `ELT_CHILD_…`, `ELT_SECRET_MISSING`, `ELT_SOURCE_EMPTY`. Transient, a retry goes on: `ELT_LOAD_FENCED`, and for
+ * some attempts `ELT_SINGER_FAILED` and `ELT_SINGER_ENDED` (the tap was killed).
  */
 export async function extractSinger(options: SingerExtractOptions): Promise<SingerExtract> {
   const { resource, codeRoot, full = false } = options;
@@ -93,12 +93,11 @@ async function runTap(
   ownCatalog: string | undefined,
 ): Promise<string[]> {
   const { resource, root, scratch } = options;
-  const { config, env } = resource.singer!;
   const secrets = openSecrets(options.environment, root);
   return withPrivateFolder(scratch, async (folder) => {
-    const configPath = await folder.write('config.json', JSON.stringify(await resolveConfig(config, secrets)));
-    const declared = (await resolveConfig(env, secrets)) as Record<string, string>;
-    const environment = childEnvironment(options.environment, declared);
+    const { config, env } = await resolveSecrets(resource.singer!, secrets);
+    const configPath = await folder.write('config.json', JSON.stringify(config));
+    const environment = childEnvironment(options.environment, env);
     const tap: Tap = { options, secrets, folder, environment, configPath };
     const selected = await selectedStream(tap, ownCatalog);
     const parameters = ['--config', configPath];
@@ -179,16 +178,26 @@ async function discover(tap: Tap): Promise<string> {
   let bytes = 0;
   const ended = await run(tap, ['--config', tap.configPath, '--discover'], (line) => {
     bytes += line.length + 1;
-    if (bytes > MAX_CATALOG_BYTES) throw new RangeError('the catalog is longer than 256 MiB');
+    if (bytes > MAX_CATALOG_BYTES) throw longCatalog(tap.options.resource);
     lines.push(Buffer.from(line));
   });
   if (ended.exitCode !== 0) throw tapFailed(tap, 'asking for the catalog of', ended, false);
   return lines.map((line) => line.toString('utf8')).join('\n');
 }
 
-const PAUSES_MS = [5_000, 15_000];
+function longCatalog({ id, at, singer }: ResourceConfig): TerminalError {
+  return new TerminalError(
+    'ELT_SINGER_CATALOG',
+    `Reading the catalog of ${id} failed: what ${singer!.command[0]} says with --discover is longer than ${MAX_CATALOG_BYTES >> 20} MiB.`,
+    { at, next: 'Name a smaller one, in a file, with `catalog`.' },
+  );
+}
 
-/** What could not be done at one place is tried there some times and given up; a tap that comes further is always tried again. */
+/** A state may hold the time of asking, so a tap that seems to come further may stand still: that ends, too. */
+const MAX_ATTEMPTS = { here: 3, further: 10 };
+const FIRST_PAUSE_MS = 5_000;
+const LONGEST_PAUSE_MS = 60_000;
+
 function tapFailed(
   { options }: Tap,
   doing: string,
@@ -198,12 +207,12 @@ function tapFailed(
   const { resource, attempt } = options;
   const { id, at, singer } = resource;
   const how = exitCode === null ? `it was ended by ${signal ?? 'a signal'}` : `it ended with code ${exitCode}`;
-  const said = stderrTail.length === 0 ? ' and said nothing' : `. It said: ${stderrTail.slice(-5).join(' | ')}`;
+  const words = stderrTail.filter((line) => line.trim() !== '').slice(-5);
+  const said = words.length === 0 ? ' and said nothing' : `. It said: ${words.join(' | ')}`;
   const message = `Loading ${id} failed while ${doing} ${singer!.command[0]}: ${how}${said}.`;
   const code = exitCode === null ? 'ELT_SINGER_ENDED' : 'ELT_SINGER_FAILED';
   const details = { exitCode, signal, log: stderrTail };
-  const pauseMs = hasAdvanced ? 1_000 : PAUSES_MS[attempt - 1];
-  if (pauseMs === undefined)
+  if (attempt >= (hasAdvanced ? MAX_ATTEMPTS.further : MAX_ATTEMPTS.here))
     return new TerminalError(code, `${message} It was tried ${attempt} times.`, {
       at,
       details,
@@ -211,7 +220,7 @@ function tapFailed(
     });
   return new TransientError(code, message, {
     at,
-    details: { ...details, retryAfterMs: pauseMs },
+    details: { ...details, retryAfterMs: Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1)) },
     next: 'Nothing: the step is tried again, behind the last STATE.',
   });
 }
@@ -228,7 +237,7 @@ function unknownStream({ id, at, path }: ResourceConfig, streams: readonly strin
 }
 
 /** Changes when the same state could lead to other rows. Secrets are in it by name only. */
-function digest({ path, singer, columns: _columns }: ResourceConfig, catalog: string | undefined): string {
+function digest({ path, singer }: ResourceConfig, catalog: string | undefined): string {
   const { writeByKey: _write, ...asked } = singer!;
   return createHash('sha256')
     .update(JSON.stringify([path, asked, catalog]))

@@ -9,6 +9,7 @@ import type { ExtractedObject } from '../load/load-result.js';
 import { addRawObject } from './add-raw-object.js';
 import { combinePages } from './combine-pages.js';
 import { beginExtract, insertPage, lastCheckpoint, pagesOf } from './extract-progress.js';
+import { completeExtract, type StatedColumns } from './stated-columns.js';
 
 export interface LandingOptions {
   readonly database: Database;
@@ -55,6 +56,8 @@ export interface Landing {
   addNote(line: Buffer): void;
   /** Takes a line that is no row and begins each page from here on; where it changes, it lands among the rows, too. */
   setHead(line: Buffer): void;
+  /** Takes what the source says of its columns' types so far; null: that it says none. */
+  setColumns(columns: StatedColumns): void;
   /** Takes what stands for all rows so far, as JSON text. */
   addCheckpoint(checkpoint: string): Promise<void>;
   /** Lands what a source that failed has given up to its last checkpoint, for the next attempt to go on behind. */
@@ -140,6 +143,7 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
   /** The newest checkpoint that has not landed, and how many of `filling`'s lines and notes it stands for. */
   let covered: (Pick<Filling, 'head' | 'notes'> & { readonly checkpoint: string; readonly lines: number }) | undefined;
   let newest = checkpoint;
+  let columns: StatedColumns = {};
   let landedAt = Date.now();
   const total = { ...landed };
 
@@ -157,7 +161,7 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
     // A checkpoint without rows needs a page to stand on.
     const pages = stored.length === 0 && last !== null ? [undefined] : stored;
     await failpoint('landing.stored');
-    await recordPages({ database, extractId, origin, after: landed.pages, pages, checkpoint: last, isLast });
+    await recordPages({ database, extractId, origin, after: landed.pages, pages, checkpoint: last, columns, isLast });
     await failpoint('landing.recorded');
     landed.pages += pages.length;
     stored = [];
@@ -203,6 +207,9 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
         filling.notes++;
       }
     },
+    setColumns(stated) {
+      columns = stated;
+    },
     async addCheckpoint(text) {
       assertCheckpoint(options, text);
       newest = text;
@@ -228,7 +235,10 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
       const place = resource.write === 'replace' ? origin : `${origin}@${extractId}`;
       const objects: ExtractedObject[] = [];
       for (const object of await combinePages(store, pages))
-        objects.push(await addRawObject(options, `${place}#${objects.length + 1}`, object));
+        objects.push({
+          ...(await addRawObject(options, `${place}#${objects.length + 1}`, object)),
+          statedBy: extractId,
+        });
       return { extractId, objects, pages: pages.length, rows };
     },
   };
@@ -251,9 +261,10 @@ async function recordPages(to: {
   readonly after: number;
   readonly pages: readonly (Page | undefined)[];
   readonly checkpoint: string | null;
+  readonly columns: StatedColumns;
   readonly isLast: boolean;
 }): Promise<void> {
-  const { database, extractId, origin, after, pages, checkpoint, isLast } = to;
+  const { database, extractId, origin, after, pages, checkpoint, columns, isLast } = to;
   if (pages.length === 0 && !isLast) return;
   await database.transaction(async (session) => {
     // Keeps a late attempt from adding to an extract that another one goes on with, or has completed.
@@ -285,10 +296,10 @@ async function recordPages(to: {
         cursorMax: null,
         cursorMissing: 0,
       };
-      await insertPage(session, extractId, line, fetchedAt, index === pages.length - 1 ? checkpoint : null);
+      const stated = index === pages.length - 1 ? { checkpoint, columns } : {};
+      await insertPage(session, extractId, line, fetchedAt, stated);
     }
-    if (isLast)
-      await session.execute('UPDATE plumbline.extracts SET completed_at = now() WHERE extract_id = $1', [extractId]);
+    if (isLast) await completeExtract(session, extractId);
   });
 }
 

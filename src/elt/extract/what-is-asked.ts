@@ -6,8 +6,9 @@ import { cursorBefore } from '../cursor/cursor-value.js';
 import { resourceUrl } from './extract-http.js';
 
 /**
- * What an API or a tap is asked for, for `plan`: `asks https://api.example.org/orders?since=…, page by page (link); cursor
- * updated_at is at …`, `runs tap-gitlab for projects from its state {"bookmarks": …}`. Asks nobody.
+ * What an API is asked for, for `plan`: `asks https://api.example.org/orders?since=…, page by page (link); cursor
+ * updated_at is at …`, or what is run: `runs issues of sources/github.py; goes on from …`, `runs tap-gitlab for projects from its state
+ * {"bookmarks": …}`. Asks nobody and runs nothing.
  *
  * @param full whether it is asked for everything, whatever the cursor's state
  */
@@ -17,8 +18,14 @@ export async function whatIsAsked(
   resource: ResourceConfig,
   full: boolean,
 ): Promise<string> {
-  const { id, http, path, cursor } = resource;
+  const { id, http, path, cursor, program, write } = resource;
   if (resource.type === 'singer') return tapIsRun(database, at, resource, full);
+  if (program !== undefined) {
+    const isFull = full || write === 'replace';
+    const checkpoint = isFull ? undefined : await readCheckpoint(database, { ...at, resource: id });
+    const from = checkpoint === undefined ? 'from its beginning' : `goes on from ${checkpoint.slice(0, 100)}`;
+    return `runs ${program.function} of ${path}, ${from}`;
+  }
   const pages = http!.pagination.type === 'none' ? 'in one page' : `page by page (${http!.pagination.type})`;
   if (cursor === undefined) return `asks ${resourceUrl(http!, path).href}, ${pages}`;
   const state = await readCursor(database, { ...at, resource: id }, cursor);

@@ -28,6 +28,8 @@ import { createStage, stageName } from './stage-table.js';
 
 export interface LoadOptions extends ClaimOptions {
   readonly store: ArtifactStore;
+  /** Types that its source states of its columns; declared ones and those of the table go before. */
+  readonly stated?: ReadonlyMap<string, ColumnType>;
   /** Rows a transaction. @default 50000 */
   readonly chunkRows?: number;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -73,7 +75,8 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       // A table that is made anew with the file's own types says nothing about how values are written.
       const isOwn = resource.write === 'replace' && contractOf(resource).types === 'evolve';
       const types = (isOwn ? undefined : existing) ?? new Map<string, ColumnType>();
-      return withSource({ path, file: object.path, resource, existing: types, signal }, (duckdb, source) => {
+      const file = { path, file: object.path, resource, existing: types, stated: options.stated, signal };
+      return withSource(file, (duckdb, source) => {
         const known = { ...options, resource: streamResource(resource, [source.stream]) };
         return load({ options: known, session, line, duckdb, source, refused, existing, token: line.token });
       });

@@ -12,6 +12,8 @@ export interface ExtractedObject {
   readonly isUnchanged: boolean;
   /** What was left out when it was extracted, one sentence each. */
   readonly notices?: readonly string[];
+  /** The extract whose source states the types of its columns. */
+  readonly statedBy?: string;
 }
 
 /** What became of one object. Plain JSON. */

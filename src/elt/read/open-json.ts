@@ -16,6 +16,7 @@ export type ScanJson = (options?: JsonScanOptions) => Promise<JsonScan>;
  * @param scanRecords reads the file once, and the same each time
  * @param declared types by key, which decide how a value is written
  * @param tolerance share of strings that a key of numbers may have and stay one
+ * @param own what the file's producer has stated: types by key, and keys that are columns though no row may have them
  */
 export async function openJson(
   scanRecords: ScanJson,
@@ -24,12 +25,14 @@ export async function openJson(
   tolerance: number,
   format: 'json' | 'ndjson',
   signal?: AbortSignal,
+  own: { readonly stated?: ReadonlyMap<string, ColumnType>; readonly optional?: readonly string[] } = {},
 ): Promise<RowSource> {
   const scan = await scanRecords({ signal });
-  const headers = [...scan.keys.keys()];
+  const headers = [...new Set([...scan.keys.keys(), ...(own.optional ?? [])])];
   const positions = new Map(headers.map((key, index) => [key, index]));
-  const kinds = headers.map((key) => columnKind(scan.keys.get(key)!, tolerance));
-  const asJson = headers.map((key, index) => (declared.get(key) ?? kinds[index]) === 'jsonb');
+  const stated = headers.map((key) => own.stated?.get(key));
+  const kinds = headers.map((key) => columnKind(scan.keys.get(key) ?? NO_VALUES, tolerance));
+  const asJson = headers.map((key, index) => (declared.get(key) ?? stated[index] ?? kinds[index]) === 'jsonb');
 
   const path = join(folder, 'rows.csv');
   const writer = writeCsv(path);
@@ -59,7 +62,7 @@ export async function openJson(
       { headers, longestRecordBytes, multiLine: true },
       { dialect: { delimiter: 44, quote: QUOTE, lineEnd: 10 }, header: false, gzip: false, newLine: '\n' },
     ),
-    types: kinds.map((kind) => (kind === 'jsonb' || kind === 'boolean' ? kind : undefined)),
+    types: kinds.map((kind, index) => stated[index] ?? (kind === 'jsonb' || kind === 'boolean' ? kind : undefined)),
     allowed: kinds.map((kind) => (kind === 'string' ? ['date', 'timestamp', 'timestamptz', 'text'] : undefined)),
     rows: scan.rows,
     faults: scan.faults,
@@ -68,6 +71,8 @@ export async function openJson(
     dialect: { format },
   };
 }
+
+const NO_VALUES = { string: 0, number: 0, boolean: 0, null: 0, nested: 0 };
 
 type JsonColumnKind = 'string' | 'number' | 'boolean' | 'jsonb';
 

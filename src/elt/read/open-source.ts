@@ -27,10 +27,12 @@ export async function withSource<T>(
     readonly file: string;
     readonly resource: Pick<
       ResourceConfig,
-      'format' | 'columns' | 'encoding' | 'csv' | 'xlsx' | 'records' | 'maxRejectedShare'
+      'format' | 'columns' | 'encoding' | 'csv' | 'xlsx' | 'records' | 'program' | 'maxRejectedShare'
     >;
     /** Types of the table that the rows will be added to. */
     readonly existing: ReadonlyMap<string, ColumnType>;
+    /** Types that the program of a source states of its rows. */
+    readonly stated?: ReadonlyMap<string, ColumnType> | undefined;
     readonly signal?: AbortSignal | undefined;
   },
   work: (connection: DuckDBConnection, source: RowSource) => Promise<T>,
@@ -54,7 +56,11 @@ export async function withSource<T>(
       const isLines = format === 'ndjson' || (resource.format === 'auto' && (await isJsonLines(bytes)));
       const scan: ScanJson = (options) =>
         isLines ? scanNdjson(bytes, options) : scanJson(bytes, resource.records ?? [], options);
-      return openJson(scan, folder, types, resource.maxRejectedShare, isLines ? 'ndjson' : 'json', signal);
+      return openJson(scan, folder, types, resource.maxRejectedShare, isLines ? 'ndjson' : 'json', signal, {
+        ...(options.stated !== undefined && { stated: options.stated }),
+        // A key that a few of many rows have is a column all the same.
+        ...(resource.program !== undefined && { optional: Object.keys(resource.columns) }),
+      });
     };
     const numbers = { types, tolerance: resource.maxRejectedShare };
     const open = {

@@ -101,7 +101,6 @@ export async function scanSinger(source: ByteSource, options: SingerScanOptions 
   return { columns, rows, faults, lines, unknown, facts };
 }
 
-/** Text and jsonb hold what came before them; every other pair has the type that `replace` over two files would get. */
 function addColumn(columns: Map<string, ColumnType>, name: string, type: ColumnType): void {
   const before = columns.get(name);
   columns.set(name, before === undefined ? type : commonType(before, type, false));

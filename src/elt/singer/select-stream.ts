@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../../model/project.js';
+import type { Json, JsonObject } from '../../model/project.js';
 
 /** A stream that a catalog does not have, or has twice. */
 export class UnknownStream extends Error {
@@ -29,7 +29,7 @@ export interface SelectedStream {
  * @param options.allProperties whether to select properties
  */
 export function selectStream(source: string, stream: string, options: SelectOptions): SelectedStream {
-  const catalog = JSON.parse(source) as JsonValue;
+  const catalog = JSON.parse(source) as Json;
   const streams = isObject(catalog) ? catalog['streams'] : undefined;
   if (!isObject(catalog) || streams === undefined || !isList(streams) || !streams.every(isObject))
     throw new SyntaxError('it has no list of "streams"');
@@ -66,7 +66,7 @@ function deselected(entry: JsonObject): JsonObject {
   return { ...withStream(entry, metadataOf(entry), { selected: false }), selected: false };
 }
 
-type MetadataLine = { readonly breadcrumb: readonly JsonValue[]; readonly metadata: JsonObject };
+type MetadataLine = { readonly breadcrumb: readonly Json[]; readonly metadata: JsonObject };
 
 function metadataOf({ metadata = null }: JsonObject): MetadataLine[] {
   if (metadata === null) return [];
@@ -75,11 +75,11 @@ function metadataOf({ metadata = null }: JsonObject): MetadataLine[] {
   return metadata;
 }
 
-function isMetadataLine(line: JsonValue): line is MetadataLine {
+function isMetadataLine(line: Json): line is MetadataLine {
   return isObject(line) && Array.isArray(line['breadcrumb']) && isObject(line['metadata']);
 }
 
-function isList(value: JsonValue): value is JsonValue[] {
+function isList(value: Json): value is Json[] {
   return Array.isArray(value);
 }
 
@@ -96,6 +96,6 @@ function withProperty(metadata: JsonObject): JsonObject {
   return says || metadata['inclusion'] === 'unsupported' ? metadata : { ...metadata, selected: true };
 }
 
-function isObject(value: JsonValue | undefined): value is JsonObject {
+function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -11,7 +11,7 @@ const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
-  'sources.*.type': ['python'],
+  'sources.*.type': [],
   'train.trainer': ['random_forest', 'python', 'notebook'],
   'train.trainer.type': ['random_forest', 'python', 'notebook'],
 };

@@ -5,6 +5,7 @@ import { freshness } from './freshness.js';
 import { httpSourceSchema } from './http-source.js';
 import { mergeSchema } from './merge.js';
 import { postgresSourceSchema } from './postgres-source.js';
+import { pythonSourceSchema } from './program-source.js';
 import { singerSourceSchema } from './singer-source.js';
 import { columnName, columnNames, columnTypes, jsonPath, secretReference, share, tableName, text } from './values.js';
 
@@ -147,8 +148,10 @@ const filesSourceSchema = z.strictObject({
 /** One form for each `type`. */
 export const sourceSchema = z.discriminatedUnion(
   'type',
-  [filesSourceSchema, httpSourceSchema, postgresSourceSchema, singerSourceSchema],
-  { error: ({ code }) => (code === 'invalid_union' ? 'expected files, http, postgres or singer' : undefined) },
+  [filesSourceSchema, httpSourceSchema, postgresSourceSchema, pythonSourceSchema, singerSourceSchema],
+  {
+    error: ({ code }) => (code === 'invalid_union' ? 'expected files, http, postgres, python or singer' : undefined),
+  },
 );
 
 export const seedSchema = z.strictObject({
