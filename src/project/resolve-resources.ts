@@ -27,6 +27,8 @@ export function resolveResources(
       return placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope));
     if (given.type === 'python')
       return placesOf(source, given, scope).flatMap((place) => resolveProgramResource(place, scope));
+    if (given.type === 'plugin')
+      return placesOf(source, given, scope).flatMap((place) => resolveProgramResource(place, scope));
     return placesOf(source, given, scope).flatMap((place) => resolveFilesResource(place, scope));
   });
 }

@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { PipelineError, TerminalError } from '../../errors.js';
 import { childEnvironment } from '../child/child-environment.js';
 import { runChild } from '../child/run-child.js';
+import { pluginPath } from '../../model/plugin-path.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { openSecrets } from '../http/secrets.js';
 import { codeDigest } from '../program/code-digest.js';
 import { ended, pausedOrGivenUp, raised, type ProgramContext } from '../program/program-failure.js';
+import { pluginCommand } from '../program/plugin-command.js';
 import { pythonCommand } from '../program/python-command.js';
 import { isRow, readMessage, type ProgramError } from '../program/read-message.js';
 import { resolveSecrets } from '../program/resolve-secrets.js';
@@ -58,7 +60,10 @@ async function run(options: ProgramExtractOptions, landing: Landing, progress: {
   const secrets = openSecrets(environment, root);
   const redact = (text: string): string => secrets.redact(text);
   const { env, config } = await resolveSecrets(program, secrets);
-  const start = pythonCommand({ script: resource.path, function: program.function, python: program.python }, root);
+  const start =
+    resource.type === 'python'
+      ? pythonCommand({ script: resource.path, function: program.function, python: program.python }, root)
+      : pluginCommand({ module: resource.path, function: program.function }, codeRoot);
   let rows = 0;
   let failure: ProgramError | undefined;
   let isDone = false;
@@ -110,8 +115,8 @@ function request({ id, source }: ResourceConfig, config: object, checkpoint: str
 }
 
 /** Other code, another program or another configuration may give other rows. */
-async function settingsOf({ path, program }: ResourceConfig, codeRoot: string): Promise<string> {
-  const code = await codeDigest(codeRoot, ['.py']);
+async function settingsOf({ type, path, program }: ResourceConfig, codeRoot: string): Promise<string> {
+  const code = await codeDigest(codeRoot, type === 'python' ? '.py' : `/${pluginPath(path)}`);
   return createHash('sha256')
     .update(JSON.stringify([path, program, code]))
     .digest('hex')

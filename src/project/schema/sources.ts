@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { httpSourceSchema } from './http-source.js';
-import { pythonSourceSchema } from './program-source.js';
+import { pluginSourceSchema, pythonSourceSchema } from './program-source.js';
 import { columnName, columnNames, columnTypes, share, tableName, text } from './values.js';
 
 const SKIP_LINES = 'expected a whole number from 0 to 1000';
@@ -82,9 +82,13 @@ const filesSourceSchema = z.strictObject({
 });
 
 /** One form for each `type`. */
-export const sourceSchema = z.discriminatedUnion('type', [filesSourceSchema, httpSourceSchema, pythonSourceSchema], {
-  error: ({ code }) => (code === 'invalid_union' ? 'expected files, http or python' : undefined),
-});
+export const sourceSchema = z.discriminatedUnion(
+  'type',
+  [filesSourceSchema, httpSourceSchema, pythonSourceSchema, pluginSourceSchema],
+  {
+    error: ({ code }) => (code === 'invalid_union' ? 'expected files, http, python or plugin' : undefined),
+  },
+);
 
 export const seedSchema = z.strictObject({
   primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
