@@ -20,7 +20,7 @@ export interface SourceContext<Config = JsonObject, State = Json> {
    * Says where to go on from, after all rows that it stands for were yielded: JSON of at most 64 KiB. The next load goes
    * on there, and so does a load that was killed.
    */
-  checkpoint(state: State): void;
+  readonly checkpoint: (state: State) => void;
   /** Aborts when the load is cancelled; the process ends soon after. */
   readonly signal: AbortSignal;
 }

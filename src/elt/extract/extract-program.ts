@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { delimiter } from 'node:path';
 import { PipelineError, TerminalError } from '../../errors.js';
 import { childEnvironment } from '../child/child-environment.js';
 import { runChild } from '../child/run-child.js';
@@ -65,6 +66,7 @@ async function run(options: ProgramExtractOptions, landing: Landing, progress: {
       ? pythonCommand({ script: resource.path, function: program.function, python: program.python }, root)
       : pluginCommand({ module: resource.path, function: program.function }, codeRoot);
   let rows = 0;
+  let logged = 0;
   let failure: ProgramError | undefined;
   let isDone = false;
   const take = (line: Buffer): void | Promise<void> => {
@@ -84,13 +86,18 @@ async function run(options: ProgramExtractOptions, landing: Landing, progress: {
   const result = await runChild({
     command: start.command,
     cwd: codeRoot,
-    environment: childEnvironment(environment, { ...env, ...start.environment }),
+    environment: childEnvironment(environment, withPaths(env, start.environment)),
     input: request(resource, config, landing.checkpoint),
     output: 3,
     onLine: take,
     redact,
     signal,
-    ...(onLog !== undefined && { onLog }),
+    onLog(line) {
+      logged++;
+      if (logged <= MAX_LOG_LINES) onLog?.(line);
+      else if (logged === MAX_LOG_LINES + 1)
+        onLog?.(`… what follows is not logged: it has printed ${MAX_LOG_LINES} lines`);
+    },
     ...(graceMs !== undefined && { graceMs }),
   }).catch((error: unknown) => {
     throw startFailure(error, resource, start.next);
@@ -105,6 +112,18 @@ async function run(options: ProgramExtractOptions, landing: Landing, progress: {
     redact,
   };
   throw failure === undefined ? ended(result, context) : raised(failure, context);
+}
+
+// A script that prints every row must not fill the disk of the worker.
+const MAX_LOG_LINES = 1_000;
+
+/** What is declared, and what the program needs; a path of the user's own comes behind. */
+function withPaths(
+  declared: Readonly<Record<string, string>>,
+  needed: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const path = [needed['PYTHONPATH'], declared['PYTHONPATH']].filter((one) => one !== undefined).join(delimiter);
+  return { ...declared, ...needed, ...(path !== '' && { PYTHONPATH: path }) };
 }
 
 /** Everything is given by standard input: parameters and environment can be read by others. A checkpoint keeps every digit. */
