@@ -175,12 +175,12 @@ sources:
         yield { id: 1n, at: new Date(), tags: ['a'], none: null };
         yield [{ id: 2 }];
         checkpoint({ since: 'now' });
-        // @ts-expect-error -- a row is an object
-        yield 5;
         // @ts-expect-error -- a checkpoint has the form of the state
         checkpoint(5);
       },
     });
+    // @ts-expect-error -- a row is an object
+    defineSource({ *wrong() { yield 5; } }); // prettier-ignore
     expectTypeOf(source['issues']!).parameter(0).toEqualTypeOf<SourceContext<Config, { since: string }>>();
   });
 });
