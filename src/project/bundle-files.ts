@@ -11,7 +11,18 @@ export const MAX_BUNDLE_BYTES = 50_000_000;
 export const MAX_BUNDLE_FILES = 10_000;
 
 /** State, dependencies, caches and secrets: never code. */
-const NEVER = ['.git', '.plumbline', 'node_modules', '__pycache__', '.venv', '.env', '.env.*', '*.env', '.DS_Store'];
+const NEVER = [
+  '.git',
+  '.plumbline',
+  '.plumbline-plugins',
+  'node_modules',
+  '__pycache__',
+  '.venv',
+  '.env',
+  '.env.*',
+  '*.env',
+  '.DS_Store',
+];
 
 export interface BundleFile {
   /** Relative to the project, with forward slashes. */

@@ -3,6 +3,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { pack } from 'tar-stream';
 import type { ArtifactRef, ArtifactStore } from '../model/artifact.js';
+import { buildPlugins } from './build-plugins.js';
 import { bundleDigest, contentHash } from './bundle-digest.js';
 import { listBundleFiles, type BundleFile } from './bundle-files.js';
 import { readGitState, type GitState } from './git-state.js';
@@ -16,10 +17,14 @@ export interface Bundle extends GitState {
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** Puts the project's code into the store as one archive; the same code gives the same bytes. Errors as `listBundleFiles`. */
+/**
+ * Puts the project's code into the store as one archive, its plug-ins built; the same code gives the same bytes. Errors as
+ * `listBundleFiles` and `buildPlugins`.
+ */
 export async function packBundle(options: { readonly root: string; readonly store: ArtifactStore }): Promise<Bundle> {
   const { root, store } = options;
-  const entries = await listBundleFiles(root);
+  const code = await listBundleFiles(root);
+  const entries = [...code, ...(await buildPlugins(root))].sort((one, other) => (one.path < other.path ? -1 : 1));
   const files = Object.fromEntries(entries.map(({ path, content }) => [path, contentHash(content)]));
   const artifact = await store.put(await archive(entries));
   return { digest: bundleDigest(files), artifact, files, ...(await readGitState(root)) };

@@ -5,10 +5,12 @@ import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
 import type { ResourcePlace, ResourceScope } from './resolve-resources.js';
-import type { ProgramResourceYaml, PythonSourceYaml } from './schema/program-source.js';
+import type { PluginSourceYaml, ProgramResourceYaml, PythonSourceYaml } from './schema/program-source.js';
 import { parseShare } from './share.js';
 
-export type ProgramPlace = ResourcePlace<Omit<PythonSourceYaml, 'resources'> & ProgramResourceYaml>;
+export type ProgramPlace = ResourcePlace<
+  (Omit<PythonSourceYaml, 'resources'> | Omit<PluginSourceYaml, 'resources'>) & ProgramResourceYaml
+>;
 
 /** A resource of a source that is code of the project; empty when something is wrong, which is reported. */
 export function resolveProgramResource(
@@ -21,13 +23,14 @@ export function resolveProgramResource(
     report({ code, message: `Reading ${yaml.file} failed: ${message}`, at, next });
     return [];
   };
-  const file = given.script;
-  if (!existsSync(join(root, file))) {
-    const at = positionAt(yaml, ['sources', source, 'script']);
+  const [key, file] = given.type === 'python' ? ['script', given.script] : ['module', given.module];
+  const python = given.type === 'python' ? given.python : undefined;
+  // Any other module is a package, which is there when the code is packed and not where it is unpacked.
+  if (/\.(py|[cm]?[jt]s)$/.test(file) && !existsSync(join(root, file))) {
     report({
       code: 'PROJECT_FILE_MISSING',
-      message: `Reading ${yaml.file} failed: sources.${source}.script names ${file}, and there is no such file.`,
-      at,
+      message: `Reading ${yaml.file} failed: sources.${source}.${key} names ${file}, and there is no such file.`,
+      at: positionAt(yaml, ['sources', source, key]),
       next: 'Correct the name, or add the file.',
     });
     return [];
@@ -55,7 +58,8 @@ export function resolveProgramResource(
   if (given.write === undefined)
     applied(`${place}.write = ${write} (${primaryKey.length === 0 ? 'there is no' : 'there is a'} primary_key)`);
   if (given.function === undefined) applied(`${place}.function = ${nameOf(id, source)}`);
-  if (given.python === undefined) applied(`${place}.python = .venv/bin/python if there is one, else python3`);
+  if (given.type === 'python' && python === undefined)
+    applied(`${place}.python = .venv/bin/python if there is one, else python3`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
   if (given.columns === undefined) applied(`${place}.columns = inferred`);
   return [
@@ -72,7 +76,7 @@ export function resolveProgramResource(
       maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
       program: {
         function: given.function ?? nameOf(id, source),
-        ...(given.python !== undefined && { python: given.python }),
+        ...(python !== undefined && { python }),
         env: given.env ?? {},
         // YAML gives nothing that JSON has not.
         config: (given.config ?? {}) as JsonObject,

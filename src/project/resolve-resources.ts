@@ -36,6 +36,8 @@ export function resolveResources(
         return placesOf(source, given, scope).flatMap((place) => resolvePostgresResource(place, scope));
       case 'python':
         return placesOf(source, given, scope).flatMap((place) => resolveProgramResource(place, scope));
+      case 'plugin':
+        return placesOf(source, given, scope).flatMap((place) => resolveProgramResource(place, scope));
       case 'singer':
         return placesOf(source, given, scope).flatMap((place) => resolveSingerResource(place, scope));
       default:

@@ -136,7 +136,7 @@ describe('an http source', () => {
       '{ type: http, url: "https://a.example", path: /a, primary_key: id, cursor: { field: at } }',
       'sources.api.cursor has no "param"',
     ],
-    ['{ type: ftp, path: /a }', 'sources.api.type is "ftp", expected files, http, postgres, python or singer'],
+    ['{ type: ftp, path: /a }', 'sources.api.type is "ftp", expected files, http, postgres, python, plugin or singer'],
   ])('%s is refused', async (source, expected) => {
     expect(await problemsOf(`  api: ${source}\n`)).toContain(expected);
   });

@@ -98,6 +98,8 @@ export async function runChild(options: ChildOptions): Promise<ChildResult> {
     },
     onLongLine: (start) => start,
   });
+  // They are waited for when the program has ended.
+  for (const one of [reading, logging]) one.catch(() => {});
   const lifeline = guard.stdio[3] as Duplex;
   const reporting = text(lifeline).catch(() => '');
   try {

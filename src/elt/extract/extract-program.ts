@@ -1,11 +1,14 @@
 import { createHash } from 'node:crypto';
+import { delimiter } from 'node:path';
 import { PipelineError, TerminalError } from '../../errors.js';
 import { childEnvironment } from '../child/child-environment.js';
 import { runChild } from '../child/run-child.js';
+import { pluginPath } from '../../model/plugin-path.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { openSecrets } from '../http/secrets.js';
 import { codeDigest } from '../program/code-digest.js';
 import { ended, pausedOrGivenUp, raised, type ProgramContext } from '../program/program-failure.js';
+import { pluginCommand } from '../program/plugin-command.js';
 import { pythonCommand } from '../program/python-command.js';
 import { isRow, readMessage, type ProgramError } from '../program/read-message.js';
 import { resolveSecrets } from '../program/resolve-secrets.js';
@@ -58,8 +61,12 @@ async function run(options: ProgramExtractOptions, landing: Landing, progress: {
   const secrets = openSecrets(environment, root);
   const redact = (text: string): string => secrets.redact(text);
   const { env, config } = await resolveSecrets(program, secrets);
-  const start = pythonCommand({ script: resource.path, function: program.function, python: program.python }, root);
+  const start =
+    resource.type === 'python'
+      ? pythonCommand({ script: resource.path, function: program.function, python: program.python }, root)
+      : pluginCommand({ module: resource.path, function: program.function }, codeRoot);
   let rows = 0;
+  let logged = 0;
   let failure: ProgramError | undefined;
   let isDone = false;
   const take = (line: Buffer): void | Promise<void> => {
@@ -79,13 +86,18 @@ async function run(options: ProgramExtractOptions, landing: Landing, progress: {
   const result = await runChild({
     command: start.command,
     cwd: codeRoot,
-    environment: childEnvironment(environment, { ...env, ...start.environment }),
+    environment: childEnvironment(environment, withPaths(env, start.environment)),
     input: request(resource, config, landing.checkpoint),
     output: 3,
     onLine: take,
     redact,
     signal,
-    ...(onLog !== undefined && { onLog }),
+    onLog(line) {
+      logged++;
+      if (logged <= MAX_LOG_LINES) onLog?.(line);
+      else if (logged === MAX_LOG_LINES + 1)
+        onLog?.(`… what follows is not logged: it has printed ${MAX_LOG_LINES} lines`);
+    },
     ...(graceMs !== undefined && { graceMs }),
   }).catch((error: unknown) => {
     throw startFailure(error, resource, start.next);
@@ -102,6 +114,18 @@ async function run(options: ProgramExtractOptions, landing: Landing, progress: {
   throw failure === undefined ? ended(result, context) : raised(failure, context);
 }
 
+// A script that prints every row must not fill the disk of the worker.
+const MAX_LOG_LINES = 1_000;
+
+/** What is declared, and what the program needs; a path of the user's own comes behind. */
+function withPaths(
+  declared: Readonly<Record<string, string>>,
+  needed: Readonly<Record<string, string>>,
+): Record<string, string> {
+  const path = [needed['PYTHONPATH'], declared['PYTHONPATH']].filter((one) => one !== undefined).join(delimiter);
+  return { ...declared, ...needed, ...(path !== '' && { PYTHONPATH: path }) };
+}
+
 /** Everything is given by standard input: parameters and environment can be read by others. A checkpoint keeps every digit. */
 function request({ id, source }: ResourceConfig, config: object, checkpoint: string | undefined): string {
   const name = id === source ? source : id.slice(source.length + 1);
@@ -110,8 +134,8 @@ function request({ id, source }: ResourceConfig, config: object, checkpoint: str
 }
 
 /** Other code, another program or another configuration may give other rows. */
-async function settingsOf({ path, program }: ResourceConfig, codeRoot: string): Promise<string> {
-  const code = await codeDigest(codeRoot, ['.py']);
+async function settingsOf({ type, path, program }: ResourceConfig, codeRoot: string): Promise<string> {
+  const code = await codeDigest(codeRoot, type === 'python' ? '.py' : `/${pluginPath(path)}`);
   return createHash('sha256')
     .update(JSON.stringify([path, program, code]))
     .digest('hex')

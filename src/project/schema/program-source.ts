@@ -3,8 +3,6 @@ import { freshness } from './freshness.js';
 import { columnNames, columnTypes, share, tableName, text } from './values.js';
 
 const name = text(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a name of letters, digits and _');
-const file = (ending: string, example: string): z.ZodString =>
-  text(new RegExp(`^(?!/|.*(^|/)\\.\\.(/|$))\\S+\\.(${ending})$`), `a file of the project such as ${example}`);
 
 const resource = {
   function: name.optional().describe('Function that gives the rows. Default: the one with the name of the resource.'),
@@ -44,12 +42,24 @@ const shared = {
 
 export const pythonSourceSchema = z.strictObject({
   type: z.literal('python').describe('Kind of source. Default: files.'),
-  script: file('py', 'sources/github.py').describe('Python script whose functions give rows.'),
+  script: text(/^(?!\/|.*(^|\/)\.\.?(\/|$))\S+\.py$/, 'a file of the project such as sources/github.py').describe(
+    'Python script whose functions give rows.',
+  ),
   python: text(/^\S+$/, 'an interpreter such as python3.12 or .venv/bin/python')
     .optional()
     .describe('Interpreter. Default: that of .venv in the project, else python3.'),
   ...shared,
 });
 
+export const pluginSourceSchema = z.strictObject({
+  type: z.literal('plugin').describe('Kind of source. Default: files.'),
+  module: text(
+    /^(?!\/|.*(^|\/)\.\.?(\/|$))[\w@./-]+$/,
+    'a file of the project such as sources/github.ts, or a package',
+  ).describe('TypeScript or JavaScript module, or npm package, whose default export is `defineSource({…})`.'),
+  ...shared,
+});
+
+export type PluginSourceYaml = z.infer<typeof pluginSourceSchema>;
 export type PythonSourceYaml = z.infer<typeof pythonSourceSchema>;
 export type ProgramResourceYaml = z.infer<z.ZodObject<typeof resource>>;

@@ -5,7 +5,7 @@ import { freshness } from './freshness.js';
 import { httpSourceSchema } from './http-source.js';
 import { mergeSchema } from './merge.js';
 import { postgresSourceSchema } from './postgres-source.js';
-import { pythonSourceSchema } from './program-source.js';
+import { pluginSourceSchema, pythonSourceSchema } from './program-source.js';
 import { singerSourceSchema } from './singer-source.js';
 import { columnName, columnNames, columnTypes, jsonPath, secretReference, share, tableName, text } from './values.js';
 
@@ -148,9 +148,17 @@ const filesSourceSchema = z.strictObject({
 /** One form for each `type`. */
 export const sourceSchema = z.discriminatedUnion(
   'type',
-  [filesSourceSchema, httpSourceSchema, postgresSourceSchema, pythonSourceSchema, singerSourceSchema],
+  [
+    filesSourceSchema,
+    httpSourceSchema,
+    postgresSourceSchema,
+    pythonSourceSchema,
+    pluginSourceSchema,
+    singerSourceSchema,
+  ],
   {
-    error: ({ code }) => (code === 'invalid_union' ? 'expected files, http, postgres, python or singer' : undefined),
+    error: ({ code }) =>
+      code === 'invalid_union' ? 'expected files, http, postgres, python, plugin or singer' : undefined,
   },
 );
 

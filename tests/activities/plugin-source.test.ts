@@ -1,0 +1,186 @@
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
+import { defineSource, type SourceContext } from '../../src/model/define-source.js';
+import { packBundle } from '../../src/project/pack-bundle.js';
+import { openDirectoryStore } from '../../src/storage/artifact-store.js';
+import { createWorkbench, type Workbench } from './workbench.js';
+
+const EVENTS = `import { setTimeout as sleep } from 'node:timers/promises';
+import { existsSync, writeFileSync } from 'node:fs';
+import { defineSource, Retry, type SourceContext } from 'plumbline';
+import { double } from 'tiny-package';
+import { fetchPage } from './pages.js';
+
+interface Config { last: number; marker: string; token: string }
+
+export default defineSource<Config, number>({
+  async *events({ state = 0, config, checkpoint }: SourceContext<Config, number>) {
+    console.log('["done"]');
+    for (let id = state + 1; id <= config.last; id++) {
+      await sleep(1);
+      yield { id, from: state, twice: double(id) };
+      if (id % 2 === 0) checkpoint(id);
+      if (id === 5 && !existsSync(config.marker)) {
+        writeFileSync(config.marker, '');
+        process.kill(process.pid, 'SIGKILL');
+      }
+    }
+    checkpoint(config.last);
+  },
+  *exact() {
+    yield [
+      { n: 1, big: 9007199254740993n, huge: 2n ** 70n, at: new Date(0), raw: new Uint8Array([0, 255]), f: NaN, doc: { a: [1n, undefined, new Date(NaN)] }, any: 1, code: '007', no: undefined },
+      { n: 2.5, f: -Infinity, doc: [1], any: 'one', code: '' },
+    ];
+  },
+  *broken() {
+    yield { id: 1 };
+    fetchPage('s3cr3t');
+  },
+  *busy() { yield {}; throw new Retry('busy', { after: 7 }); },
+  *wrong() { yield 5 as never; },
+  async *hangs() { await new Promise(() => {}); yield {}; },
+});
+`;
+const PAGES = `interface Long {
+  a: string;
+}
+
+export function fetchPage(token: string): Long {
+  throw new Error('refused ' + token);
+}
+`;
+
+describe('a plug-in', () => {
+  let bench: Workbench;
+  beforeAll(async () => {
+    process.env['SHOP_KEY'] = 's3cr3t';
+    bench = await createWorkbench({
+      'plumbline.yaml': 'name: shop\n',
+      'sources/events.ts': EVENTS,
+      'sources/pages.ts': PAGES,
+      'node_modules/tiny-package/package.json': '{ "name": "tiny-package", "main": "index.js" }',
+      'node_modules/tiny-package/index.js': `const { EOL } = require('os'); exports.double = (n) => 2 * n * EOL.length;`,
+    });
+  }, 60_000);
+  afterAll(async () => {
+    delete process.env['SHOP_KEY'];
+    await bench.destroy();
+  });
+
+  const yaml = (resources: string, last = 6): string => `name: shop
+sources:
+  shop:
+    type: plugin
+    module: sources/events.ts
+    config: { last: ${last}, marker: "${join(bench.root, 'killed')}", token: env:SHOP_KEY }
+    resources: { ${resources} }
+`;
+  let runs = 0;
+  const open = () => bench.open(`run-${++runs}`, ['elt']);
+  const rows = (table: string, columns: string) =>
+    bench.test.database.query(`SELECT ${columns} FROM shop_dev_raw.${table} ORDER BY _load_id, _row_number`);
+
+  it('is built with what it imports, and goes on where it was killed, and in the next load', async () => {
+    await bench.write({ 'plumbline.yaml': yaml('events: { write: append }') });
+    const first = await open();
+    await bench.remove('sources/pages.ts').then(() => bench.write({ 'sources/pages.ts': PAGES }));
+    const extract = () => bench.call('extractResource', { run: first.run, resource: 'shop.events' });
+    await expect(extract()).rejects.toMatchObject({ details: [{ code: 'ELT_PROGRAM_ENDED' }] });
+    await bench.elt(first.run, first.plan);
+    await bench.close(first.run);
+    await bench.write({ 'plumbline.yaml': yaml('events: { write: append }', 8) });
+    const second = await open();
+    await bench.elt(second.run, second.plan);
+    await bench.close(second.run);
+    expect(await rows('shop_events', 'id::int, "from"::int, twice::int')).toEqual(
+      [0, 0, 0, 0, 4, 4, 6, 6].map((from, index) => ({ id: index + 1, from, twice: 2 * (index + 1) })),
+    );
+  });
+
+  it('keeps values exactly, with the types that they have', async () => {
+    await bench.write({ 'plumbline.yaml': yaml('exact: {}') });
+    const { run, plan } = await open();
+    await bench.elt(run, plan);
+    await bench.close(run);
+    expect(
+      await rows('shop_exact', `n::text, big::text, huge::text, (at AT TIME ZONE 'UTC')::text AS at, encode(raw, 'hex') AS raw, f::text, doc::text, "any"::text, code, pg_typeof(f)::text AS type`),
+    ).toEqual([
+      { n: '1', big: '9007199254740993', huge: '1180591620717411303424', at: '1970-01-01 00:00:00', raw: '00ff', f: 'NaN', doc: '{"a": [1, null, null]}', any: '1', code: '007', type: 'double precision' },
+      { n: '2.5', big: null, huge: null, at: null, raw: null, f: '-Infinity', doc: '[1]', any: '"one"', code: '', type: 'double precision' },
+    ]); // prettier-ignore
+  });
+
+  it("says where the author's code went wrong", async () => {
+    await bench.write({ 'plumbline.yaml': yaml('broken: {}, busy: {}, wrong: {}, missing: {}, hangs: {}') });
+    const { run } = await open();
+    const refused = (resource: string) =>
+      bench.call('extractResource', { run, resource: `shop.${resource}` }).catch((error: unknown) => error);
+    expect(await refused('broken')).toMatchObject({
+      nonRetryable: true,
+      message:
+        'Reading shop.broken failed after 1 rows: Error: refused *** at sources/pages.ts:6 in fetchPage, called at sources/events.ts:31 in broken.',
+      details: [{ code: 'ELT_PROGRAM_ERROR', at: { file: 'sources/pages.ts', line: 6 } }],
+    });
+    expect(await refused('busy')).toMatchObject({ details: [{ code: 'ELT_PROGRAM_RETRY', details: { retryAfterMs: 7_000 } }] }); // prettier-ignore
+    expect(await refused('wrong')).toMatchObject({ message: expect.stringContaining('expected a row as an object, or a list of them, got number: 5') as string }); // prettier-ignore
+    expect(await refused('missing')).toMatchObject({ message: expect.stringContaining('has no function missing; it has broken, busy') as string }); // prettier-ignore
+    // Nothing is left that could resolve its promise, so Node.js ends.
+    expect(await refused('hangs')).toMatchObject({ details: [{ code: 'ELT_PROGRAM_ENDED' }] });
+    await bench.close(run, 'failed');
+  });
+
+  it('is packed alike every time, and not at all when it cannot be built', async () => {
+    const store = openDirectoryStore(join(bench.root, '.plumbline', 'store'));
+    const pack = () => packBundle({ root: bench.root, store });
+    const one = await pack();
+    expect(one.digest).toBe((await pack()).digest);
+    expect(Object.keys(one.files)).toContain('.plumbline-plugins/sources/events.ts.mjs.map');
+    const error = (content: string) => bench.write({ 'sources/events.ts': content }).then(() => pack().catch((caught: unknown) => caught)); // prettier-ignore
+    expect(await error('export default {\n  a: ]\n}')).toMatchObject({
+      code: 'PROJECT_PLUGIN_BUILD',
+      at: { file: 'sources/events.ts', line: 2 },
+    });
+    expect(await error(`import 'no-such-package';`)).toMatchObject({ message: expect.stringContaining('Could not resolve "no-such-package"') as string }); // prettier-ignore
+    await writeFile(join(bench.root, 'addon.node'), '');
+    expect(await error(`import addon from '../addon.node'; console.log(addon);`)).toMatchObject({ message: expect.stringContaining('is a native addon') as string }); // prettier-ignore
+  });
+
+  it('can be an npm package', async () => {
+    const folder = join(bench.root, 'node_modules', '@shop', 'source');
+    await mkdir(folder, { recursive: true });
+    await writeFile(
+      join(folder, 'package.json'),
+      '{ "name": "@shop/source", "type": "module", "exports": "./main.js" }',
+    );
+    await writeFile(join(folder, 'main.js'), 'export default { *shop() { yield { id: 1 }; } };');
+    await bench.write({ 'plumbline.yaml': 'name: shop\nsources:\n  shop: { type: plugin, module: "@shop/source" }\n' });
+    expect(existsSync(folder)).toBe(true);
+    const { run } = await open();
+    expect(await bench.call('extractResource', { run, resource: 'shop' })).toMatchObject({ objects: [{ path: '@shop/source shop#1' }] }); // prettier-ignore
+    await bench.close(run);
+  });
+
+  it('has types for its author', () => {
+    interface Config {
+      readonly token: string;
+    }
+    const source = defineSource<Config, { since: string }>({
+      async *issues({ config, state, checkpoint }) {
+        expectTypeOf(config).toEqualTypeOf<Config>();
+        expectTypeOf(state).toEqualTypeOf<{ since: string } | undefined>();
+        await Promise.resolve();
+        yield { id: 1n, at: new Date(), tags: ['a'], none: null };
+        yield [{ id: 2 }];
+        checkpoint({ since: 'now' });
+        // @ts-expect-error -- a checkpoint has the form of the state
+        checkpoint(5);
+      },
+    });
+    // @ts-expect-error -- a row is an object
+    defineSource({ *wrong() { yield 5; } }); // prettier-ignore
+    expectTypeOf(source['issues']!).parameter(0).toEqualTypeOf<SourceContext<Config, { since: string }>>();
+  });
+});
