@@ -15,7 +15,7 @@ afterAll(() => bench.close());
 const formats: Readonly<Record<string, (path: string, rows: readonly Record<string, unknown>[]) => Promise<void>>> = {
   async csv(path, rows) {
     const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-    const lines = rows.map((row) => keys.map((key) => row[key] ?? '').join(','));
+    const lines = rows.map((row) => keys.map((key) => (row[key] as number | string | undefined) ?? '').join(','));
     await bench.write(path, `${[keys.join(','), ...lines].join('\n')}\n`);
   },
   ndjson: (path, rows) => bench.write(path, rows.map((row) => `${JSON.stringify(row)}\n`).join('')),
