@@ -3,7 +3,8 @@ import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { withSource } from '../read/open-source.js';
-import { readChunks, type RowChunk } from '../read/read-chunks.js';
+import { readChunks } from '../read/read-chunks.js';
+import type { RowChunk } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import { selectColumns } from '../read/select-columns.js';
 import type { RowSource } from '../read/row-source.js';
@@ -96,10 +97,12 @@ async function copyLines(
   columns: readonly LoadColumn[],
   signal?: AbortSignal,
 ): Promise<void> {
-  if (chunk.lines.length === 0) return;
+  if (chunk.rowNumbers.length === 0) return;
   const names = columns.map(({ name }) => identifier(name)).join(', ');
   // Each line begins with its place in the corrected file, which the table has no column for.
-  const text = chunk.lines.map((line) => `${line.slice(line.indexOf('\t') + 1)}\n`).join('');
+  const text = linesOf(chunk)
+    .map((line) => `${line.slice(line.indexOf('\t') + 1)}\n`)
+    .join('');
   try {
     await session.copyFrom(
       `COPY ${qualified(stage.schema, stage.name)} (${names}) FROM STDIN (FORMAT text, ENCODING 'UTF8')`,
@@ -111,10 +114,14 @@ async function copyLines(
   }
 }
 
-function refuseUnnumbered({ lines, rowNumbers }: RowChunk, source: RowSource, file: string): void {
-  const index = lines.findIndex((line) => line.includes('\t\\N\t') && /^\d+\t\\N\t/.test(line));
+function linesOf({ blocks }: RowChunk): string[] {
+  return blocks.flatMap((block) => block.toString('utf8').split('\n').slice(0, -1));
+}
+
+function refuseUnnumbered(chunk: RowChunk, source: RowSource, file: string): void {
+  const index = linesOf(chunk).findIndex((line) => line.includes('\t\\N\t') && /^\d+\t\\N\t/.test(line));
   if (index === -1) return;
-  throw wrongFile(file, source.lineOf(rowNumbers[index]!) ?? undefined, `the row has no ${ROW_NUMBER}`);
+  throw wrongFile(file, source.lineOf(chunk.rowNumbers[index]!) ?? undefined, `the row has no ${ROW_NUMBER}`);
 }
 
 /** The row's number in the load, which is the first of its values. */

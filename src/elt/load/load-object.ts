@@ -7,7 +7,9 @@ import { ensureSchema } from '../../model/ensure-schema.js';
 import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import { withSource } from '../read/open-source.js';
 import { planColumns } from '../read/plan-columns.js';
-import { readChunks, type RowChunk } from '../read/read-chunks.js';
+import { readAhead } from '../read/read-ahead.js';
+import { readChunks } from '../read/read-chunks.js';
+import type { RowChunk } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import { selectColumns } from '../read/select-columns.js';
@@ -132,7 +134,7 @@ async function load(work: Work): Promise<LoadResult> {
     }),
     signal,
   });
-  for await (const chunk of chunks) {
+  for await (const chunk of readAhead(chunks)) {
     discarded = sumOf(discarded, chunk.discarded);
     const target = {
       loadId: line.loadId,

@@ -1,4 +1,6 @@
 import type { ColumnType } from '../../model/project.js';
+import type { LoadColumn } from '../schema/column.js';
+import type { ChunkOptions, RowChunk } from './row-chunk.js';
 import type { RowFault } from './row-fault.js';
 
 /** A file ready to be read by DuckDB: every column as text, NULL where the file has none. */
@@ -15,6 +17,8 @@ export interface RowSource {
   /** Rows that `relation` leaves out, in order. */
   readonly faults: readonly RowFault[];
   readonly lineOf: (row: number) => number | null;
+  /** The rows without DuckDB, where the file can be read faster so. */
+  readonly convert?: (columns: readonly LoadColumn[], options: ChunkOptions) => AsyncGenerator<RowChunk>;
   /** Memory for buffers beyond the usual. */
   readonly extraMemoryMb: number;
   /** How it is read, as the ledger keeps it. */

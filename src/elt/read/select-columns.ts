@@ -4,8 +4,10 @@ import type { RowSource } from './row-source.js';
 export function selectColumns(source: RowSource, positions: readonly number[]): RowSource {
   const pick = <T>(values: readonly T[]): T[] => positions.map((position) => values[position]!);
   const columns = positions.map((position, index) => `c${position} AS c${index}`).join(', ');
+  // What reads the file faster reads all of its columns.
+  const { convert: _convert, ...rest } = source;
   return {
-    ...source,
+    ...rest,
     headers: pick(source.headers),
     types: pick(source.types),
     allowed: pick(source.allowed),
