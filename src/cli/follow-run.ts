@@ -115,11 +115,16 @@ function keptOf(rows: readonly StepRow[]): EndedRun['kept'] {
 
 /** The command that starts what `run` was. */
 function sameRun(run: RunRow): string {
-  const { env, stages } = run;
-  const { only, select } = halfOfRun(run);
+  const { stages } = run;
+  const env = run.env === 'dev' ? '' : ` --env ${run.env}`;
+  const { only, select, rejects } = halfOfRun(run);
+  if (rejects !== undefined) {
+    const file = rejects.file === undefined ? '' : ` --file ${rejects.file.name}`;
+    return `plumbline rejects retry --load ${rejects.loadId}${file}${env}`;
+  }
   const word = only ?? stageWord(stages);
   const selected = select === undefined ? '' : ` --select ${select.join(',')}`;
-  return `plumbline run${word === undefined ? '' : ` ${word}`}${selected}${env === 'dev' ? '' : ` --env ${env}`}`;
+  return `plumbline run${word === undefined ? '' : ` ${word}`}${selected}${env}`;
 }
 
 /** On a terminal the running steps are redrawn in place; elsewhere each finished step is one line. */

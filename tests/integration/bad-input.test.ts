@@ -266,11 +266,11 @@ describe('a source file', () => {
     ]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(/load +ragged +362 rows {3}3 rejected/);
-    const [, query] = /! ragged: see the rejected rows with `plumbline sql "(.*)"`/.exec(stdout) ?? [];
-    expect(await shop.json(['sql', query!])).toEqual([
-      { line: '6', column_name: null, value: null, reason: expect.stringMatching(/column|field/i) as string },
-      { line: '8', column_name: null, value: null, reason: expect.stringMatching(/column|field/i) as string },
-      { line: '10', column_name: 'units', value: 'many', reason: expect.stringMatching(/bigint/) as string },
+    const [, list] = /! ragged: see the rejected rows with `plumbline (.*)`/.exec(stdout) ?? [];
+    expect(await shop.json(list!.split(' '))).toMatchObject([
+      { line: 6, column_name: null, value: null, reason: expect.stringMatching(/column|field/i) as string },
+      { line: 8, column_name: null, value: null, reason: expect.stringMatching(/column|field/i) as string },
+      { line: 10, column_name: 'units', value: 'many', reason: expect.stringMatching(/bigint/) as string },
     ]);
     await shop.query('DROP TABLE shop_dev_raw.ragged');
     expect(await shop.content()).toEqual(before);

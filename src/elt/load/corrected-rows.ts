@@ -100,7 +100,9 @@ async function copyLines(
   if (chunk.rowNumbers.length === 0) return;
   const names = columns.map(({ name }) => identifier(name)).join(', ');
   // Each line begins with its place in the corrected file, which the table has no column for.
-  const text = linesOf(chunk).map((line) => `${line.slice(line.indexOf('\t') + 1)}\n`).join('');
+  const text = linesOf(chunk)
+    .map((line) => `${line.slice(line.indexOf('\t') + 1)}\n`)
+    .join('');
   try {
     await session.copyFrom(
       `COPY ${qualified(stage.schema, stage.name)} (${names}) FROM STDIN (FORMAT text, ENCODING 'UTF8')`,

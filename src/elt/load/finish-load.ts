@@ -138,7 +138,7 @@ async function rejectKeyless(
 ): Promise<number> {
   if (key.length === 0) return 0;
   const { session, stage, options } = context;
-  const missing = key.map((key) => `${identifier(key)} IS NULL`).join(' OR ');
+  const missing = key.map((column) => `${identifier(column)} IS NULL`).join(' OR ');
   const taken = await session.query<TakenRow>(
     `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE ${missing}
      RETURNING _row_number::float8 AS row, NULL AS kept, ${rawRow(columns)} AS raw`,

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { TerminalError } from '../../errors.js';
 import type { Queryable, Session } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
@@ -139,6 +140,19 @@ export async function releaseWriter(database: Queryable, loadId: string, token: 
   await database.execute(
     'UPDATE plumbline.loads SET writer_pid = NULL, writer_backend_start = NULL WHERE load_id = $1 AND token = $2',
     [loadId, token],
+  );
+}
+
+/** Ends a load that its object, its settings or the contract made impossible; an attempt that lost it changes nothing. */
+export async function giveUpLoad(
+  database: Queryable,
+  loadId: string,
+  token: string,
+  { code, message }: TerminalError,
+): Promise<void> {
+  await database.execute(
+    `UPDATE plumbline.loads SET status = 'failed', error = $3 WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
+    [loadId, token, JSON.stringify({ code, message })],
   );
 }
 

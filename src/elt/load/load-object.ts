@@ -20,7 +20,7 @@ import { assertKey } from './assert-key.js';
 import { claimLoad, type Claim, type ClaimOptions } from './claim-load.js';
 import { commitChunk } from './commit-chunk.js';
 import { failLoad, finishLoad } from './finish-load.js';
-import { READER_VERSION, releaseWriter, type LedgerLine, type Reader } from './ledger.js';
+import { giveUpLoad, READER_VERSION, releaseWriter, type LedgerLine, type Reader } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { resultOf, type LoadProgress, type LoadResult } from './load-result.js';
 import { RefusedRow } from './refused-row.js';
@@ -81,6 +81,11 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
         return load({ options: known, session, line, duckdb, source, refused, existing, token: line.token });
       });
     });
+  } catch (error) {
+    // What is cancelled, or only went wrong for now, goes on where it is.
+    if (error instanceof TerminalError && claim?.done === false && signal?.aborted !== true)
+      await giveUpLoad(database, claim.line.loadId, claim.line.token, error).catch(() => {});
+    throw error;
   } finally {
     const held = claim;
     // Where PostgreSQL is gone, so is the connection that the ledger names.

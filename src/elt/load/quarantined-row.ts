@@ -25,7 +25,7 @@ export function valuesOf(
   try {
     const values = JSON.parse(raw) as unknown[];
     const isWhole = values.length === columns.length && values.every((one) => one === null || typeof one === 'string');
-    return isWhole ? (values) : undefined;
+    return isWhole ? values : undefined;
   } catch {
     return undefined;
   }

@@ -76,11 +76,16 @@ export async function* convertCsv(
   if (row + 1 > chunk.fromRow) yield { ...chunk, nextRow: row + 1, blocks: converter.takeBlocks() };
 }
 
-function emptyChunk(
-  fromRow: number,
-): Omit<RowChunk, 'nextRow' | 'blocks'> & { rowNumbers: number[]; faults: RowFault[] } {
-  return { fromRow, rowNumbers: [], faults: [], discarded: new Map() };
+function emptyChunk(fromRow: number): {
+  fromRow: number;
+  rowNumbers: number[];
+  faults: RowFault[];
+  discarded: ReadonlyMap<string, number>;
+} {
+  return { fromRow, rowNumbers: [], faults: [], discarded: NOTHING };
 }
+
+const NOTHING: ReadonlyMap<string, number> = new Map();
 
 async function* chunksAndEnd(source: ByteSource, signal?: AbortSignal): AsyncGenerator<Buffer | undefined> {
   yield* openBytes(source, signal);

@@ -17,8 +17,7 @@ export async function* readChunks(
   columns: readonly LoadColumn[],
   options: ChunkOptions,
 ): AsyncGenerator<RowChunk> {
-  const mayConvert = options.types !== 'freeze' && options.types !== 'discard_value' && options.unwanted === undefined;
-  if (source.convert !== undefined && mayConvert) {
+  if (source.convert !== undefined && isPlain(options)) {
     yield* source.convert(columns, options);
     return;
   }
@@ -80,15 +79,9 @@ export async function* readChunks(
   if (row > chunk.fromRow) yield full();
 }
 
-interface OpenChunk {
-  readonly fromRow: number;
-  readonly rowNumbers: number[];
-  readonly faults: RowFault[];
-  readonly discarded: Map<string, number>;
-}
-
-function emptyChunk(fromRow: number): OpenChunk {
-  return { fromRow, rowNumbers: [], faults: [], discarded: new Map() };
+/** Only DuckDB's way of reading knows what a contract may ask for. */
+function isPlain({ types = 'discard_row', unwanted }: ChunkOptions): boolean {
+  return unwanted === undefined && (types === 'discard_row' || types === 'evolve');
 }
 
 const LINES_PER_BLOCK = 2_048;
@@ -98,6 +91,17 @@ function blocksOf(lines: readonly string[]): Buffer[] {
   for (let start = 0; start < lines.length; start += LINES_PER_BLOCK)
     blocks.push(Buffer.from(`${lines.slice(start, start + LINES_PER_BLOCK).join('\n')}\n`));
   return blocks;
+}
+
+interface OpenChunk {
+  readonly fromRow: number;
+  readonly rowNumbers: number[];
+  readonly faults: RowFault[];
+  readonly discarded: Map<string, number>;
+}
+
+function emptyChunk(fromRow: number): OpenChunk {
+  return { fromRow, rowNumbers: [], faults: [], discarded: new Map() };
 }
 
 function count(counts: Map<string, number>, name: string): void {

@@ -15,7 +15,7 @@ afterAll(() => bench.close());
 const formats: Readonly<Record<string, (path: string, rows: readonly Record<string, unknown>[]) => Promise<void>>> = {
   async csv(path, rows) {
     const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-    const lines = rows.map((row) => keys.map((key) => row[key] ?? '').join(','));
+    const lines = rows.map((row) => keys.map((key) => (row[key] as number | string | undefined) ?? '').join(','));
     await bench.write(path, `${[keys.join(','), ...lines].join('\n')}\n`);
   },
   ndjson: (path, rows) => bench.write(path, rows.map((row) => `${JSON.stringify(row)}\n`).join('')),
@@ -101,7 +101,14 @@ describe('contract', () => {
       code: 'ELT_CONTRACT',
       message: expect.stringContaining('column "n": got "0.25", expected a whole number') as unknown,
     });
-    for (const { resource } of [columns, types]) expect(await values(resource.table)).toHaveLength(2);
+    for (const { resource } of [columns, types]) {
+      expect(await values(resource.table)).toHaveLength(2);
+      const told = await bench.database.query(
+        `SELECT status, error ->> 'code' AS code FROM plumbline.loads WHERE resource = $1 ORDER BY load_id DESC LIMIT 1`,
+        [resource.id],
+      );
+      expect(told).toEqual([{ status: 'failed', code: 'ELT_CONTRACT' }]);
+    }
   });
 
   test.each(Object.entries(others))(

@@ -1,6 +1,4 @@
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { retryRejects } from '../../../src/elt/load/retry-rejects.js';
 import { publishResource } from '../../../src/elt/load/publish-resource.js';
 import type { MergeConfig, ResourceConfig } from '../../../src/model/project.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from './workbench.js';
@@ -129,22 +127,6 @@ test('scd2 of an API closes what no page has any more, whichever pages are new',
   await load(snapshot, 'id,v\n2,a\n3,a\n', 'snapshot/2.csv');
   await load(snapshot, 'id,v\n2,a\n', 'snapshot/2.csv');
   expect(await states('snapshot')).toEqual(['1 a now', '2 a now', '3 a ended']);
-});
-
-test('a retried row joins the rows of its merge key', async () => {
-  const retried = merged(
-    'retried',
-    { strategy: 'delete-insert', key: ['order'] },
-    { primaryKey: [], columns: { n: 'bigint' }, maxRejectedShare: 0.5 },
-  );
-  const { loads } = await load(retried, 'order,n\n7,1\n7,x\n8,2\n');
-  const path = join(bench.root, 'fixed.csv');
-  await bench.write('fixed.csv', '_row_number,order,n\n2,7,5\n');
-  const options = { database: bench.database, env: 'dev', project: 'demo', schemas, resource: retried };
-  const { loadId } = loads[0]!;
-  const corrected = { path, file: 'fixed.csv', sha256: 'f' };
-  expect(await retryRejects({ ...options, loadId, corrected, runId: 'fix' })).toMatchObject({ accepted: 1, rows: 3 });
-  expect(await rows('retried', '"order", n')).toEqual(['7 1', '7 5', '8 2']);
 });
 
 test('hard_delete removes rows by a boolean or a time, and a later row brings one back', async () => {

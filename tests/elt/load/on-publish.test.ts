@@ -37,7 +37,7 @@ describe.each(['replace', 'append', 'merge'] as const)('%s', (write) => {
     await bench.write(resource.path, 'id,v\n1,old\n2,old\n');
     const loads = await bench.stage(resource);
     const published = await publish(resource, loads, { onPublish });
-    expect(calls).toEqual([{ rows: 2, table: `demo_dev_raw.${write}`, version: 1, columnsAdded: [] }]);
+    expect(calls).toMatchObject([{ rows: 2, table: `demo_dev_raw.${write}`, version: 1, columnsAdded: [] }]);
     expect(published).toEqual({ status: 'published', ...calls[0] });
     const [{ xid } = {}] = await bench.database.query<{ xid: string }>(
       'SELECT xmin::text AS xid FROM plumbline.resources WHERE resource = $1',

@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { retryRejects } from '../../../src/elt/load/retry-rejects.js';
+import { TransientError } from '../../../src/errors.js';
+import type { Database, Session } from '../../../src/model/database.js';
+import type { ResourceConfig } from '../../../src/model/project.js';
+import { openWorkbench, resourceOf, schemas, type Workbench } from './workbench.js';
+
+let bench: Workbench;
+beforeAll(async () => {
+  bench = await openWorkbench();
+});
+afterAll(() => bench.close());
+
+/** A published load of `7 1`, `8 2` and the rejected row 2, with a file that corrects that to `7 5`. */
+async function prepare(id: string, more: Partial<ResourceConfig>) {
+  const resource = resourceOf({
+    id,
+    source: id,
+    table: id,
+    path: `${id}.csv`,
+    columns: { n: 'bigint' },
+    maxRejectedShare: 0.5,
+    ...more,
+  });
+  await bench.write(resource.path, 'key,n\n7,1\n7,x\n8,2\n');
+  const { loads } = await bench.run(resource);
+  await bench.write(`${id}-fixed.csv`, '_row_number,key,n\n2,7,5\n');
+  const corrected = { path: join(bench.root, `${id}-fixed.csv`), file: 'fixed.csv', sha256: 'f' };
+  const { loadId } = loads[0]!;
+  return { database: bench.database, env: 'dev', project: 'demo', schemas, resource, loadId, corrected, runId: 'fix' };
+}
+
+const rows = async (table: string) =>
+  (await bench.database.query<{ row: string }>(`SELECT key || ' ' || n AS row FROM demo_dev_raw."${table}" ORDER BY 1`)).map(({ row }) => row); // prettier-ignore
+const counts = async (loadId: string) =>
+  (await bench.database.query(`SELECT rows_read::int AS read, rows_loaded::int AS loaded, rows_rejected::int AS rejected FROM plumbline.loads WHERE load_id = $1`, [loadId]))[0]; // prettier-ignore
+
+test('a row joins the rows of its merge key, and those of its state', async () => {
+  const group = await prepare('grouped', { write: 'merge', merge: { strategy: 'delete-insert', key: ['key'] } });
+  expect(await retryRejects(group)).toMatchObject({ accepted: 1, rows: 3 });
+  expect(await rows('grouped')).toEqual(['7 1', '7 5', '8 2']);
+  const states = await prepare('states', { write: 'merge', primaryKey: ['key'], merge: { strategy: 'scd2', closesGone: true } }); // prettier-ignore
+  expect(await retryRejects(states)).toMatchObject({ accepted: 1, rows: 3 });
+  expect(await bench.database.query(`SELECT n::int FROM demo_dev_raw.states WHERE _valid_to IS NULL ORDER BY n`)).toEqual([{ n: 2 }, { n: 5 }]); // prettier-ignore
+});
+
+test('two retries of one load at once: the second finishes, the first, frozen before its COMMIT, changes nothing', async () => {
+  const options = await prepare('frozen', { write: 'append' });
+  let thaw = (): void => {};
+  let reached = (): void => {};
+  const thawed = new Promise<void>((resolve) => (thaw = resolve));
+  const hasReached = new Promise<void>((resolve) => (reached = resolve));
+  const frozen = (session: Session): Session => ({
+    ...session,
+    execute: async (text, parameters) => {
+      const result = await session.execute(text, parameters);
+      if (/INSERT INTO plumbline.resource_versions/.test(text)) {
+        reached();
+        await thawed;
+      }
+      return result;
+    },
+  });
+  const database: Database = { ...bench.database, session: (work) => bench.database.session((one) => work(frozen(one))) }; // prettier-ignore
+  const zombie = retryRejects({ ...options, database, runId: 'zombie' }).catch((error: unknown) => error);
+  await hasReached;
+  expect(await retryRejects({ ...options, runId: 'heir' })).toMatchObject({ accepted: 1, rows: 3 });
+  thaw();
+  expect(await zombie).toBeInstanceOf(TransientError);
+  expect(await rows('frozen')).toEqual(['7 1', '7 5', '8 2']);
+  expect(await counts(options.loadId)).toEqual({ read: 3, loaded: 3, rejected: 0 });
+  // A third one has nothing to do, and says so.
+  expect(await retryRejects({ ...options, runId: 'third' })).toMatchObject({ accepted: 0, leftOut: 1, rows: 3 });
+  expect(await bench.stages()).toEqual([]);
+});
