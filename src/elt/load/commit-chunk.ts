@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
-import type { RowChunk } from '../read/read-chunks.js';
+import type { RowChunk } from '../read/row-chunk.js';
 import type { LoadColumn } from '../schema/column.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { RefusedRow } from './refused-row.js';
@@ -29,7 +29,7 @@ export async function commitChunk(
   signal?: AbortSignal,
 ): Promise<void> {
   await session.transaction(async () => {
-    if (chunk.lines.length > 0) await copyLines(session, chunk, target, signal);
+    if (chunk.rowNumbers.length > 0) await copyLines(session, chunk, target, signal);
     await addRejects(session, target.loadId, target.file, 'rejected', chunk.faults);
     await failpoint('load.after-copy');
     const changed = await session.execute(
@@ -42,7 +42,7 @@ export async function commitChunk(
         target.chunkNumber,
         chunk.nextRow,
         chunk.nextRow - chunk.fromRow,
-        chunk.lines.length,
+        chunk.rowNumbers.length,
         chunk.faults.length,
       ],
     );
@@ -58,7 +58,7 @@ async function copyLines(session: Session, chunk: RowChunk, target: ChunkTarget,
   try {
     await session.copyFrom(
       `COPY ${table} (${columns}) FROM STDIN (FORMAT text, ENCODING 'UTF8')`,
-      Readable.from(textBlocks(chunk.lines), { objectMode: false }),
+      Readable.from(withFailpoint(chunk.blocks), { objectMode: false }),
       signal === undefined ? {} : { signal },
     );
   } catch (error) {
@@ -66,11 +66,9 @@ async function copyLines(session: Session, chunk: RowChunk, target: ChunkTarget,
   }
 }
 
-const LINES_PER_BLOCK = 2_048;
-
-async function* textBlocks(lines: readonly string[]): AsyncGenerator<Buffer> {
-  for (let start = 0; start < lines.length; start += LINES_PER_BLOCK) {
-    yield Buffer.from(`${lines.slice(start, start + LINES_PER_BLOCK).join('\n')}\n`);
-    if (start === 0) await failpoint('load.mid-copy');
+async function* withFailpoint(blocks: readonly Buffer[]): AsyncGenerator<Buffer> {
+  for (const [index, block] of blocks.entries()) {
+    yield block;
+    if (index === 0) await failpoint('load.mid-copy');
   }
 }

@@ -7,6 +7,7 @@ import { ensureSchema } from '../../model/ensure-schema.js';
 import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import { withSource } from '../read/open-source.js';
 import { planColumns } from '../read/plan-columns.js';
+import { readAhead } from '../read/read-ahead.js';
 import { readChunks } from '../read/read-chunks.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
@@ -119,7 +120,7 @@ async function load(work: Work): Promise<LoadResult> {
     refused: work.refused,
     signal,
   });
-  for await (const chunk of chunks) {
+  for await (const chunk of readAhead(chunks)) {
     const target = { loadId: line.loadId, token, chunkNumber, stage, columns: reader.columns, file: object.path };
     await commitChunk(session, chunk, target, signal);
     chunkNumber++;

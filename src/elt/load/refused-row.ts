@@ -1,4 +1,4 @@
-import type { RowChunk } from '../read/read-chunks.js';
+import { lineAt, type RowChunk } from '../read/row-chunk.js';
 import { keptText, type RowFault } from '../read/row-fault.js';
 import type { LoadColumn } from '../schema/column.js';
 
@@ -19,7 +19,7 @@ export class RefusedRow extends Error {
     if (typeof code !== 'string' || !/^(22|54)/.test(code) || typeof where !== 'string') return undefined;
     const place = /\bCOPY .*?, line (\d+)(?:, column (.*?)(?:: |$))?/s.exec(where);
     const row = chunk.rowNumbers[Number(place?.[1]) - 1];
-    const line = chunk.lines[Number(place?.[1]) - 1];
+    const line = lineAt(chunk, Number(place?.[1]) - 1);
     if (row === undefined || line === undefined) return undefined;
     const position = columns.findIndex(({ name }) => name === place?.[2]);
     const value = line.split('\t')[position + 1];

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { CsvOptions } from '../../model/project.js';
 import { literal } from '../../model/sql-identifier.js';
+import { convertCsv } from './convert-csv.js';
 import { QUOTE, type CsvDialect } from './csv-record.js';
 import type { ByteSource } from './open-bytes.js';
 import type { RowSource } from './row-source.js';
@@ -35,6 +36,7 @@ export async function openCsv(
     types: scan.headers.map(() => undefined),
     allowed: scan.headers.map(() => undefined),
     rows: scan.rows,
+    ...(isClean && { convert: (columns, options) => convertCsv(source, scan, columns, options) }),
     faults: scan.faults,
     lineOf: (row) => scan.lines.lineOf(row),
     extraMemoryMb: extraMemoryMb(scan.longestRecordBytes),

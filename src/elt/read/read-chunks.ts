@@ -2,33 +2,9 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { TerminalError } from '../../errors.js';
 import type { LoadColumn } from '../schema/column.js';
 import { copyField, expectation, isValid } from '../schema/type-rules.js';
+import { MAX_CHUNK_BYTES, type ChunkOptions, type RowChunk } from './row-chunk.js';
 import { keptText, type RowFault } from './row-fault.js';
 import type { RowSource } from './row-source.js';
-
-/** Consecutive rows of a file, ready for COPY. */
-export interface RowChunk {
-  readonly fromRow: number;
-  /** Where the next chunk begins. */
-  readonly nextRow: number;
-  /** Row numbers of `lines`, ascending. */
-  readonly rowNumbers: readonly number[];
-  /** COPY text lines without their line end; the row number comes first. */
-  readonly lines: readonly string[];
-  readonly faults: readonly RowFault[];
-}
-
-export interface ChunkOptions {
-  readonly file: string;
-  /** The first row wanted. */
-  readonly fromRow: number;
-  readonly maxRows: number;
-  /** Rows that PostgreSQL refused in an earlier try. */
-  readonly refused?: ReadonlyMap<number, RowFault>;
-  readonly signal?: AbortSignal | undefined;
-}
-
-// A chunk is held in memory until it is committed.
-const MAX_CHUNK_CHARACTERS = 16 << 20;
 
 /**
  * The rows from `fromRow` on, in the order of the file, each either a COPY line or a fault. DuckDB checks and writes
@@ -41,13 +17,19 @@ export async function* readChunks(
   columns: readonly LoadColumn[],
   options: ChunkOptions,
 ): AsyncGenerator<RowChunk> {
+  if (source.convert !== undefined) {
+    yield* source.convert(columns, options);
+    return;
+  }
   const faults = source.faults.filter(({ row }) => row >= options.fromRow);
   const skipped = options.fromRow - 1 - (source.faults.length - faults.length);
   const result = await connection.stream(chunkQuery(source, columns, skipped));
   let nextFault = 0;
   let row = options.fromRow;
   let chunk = emptyChunk(row);
+  let lines: string[] = [];
   let characters = 0;
+  const full = (): RowChunk => ({ ...chunk, nextRow: row, blocks: blocksOf(lines) });
 
   const takeFaults = (): void => {
     for (; faults[nextFault]?.row === row; nextFault++, row++) chunk.faults.push(faults[nextFault]!);
@@ -56,24 +38,25 @@ export async function* readChunks(
     options.signal?.throwIfAborted();
     const batch = await result.fetchChunk();
     if (batch === null || batch.rowCount === 0) break;
-    const lines = batch.getColumnValues(0) as string[];
+    const values = batch.getColumnValues(0) as string[];
     const misfits = batch.getColumnValues(1) as (number | null)[];
     const raws = batch.getColumnValues(2) as (string | null)[];
-    for (let index = 0; index < lines.length; index++) {
+    for (let index = 0; index < values.length; index++) {
       takeFaults();
       const misfit = misfits[index];
       const refused = options.refused?.get(row);
       if (refused !== undefined) chunk.faults.push({ ...refused, line: source.lineOf(row) });
       else if (misfit == null) {
-        const line = `${row}\t${lines[index]!}`;
+        const line = `${row}\t${values[index]!}`;
         chunk.rowNumbers.push(row);
-        chunk.lines.push(line);
+        lines.push(line);
         characters += line.length;
       } else chunk.faults.push(misfitOf(source, columns[misfit]!, misfit, row, raws[index]!));
       row++;
-      if (row - chunk.fromRow >= options.maxRows || characters >= MAX_CHUNK_CHARACTERS) {
-        yield { ...chunk, nextRow: row };
+      if (row - chunk.fromRow >= options.maxRows || characters >= MAX_CHUNK_BYTES) {
+        yield full();
         chunk = emptyChunk(row);
+        lines = [];
         characters = 0;
       }
     }
@@ -85,11 +68,20 @@ export async function* readChunks(
       `Reading ${options.file} failed: ${source.rows} rows were counted, ${row - 1} could be read.`,
       { at: { file: options.file }, next: 'Check the quoting of the file around its multi-line values.' },
     );
-  if (row > chunk.fromRow) yield { ...chunk, nextRow: row };
+  if (row > chunk.fromRow) yield full();
 }
 
-function emptyChunk(fromRow: number): { fromRow: number; rowNumbers: number[]; lines: string[]; faults: RowFault[] } {
-  return { fromRow, rowNumbers: [], lines: [], faults: [] };
+function emptyChunk(fromRow: number): { fromRow: number; rowNumbers: number[]; faults: RowFault[] } {
+  return { fromRow, rowNumbers: [], faults: [] };
+}
+
+const LINES_PER_BLOCK = 2_048;
+
+function blocksOf(lines: readonly string[]): Buffer[] {
+  const blocks: Buffer[] = [];
+  for (let start = 0; start < lines.length; start += LINES_PER_BLOCK)
+    blocks.push(Buffer.from(`${lines.slice(start, start + LINES_PER_BLOCK).join('\n')}\n`));
+  return blocks;
 }
 
 function chunkQuery(source: RowSource, columns: readonly LoadColumn[], skipped: number): string {

@@ -1,4 +1,6 @@
 import type { ColumnType } from '../../model/project.js';
+import type { LoadColumn } from '../schema/column.js';
+import type { ChunkOptions, RowChunk } from './row-chunk.js';
 import type { StreamFacts } from '../singer/stream-facts.js';
 import type { RowFault } from './row-fault.js';
 
@@ -16,6 +18,8 @@ export interface RowSource {
   /** Rows that `relation` leaves out, in order. */
   readonly faults: readonly RowFault[];
   readonly lineOf: (row: number) => number | null;
+  /** The rows without DuckDB, where the file can be read faster so. */
+  readonly convert?: (columns: readonly LoadColumn[], options: ChunkOptions) => AsyncGenerator<RowChunk>;
   /** Memory for buffers beyond the usual. */
   readonly extraMemoryMb: number;
   /** How it is read, as the ledger keeps it. */

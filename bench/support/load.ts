@@ -1,0 +1,76 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { extractFiles } from '../../src/elt/extract/extract-files.js';
+import { loadObject } from '../../src/elt/load/load-object.js';
+import { publishResource, type PublishResult } from '../../src/elt/load/publish-resource.js';
+import type { ColumnType, ResourceConfig } from '../../src/model/project.js';
+import { openDirectoryStore } from '../../src/storage/artifact-store.js';
+import type { OpenDatabase } from '../../src/storage/database.js';
+
+export interface LoadBench {
+  readonly database: OpenDatabase;
+  /** Holds the files and the store. */
+  readonly folder: string;
+  readonly path: string;
+  readonly columns: Readonly<Record<string, ColumnType>>;
+}
+
+/**
+ * GET, PROCESS and publication of files, as the worker does it: hashed into the landing zone, every value checked, chunk by
+ * chunk with the ledger, swapped in.
+ */
+export async function loadFiles({ database, folder, path, columns }: LoadBench): Promise<PublishResult> {
+  const resource: ResourceConfig = {
+    id: 'bench.rows',
+    source: 'bench',
+    table: 'rows',
+    type: 'files',
+    path,
+    format: 'csv',
+    write: 'replace',
+    primaryKey: [],
+    columns,
+    maxRejectedShare: 0.01,
+    at: { file: 'plumbline.yaml', line: 1 },
+  };
+  const base = {
+    database,
+    store: openDirectoryStore(`${folder}/store`),
+    env: 'bench',
+    project: 'bench',
+    schemas: { raw: 'bench_raw', main: 'bench', stage: 'bench_stage' },
+    resource,
+    runId: 'bench',
+  };
+  const loads = [];
+  for (const object of await extractFiles({ ...base, root: folder, now: new Date() }))
+    loads.push(await loadObject({ ...base, object }));
+  return publishResource({ ...base, loads });
+}
+
+/** Writes what a query gives as CSV with a header. */
+export async function writeCsvOf(database: OpenDatabase, query: string, file: string): Promise<void> {
+  await database.session((session) =>
+    session.copyTo(`COPY (${query}) TO STDOUT (FORMAT csv, HEADER)`, createWriteStream(file)),
+  );
+}
+
+/** Seconds that `psql` takes for a script; throws when there is no psql on the PATH. */
+export function secondsOfPsql(url: string, script: string): number {
+  const start = performance.now();
+  const { status, error, stderr } = spawnSync('psql', [url, '-X', '-q', '-v', 'ON_ERROR_STOP=1'], {
+    input: script,
+    encoding: 'utf8',
+  });
+  if (error !== undefined) throw new Error(`this bench compares with psql, which is not on the PATH: ${error.message}`);
+  if (status !== 0) throw new Error(`psql failed: ${stderr}`);
+  return (performance.now() - start) / 1_000;
+}
+
+export function psqlVersion(): string {
+  return execFileSync('psql', ['--version'], { encoding: 'utf8' }).trim();
+}
+
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[values.length >> 1]!;
+}
