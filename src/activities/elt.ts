@@ -19,7 +19,6 @@ import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
-import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { Queryable } from '../model/database.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -37,6 +36,7 @@ import {
 import { projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { newestResult } from '../storage/step-results.js';
+import { compileFor } from './selected-steps.js';
 import { runStep, type StepScope } from './step.js';
 import { tableExists } from './table-exists.js';
 
@@ -142,7 +142,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress, fence }) => {
         const project = await projectOf(dependencies, run);
         const { schemas } = project;
-        const graph = compileTransforms(project);
+        const graph = compileFor(project, run);
         const node = graph.nodes.find((one) => one.name === name)!;
         const versions = await inputVersions(database, project, { sources: node.sources, refs: node.deps });
         const inputs = transformInputs(transformNamed(project, name), node.uses, versions);
@@ -174,7 +174,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           schemas,
           node,
           runId: run.runId,
-          isIncremental: await isSameCode(database, run, step, inputs),
+          // Built whole, it would lose every interval but this one.
+          isIncremental: node.isByInterval || (await isSameCode(database, run, step, inputs)),
           builtLater: readersOf(name, graph.nodes),
           signal,
           onProgress: (at) => progress({ ...at }),
@@ -197,14 +198,21 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     run: RunRef,
     { database, signal, progress }: Pick<StepScope, 'database' | 'signal' | 'progress'>,
   ): Promise<{ objects: readonly ExtractedObject[]; extractId?: string }> {
-    const { env, runId, force } = run;
+    const { env, runId, force, interval } = run;
     const root = await sourceFolder(dependencies, run, resource);
     const options = { database, store, env, project: project.name, root, resource, runId, signal };
     const onProgress = (landed: object): void => progress({ ...landed });
     if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };
     // Without the table, what the cursor says is loaded is not there.
     const full = force || !(await tableExists(database, project.schemas.raw, resource.table));
-    const { objects, extractId } = await extractHttp({ ...options, environment: process.env, force, full, onProgress });
+    const { objects, extractId } = await extractHttp({
+      ...options,
+      ...(interval === undefined ? {} : { interval }),
+      environment: process.env,
+      force,
+      full,
+      onProgress,
+    });
     return { objects, extractId };
   }
 

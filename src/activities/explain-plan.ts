@@ -29,7 +29,7 @@ import {
 } from './fingerprint.js';
 import { sourceFolder, viewsOf } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
-import { selectedSteps } from './selected-steps.js';
+import { requireInterval, selectedSteps } from './selected-steps.js';
 import { tableExists } from './table-exists.js';
 import { trainerFor } from './training.js';
 
@@ -74,6 +74,7 @@ export async function explainSteps(
   };
   const scope = { database, run, project, decide };
 
+  requireInterval(project, run);
   await explainElt(dependencies, scope);
   const { train } = project;
   if (train === undefined || run.only !== undefined) return { lines, defaults: project.defaults, assumptions: [] };
@@ -99,7 +100,9 @@ async function explainElt(
     if (resource.type === 'http') {
       const full = run.force || !(await tableExists(database, project.schemas.raw, resource.table));
       const at = { env: run.env, project: project.name };
-      await decide(step, [], async () => ({ reason: await whatIsAsked(database, at, resource, full) }));
+      await decide(step, [], async () => ({
+        reason: await whatIsAsked(database, at, resource, { full, interval: run.interval }),
+      }));
       continue;
     }
     await decide(step, [], async () =>
@@ -121,6 +124,7 @@ async function explainElt(
     await decide(step, stepsRead(reads), async () => findReusable(database, run, step, await inputs(), 'newest'), {
       how: async () => {
         if (node.incremental === undefined) return '';
+        if (node.isByInterval) return ', of the interval only';
         return (await isSameCode(database, run, step, await inputs())) ? ', new rows only' : ', built whole';
       },
     });

@@ -1,23 +1,27 @@
 import { activityInfo } from '@temporalio/activity';
-import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef } from '../contracts/run.js';
+import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef, Stage } from '../contracts/run.js';
 import { closeRunInput, openRunInput } from '../contracts/run.js';
-import { TransientError } from '../errors.js';
+import { TerminalError, TransientError } from '../errors.js';
 import { sweepBuilds } from '../elt/transform/sweep-builds.js';
 import { sweepStages } from '../elt/load/sweep-stages.js';
+import { shownInterval } from '../model/data-interval.js';
 import type { Database } from '../model/database.js';
 import { ensureSchema } from '../model/ensure-schema.js';
 import { onSession } from '../model/on-session.js';
 import type { Project } from '../model/project.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
+import { claimInterval, settleInterval } from '../storage/intervals.js';
 import { expiredHolder, releaseLease, renewLease, takeLease } from '../storage/leases.js';
 import { ensureRoles } from '../storage/roles.js';
 import { planSteps, skipRest } from '../storage/run-steps.js';
 import { claimOpening, closeRunRow, insertRun } from '../storage/runs.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { explainSteps } from './explain-plan.js';
-import { projectOf } from './project-code.js';
+import { projectOf, resourceNamed } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
+import { requireInterval } from './selected-steps.js';
 import { shortActivity } from './short-activity.js';
+import { tableExists } from './table-exists.js';
 import { connectionName, LEASE_TTL_SECONDS, leaseLost, leaseOf } from './step.js';
 
 export type RunActivities = ReturnType<typeof createRunActivities>;
@@ -40,7 +44,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           workflow_id: workflowId,
           stages,
           bundle: run.bundle.digest,
-          options: { force: run.force, root: run.root, only: run.only, select: run.select },
+          options: { force: run.force, root: run.root, only: run.only, select: run.select, interval: run.interval },
           retry_of: retryOf ?? null,
           started_by: startedBy,
         });
@@ -50,9 +54,11 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           await endOthers(`^${connectionName(run.runId, 'open')}/`);
           await takeProject(run, own, endOthers);
           const project = await projectOf(dependencies, run);
+          if (stages.includes('elt')) requireInterval(project, run);
           await createSchemas(own, project);
           await sweep(own, run, project);
-          const plan = createPlan(project, run);
+          await claimRunInterval(own, run, stages);
+          const plan = await withoutLoaded(own, run, project, createPlan(project, run));
           await planSteps(own, run.runId, plannedSteps(plan, stages));
           return plan;
         });
@@ -69,6 +75,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           await own.transaction(async (session) => {
             await closeRunRow(session, run.runId, status, error, result);
             await skipRest(session, run.runId, status === 'succeeded');
+            await settleInterval(session, run.runId);
             await releaseLease(session, leaseOf(run), run.runId);
           });
         });
@@ -122,6 +129,28 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     } catch (error) {
       dependencies.log.warn({ run: run.runId, err: error }, 'tidying up after a run failed; the next run sweeps');
     }
+  }
+
+  async function withoutLoaded(own: Database, run: RunRef, project: Project, plan: RunPlan): Promise<RunPlan> {
+    if (run.keepLoaded !== true) return plan;
+    const resources: string[] = [];
+    for (const id of plan.resources) {
+      const { http, table } = resourceNamed(project, id);
+      if (http?.byInterval === true || !(await tableExists(own, project.schemas.raw, table))) resources.push(id);
+    }
+    return { ...plan, resources };
+  }
+
+  /** A run of a part of the SQL leaves its interval as it is: the rest of it is not done. */
+  async function claimRunInterval(own: Database, run: RunRef, stages: readonly Stage[]): Promise<void> {
+    const { env, project, interval, only, select, once, force } = run;
+    if (interval === undefined || !stages.includes('elt') || only !== undefined || select !== undefined) return;
+    if (await claimInterval(own, { env, project, interval }, run.runId, once !== true || force)) return;
+    throw new TerminalError(
+      'RUN_INTERVAL_DONE',
+      `Run ${run.runId} of ${project} (${env}) was not needed: the interval ${shownInterval(interval)} is done.`,
+      { next: `Do it again with \`plumbline run --interval ${shownInterval(interval)}\`.` },
+    );
   }
 
   async function createSchemas(own: Database, { schemas }: Project): Promise<void> {

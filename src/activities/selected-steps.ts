@@ -1,16 +1,44 @@
 import type { RunRef } from '../contracts/run.js';
-import { compileTransforms, type TransformNode } from '../elt/transform/compile-transforms.js';
+import { TerminalError } from '../errors.js';
+import { compileTransforms, type TransformGraph, type TransformNode } from '../elt/transform/compile-transforms.js';
 import { selectNodes } from '../elt/transform/select-nodes.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 
-/** What a run loads and builds; the rest stays as it is. Throws `ELT_SELECT_UNKNOWN`, or what `compileTransforms` throws. */
+/**
+ * What a run loads and builds; the rest stays as it is. Throws `ELT_SELECT_UNKNOWN`, or what
+ * `compileTransforms` throws.
+ */
 export function selectedSteps(
   project: Project,
-  { only, select }: Pick<RunRef, 'only' | 'select'>,
+  run: Pick<RunRef, 'only' | 'select' | 'interval'>,
 ): { readonly resources: readonly ResourceConfig[]; readonly nodes: readonly TransformNode[] } {
-  const { nodes } = compileTransforms(project);
+  const { only, select } = run;
+  const { nodes } = compileFor(project, run);
   return {
     resources: only === 'transform' ? [] : project.resources,
     nodes: select === undefined ? nodes : selectNodes(nodes, select),
   };
+}
+
+/** The SQL graph as a run renders it. */
+export function compileFor(project: Project, { interval }: Pick<RunRef, 'interval'>): TransformGraph {
+  return compileTransforms({ ...project, ...(interval === undefined ? {} : { interval }) });
+}
+
+/** Throws `RUN_INTERVAL_NEEDED` (terminal) when what a run loads or builds is about an interval and the run has none. */
+export function requireInterval(project: Project, run: Pick<RunRef, 'only' | 'select' | 'interval'>): void {
+  if (run.interval !== undefined) return;
+  const { resources, nodes } = selectedSteps(project, run);
+  const node = nodes.find(({ usesInterval }) => usesInterval);
+  const resource = resources.find(({ http }) => http?.byInterval === true);
+  if (node === undefined && resource === undefined) return;
+  const [what, at] = node === undefined ? [resource!.id, resource!.at] : [node.file, { file: node.file }];
+  throw new TerminalError(
+    'RUN_INTERVAL_NEEDED',
+    `Planning the run failed: ${what} asks for an interval, and the run has none.`,
+    {
+      at,
+      next: 'Give it one: `plumbline run --interval 2024-01-01/2024-01-02`, or a schedule with `interval: daily`.',
+    },
+  );
 }

@@ -4,6 +4,7 @@ import type { TemporalConnection } from '../client/connect.js';
 import { findRunWorkflow, findWorkflowError } from '../client/run-workflow.js';
 import type { StepError } from '../contracts/run.js';
 import type { Database } from '../model/database.js';
+import { shownInterval } from '../model/data-interval.js';
 import { listSteps, type StepRow } from '../storage/run-steps.js';
 import { closeRunRow, findRun, type RunRow } from '../storage/runs.js';
 import { createPatience, PATIENCE_MS } from './patience.js';
@@ -116,10 +117,11 @@ function keptOf(rows: readonly StepRow[]): EndedRun['kept'] {
 /** The command that starts what `run` was. */
 function sameRun(run: RunRow): string {
   const { env, stages } = run;
-  const { only, select } = halfOfRun(run);
+  const { only, select, interval } = halfOfRun(run);
   const word = only ?? stageWord(stages);
+  const about = interval === undefined ? '' : ` --interval ${shownInterval(interval)}`;
   const selected = select === undefined ? '' : ` --select ${select.join(',')}`;
-  return `plumbline run${word === undefined ? '' : ` ${word}`}${selected}${env === 'dev' ? '' : ` --env ${env}`}`;
+  return `plumbline run${word === undefined ? '' : ` ${word}`}${selected}${about}${env === 'dev' ? '' : ` --env ${env}`}`;
 }
 
 /** On a terminal the running steps are redrawn in place; elsewhere each finished step is one line. */

@@ -16,5 +16,8 @@ export const runErrorCodes = {
   RUN_LEASE_HELD: 'Another run holds the project; this one waits for it to end.',
   RUN_STEP_SUPERSEDED: 'A later attempt of the same step has taken over; the earlier one changed nothing.',
   RUN_STEP_MISSING: 'A step needs the outcome of an earlier stage that has not run.',
+  RUN_INTERVAL_DONE: 'Another run has done the interval meanwhile; this one changed nothing.',
+  RUN_INTERVAL_NEEDED:
+    'The SQL or a source of the project asks for an interval, and the run has none. Give one with `--interval`, or a schedule with `interval`.',
   UNKNOWN: 'An error nobody foresaw; it is tried a few times. `--verbose` shows where it happened.',
 } as const;

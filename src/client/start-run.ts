@@ -6,6 +6,7 @@ import { saveBundle } from '../storage/bundles.js';
 import { TerminalError } from '../errors.js';
 import { SEARCH_ATTRIBUTES, taskQueue, workflowId } from '../contracts/queues.js';
 import { STAGES, type RunRef, type Stage } from '../contracts/run.js';
+import { shownInterval } from '../model/data-interval.js';
 import { knownSearchAttributes, type TemporalConnection } from './connect.js';
 
 export interface RunRequest {
@@ -17,6 +18,7 @@ export interface RunRequest {
   readonly force: boolean;
   readonly only?: RunRef['only'];
   readonly select?: readonly string[];
+  readonly interval?: RunRef['interval'];
   readonly retryOf?: string;
 }
 
@@ -59,7 +61,7 @@ async function tryStart(connection: TemporalConnection, request: RunRequest, run
       workflowIdConflictPolicy: 'FAIL',
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       workflowTaskTimeout: '5s',
-      staticSummary: `${run.project} · ${run.env} · run ${run.runId}`,
+      staticSummary: runSummary(run),
       memo: { runId: run.runId, bundle: run.bundle.digest },
       args: [
         {
@@ -76,6 +78,11 @@ async function tryStart(connection: TemporalConnection, request: RunRequest, run
     return typeof memo?.['runId'] === 'string' ? memo['runId'] : 'unknown';
   }
   return undefined;
+}
+
+/** What the Temporal UI shows of a run in its lists. */
+function runSummary({ project, env, interval, runId }: RunRef): string {
+  return [project, env, ...(interval === undefined ? [] : [shownInterval(interval)]), `run ${runId}`].join(' · ');
 }
 
 function alreadyRunning({ project, env }: RunRef, running: string): TerminalError {
@@ -100,6 +107,7 @@ export async function createRunRef(connection: TemporalConnection, request: RunR
     searchAttributes: Object.keys(SEARCH_ATTRIBUTES).filter((name) => known.includes(name)),
     force: request.force,
     ...(request.only === undefined ? {} : { only: request.only }),
+    ...(request.interval === undefined ? {} : { interval: request.interval }),
     ...(request.select === undefined ? {} : { select: [...request.select] }),
   };
 }

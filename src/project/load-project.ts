@@ -11,6 +11,7 @@ import { readText } from './read-text.js';
 import { resolveFeatureViews, resolveLabels } from './resolve-features.js';
 import { resolveMacros } from './resolve-macros.js';
 import { refuseSameTable, resolveResources } from './resolve-resources.js';
+import { resolveSchedules } from './resolve-schedules.js';
 import { resolveSeeds } from './resolve-seeds.js';
 import { resolveTrain } from './resolve-train.js';
 import { resolveTransforms } from './resolve-transforms.js';
@@ -50,6 +51,7 @@ export async function loadProject(options: { readonly root: string; readonly env
     project.train === undefined || labels === undefined
       ? undefined
       : resolveTrain({ ...scope, train: project.train, labels, views: features });
+  const { timezone, schedules } = resolveSchedules(project.schedule ?? {}, scope);
   throwProblems(problems);
 
   const { approval, approval_timeout, model } = project.deploy ?? {};
@@ -71,6 +73,8 @@ export async function loadProject(options: { readonly root: string; readonly env
       approval: approval ?? 'none',
       approvalTimeoutMs: parseDuration(approval_timeout ?? '7d'),
     },
+    schedules,
+    timezone,
     defaults,
   };
 }

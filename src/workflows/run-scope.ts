@@ -84,7 +84,7 @@ export function setSearchAttributes(run: RunRef, values: Readonly<Record<string,
 
 /** Lines that make the run's page in the Temporal UI read like a report. */
 function createReport(run: RunRef, stage: string): (line: string) => void {
-  const lines: string[] = [];
+  const lines: string[] = run.interval === undefined ? [] : [`interval ${run.interval.start} to ${run.interval.end}`];
   const show = (): void =>
     setCurrentDetails(
       `### ${run.project} · ${run.env} · ${stage}\n\nrun \`${run.runId}\`\n\n${lines.map((line) => `- ${line}`).join('\n')}`,

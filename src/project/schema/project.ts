@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { dataTests } from './data-tests.js';
+import { scheduleSchema } from './schedule.js';
 import { seedSchema, sourceSchema } from './sources.js';
 import { trainSchema } from './train.js';
 import { duration, secretReference, tableName, text, varName, varValue } from './values.js';
@@ -32,6 +33,9 @@ const sections = {
     })
     .optional()
     .describe('How a version that passed its gates goes live.'),
+  schedule: scheduleSchema
+    .optional()
+    .describe('When runs start by themselves, by name; `plumbline schedule apply` makes it so.'),
   database: secretReference
     .optional()
     .describe('Planned: a database of an environment, as env:NAME or file:path. This version refuses it.'),
