@@ -8,6 +8,12 @@ export const clientErrorCodes = {
   RUN_ENDED_OUTSIDE:
     'The workflow was ended from outside (terminated or timed out), so the run could not close itself.',
   QUERY_REFUSED: 'PostgreSQL refused the query of `plumbline sql`; the message is its own.',
+  SCHEDULE_NOT_FOUND: 'There is no schedule of that name. `plumbline schedule list` shows those that were applied.',
+  SCHEDULE_WITHOUT_INTERVAL:
+    'A schedule loads what the SQL or a source asks for by interval, and has none itself. Give it `interval`.',
+  SCHEDULE_REFUSED: 'Temporal refused a schedule, such as a cron line with an hour of 25; the message is its own.',
+  BACKFILL_ALREADY_RUNNING: 'The project has a backfill in progress. Wait for it, or cancel it.',
+  BACKFILL_NOT_RUNNING: 'The project has no backfill in progress.',
   TRACE_NOT_FOUND: 'Nothing recorded has that name or id.',
 } as const;
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { OpenDatabase } from '../storage/database.js';
 import { saveBundle } from '../storage/bundles.js';
 import { TerminalError } from '../errors.js';
+import type { RunTemplate } from '../contracts/intervals.js';
 import { SEARCH_ATTRIBUTES, taskQueue, workflowId } from '../contracts/queues.js';
 import { STAGES, type RunRef, type Stage } from '../contracts/run.js';
 import { shownInterval } from '../model/data-interval.js';
@@ -110,6 +111,15 @@ export async function createRunRef(connection: TemporalConnection, request: RunR
     ...(request.interval === undefined ? {} : { interval: request.interval }),
     ...(request.select === undefined ? {} : { select: [...request.select] }),
   };
+}
+
+/** What the runs of a schedule or a backfill have in common. */
+export async function createRunTemplate(
+  connection: TemporalConnection,
+  request: Pick<RunRequest, 'env' | 'project' | 'bundle' | 'root' | 'force' | 'only'>,
+): Promise<RunTemplate> {
+  const { runId: _runId, ...template } = await createRunRef(connection, { ...request, stages: [] });
+  return template;
 }
 
 export async function recordBundle(

@@ -33,6 +33,9 @@ export const runRef = z.object({
 });
 export type RunRef = z.infer<typeof runRef>;
 
+/** What a run is about. */
+export type RunInterval = NonNullable<RunRef['interval']>;
+
 export const openRunInput = z.object({
   run: runRef,
   workflowId: z.string(),

@@ -1,5 +1,6 @@
 import type { Queryable } from '../model/database.js';
 import type { DataInterval } from '../model/data-interval.js';
+import type { IntervalRecord } from '../model/plan-intervals.js';
 
 export interface IntervalKey {
   readonly env: string;
@@ -45,21 +46,13 @@ export async function settleInterval(database: Queryable, runId: string): Promis
   );
 }
 
-export interface IntervalRow {
-  /** Milliseconds since 1970. */
-  readonly start: number;
-  readonly end: number;
-  readonly state: 'running' | 'done' | 'failed';
-  readonly runId: string;
-}
-
 /** Intervals that meet the range, in order. One whose run is over without having closed itself is failed. */
 export async function listIntervals(
   database: Queryable,
   { env, project }: Pick<IntervalKey, 'env' | 'project'>,
   range: { readonly from: number; readonly until: number },
-): Promise<IntervalRow[]> {
-  return database.query<IntervalRow>(
+): Promise<IntervalRecord[]> {
+  return database.query<IntervalRecord>(
     `SELECT extract(epoch FROM start_at)::float8 * 1000 AS start, extract(epoch FROM end_at)::float8 * 1000 AS end,
        CASE WHEN i.state = 'running' AND r.status IS DISTINCT FROM 'running' THEN 'failed' ELSE i.state END AS state,
        run_id AS "runId"

@@ -90,6 +90,21 @@ export async function listRuns(database: Database, env: string, project: string,
   );
 }
 
+/** The newest run that `startedBy` started; a run that waits for another has no record yet. */
+export async function newestRunBy(
+  database: Queryable,
+  env: string,
+  project: string,
+  startedBy: string,
+): Promise<Pick<RunRow, 'run_id' | 'status' | 'ended_at'> | undefined> {
+  const [row] = await database.query<Pick<RunRow, 'run_id' | 'status' | 'ended_at'>>(
+    `SELECT run_id, status, ended_at FROM plumbline.runs
+     WHERE env = $1 AND project = $2 AND started_by = $3 ORDER BY started_at DESC LIMIT 1`,
+    [env, project, startedBy],
+  );
+  return row;
+}
+
 export function json(value: unknown): string | null {
   return value === undefined || value === null ? null : JSON.stringify(value);
 }

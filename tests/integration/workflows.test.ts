@@ -47,6 +47,7 @@ function fakes(replaced: Partial<Activities> = {}): Activities {
   return {
     openRun: async () => PLAN,
     closeRun: async () => {},
+    findMissingIntervals: async () => ({ intervals: [], total: 0 }),
     explainPlan: async () => ({ lines: [], defaults: [], assumptions: [] }),
     extractResource: async () => ({ objects: [{}, {}] }),
     loadObject: async () => ({}) as Awaited<ReturnType<Activities['loadObject']>>,

@@ -9,7 +9,7 @@ import {
   lastCompleteInterval,
   type IntervalGrid,
 } from '../../src/model/interval-grid.js';
-import { uncovered } from '../../src/model/cover-intervals.js';
+import { planIntervals } from '../../src/model/plan-intervals.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
 
 const ZONES = [
@@ -60,9 +60,6 @@ test('a range is cut into the intervals that end in it, each following the one b
       }
       expect(lastCompleteInterval(grid, from + length).end).toBe(intervalAt(grid, from + length).start);
       if (found.length > 0 && found.length < 50) expect(found.at(-1)!.end).toBe(intervalAt(grid, from + length).start);
-      expect(uncovered(found, [])).toEqual(found);
-      const spans = found.map(({ start, end }) => ({ start: instant(start), end: instant(end) }));
-      expect(uncovered(found, spans)).toEqual([]);
     }),
     { numRuns: 40 },
   );
@@ -89,14 +86,20 @@ test('days in Berlin have 23 and 25 hours when the clocks change; a start off th
 });
 
 test('what is done in other lengths counts: 24 hours make a day', () => {
-  const days = [...intervalsBetween(berlin('daily'), at('2024-03-30T00:00:00+01:00'), at('2024-04-02T00:00:00+02:00'))];
-  const hours = [
-    ...intervalsBetween(berlin('hourly'), at('2024-03-31T00:00:00+01:00'), at('2024-04-01T00:00:00+02:00')),
-  ];
-  const spans = hours.map(({ start, end }) => ({ start: instant(start), end: instant(end) }));
-  expect(spans).toHaveLength(23);
-  expect(uncovered(days, spans).map(shownInterval)).toEqual(['2024-03-30/2024-03-31', '2024-04-01/2024-04-02']);
-  expect(uncovered(days, spans.slice(1))).toHaveLength(3);
+  const range = { from: at('2024-03-30T00:00:00+01:00'), until: at('2024-04-02T00:00:00+02:00') };
+  const hours = intervalsBetween(berlin('hourly'), at('2024-03-31T00:00:00+01:00'), at('2024-04-01T00:00:00+02:00'));
+  const records = [...hours].map(({ start, end }) => ({
+    start: instant(start),
+    end: instant(end),
+    state: 'done' as const,
+    runId: 'r',
+  }));
+  const states = (of: typeof records) => [...planIntervals(berlin('daily'), range, of)].map(({ state }) => state);
+  expect(records).toHaveLength(23);
+  expect(states(records)).toEqual(['missing', 'done', 'missing']);
+  expect(states(records.slice(1))).toEqual(['missing', 'missing', 'missing']);
+  const day = { ...records[0]!, end: records.at(-1)!.end };
+  expect(states([{ ...day, state: 'failed' as never }])).toEqual(['missing', 'failed', 'missing']);
 });
 
 test('reads what --interval takes, and looks back by days of the calendar', () => {

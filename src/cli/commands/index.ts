@@ -7,6 +7,8 @@ export { register as validate } from './validate.js';
 export { register as plan } from './plan.js';
 export { register as run } from './run.js';
 export { register as runs } from './runs.js';
+export { register as schedule } from './schedule.js';
+export { register as backfill } from './backfill.js';
 export { register as models } from './models.js';
 export { register as predict } from './predict.js';
 export { register as trace } from './trace.js';

@@ -1,0 +1,63 @@
+import type { Queryable } from '../model/database.js';
+import type { ScheduleConfig } from '../model/project.js';
+import { json } from './runs.js';
+
+export interface ScheduleRow {
+  readonly name: string;
+  readonly definition: ScheduleConfig;
+  /** Digest of the code bundle that it runs. */
+  readonly bundle: string;
+  /** Milliseconds since 1970: intervals that end after this are its own. */
+  readonly since: number;
+  readonly applied_by: string;
+  readonly applied_at: string;
+}
+
+const COLUMNS = `name, definition, bundle, floor(extract(epoch FROM since) * 1000)::float8 AS since, applied_by, applied_at`;
+
+interface ProjectKey {
+  readonly env: string;
+  readonly project: string;
+}
+
+export async function listSchedules(database: Queryable, { env, project }: ProjectKey): Promise<ScheduleRow[]> {
+  return database.query<ScheduleRow>(
+    `SELECT ${COLUMNS} FROM plumbline.schedules WHERE env = $1 AND project = $2 ORDER BY name`,
+    [env, project],
+  );
+}
+
+export async function findSchedule(
+  database: Queryable,
+  { env, project }: ProjectKey,
+  name: string,
+): Promise<ScheduleRow | undefined> {
+  const [row] = await database.query<ScheduleRow>(
+    `SELECT ${COLUMNS} FROM plumbline.schedules WHERE env = $1 AND project = $2 AND name = $3`,
+    [env, project, name],
+  );
+  return row;
+}
+
+export async function saveSchedule(
+  database: Queryable,
+  { env, project }: ProjectKey,
+  row: Omit<ScheduleRow, 'applied_at'>,
+): Promise<void> {
+  await database.execute(
+    `INSERT INTO plumbline.schedules (env, project, name, definition, bundle, since, applied_by)
+     VALUES ($1, $2, $3, $4, $5, to_timestamp($6 / 1000.0), $7)
+     ON CONFLICT (env, project, name) DO UPDATE
+       SET definition = excluded.definition, bundle = excluded.bundle, since = excluded.since,
+           applied_by = excluded.applied_by, applied_at = now()`,
+    [env, project, row.name, json(row.definition), row.bundle, row.since, row.applied_by],
+  );
+}
+
+export async function deleteSchedule(database: Queryable, { env, project }: ProjectKey, name: string): Promise<void> {
+  await database.execute('DELETE FROM plumbline.schedules WHERE env = $1 AND project = $2 AND name = $3', [
+    env,
+    project,
+    name,
+  ]);
+}
