@@ -17,6 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   contracts: ['model'],
   config: ['errors', 'model'],
   storage: SHARED,
+  alerts: [...SHARED, 'storage'],
   elt: SHARED,
   features: SHARED,
   training: SHARED,
@@ -41,8 +42,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'worker',
     'serving',
     'deployment',
+    'alerts',
   ],
-  worker: ['activities', 'config', 'contracts', 'errors', 'storage', 'version', 'model'],
+  worker: ['activities', 'alerts', 'config', 'contracts', 'errors', 'storage', 'version', 'model'],
   index: ['client', 'contracts', 'model', 'errors', 'project', 'config'],
 };
 const DRIVERS = ['knex', 'pg', 'pg-copy-streams'];

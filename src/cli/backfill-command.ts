@@ -142,18 +142,18 @@ function summary(planned: readonly PlannedInterval[], wanted: readonly PlannedIn
   return `${count(planned.length)} intervals: ${counts.join(', ')}; ${count(wanted.length)} to run`;
 }
 
-/** `plumbline backfill status|pause|resume|cancel` */
+/** `plumbline backfills show|pause|resume|cancel` */
 export async function changeCommand(
-  change: 'status' | 'pause' | 'resume' | 'cancel',
+  change: 'show' | 'pause' | 'resume' | 'cancel',
   options: { readonly env: string; readonly json: boolean },
 ): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   await withRunConnections(settings, async ({ temporal }) => {
     const owner = { env: options.env, project: await projectName(settings.root, options.env) };
-    if (change !== 'status') await changeBackfill(temporal, owner, change);
+    if (change !== 'show') await changeBackfill(temporal, owner, change);
     const progress = await backfillProgress(temporal, owner);
     if (options.json) return print(progress ?? null);
-    const words = { status: '', pause: 'pausing behind the run in progress. ', resume: 'going on. ', cancel: 'cancelling. ' }; // prettier-ignore
+    const words = { show: '', pause: 'pausing behind the run in progress. ', resume: 'going on. ', cancel: 'cancelling. ' }; // prettier-ignore
     process.stdout.write(`${words[change]}${progress === undefined ? 'no backfill was started' : line(progress)}\n`);
   });
 }
@@ -181,7 +181,7 @@ async function follow(
       }
       if (interrupt.signal.aborted) {
         process.exitCode = EXIT.interrupted;
-        return void process.stdout.write('\ndetached; it goes on. See `plumbline backfill status`, end it with `plumbline backfill cancel`\n'); // prettier-ignore
+        return void process.stdout.write('\ndetached; it goes on. See `plumbline backfills show`, end it with `plumbline backfills cancel`\n'); // prettier-ignore
       }
       await sleep(1_000, undefined, { signal: interrupt.signal }).catch(() => {});
     }

@@ -14,7 +14,7 @@ import { loadProject } from '../project/load-project.js';
 import { packBundle } from '../project/pack-bundle.js';
 import { projectName } from '../project/project-name.js';
 import { openDirectoryStore } from '../storage/artifact-store.js';
-import { deleteSchedule, findSchedule, listSchedules } from '../storage/schedules.js';
+import { deleteSchedule, findSchedule, listSchedules, markPaused } from '../storage/schedules.js';
 import { compileProject } from './compile-project.js';
 import { table } from './format.js';
 import type { RunConnections } from './run-command.js';
@@ -141,6 +141,7 @@ export async function changeCommand(
         else if (change === 'resume') await schedule.unpause(note);
         // Behind the start that runs, whatever the schedule's own overlap: who asks for one gets one.
         else await schedule.trigger('BUFFER_ONE');
+        if (change !== 'trigger') await markPaused(database, key, one, change === 'pause');
       });
     if (options.json) return print(JSON.stringify({ change, schedules: names }));
     const word = { pause: 'paused', resume: 'resumed', trigger: 'triggered' }[change];

@@ -61,7 +61,15 @@ export async function applySchedules(scope: ApplyScope, changes: readonly Schedu
     const config = project.schedules.find((one) => one.name === name)!;
     const since = sinceOf(config, rows.get(name), now);
     const bundle = template.bundle.digest;
-    await saveSchedule(database, keyOf(project), { name, definition: config, bundle, since, applied_by: appliedBy });
+    await saveSchedule(database, keyOf(project), {
+      name,
+      definition: config,
+      bundle,
+      since,
+      applied_by: appliedBy,
+      alerts: project.alerts ?? null,
+      root: template.root,
+    });
     await writeTemporalSchedule(temporal, scheduleOptions(config, template));
   }
 }

@@ -36,7 +36,7 @@ export async function startBackfill(
     throw new TerminalError(
       'BACKFILL_ALREADY_RUNNING',
       `Starting a backfill of ${project} (${env}) failed: one is in progress.`,
-      { next: 'See `plumbline backfill status`; end it with `plumbline backfill cancel`.', cause: error },
+      { next: 'See `plumbline backfills show`; end it with `plumbline backfills cancel`.', cause: error },
     );
   }
 }

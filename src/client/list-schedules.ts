@@ -3,7 +3,7 @@ import { planIntervals } from '../model/plan-intervals.js';
 import { findBundle } from '../storage/bundles.js';
 import type { OpenDatabase } from '../storage/database.js';
 import { listIntervals } from '../storage/intervals.js';
-import { newestRunBy, type RunRow } from '../storage/runs.js';
+import { newestRunBy, type NewestRun } from '../storage/runs.js';
 import { listSchedules } from '../storage/schedules.js';
 import type { TemporalConnection } from './connect.js';
 import { findTemporalSchedule } from './find-schedule.js';
@@ -24,7 +24,7 @@ export interface ListedSchedule {
   readonly missed: number;
   /** Starts that run or wait now. */
   readonly running: number;
-  readonly lastRun?: Pick<RunRow, 'run_id' | 'status' | 'ended_at'>;
+  readonly lastRun?: NewestRun;
   /** Intervals that are over and not done; absent without a grid. Counted up to 10,000. */
   readonly behind?: number;
   readonly code: { readonly bundle: string; readonly gitCommit?: string; readonly gitDirty?: boolean };

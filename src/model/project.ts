@@ -34,6 +34,7 @@ export interface Project {
   readonly train?: TrainConfig;
   readonly deploy: DeployConfig;
   readonly schedules: readonly ScheduleConfig[];
+  readonly alerts?: AlertsConfig;
   /** Whose days cron lines and intervals mean. */
   readonly timezone: string;
   /** Every default that was applied, for `plan`: `sources.rides.type = files (from the path's ending)`. */
@@ -287,6 +288,17 @@ export interface ScheduleConfig {
   /** How late a start that Temporal missed may be made up for. */
   readonly catchupMs: number;
   readonly pauseOnFailure: boolean;
+}
+
+export const ALERT_KINDS = ['failed', 'missed'] as const;
+
+/** Who is told when something goes wrong. */
+export interface AlertsConfig {
+  /** Where the address is: `env:NAME` or `file:path`. */
+  readonly webhook: string;
+  /** Where the key of the signature is; without it messages are not signed. */
+  readonly secret?: string;
+  readonly on: readonly (typeof ALERT_KINDS)[number][];
 }
 
 export interface DeployConfig {

@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TerminalError } from '../errors.js';
-import type { Project } from '../model/project.js';
+import { ALERT_KINDS, type AlertsConfig, type Project } from '../model/project.js';
 import { assertDeclared } from './declared-environment.js';
 import { parseDuration } from './duration.js';
 import { parseYaml, positionAt, type LocatedYaml } from './located-yaml.js';
@@ -75,8 +75,13 @@ export async function loadProject(options: { readonly root: string; readonly env
     },
     schedules,
     timezone,
+    ...(project.alerts === undefined ? {} : { alerts: resolveAlerts(project.alerts) }),
     defaults,
   };
+}
+
+function resolveAlerts({ webhook, secret, on }: NonNullable<ProjectYaml['alerts']>): AlertsConfig {
+  return { webhook, ...(secret === undefined ? {} : { secret }), on: on ?? ALERT_KINDS };
 }
 
 /** plumbline.yaml with the place of each value, not checked yet. */

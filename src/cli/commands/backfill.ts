@@ -4,7 +4,7 @@ import type { BackfillCommandOptions } from '../backfill-command.js';
 const STAGES = ['load', 'transform', 'features', 'train', 'deploy'] as const;
 
 export function register(program: Command): void {
-  const backfill = program
+  program
     .command('backfill')
     .description('run intervals of the past that are not done, one after the other, and follow (Ctrl-C detaches)')
     .option('--env <name>', 'environment', 'dev')
@@ -34,20 +34,6 @@ export function register(program: Command): void {
         command.error("error: options '--from' and '--to' are needed.", { exitCode: 2 });
       await (await import('../backfill-command.js')).backfillCommand(options as BackfillCommandOptions);
     });
-  const changes = {
-    status: 'how far it is',
-    pause: 'start no further run; the one in progress goes on',
-    resume: 'go on',
-    cancel: 'end it and its run in progress, which then changes nothing',
-  } as const;
-  for (const [name, description] of Object.entries(changes) as [keyof typeof changes, string][])
-    backfill
-      .command(name)
-      .description(description)
-      .action(async (_options: object, command: Command) => {
-        const options = command.optsWithGlobals<{ env: string; json: boolean }>();
-        await (await import('../backfill-command.js')).changeCommand(name, options);
-      });
 }
 
 function stages(text: string): BackfillCommandOptions['stages'] {

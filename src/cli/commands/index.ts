@@ -9,6 +9,7 @@ export { register as run } from './run.js';
 export { register as runs } from './runs.js';
 export { register as schedule } from './schedule.js';
 export { register as backfill } from './backfill.js';
+export { register as backfills } from './backfills.js';
 export { register as models } from './models.js';
 export { register as predict } from './predict.js';
 export { register as trace } from './trace.js';

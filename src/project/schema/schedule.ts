@@ -1,3 +1,4 @@
+import { Cron } from 'croner';
 import { z } from 'zod';
 import { INTERVAL_LENGTHS } from '../../model/interval-grid.js';
 import { OVERLAPS, STAGE_NAMES } from '../../model/project.js';
@@ -7,7 +8,7 @@ import { duration, text } from './values.js';
 const FIELD = String.raw`(\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(\/\d+)?`;
 const FIELDS = `${FIELD}(,${FIELD})*`;
 const CRON = 'a cron line of five fields such as 5 * * * *';
-const cron = text(new RegExp(`^${FIELDS}( ${FIELDS}){4}$`), CRON);
+const cron = text(new RegExp(`^${FIELDS}( ${FIELDS}){4}$`), CRON).refine(isCron, { error: `expected ${CRON}` });
 
 const entry = z
   .strictObject({
@@ -41,6 +42,15 @@ const entry = z
   .refine((value) => (value.cron === undefined) !== (value.every === undefined), {
     error: 'expected cron or every, and only one of the two',
   });
+
+/** A field may be out of its range, such as an hour of 25. */
+function isCron(line: string): boolean {
+  try {
+    return new Cron(line, { paused: true }).getPattern() !== undefined;
+  } catch {
+    return false;
+  }
+}
 
 const NAME = /^[a-z][a-z0-9-]{0,29}$/;
 
