@@ -4,7 +4,7 @@ import { closeRunInput, openRunInput } from '../contracts/run.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { sweepBuilds } from '../elt/transform/sweep-builds.js';
 import { sweepStages } from '../elt/load/sweep-stages.js';
-import { shownInterval } from '../model/data-interval.js';
+import { instant, shownInterval } from '../model/data-interval.js';
 import type { Database, Queryable } from '../model/database.js';
 import { ensureSchema } from '../model/ensure-schema.js';
 import { onSession } from '../model/on-session.js';
@@ -164,16 +164,18 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     if (run.keepLoaded !== true) return plan;
     const resources: string[] = [];
     for (const id of plan.resources) {
-      const { http, table } = resourceNamed(project, id);
-      if (http?.byInterval === true || !(await tableExists(own, project.schemas.raw, table))) resources.push(id);
+      const { http, table, isSeed } = resourceNamed(project, id);
+      if (isSeed === true || http?.byInterval === true || !(await tableExists(own, project.schemas.raw, table)))
+        resources.push(id);
     }
     return { ...plan, resources };
   }
 
-  /** A run of a part of the SQL leaves its interval as it is: the rest of it is not done. */
+  /** A run of a part of the SQL leaves its interval as it is, and so does one before the interval is over: more is to come. */
   async function claimRunInterval(own: Database, run: RunRef, stages: readonly Stage[]): Promise<void> {
     const { env, project, interval, only, select, once, force } = run;
     if (interval === undefined || !stages.includes('elt') || only !== undefined || select !== undefined) return;
+    if (instant(interval.end) > Date.now()) return;
     if (await claimInterval(own, { env, project, interval }, run.runId, once !== true || force)) return;
     throw new TerminalError(
       'RUN_INTERVAL_DONE',

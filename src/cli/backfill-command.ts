@@ -8,7 +8,7 @@ import { loadSettings, type Settings } from '../config.js';
 import type { BackfillProgress } from '../contracts/intervals.js';
 import { TerminalError } from '../errors.js';
 import { instant, isoTime, shownInterval } from '../model/data-interval.js';
-import { intervalAt, type IntervalGrid, type IntervalLength } from '../model/interval-grid.js';
+import { intervalAt, lastCompleteInterval, type IntervalGrid, type IntervalLength } from '../model/interval-grid.js';
 import { parseMoment } from '../model/parse-interval.js';
 import { planIntervals, type PlannedInterval } from '../model/plan-intervals.js';
 import type { Project, StageName } from '../model/project.js';
@@ -110,6 +110,11 @@ function alignedRange({ from, to }: BackfillCommandOptions, grid: IntervalGrid):
       { next: `Use ${at.start.slice(0, 16)} or ${at.end.slice(0, 16)}.` },
     );
   }
+  const over = lastCompleteInterval(grid, Date.now()).end;
+  if (end!.toMillis() > instant(over))
+    throw new TerminalError('INTERVAL_INVALID', `Reading --to failed: the interval before ${to} is not over yet.`, {
+      next: `Use --to ${over.slice(0, 16)} or earlier; a schedule does what follows.`,
+    });
   if (end! <= start!)
     throw new TerminalError('INTERVAL_INVALID', `Reading the range failed: --to ${to} is not after --from ${from}.`, {
       next: '--to is the first moment that does not belong to it.',

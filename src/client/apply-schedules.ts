@@ -108,5 +108,6 @@ function differencesOf({ definition, bundle }: ScheduleRow, config: ScheduleConf
 }
 
 function shown(value: unknown): string {
-  return value === undefined ? 'none' : Array.isArray(value) ? value.join(', ') : String(value);
+  if (value === undefined) return 'none';
+  return Array.isArray(value) ? value.join(', ') : typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -51,7 +51,7 @@ export async function runChild({
   onWait,
 }: ChildRun): Promise<ChildOutcome> {
   const run: RunRef = { ...template, ...about, runId: uuid4().slice(0, 8) };
-  const { runId, env, project, bundle } = run;
+  const { runId, env, project, bundle, interval } = run;
   onStart(runId);
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
@@ -62,7 +62,7 @@ export async function runChild({
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
         workflowTaskTimeout: '5s',
         memo: { runId, bundle: bundle.digest },
-        staticSummary: `${project} · ${env} · run ${runId} · ${startedBy}`,
+        staticSummary: [project, env, ...(interval === undefined ? [] : [interval.start]), `run ${runId}`].join(' · '),
       });
       return { status: 'succeeded', runId };
     } catch (failure) {

@@ -99,6 +99,11 @@ WHERE day >= '{{ interval.start }}' AND day < '{{ interval.end }}' GROUP BY day
   await run('2024-01-04/2024-01-05', { force: true });
   expect(await daily()).toMatchObject([{ units: 10 }, { units: 99 }, { units: 30 }, { units: 40 }]);
 
+  // What is not over yet can be looked at, and stays open.
+  orders = [];
+  await run('2039-01-01/2039-01-02');
+  expect((await intervals()).map(({ interval }) => interval)).not.toContain('2039-01-01/2039-01-02');
+
   // Two days at once take the place of both; one that cuts a loaded interval in two is refused.
   orders = [{ id: 5, day: '2024-01-01', units: 5 }];
   await run('2024-01-01/2024-01-03');
@@ -119,6 +124,14 @@ it('a run without the interval that the project asks for stops before anything, 
   await bench.write({
     'sql/daily.sql': `-- materialized: incremental
 -- interval_column: day
+SELECT day, 1 AS units FROM {{ source('api.orders') }} WHERE day < '{{ interval.end }}'
+`,
+  });
+  expect(await run('2024-01-02/2024-01-03').catch(code)).toBe('ELT_INCREMENT_INTERVAL');
+  await bench.close(await bench.ref(`run-${runs}`), 'failed');
+  await bench.write({
+    'sql/daily.sql': `-- materialized: incremental
+-- interval_column: units
 SELECT day, 1 AS units FROM {{ source('api.orders') }} WHERE day < '{{ interval.end }}'
 `,
   });

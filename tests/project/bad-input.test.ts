@@ -123,9 +123,7 @@ describe('keys', () => {
   });
 
   it.each([
-    ["schedule: { train: '0 3 * * 1' }", 'schedule'],
     ['monitor: { outcomes: outcomes.sql }', 'monitor'],
-    ['alerts: { webhook: env:ALERT_URL }', 'alerts'],
     ['sources: { a: { path: a.csv, cursor: day } }', 'sources.a.cursor'],
     [
       'sources: { a: { resources: { b: { path: a.csv, contract: { types: freeze } } } } }',

@@ -5,6 +5,7 @@ import type { IncrementalConfig } from '../../model/project.js';
 import { identifier, literal } from '../../model/sql-identifier.js';
 import { describeRelation } from '../publish/describe-relation.js';
 import { sqlName, type TableName } from '../publish/table-name.js';
+import { isSqlAtFault } from './sql-error.js';
 
 interface Increment {
   readonly name: string;
@@ -55,10 +56,14 @@ export async function assertInside(
 ): Promise<void> {
   if (config.intervalColumn === undefined) return;
   const column = identifier(config.intervalColumn);
-  const [outside] = await session.query<{ rows: string; example: string }>(
-    `SELECT count(*) AS rows, min(${column})::text AS example FROM ${sqlName(rows)}
-     WHERE NOT (${column} >= ${literal(interval.start)} AND ${column} < ${literal(interval.end)}) HAVING count(*) > 0`,
-  );
+  const outside = await rowsOutside(session, column, interval, rows).catch((cause: unknown) => {
+    if (!isSqlAtFault(cause)) throw cause;
+    throw new TerminalError(
+      'ELT_INCREMENT_INTERVAL',
+      `Building ${name} failed: ${config.intervalColumn} cannot be compared with the interval: ${cause.message}.`,
+      { at: { file }, next: 'Name a column of type timestamptz, timestamp or date as interval_column.', cause },
+    );
+  });
   if (outside === undefined) return;
   throw new TerminalError(
     'ELT_INCREMENT_INTERVAL',
@@ -69,6 +74,19 @@ export async function assertInside(
       next: `Add WHERE ${config.intervalColumn} >= '{{ interval.start }}' AND ${config.intervalColumn} < '{{ interval.end }}' to the SELECT; the published table is untouched.`,
     },
   );
+}
+
+async function rowsOutside(
+  session: Queryable,
+  column: string,
+  { start, end }: DataInterval,
+  rows: TableName,
+): Promise<{ readonly rows: string; readonly example: string } | undefined> {
+  const [outside] = await session.query<{ rows: string; example: string }>(
+    `SELECT count(*) AS rows, min(${column})::text AS example FROM ${sqlName(rows)}
+     WHERE NOT (${column} >= ${literal(start)} AND ${column} < ${literal(end)}) HAVING count(*) > 0`,
+  );
+  return outside;
 }
 
 /**
