@@ -92,12 +92,16 @@ it('a run of an interval asks an API for it and replaces its rows only, and is n
     'sql/daily.sql': `-- materialized: incremental
 -- interval_column: day
 SELECT day, sum(units + 0)::int AS units FROM {{ source('api.orders') }}
-WHERE day >= '{{ interval.start }}' AND day < '{{ interval.end }}' GROUP BY day
+WHERE units < 1000 AND day >= '{{ interval.start }}' AND day < '{{ interval.end }}' GROUP BY day
 `,
   });
   orders = [{ id: 4, day: '2024-01-04', units: 40 }];
   await run('2024-01-04/2024-01-05', { force: true });
   expect(await daily()).toMatchObject([{ units: 10 }, { units: 99 }, { units: 30 }, { units: 40 }]);
+  // An interval for which the SELECT gives no row any more loses those that it had.
+  orders = [{ id: 4, day: '2024-01-04', units: 4000 }];
+  await run('2024-01-04/2024-01-05');
+  expect(await daily()).toMatchObject([{ units: 10 }, { units: 99 }, { units: 30 }]);
 
   // What is not over yet can be looked at, and stays open.
   orders = [];
@@ -107,7 +111,7 @@ WHERE day >= '{{ interval.start }}' AND day < '{{ interval.end }}' GROUP BY day
   // Two days at once take the place of both; one that cuts a loaded interval in two is refused.
   orders = [{ id: 5, day: '2024-01-01', units: 5 }];
   await run('2024-01-01/2024-01-03');
-  expect(await raw()).toEqual([{ id: 3, units: 30 }, { id: 4, units: 40 }, { id: 5, units: 5 }]); // prettier-ignore
+  expect(await raw()).toEqual([{ id: 3, units: 30 }, { id: 4, units: 4000 }, { id: 5, units: 5 }]); // prettier-ignore
   expect(await run('2024-01-01/2024-01-02').catch(code)).toBe('ELT_INTERVAL_OVERLAP');
 });
 

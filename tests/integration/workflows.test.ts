@@ -426,7 +426,7 @@ describe('intervals', () => {
     });
     return { opened, activities };
   };
-  const startSchedule = (client: Client) => {
+  const startSchedule = (client: Client): Promise<WorkflowHandle<() => Promise<unknown>>> => {
     const about = template();
     const input = { schedule: 'load', template: about, stages: ALL, grid: { length: 'daily', timezone: 'UTC' } };
     const workflowId = `dev/${about.project}/schedule/load`;
@@ -470,7 +470,7 @@ describe('intervals', () => {
       startedBy: 'test',
     };
     const result = await withWorker(temporal, activities, async (client) => {
-      const handle = await client.workflow.signalWithStart('backfill', {
+      const handle: WorkflowHandle<() => Promise<unknown>> = await client.workflow.signalWithStart('backfill', {
         taskQueue: 'plumbline-default',
         workflowId: `dev/${about.project}/backfill/latest`,
         args: [input],
