@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import { backfillProgress, changeBackfill, startBackfill } from '../client/backfills.js';
-import { requireWorker } from '../client/connect.js';
+import { connectTemporal, requireWorker } from '../client/connect.js';
 import { gridOf, onlyOf, stagesOf } from '../client/schedule-options.js';
 import { createRunTemplate, recordBundle, userName } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
@@ -153,14 +153,31 @@ export async function changeCommand(
   options: { readonly env: string; readonly json: boolean },
 ): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
+  const owner = { env: options.env, project: await projectName(settings.root, options.env) };
+  if (change !== 'show') return tell(settings, owner, change, options.json);
   await withRunConnections(settings, async ({ temporal }) => {
-    const owner = { env: options.env, project: await projectName(settings.root, options.env) };
-    if (change !== 'show') await changeBackfill(temporal, owner, change);
     const progress = await backfillProgress(temporal, owner);
     if (options.json) return print(progress ?? null);
-    const words = { show: '', pause: 'pausing behind the run in progress. ', resume: 'going on. ', cancel: 'cancelling. ' }; // prettier-ignore
-    process.stdout.write(`${words[change]}${progress === undefined ? 'no backfill was started' : line(progress)}\n`);
+    process.stdout.write(`${progress === undefined ? 'no backfill was started' : line(progress)}\n`);
   });
+}
+
+/** Temporal keeps it until a worker is there. */
+async function tell(
+  settings: Settings,
+  owner: { readonly env: string; readonly project: string },
+  change: 'pause' | 'resume' | 'cancel',
+  json: boolean,
+): Promise<void> {
+  const temporal = await connectTemporal(settings);
+  try {
+    await changeBackfill(temporal, owner, change);
+  } finally {
+    await temporal.close();
+  }
+  const words = { pause: 'pausing behind the run in progress', resume: 'going on', cancel: 'cancelling' };
+  if (json) print({ change });
+  else process.stdout.write(`${words[change]}; see \`plumbline backfills show\`\n`);
 }
 
 async function follow(
@@ -175,12 +192,18 @@ async function follow(
     let last = '';
     for (;;) {
       const progress = await backfillProgress(temporal, owner);
-      if (progress !== undefined && !json && line(progress) !== last) {
+      // Between two runs there is nothing to tell.
+      const isNews = progress !== undefined && (progress.runId !== undefined || progress.state !== 'running');
+      if (isNews && !json && line(progress) !== last) {
         last = line(progress);
         process.stdout.write(`${last}\n`);
       }
       if (progress?.state === 'over') {
         if (json) print(progress);
+        if (!json && progress.left > 0 && progress.status === 'completed')
+          process.stdout.write(
+            'stopped after three failures in a row; see one with `plumbline runs show`, then start it again\n',
+          );
         if (progress.failed > 0 || progress.status !== 'completed') process.exitCode = EXIT.failed;
         return;
       }

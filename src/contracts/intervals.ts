@@ -40,7 +40,13 @@ export const backfillInput = z.object({
   failedOnly: z.boolean(),
   startedBy: z.string(),
   position: z
-    .object({ after: z.string().optional(), done: z.number(), failed: z.number(), paused: z.boolean() })
+    .object({
+      after: z.string().optional(),
+      done: z.number(),
+      failed: z.number(),
+      failedInARow: z.number(),
+      paused: z.boolean(),
+    })
     .optional(),
 });
 export type BackfillInput = z.infer<typeof backfillInput>;

@@ -12,7 +12,7 @@ import type { BackfillInput, BackfillProgress } from '../contracts/intervals.js'
 import { BACKFILL_MESSAGES } from '../contracts/queues.js';
 import type { RunInterval } from '../contracts/run.js';
 import { quickQuery } from './activity-options.js';
-import { runChild } from './run-child.js';
+import { FAILURES_IN_A_ROW, runChild } from './run-child.js';
 import { createReport, setSearchAttributes } from './run-scope.js';
 
 const { findMissingIntervals } = proxyActivities<IntervalActivities>(quickQuery);
@@ -23,13 +23,14 @@ export const progressQuery = defineQuery<BackfillProgress>(BACKFILL_MESSAGES.pro
 
 /**
  * A run for each interval of the past that is not done, the oldest first, one at a time, as one run writes a project's
- * tables. What fails is left and counted; the rest goes on. Paused between two runs by a signal. Loads what is asked by
+ * tables. What fails is left and counted, and the rest
+ * goes on; three failures in a row end it. Paused between two runs by a signal. Loads what is asked by
  * interval and leaves the rest, so that no cursor moves.
  */
 export async function backfill(input: BackfillInput): Promise<BackfillProgress> {
   const { template, stages, grid, from, until, failedOnly, backfillId } = input;
   const { env, project, force: again } = template;
-  let position = input.position ?? { done: 0, failed: 0, paused: false };
+  let position = input.position ?? { done: 0, failed: 0, failedInARow: 0, paused: false };
   let left = 0;
   let current: { readonly interval: string; readonly runId: string } | undefined;
   const progress = (state: BackfillProgress['state']): BackfillProgress => {
@@ -71,9 +72,14 @@ export async function backfill(input: BackfillInput): Promise<BackfillProgress> 
         after: interval.end,
         done: position.done + (isFailed ? 0 : 1),
         failed: position.failed + (isFailed ? 1 : 0),
+        failedInARow: isFailed ? position.failedInARow + 1 : 0,
       };
       left--;
       current = undefined;
+      if (position.failedInARow === FAILURES_IN_A_ROW) {
+        report(`stopped: ${FAILURES_IN_A_ROW} failures in a row`);
+        return progress('over');
+      }
       if (workflowInfo().continueAsNewSuggested) return continueAsNew<typeof backfill>({ ...input, position });
     }
   }

@@ -35,6 +35,9 @@ export type ChildOutcome =
   /** The run alone was cancelled: a person wants an end. */
   | { readonly status: 'cancelled'; readonly runId: string };
 
+/** What fails so often, one after the other, fails for a reason that the next interval shares. */
+export const FAILURES_IN_A_ROW = 3;
+
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 120_000;
 

@@ -4,13 +4,10 @@ import type { IntervalActivities } from '../activities/intervals.js';
 import type { IntervalsResult, ScheduledRunInput } from '../contracts/intervals.js';
 import type { RunInterval } from '../contracts/run.js';
 import { quickQuery } from './activity-options.js';
-import { runChild, type ChildOutcome } from './run-child.js';
+import { FAILURES_IN_A_ROW, runChild, type ChildOutcome } from './run-child.js';
 import { createReport, setSearchAttributes } from './run-scope.js';
 
 const { findMissingIntervals } = proxyActivities<IntervalActivities>(quickQuery);
-
-/** What fails so often, one after the other, fails for a reason that the next interval shares. */
-const FAILURES_IN_A_ROW = 3;
 
 type Position = NonNullable<ScheduledRunInput['position']>;
 
