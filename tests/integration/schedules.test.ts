@@ -110,10 +110,14 @@ const intervals = () =>
     'SELECT start_at::date::text AS start, state, claims FROM plumbline.intervals ORDER BY start_at DESC',
   );
 const ended = (name: string, status: string) =>
-  waitFor(`a start of ${name} that ${status}`, async () => {
-    const { running, lastRun } = await listed(name);
-    return running === 0 && lastRun?.status === status ? lastRun : undefined;
-  });
+  waitFor(
+    `a start of ${name} that ${status}`,
+    async () => {
+      const { running, lastRun } = await listed(name);
+      return running === 0 && lastRun?.status === status ? lastRun : undefined;
+    },
+    60_000,
+  );
 const DAILY = `-- materialized: incremental
 -- interval_column: day
 SELECT day, units FROM {{ source('events') }} WHERE day >= '{{ interval.start }}' AND day < '{{ interval.end }}'
@@ -157,10 +161,14 @@ it('the file is made true in Temporal, and every interval that is missing is don
   expect((await listed('load')).state).toBe('paused');
   await temporal.client.schedule.getHandle('dev/shop/schedule/load').unpause();
   await Promise.all([trigger('load'), trigger('again')]);
-  await waitFor('both starts to end', async () => {
-    const [one, two] = [await listed('load'), await listed('again')];
-    return one.running + two.running === 0 && two.behind === 0 && one.behind === 0 ? true : undefined;
-  });
+  await waitFor(
+    'both starts to end',
+    async () => {
+      const [one, two] = [await listed('load'), await listed('again')];
+      return one.running + two.running === 0 && two.behind === 0 && one.behind === 0 ? true : undefined;
+    },
+    60_000,
+  );
   expect(await intervals()).toEqual([
     { start: day(-1), state: 'done', claims: 2 },
     { start: day(-2), state: 'done', claims: 1 },
@@ -186,10 +194,14 @@ it('the file is made true in Temporal, and every interval that is missing is don
   };
   await startBackfill(temporal, request);
   await expect(startBackfill(temporal, request)).rejects.toMatchObject({ code: 'BACKFILL_ALREADY_RUNNING' });
-  const over = await waitFor('the backfill to end', async () => {
-    const progress = await backfillProgress(temporal, { env: 'dev', project: 'shop' });
-    return progress?.state === 'over' ? progress : undefined;
-  });
+  const over = await waitFor(
+    'the backfill to end',
+    async () => {
+      const progress = await backfillProgress(temporal, { env: 'dev', project: 'shop' });
+      return progress?.state === 'over' ? progress : undefined;
+    },
+    60_000,
+  );
   expect(over).toMatchObject({ status: 'completed', done: 2, failed: 0, left: 0 });
   expect((await intervals()).slice(2)).toEqual([-3, -4, -5, -6].map((offset) => ({ start: day(offset), state: 'done', claims: 1 }))); // prettier-ignore
-}, 120_000);
+}, 180_000);
