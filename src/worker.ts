@@ -14,6 +14,7 @@ import {
 } from '@temporalio/worker';
 import { pino, type Logger } from 'pino';
 import { createActivities } from './activities/index.js';
+import { watchAlerts } from './alerts/watch-alerts.js';
 import type { Settings } from './config.js';
 import { taskQueue } from './contracts/queues.js';
 import { TransientError } from './errors.js';
@@ -89,11 +90,17 @@ export async function runWorker(options: {
   const running = Promise.all(workers.map((worker) => worker.run()));
   stamp();
   const stamping = setInterval(stamp, 2_000);
+  const alerts = watchAlerts({
+    database,
+    environment: process.env,
+    onError: (error) => log.warn({ err: error }, 'looking for alerts failed'),
+  });
   log.info({ queues, pid: process.pid, temporal: settings.temporal.address }, 'worker started');
   try {
     await running;
   } finally {
     clearInterval(stamping);
+    await alerts.stop();
     await forgetWorker(database, identity.id).catch(() => {});
     await connection.close();
     await database.close();

@@ -18,6 +18,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   config: ['errors', 'model'],
   s3: ['errors'],
   storage: [...SHARED, 's3'],
+  alerts: [...SHARED, 'storage'],
   elt: [...SHARED, 's3'],
   features: SHARED,
   training: SHARED,
@@ -43,8 +44,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'worker',
     'serving',
     'deployment',
+    'alerts',
   ],
-  worker: ['activities', 'config', 'contracts', 'errors', 'storage', 'version', 'model'],
+  worker: ['activities', 'alerts', 'config', 'contracts', 'errors', 'storage', 'version', 'model'],
   index: ['client', 'contracts', 'model', 'errors', 'project', 'config'],
 };
 const DRIVERS = ['knex', 'pg', 'pg-copy-streams'];

@@ -35,7 +35,6 @@ import { loadPostgres, type SourceObject } from '../elt/postgres/load-postgres.j
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { retryRejects, type RetryResult } from '../elt/load/retry-rejects.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
-import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { Queryable, Session } from '../model/database.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -55,6 +54,7 @@ import {
 import { mergedLast } from './merged-last.js';
 import { bundleFolder, projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
+import { compileFor } from './selected-steps.js';
 import { newestResult, type StepResultRow } from '../storage/step-results.js';
 import { runStep, type StepScope } from './step.js';
 import { withSourceDatabase } from './source-database.js';
@@ -199,7 +199,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress, fence }) => {
         const project = await projectOf(dependencies, run);
         const { schemas } = project;
-        const graph = compileTransforms(project);
+        const graph = compileFor(project, run);
         const node = graph.nodes.find((one) => one.name === name)!;
         const stale = await assertFresh(database, project, node.sources);
         const versions = await inputVersions(database, project, { sources: node.sources, refs: node.deps });
@@ -235,7 +235,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           runId: run.runId,
           // What --force asks for is built anew.
           ...(run.force ? {} : { inputs: fingerprint(inputs) }),
-          isIncremental: await isSameCode(database, run, step, inputs),
+          // Built whole, it would lose every interval but this one.
+          isIncremental: node.isByInterval || (await isSameCode(database, run, step, inputs)),
           builtLater: readersOf(name, graph.nodes),
           signal,
           onProgress: (at) => progress({ ...at }),
@@ -289,7 +290,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     run: RunRef,
     { database, signal, progress, attempt }: Omit<StepScope, 'fence'>,
   ): Promise<{ objects: readonly ExtractedObject[]; extractId?: string }> {
-    const { env, runId, force } = run;
+    const { env, runId, force, interval } = run;
     const root = await sourceFolder(dependencies, run, resource);
     const options = { database, store, env, project: project.name, root, resource, runId, signal };
     const onProgress = (landed: object): void => progress({ ...landed });
@@ -300,7 +301,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return withSourceDatabase(resource, run, (opened) => extractPostgres({ ...options, ...opened, full }));
     const asked = { ...options, environment: process.env, force, full, onProgress };
     if (resource.type === 'http') {
-      const { objects, extractId } = await extractHttp(asked);
+      const { objects, extractId } = await extractHttp({ ...asked, ...(interval === undefined ? {} : { interval }) });
       return { objects, extractId };
     }
     const codeRoot = await bundleFolder(dependencies, run);

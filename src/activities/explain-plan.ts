@@ -34,7 +34,7 @@ import {
 } from './fingerprint.js';
 import { sourceFolder, viewsOf } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
-import { selectedSteps } from './selected-steps.js';
+import { requireInterval, selectedSteps } from './selected-steps.js';
 import { tableExists } from './table-exists.js';
 import { trainerFor } from './training.js';
 
@@ -93,6 +93,7 @@ export async function explainSteps(
   };
   const scope = { database, run, project, decide, isRedone: (step: string) => redone.has(step), warnings };
 
+  requireInterval(project, run);
   const stale = await explainElt(dependencies, scope);
   const changes = await newestSchemaChanges(database, { env: run.env, project: run.project });
   const schemaChanges = changes.length === 0 ? {} : { schemaChanges: changes };
@@ -120,8 +121,12 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
     if (resource.type !== 'files') {
       const full = run.force || !(await tableExists(database, project.schemas.raw, resource.table));
       const at = { env: run.env, project: project.name };
-      const asked = resource.type === 'http' ? whatIsAsked : whatIsRead;
-      await decide(step, [], async () => ({ reason: await asked(database, at, resource, full) }));
+      await decide(step, [], async () => ({
+        reason:
+          resource.type === 'postgres'
+            ? await whatIsRead(database, at, resource, full)
+            : await whatIsAsked(database, at, resource, { full, interval: run.interval }),
+      }));
       continue;
     }
     await decide(step, [], async () =>
@@ -146,6 +151,7 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
       how: async () => {
         if (node.snapshot !== undefined) return ', history kept';
         if (node.incremental === undefined) return '';
+        if (node.isByInterval) return ', of the interval only';
         return (await isSameCode(database, run, step, await inputs())) ? ', new rows only' : ', built whole';
       },
     });

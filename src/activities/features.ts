@@ -2,6 +2,7 @@ import { trainingSetInput, type TrainingSetInput, type TrainingSetSummary } from
 import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { buildTrainingSet } from '../features/build-training-set.js';
 import { checkLeakage } from '../features/leakage/check-leakage.js';
+import { ANY_INTERVAL } from '../model/data-interval.js';
 import type { Project, SqlFile } from '../model/project.js';
 import { renderSql } from '../model/render-sql.js';
 import { readParquet } from '../table/parquet.js';
@@ -79,7 +80,8 @@ export function readsOf(
   project: Project,
   files: readonly SqlFile[],
 ): { sources: string[]; refs: string[]; uses: Record<string, string> } {
-  const rendered = files.map((file) => renderSql(file, tableNames(project)));
+  // A transform that views read may be about an interval; only its names count here.
+  const rendered = files.map((file) => renderSql(file, { ...tableNames(project), interval: ANY_INTERVAL }));
   return {
     sources: [...new Set(rendered.flatMap((one) => one.sources))],
     refs: [...new Set(rendered.flatMap((one) => one.refs))],

@@ -146,7 +146,7 @@ function changed(before: StepInputs, now: StepInputs): string[] {
 
 /**
  * Whether the newest outcome of an incremental table was made by the same code, so that new rows can be put into it;
- * data tests and what the SELECT reads may be others.
+ * data tests, what the SELECT reads and the run's interval may be others.
  */
 export async function isSameCode(
   database: Queryable,
@@ -157,7 +157,9 @@ export async function isSameCode(
   if (run.force) return false;
   const newest = await newestResult(database, run.env, run.project, step);
   if (newest === undefined) return false;
-  return changed(newest.inputs, inputs).every((name) => name === 'tests' || /^(source|ref) /.test(name));
+  return changed(newest.inputs, inputs).every(
+    (name) => name === 'tests' || name === 'interval' || /^(source|ref) /.test(name),
+  );
 }
 
 /** Versions of the tables that SQL reads: `source rides` → version of its load, `ref demand` → of its build. */

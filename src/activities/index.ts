@@ -2,6 +2,7 @@ import type { ActivityDependencies } from './dependencies.js';
 import { createDeploymentActivities } from './deployment.js';
 import { createEltActivities } from './elt.js';
 import { createFeaturesActivities } from './features.js';
+import { createIntervalActivities } from './intervals.js';
 import { createRunActivities } from './run.js';
 import { createTrainingActivities } from './training.js';
 
@@ -13,5 +14,6 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...createFeaturesActivities(dependencies),
     ...createTrainingActivities(dependencies),
     ...createDeploymentActivities(dependencies),
+    ...createIntervalActivities(dependencies),
   };
 }

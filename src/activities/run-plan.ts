@@ -4,7 +4,7 @@ import { stepNames } from './fingerprint.js';
 import { selectedSteps } from './selected-steps.js';
 
 /** What the workflows go by: names and order. */
-export function createPlan(project: Project, run: Pick<RunRef, 'only' | 'select' | 'rejects'>): RunPlan {
+export function createPlan(project: Project, run: Pick<RunRef, 'only' | 'select' | 'rejects' | 'interval'>): RunPlan {
   const { resources, nodes } = selectedSteps(project, run);
   const isBuilt = (name: string): boolean => nodes.some((node) => node.name === name);
   const { train } = project;

@@ -1,23 +1,28 @@
 import { activityInfo } from '@temporalio/activity';
-import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef } from '../contracts/run.js';
+import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef, Stage, StepError } from '../contracts/run.js';
 import { closeRunInput, openRunInput } from '../contracts/run.js';
-import { TransientError } from '../errors.js';
+import { TerminalError, TransientError } from '../errors.js';
 import { sweepBuilds } from '../elt/transform/sweep-builds.js';
 import { sweepStages } from '../elt/load/sweep-stages.js';
-import type { Database } from '../model/database.js';
+import { instant, shownInterval } from '../model/data-interval.js';
+import type { Database, Queryable } from '../model/database.js';
 import { ensureSchema } from '../model/ensure-schema.js';
 import { onSession } from '../model/on-session.js';
 import type { Project } from '../model/project.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
+import { claimInterval, settleInterval } from '../storage/intervals.js';
+import { recordAlert } from '../storage/alerts.js';
 import { expiredHolder, releaseLease, renewLease, takeLease } from '../storage/leases.js';
 import { ensureRoles } from '../storage/roles.js';
 import { planSteps, skipRest } from '../storage/run-steps.js';
 import { claimOpening, closeRunRow, insertRun } from '../storage/runs.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { explainSteps } from './explain-plan.js';
-import { projectOf } from './project-code.js';
+import { projectOf, resourceNamed } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
+import { requireInterval } from './selected-steps.js';
 import { shortActivity } from './short-activity.js';
+import { tableExists } from './table-exists.js';
 import { connectionName, LEASE_TTL_SECONDS, leaseLost, leaseOf } from './step.js';
 
 export type RunActivities = ReturnType<typeof createRunActivities>;
@@ -45,6 +50,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
             root: run.root,
             only: run.only,
             select: run.select,
+            interval: run.interval,
             rejects: run.rejects,
             acceptAnomaly: run.acceptAnomaly,
           },
@@ -57,9 +63,11 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           await endOthers(`^${connectionName(run.runId, 'open')}/`);
           await takeProject(run, own, endOthers);
           const project = await projectOf(dependencies, run);
+          if (stages.includes('elt')) requireInterval(project, run);
           await createSchemas(own, project);
           await sweep(own, run, project);
-          const plan = createPlan(project, run);
+          await claimRunInterval(own, run, stages);
+          const plan = await withoutLoaded(own, run, project, createPlan(project, run));
           await planSteps(own, run.runId, plannedSteps(plan, stages));
           return plan;
         });
@@ -72,10 +80,12 @@ export function createRunActivities(dependencies: ActivityDependencies) {
         const { run, status, error, result } = closeRunInput.parse(input);
         await onOneConnection(run, 'close', async (own, endOthers) => {
           await endOthers(`^${connectionName(run.runId)}/`);
-          await tidyUp(own, run, status);
+          const project = await tidyUp(own, run, status);
           await own.transaction(async (session) => {
-            await closeRunRow(session, run.runId, status, error, result);
+            const isClosedNow = await closeRunRow(session, run.runId, status, error, result);
+            if (isClosedNow && status === 'failed') await alertOfFailure(session, run, project, error);
             await skipRest(session, run.runId, status === 'succeeded');
+            await settleInterval(session, run.runId);
             await releaseLease(session, leaseOf(run), run.runId);
           });
         });
@@ -118,10 +128,36 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     if (lease.takenFrom !== undefined) await endOthers(`^${connectionName(lease.takenFrom)}/`);
   }
 
+  /** One event a run, there if and only if the run is closed as failed. */
+  async function alertOfFailure(
+    session: Queryable,
+    run: RunRef,
+    project: Project | undefined,
+    error: StepError | undefined,
+  ): Promise<void> {
+    if (project?.alerts === undefined || error?.code === 'RUN_INTERVAL_DONE') return;
+    const { step, code, message, at, next } = error ?? {};
+    await recordAlert(session, {
+      env: run.env,
+      project: run.project,
+      kind: 'failed',
+      subject: run.runId,
+      payload: {
+        run: run.runId,
+        ...(run.interval === undefined ? {} : { interval: run.interval }),
+        error: { step, code, message, at },
+        next: next ?? `See \`plumbline runs show ${run.runId}\`.`,
+      },
+      config: project.alerts,
+      root: run.root,
+    });
+  }
+
   /** Best effort: a bundle that cannot be read, or a table somebody holds, must not keep a run open for ever. */
-  async function tidyUp(own: Database, run: RunRef, status: CloseRunInput['status']): Promise<void> {
+  async function tidyUp(own: Database, run: RunRef, status: CloseRunInput['status']): Promise<Project | undefined> {
+    let project: Project | undefined;
     try {
-      const project = await projectOf(dependencies, run);
+      project = await projectOf(dependencies, run);
       if (status === 'succeeded') await grantRoles(own, project);
       // Without the lease the stages may be another run's; its own opening and closing sweep them.
       else if (await renewLease(own, leaseOf(run), run.runId, LEASE_TTL_SECONDS))
@@ -129,6 +165,31 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     } catch (error) {
       dependencies.log.warn({ run: run.runId, err: error }, 'tidying up after a run failed; the next run sweeps');
     }
+    return project;
+  }
+
+  async function withoutLoaded(own: Database, run: RunRef, project: Project, plan: RunPlan): Promise<RunPlan> {
+    if (run.keepLoaded !== true) return plan;
+    const resources: string[] = [];
+    for (const id of plan.resources) {
+      const { http, table, isSeed } = resourceNamed(project, id);
+      if (isSeed === true || http?.byInterval === true || !(await tableExists(own, project.schemas.raw, table)))
+        resources.push(id);
+    }
+    return { ...plan, resources };
+  }
+
+  /** A run of a part of the SQL leaves its interval as it is, and so does one before the interval is over: more is to come. */
+  async function claimRunInterval(own: Database, run: RunRef, stages: readonly Stage[]): Promise<void> {
+    const { env, project, interval, only, select, once, force } = run;
+    if (interval === undefined || !stages.includes('elt') || only !== undefined || select !== undefined) return;
+    if (instant(interval.end) > Date.now()) return;
+    if (await claimInterval(own, { env, project, interval }, run.runId, once !== true || force)) return;
+    throw new TerminalError(
+      'RUN_INTERVAL_DONE',
+      `Run ${run.runId} of ${project} (${env}) was not needed: the interval ${shownInterval(interval)} is done.`,
+      { next: `Do it again with \`plumbline run --interval ${shownInterval(interval)}\`.` },
+    );
   }
 
   async function createSchemas(own: Database, { schemas }: Project): Promise<void> {

@@ -1,18 +1,46 @@
 import type { RunRef } from '../contracts/run.js';
-import { compileTransforms, type TransformNode } from '../elt/transform/compile-transforms.js';
+import { TerminalError } from '../errors.js';
+import { compileTransforms, type TransformGraph, type TransformNode } from '../elt/transform/compile-transforms.js';
 import { selectNodes } from '../elt/transform/select-nodes.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 
-/** What a run loads and builds; the rest stays as it is. Throws `ELT_SELECT_UNKNOWN`, or what `compileTransforms` throws. */
+/**
+ * What a run loads and builds; the rest stays as it is. Throws `ELT_SELECT_UNKNOWN`, or what
+ * `compileTransforms` throws.
+ */
 export function selectedSteps(
   project: Project,
-  { only, select, rejects }: Pick<RunRef, 'only' | 'select' | 'rejects'>,
+  run: Pick<RunRef, 'only' | 'select' | 'rejects' | 'interval'>,
 ): { readonly resources: readonly ResourceConfig[]; readonly nodes: readonly TransformNode[] } {
-  const { nodes } = compileTransforms(project);
+  const { only, select, rejects } = run;
+  const { nodes } = compileFor(project, run);
   const isLoaded = ({ id }: ResourceConfig): boolean =>
     rejects === undefined ? only !== 'transform' : id === rejects.resource;
   return {
     resources: project.resources.filter(isLoaded),
     nodes: select === undefined ? nodes : selectNodes(nodes, select),
   };
+}
+
+/** The SQL graph as a run renders it. */
+export function compileFor(project: Project, { interval }: Pick<RunRef, 'interval'>): TransformGraph {
+  return compileTransforms({ ...project, ...(interval === undefined ? {} : { interval }) });
+}
+
+/** Throws `RUN_INTERVAL_NEEDED` (terminal) when what a run loads or builds is about an interval and the run has none. */
+export function requireInterval(project: Project, run: Pick<RunRef, 'only' | 'select' | 'interval'>): void {
+  if (run.interval !== undefined) return;
+  const { resources, nodes } = selectedSteps(project, run);
+  const node = nodes.find(({ usesInterval }) => usesInterval);
+  const resource = resources.find(({ http }) => http?.byInterval === true);
+  if (node === undefined && resource === undefined) return;
+  const [what, at] = node === undefined ? [resource!.id, resource!.at] : [node.file, { file: node.file }];
+  throw new TerminalError(
+    'RUN_INTERVAL_NEEDED',
+    `Planning the run failed: ${what} asks for an interval, and the run has none.`,
+    {
+      at,
+      next: 'Give it one: `plumbline run --interval 2024-01-01/2024-01-02`, or a schedule with `interval: daily`.',
+    },
+  );
 }

@@ -4,6 +4,7 @@ import type { TemporalConnection } from '../client/connect.js';
 import { findRunWorkflow, findWorkflowError } from '../client/run-workflow.js';
 import type { StepError } from '../contracts/run.js';
 import type { Database } from '../model/database.js';
+import { shownInterval } from '../model/data-interval.js';
 import { listSteps, type StepRow } from '../storage/run-steps.js';
 import { closeRunRow, findRun, type RunRow } from '../storage/runs.js';
 import { createPatience, PATIENCE_MS } from './patience.js';
@@ -117,14 +118,15 @@ function keptOf(rows: readonly StepRow[]): EndedRun['kept'] {
 function sameRun(run: RunRow): string {
   const { stages } = run;
   const env = run.env === 'dev' ? '' : ` --env ${run.env}`;
-  const { only, select, rejects } = halfOfRun(run);
+  const { only, select, interval, rejects } = halfOfRun(run);
   if (rejects !== undefined) {
     const file = rejects.file === undefined ? '' : ` --file ${rejects.file.name}`;
     return `plumbline rejects retry --load ${rejects.loadId}${file}${env}`;
   }
   const word = only ?? stageWord(stages);
+  const about = interval === undefined ? '' : ` --interval ${shownInterval(interval)}`;
   const selected = select === undefined ? '' : ` --select ${select.join(',')}`;
-  return `plumbline run${word === undefined ? '' : ` ${word}`}${selected}${env}`;
+  return `plumbline run${word === undefined ? '' : ` ${word}`}${selected}${about}${env}`;
 }
 
 /** On a terminal the running steps are redrawn in place; elsewhere each finished step is one line. */

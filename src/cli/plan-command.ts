@@ -5,10 +5,12 @@ import { workflowError } from '../client/workflow-error.js';
 import { loadSettings } from '../config.js';
 import { taskQueue, workflowId } from '../contracts/queues.js';
 import type { PlanResult, RunRef } from '../contracts/run.js';
+import { shownInterval, type DataInterval } from '../model/data-interval.js';
 import { loadProject } from '../project/load-project.js';
 import { packBundle } from '../project/pack-bundle.js';
 import { compileProject } from './compile-project.js';
 import { table } from './format.js';
+import { intervalOption } from './interval-option.js';
 import { StepFailure } from './print-error.js';
 import { withRunConnections } from './run-command.js';
 
@@ -16,12 +18,14 @@ import { withRunConnections } from './run-command.js';
 export async function planCommand(options: {
   readonly env: string;
   readonly select?: readonly string[];
+  readonly interval?: string;
   readonly force: boolean;
   readonly json: boolean;
 }): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
   compileProject(project);
+  const interval = intervalOption(options.interval, project, new Date());
   await withRunConnections(settings, async ({ database, temporal }) => {
     const store = await requireSharedStore(settings, database);
     const bundle = await packBundle({ root: settings.root, store });
@@ -33,11 +37,12 @@ export async function planCommand(options: {
       root: settings.root,
       stages: [],
       force: options.force,
+      ...(interval === undefined ? {} : { interval }),
       ...(options.select === undefined ? {} : { only: 'transform', select: options.select }),
     });
     const result = await planRun(temporal, run);
     process.stdout.write(
-      options.json ? `${JSON.stringify(result, null, 2)}\n` : render(project.name, options.env, result),
+      options.json ? `${JSON.stringify(result, null, 2)}\n` : render(project.name, options.env, interval, result),
     );
   });
 }
@@ -60,10 +65,12 @@ async function planRun({ client }: TemporalConnection, run: RunRef): Promise<Pla
 function render(
   project: string,
   env: string,
+  interval: DataInterval | undefined,
   { lines, defaults, assumptions, warnings = [], schemaChanges = [] }: PlanResult,
 ): string {
+  const about = interval === undefined ? '' : ` · ${shownInterval(interval)}`;
   const rows = lines.map(({ step, action, reason }) => [`  ${action}`, step, reason]);
   const section = (title: string, items: readonly string[]): string =>
     items.length === 0 ? '' : `${pc.bold(title)}\n${items.map((item) => `  ${item}`).join('\n')}\n`;
-  return `${pc.bold(project)} · ${env}\n${table(rows)}\n${section('warnings', warnings)}${section('changed by the newest load', schemaChanges)}${section('defaults', defaults)}${section('assumptions', assumptions)}`;
+  return `${pc.bold(project)} · ${env}${about}\n${table(rows)}\n${section('warnings', warnings)}${section('changed by the newest load', schemaChanges)}${section('defaults', defaults)}${section('assumptions', assumptions)}`;
 }

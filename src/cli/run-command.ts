@@ -4,6 +4,7 @@ import { openStore } from '../storage/open-store.js';
 import { recordBundle, startRun, type RunRequest } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import type { RunRef, Stage } from '../contracts/run.js';
+import { shownInterval } from '../model/data-interval.js';
 import { packBundle } from '../project/pack-bundle.js';
 import { loadProject } from '../project/load-project.js';
 import type { StepRow } from '../storage/run-steps.js';
@@ -11,6 +12,7 @@ import { isClosed, type RunRow } from '../storage/runs.js';
 import { compileProject } from './compile-project.js';
 import { duration } from './format.js';
 import { followRun } from './follow-run.js';
+import { intervalOption } from './interval-option.js';
 import { EXIT } from './print-error.js';
 
 export interface RunCommandOptions {
@@ -18,6 +20,7 @@ export interface RunCommandOptions {
   readonly stages: readonly Stage[];
   readonly only?: RunRef['only'];
   readonly select?: readonly string[];
+  readonly interval?: string;
   readonly force: boolean;
   readonly acceptAnomaly: boolean;
   readonly detach: boolean;
@@ -29,6 +32,8 @@ export async function runCommand(options: RunCommandOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
   compileProject(project);
+  const isAboutData = options.stages.length === 0 || options.stages.includes('elt');
+  const interval = isAboutData ? intervalOption(options.interval, project, new Date()) : undefined;
   await withRunConnections(settings, async (connections) => {
     const store = await requireSharedStore(settings, connections.database);
     const bundle = await packBundle({ root: settings.root, store });
@@ -45,6 +50,7 @@ export async function runCommand(options: RunCommandOptions): Promise<void> {
         force: options.force,
         acceptAnomaly: options.acceptAnomaly,
         only: options.only,
+        ...(interval === undefined ? {} : { interval }),
         ...(options.select === undefined ? {} : { select: options.select }),
       },
       options,
@@ -85,7 +91,8 @@ export async function startAndFollow(
 ): Promise<void> {
   if (request.stages.length === 0 || request.stages.includes('training')) await requireWorker(database, 'heavy');
   const started = await startRun(temporal, request, (runId) => isClosed(database, runId));
-  const heading = `${pc.bold(request.project)} · ${request.env} · run ${started.runId}${settings.temporalUiUrl === undefined ? '' : ` · ${runUrl(settings, started.workflowId)}`}`;
+  const about = request.interval === undefined ? '' : ` · ${shownInterval(request.interval)}`;
+  const heading = `${pc.bold(request.project)} · ${request.env}${about} · run ${started.runId}${settings.temporalUiUrl === undefined ? '' : ` · ${runUrl(settings, started.workflowId)}`}`;
   if (options.detach) {
     if (options.json) print({ runId: started.runId, workflowId: started.workflowId });
     else process.stdout.write(`${heading}\nstarted; watch it with \`plumbline runs watch ${started.runId}\`\n`);

@@ -4,6 +4,7 @@ import { findRunWorkflow } from '../client/run-workflow.js';
 import { loadSettings, type Settings } from '../config.js';
 import { STAGES, type Stage } from '../contracts/run.js';
 import { TerminalError } from '../errors.js';
+import { shownInterval } from '../model/data-interval.js';
 import { projectName } from '../project/project-name.js';
 import { findBundle } from '../storage/bundles.js';
 import { listSteps } from '../storage/run-steps.js';
@@ -27,9 +28,10 @@ export async function listCommand(options: { env: string; limit: number; json: b
       run.status,
       run.started_at.slice(0, 19),
       run.stages.join(','),
+      intervalOf(run),
       errorOf(run),
     ]);
-    process.stdout.write(`${table([['RUN', 'STATUS', 'STARTED (UTC)', 'STAGES', ''], ...rows])}\n`);
+    process.stdout.write(`${table([['RUN', 'STATUS', 'STARTED (UTC)', 'STAGES', 'INTERVAL', ''], ...rows])}\n`);
   });
 }
 
@@ -43,9 +45,10 @@ export async function showCommand(id: string, options: RunOptions): Promise<void
   await withDatabase(async (database, settings) => {
     const run = await oneRun(database, settings, id, options);
     const steps = await listSteps(database, run.run_id);
+    const about = intervalOf(run);
     if (options.json) return print({ run, steps });
     process.stdout.write(
-      `run ${run.run_id}   ${run.status}   started ${run.started_at.slice(0, 19)} UTC by ${run.started_by}   code ${run.bundle.slice(0, 12)}\n`,
+      `run ${run.run_id}   ${run.status}   started ${run.started_at.slice(0, 19)} UTC by ${run.started_by}   code ${run.bundle.slice(0, 12)}${about === '' ? '' : `   interval ${about}`}\n`,
     );
     for (const { line } of renderSteps(steps)) process.stdout.write(`${line}\n`);
     if (run.status === 'failed')
@@ -179,6 +182,11 @@ async function withDatabase(work: (database: OpenDatabase, settings: Settings) =
   } finally {
     await database.close();
   }
+}
+
+function intervalOf(run: RunRow): string {
+  const { interval } = halfOfRun(run);
+  return interval === undefined ? '' : shownInterval(interval);
 }
 
 function errorOf(run: RunRow): string {

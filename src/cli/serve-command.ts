@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path';
 import { pino } from 'pino';
+import { watchAlerts } from '../alerts/watch-alerts.js';
 import { connectDatabase } from '../client/connect.js';
 import { loadSettings } from '../config.js';
 import { projectName } from '../project/project-name.js';
@@ -38,7 +39,14 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
       log: options.log,
       serverVersion: VERSION,
     });
+    // Missed starts are noticed, and told of, though no worker lives.
+    const alerts = watchAlerts({
+      database,
+      environment: process.env,
+      onError: (error) => logger.warn({ err: error }, 'looking for alerts failed'),
+    });
     logger.info({ signal: await stopped }, 'stopping');
+    await alerts.stop();
     await server.close();
   } finally {
     await database.close();

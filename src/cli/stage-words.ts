@@ -1,14 +1,6 @@
-import type { RunRef, Stage } from '../contracts/run.js';
+import type { RunRef } from '../contracts/run.js';
+import { STAGE_WORDS } from '../contracts/stage-words.js';
 import type { RunRow } from '../storage/runs.js';
-
-/** Words of the command line → stages of the pipeline. */
-export const STAGE_WORDS: Readonly<Record<string, readonly Stage[]>> = {
-  load: ['elt'],
-  transform: ['elt'],
-  features: ['features'],
-  train: ['features', 'training'],
-  deploy: ['features', 'training', 'deployment'],
-};
 
 /** `transform` means the second half of its stage; `load` the whole, because what is loaded is built too. */
 export function halfOf(word: string | undefined): RunRef['only'] {
@@ -16,11 +8,14 @@ export function halfOf(word: string | undefined): RunRef['only'] {
 }
 
 /** What a recorded run was asked to do of its stage. */
-export function halfOfRun({ options }: RunRow): Pick<RunRef, 'only' | 'select' | 'rejects' | 'acceptAnomaly'> {
-  const { only, select, rejects, acceptAnomaly } = options as Partial<RunRef>;
+export function halfOfRun({
+  options,
+}: RunRow): Pick<RunRef, 'only' | 'select' | 'interval' | 'rejects' | 'acceptAnomaly'> {
+  const { only, select, interval, rejects, acceptAnomaly } = options as Partial<RunRef>;
   return {
     ...(only === undefined ? {} : { only }),
     ...(select === undefined ? {} : { select }),
+    ...(interval === undefined ? {} : { interval }),
     ...(rejects === undefined ? {} : { rejects }),
     ...(acceptAnomaly === true ? { acceptAnomaly } : {}),
   };

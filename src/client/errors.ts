@@ -12,6 +12,12 @@ export const clientErrorCodes = {
     'The workflow was ended from outside (terminated or timed out), so the run could not close itself.',
   QUERY_REFUSED: 'PostgreSQL refused the query of `plumbline sql`; the message is its own.',
   LINEAGE_NOT_FOUND: 'Nothing of the project has the name that `plumbline lineage` was given.',
+  SCHEDULE_NOT_FOUND: 'There is no schedule of that name. `plumbline schedule list` shows those that were applied.',
+  SCHEDULE_WITHOUT_INTERVAL:
+    'A schedule loads what the SQL or a source asks for by interval, and has none itself. Give it `interval`.',
+  SCHEDULE_REFUSED: 'Temporal refused a schedule, such as a cron line with an hour of 25; the message is its own.',
+  BACKFILL_ALREADY_RUNNING: 'The project has a backfill in progress. Wait for it, or cancel it.',
+  BACKFILL_NOT_RUNNING: 'The project has no backfill in progress.',
   TRACE_NOT_FOUND: 'Nothing recorded has that name or id.',
 } as const;
 
@@ -20,5 +26,8 @@ export const runErrorCodes = {
   RUN_LEASE_HELD: 'Another run holds the project; this one waits for it to end.',
   RUN_STEP_SUPERSEDED: 'A later attempt of the same step has taken over; the earlier one changed nothing.',
   RUN_STEP_MISSING: 'A step needs the outcome of an earlier stage that has not run.',
+  RUN_INTERVAL_DONE: 'Another run has done the interval meanwhile; this one changed nothing.',
+  RUN_INTERVAL_NEEDED:
+    'The SQL or a source of the project asks for an interval, and the run has none. Give one with `--interval`, or a schedule with `interval`.',
   UNKNOWN: 'An error nobody foresaw; it is tried a few times. `--verbose` shows where it happened.',
 } as const;

@@ -4,8 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { OpenDatabase } from '../storage/database.js';
 import { saveBundle } from '../storage/bundles.js';
 import { TerminalError } from '../errors.js';
+import type { RunTemplate } from '../contracts/intervals.js';
 import { SEARCH_ATTRIBUTES, taskQueue, workflowId } from '../contracts/queues.js';
 import { STAGES, type RunRef, type Stage } from '../contracts/run.js';
+import { shownInterval } from '../model/data-interval.js';
 import { knownSearchAttributes, type TemporalConnection } from './connect.js';
 
 export interface RunRequest {
@@ -19,6 +21,7 @@ export interface RunRequest {
   readonly select?: readonly string[];
   readonly rejects?: RunRef['rejects'];
   readonly acceptAnomaly?: boolean;
+  readonly interval?: RunRef['interval'];
   readonly retryOf?: string;
 }
 
@@ -61,7 +64,7 @@ async function tryStart(connection: TemporalConnection, request: RunRequest, run
       workflowIdConflictPolicy: 'FAIL',
       workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       workflowTaskTimeout: '5s',
-      staticSummary: `${run.project} · ${run.env} · run ${run.runId}`,
+      staticSummary: runSummary(run),
       memo: { runId: run.runId, bundle: run.bundle.digest },
       args: [
         {
@@ -78,6 +81,11 @@ async function tryStart(connection: TemporalConnection, request: RunRequest, run
     return typeof memo?.['runId'] === 'string' ? memo['runId'] : 'unknown';
   }
   return undefined;
+}
+
+/** What the Temporal UI shows of a run in its lists. */
+function runSummary({ project, env, interval, runId }: RunRef): string {
+  return [project, env, ...(interval === undefined ? [] : [shownInterval(interval)]), `run ${runId}`].join(' · ');
 }
 
 function alreadyRunning({ project, env }: RunRef, running: string): TerminalError {
@@ -102,10 +110,20 @@ export async function createRunRef(connection: TemporalConnection, request: RunR
     searchAttributes: Object.keys(SEARCH_ATTRIBUTES).filter((name) => known.includes(name)),
     force: request.force,
     ...(request.only === undefined ? {} : { only: request.only }),
+    ...(request.interval === undefined ? {} : { interval: request.interval }),
     ...(request.select === undefined ? {} : { select: [...request.select] }),
     ...(request.acceptAnomaly === true ? { acceptAnomaly: true } : {}),
     ...(request.rejects === undefined ? {} : { rejects: request.rejects }),
   };
+}
+
+/** What the runs of a schedule or a backfill have in common. */
+export async function createRunTemplate(
+  connection: TemporalConnection,
+  request: Pick<RunRequest, 'env' | 'project' | 'bundle' | 'root' | 'force' | 'only'>,
+): Promise<RunTemplate> {
+  const { runId: _runId, ...template } = await createRunRef(connection, { ...request, stages: [] });
+  return template;
 }
 
 export async function recordBundle(

@@ -15,8 +15,16 @@ export function deploymentWorkflowId(env: string, project: string, model: string
   return workflowId(env, project, 'deployment', `${model}-v${version}`);
 }
 
+/** A schedule's id; Temporal appends the time to the id of the workflows that it starts. */
+export function scheduleId(env: string, project: string, name: string): string {
+  return workflowId(env, project, 'schedule', name);
+}
+
 /** Signal to a deployment: a decision row was written, read it. */
 export const DECISION_SIGNAL = 'decision';
+
+/** Signals to a backfill, and what it answers. */
+export const BACKFILL_MESSAGES = { pause: 'pause', resume: 'resume', progress: 'progress' } as const;
 
 export const SEARCH_ATTRIBUTES = {
   PlumblineProject: 'KEYWORD',

@@ -4,6 +4,9 @@ import { z } from 'zod';
 export const STAGES = ['elt', 'features', 'training', 'deployment'] as const;
 export type Stage = (typeof STAGES)[number];
 
+/** A half-open range of time: see `DataInterval`. */
+export const dataInterval = z.object({ start: z.string(), end: z.string(), timezone: z.string() });
+
 /** Where a run's code is and under what name it works; every activity gets it. No secrets: they are resolved by the worker. */
 export const runRef = z.object({
   runId: z.string().min(1),
@@ -32,8 +35,17 @@ export const runRef = z.object({
       file: z.object({ name: z.string(), sha256: z.string() }).optional(),
     })
     .optional(),
+  /** What the run is about, whatever the time at which it runs; absent: everything, or what is new. */
+  interval: dataInterval.optional(),
+  /** Refused when the interval is done already. */
+  once: z.literal(true).optional(),
+  /** Resources that are not asked by interval stay as the last run left them; one that was never loaded is. */
+  keepLoaded: z.literal(true).optional(),
 });
 export type RunRef = z.infer<typeof runRef>;
+
+/** What a run is about. */
+export type RunInterval = NonNullable<RunRef['interval']>;
 
 export const openRunInput = z.object({
   run: runRef,

@@ -116,6 +116,10 @@ export const eltErrorCodes = {
     'Open transactions kept a finished table from being published in time; they are named. End them, then retry the run.',
   ELT_SQL_ERROR: 'PostgreSQL refused the SQL of a transform or a test; file, line and column are named. Correct it.',
   ELT_SQL_NOT_A_SELECT: 'A transform has to be one SELECT (or WITH, VALUES, TABLE), without a second statement.',
+  ELT_INCREMENT_INTERVAL:
+    'The SELECT of an incremental table gives rows outside the interval that it was asked for. Restrict it to the interval.',
+  ELT_INTERVAL_OVERLAP:
+    'An interval of an appended source meets one that was loaded with other bounds. Load an interval that holds it as a whole.',
   ELT_SQL_CYCLE: 'Transforms refer to each other in a circle; the path is named. Take one `ref` out.',
   ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
   ELT_SELECT_UNKNOWN: '`--select` names a transform that the project does not have. Correct the name.',

@@ -47,7 +47,7 @@ export function templateError(file: string, problem: string, line?: number): Ter
     at: line === undefined ? { file } : { file, line },
     next:
       'Correct the template. Known are ref(name), source(name, resource), var(name, default), this, is_incremental() and ' +
-      'the macros of macros/*.sql; interval.start and interval.end are planned, no run gives them a value yet.',
+      'the macros of macros/*.sql; interval.start and interval.end have a value in sql/*.sql of a run with an interval.',
   });
 }
 

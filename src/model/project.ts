@@ -1,3 +1,5 @@
+import type { IntervalLength } from './interval-grid.js';
+
 /**
  * A project with every default filled in: what `project/` makes of plumbline.yaml and the SQL files, and what the
  * stages work from. Plain JSON. Paths are relative to the project's root, with forward slashes.
@@ -33,6 +35,10 @@ export interface Project {
   readonly unitTests: readonly UnitTest[];
   readonly train?: TrainConfig;
   readonly deploy: DeployConfig;
+  readonly schedules: readonly ScheduleConfig[];
+  readonly alerts?: AlertsConfig;
+  /** Whose days cron lines and intervals mean. */
+  readonly timezone: string;
   /** Every default that was applied, for `plan`: `sources.rides.type = files (from the path's ending)`. */
   readonly defaults: readonly string[];
 }
@@ -217,6 +223,8 @@ export interface HttpRequestConfig {
   /** Keys that lead to the list of records; empty when the answer is the list. */
   readonly records: readonly string[];
   readonly pagination: HttpPagination;
+  /** Whether `path` or `params` name the run's interval, so that each interval is asked for by itself. */
+  readonly byInterval?: true;
   /** Least time between two requests of the source, over all workers. */
   readonly intervalMs: number;
   readonly allowPrivate: boolean;
@@ -320,8 +328,10 @@ export interface IncrementalConfig {
   readonly strategy: 'merge' | 'delete+insert';
   /** Empty when `intervalColumn` is there. */
   readonly uniqueKey: readonly string[];
-  /** Rows from the smallest to the largest value that the SELECT gives are replaced. */
+  /** Rows of the run's interval are replaced; without one, from the smallest to the largest value that the SELECT gives. */
   readonly intervalColumn?: string;
+  /** How far before the interval's start the SELECT looks again, e.g. `2d`. */
+  readonly lookback?: string;
   readonly onSchemaChange: 'fail' | 'append_new_columns';
 }
 
@@ -438,6 +448,43 @@ export interface GateConfig {
   readonly betterThan: 'baseline' | 'champion';
   /** Relative improvement asked for, 0..1. */
   readonly by: number;
+}
+
+/** Stages in the words of `plumbline run`. `load` builds too, `train` makes features too, `deploy` trains too. */
+export const STAGE_NAMES = ['load', 'transform', 'features', 'train', 'deploy'] as const;
+export type StageName = (typeof STAGE_NAMES)[number];
+
+/** What a start does while the one before still runs: it is left out, waits, or all that come wait. */
+export const OVERLAPS = ['skip', 'buffer_one', 'buffer_all'] as const;
+
+/** When a run starts by itself, of what and about which time. */
+export interface ScheduleConfig {
+  readonly name: string;
+  /** Five fields; either this or `everyMs` is there. */
+  readonly cron?: string;
+  readonly everyMs?: number;
+  readonly timezone: string;
+  readonly stages: readonly StageName[];
+  /** There when each interval that is over and not done gets a run. */
+  readonly interval?: IntervalLength;
+  /** The first day whose intervals it runs; absent: the interval in which it was applied first. */
+  readonly start?: string;
+  readonly jitterMs: number;
+  readonly overlap: (typeof OVERLAPS)[number];
+  /** How late a start that Temporal missed may be made up for. */
+  readonly catchupMs: number;
+  readonly pauseOnFailure: boolean;
+}
+
+export const ALERT_KINDS = ['failed', 'missed'] as const;
+
+/** Who is told when something goes wrong. */
+export interface AlertsConfig {
+  /** Where the address is: `env:NAME` or `file:path`. */
+  readonly webhook: string;
+  /** Where the key of the signature is; without it messages are not signed. */
+  readonly secret?: string;
+  readonly on: readonly (typeof ALERT_KINDS)[number][];
 }
 
 export interface DeployConfig {

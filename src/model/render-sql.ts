@@ -1,6 +1,7 @@
 import nunjucks from 'nunjucks';
 import { closest } from 'fastest-levenshtein';
 import { PipelineError, TerminalError } from '../errors.js';
+import { INTERVAL_NAMES, intervalValues, shownInterval, type DataInterval } from './data-interval.js';
 import { checkTemplate, readTemplateMessage, templateError } from './check-template.js';
 import { compileMacros, exportMacros } from './macros.js';
 import type { MacroFile, SqlFile, VarValue } from './project.js';
@@ -19,7 +20,8 @@ export interface SqlNames {
 }
 
 export interface SqlContext extends SqlNames {
-  readonly interval?: { readonly start: string; readonly end: string };
+  /** What `{{ interval.start }}` and the like give; without it they have no value. */
+  readonly interval?: DataInterval;
   /** `{{ this }}`: the table under construction or test. */
   readonly self?: string;
   /** What `{{ is_incremental() }}` gives. @default false */
@@ -35,14 +37,14 @@ export interface RenderedSql {
   readonly sources: string[];
   /** Line of the user's file (from 1) for each line of `sql`; right in loops too. */
   readonly lines: readonly number[];
-  /** What else the SQL depends on: `var tax` → its value as JSON, `macro cents` → the SHA-256 of what it says. */
+  /** What else the SQL depends on: `var tax` → its value as JSON, `macro cents` → the SHA-256 of what it says, `interval`. */
   readonly uses: Readonly<Record<string, string>>;
 }
 
 /**
  * Renders `{{ ref('x') }}`, `{{ source('s', 'r') }}`, `{{ var('v', default) }}`, `{{ this }}`, `{{ interval.start }}`,
  * `{% if is_incremental() %}` and calls of the project's macros in an SQL file. Comment lines at the top are settings:
- * they are kept as they are. `interval.start` is undefined when there is no interval, and no run has one in this version.
+ * they are kept as they are. `interval.start` is undefined when there is no interval.
  *
  * Throws `SQL_UNKNOWN_REF`, `SQL_UNKNOWN_VAR` or `SQL_TEMPLATE` with the user's file and line; a retry gives the same.
  *
@@ -85,7 +87,7 @@ export function renderSql(file: SqlFile, context: SqlContext): RenderedSql {
       return value;
     },
     is_incremental: () => context.isIncremental ?? false,
-    interval: context.interval ?? {},
+    interval: context.interval === undefined ? {} : watched(context.interval, uses),
     ...(context.self === undefined ? {} : { this: context.self }),
   };
   const exported = exportMacros(macros, builtIns, (name, digest) => uses.set(`macro ${name}`, digest));
@@ -137,6 +139,19 @@ function render(template: string, variables: Record<string, unknown>, file: stri
       position,
     );
   }
+}
+
+/** The interval's values; that one was read is noted under `uses`. */
+function watched(interval: DataInterval, uses: Map<string, string>): object {
+  const values = intervalValues(interval);
+  const read = (name: keyof typeof values) => (): string => {
+    uses.set('interval', shownInterval(interval));
+    return values[name];
+  };
+  return Object.defineProperties(
+    {},
+    Object.fromEntries(INTERVAL_NAMES.map((name) => [name, { get: read(name), enumerable: true }])),
+  );
 }
 
 function oneName(call: string, names: readonly unknown[], most: number): string[] {

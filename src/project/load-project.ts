@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TerminalError } from '../errors.js';
-import type { Project } from '../model/project.js';
+import { ALERT_KINDS, type AlertsConfig, type Project } from '../model/project.js';
 import { assertDeclared } from './declared-environment.js';
 import { parseDuration } from './duration.js';
 import { parseYaml, positionAt, type LocatedYaml } from './located-yaml.js';
@@ -12,6 +12,7 @@ import { resolveFeatureViews, resolveLabels } from './resolve-features.js';
 import { resolveFreshness } from './resolve-freshness.js';
 import { resolveMacros } from './resolve-macros.js';
 import { refuseSameTable, resolveResources } from './resolve-resources.js';
+import { resolveSchedules } from './resolve-schedules.js';
 import { resolveSeeds } from './resolve-seeds.js';
 import { resolveTrain } from './resolve-train.js';
 import { resolveTransforms } from './resolve-transforms.js';
@@ -55,6 +56,7 @@ export async function loadProject(options: { readonly root: string; readonly env
       : resolveTrain({ ...scope, train: project.train, labels, views: features });
   const models = [...transforms, ...features, ...(labels === undefined ? [] : [labels])].map(({ name }) => name);
   const unitTests = await resolveUnitTests({ ...scope, models });
+  const { timezone, schedules } = resolveSchedules(project.schedule ?? {}, scope);
   throwProblems(problems);
 
   const { approval, approval_timeout, model } = project.deploy ?? {};
@@ -78,8 +80,15 @@ export async function loadProject(options: { readonly root: string; readonly env
       approval: approval ?? 'none',
       approvalTimeoutMs: parseDuration(approval_timeout ?? '7d'),
     },
+    schedules,
+    timezone,
+    ...(project.alerts === undefined ? {} : { alerts: resolveAlerts(project.alerts) }),
     defaults,
   };
+}
+
+function resolveAlerts({ webhook, secret, on }: NonNullable<ProjectYaml['alerts']>): AlertsConfig {
+  return { webhook, ...(secret === undefined ? {} : { secret }), on: on ?? ALERT_KINDS };
 }
 
 /** plumbline.yaml with the place of each value, not checked yet. */

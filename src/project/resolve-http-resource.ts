@@ -1,3 +1,5 @@
+import { INTERVAL_NAMES } from '../model/data-interval.js';
+import { didYouMean } from '../model/nearest.js';
 import type { HttpAuth, HttpPagination, ResourceConfig } from '../model/project.js';
 import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
@@ -26,7 +28,32 @@ export function resolveHttpResource(
   if (given.path === undefined)
     return refuse('PROJECT_KEY_MISSING', `${place} has no "path", expected one such as /orders.`, position, 'Add `path:`.'); // prettier-ignore
   const primaryKey = [given.primary_key ?? []].flat();
-  if (given.write === 'append')
+  const templates = [given.path, ...Object.values(given.params ?? {}).map(String)];
+  const named = templates.flatMap((text) => [...text.matchAll(/\{interval\.(\w+)\}/g)].map(([, name]) => name!));
+  const byInterval = named.length > 0;
+  const unknown = named.find((name) => !(INTERVAL_NAMES as readonly string[]).includes(name));
+  if (unknown !== undefined)
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place} names interval.${unknown}${didYouMean(unknown, INTERVAL_NAMES) || '.'}`,
+      position,
+      `Use one of ${INTERVAL_NAMES.join(', ')}.`,
+    );
+  if (byInterval && given.cursor !== undefined)
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place} has a cursor and names the interval: it is asked for what is new, or for an interval.`,
+      positionAt(yaml, [...path, 'cursor'], 'key'),
+      'Remove one of the two.',
+    );
+  if (byInterval && given.write === 'replace')
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place}.write is replace; each interval would leave its own rows only.`,
+      positionAt(yaml, [...path, 'write']),
+      'Use write: append (rows of an interval take the place of those it had), or merge with a primary_key.',
+    );
+  if (given.write === 'append' && !byInterval)
     return refuse(
       'PROJECT_VALUE_INVALID',
       `${place}.write is append; an API answers with rows again that are there, which would be appended twice.`,
@@ -55,8 +82,9 @@ export function resolveHttpResource(
       positionAt(yaml, [...path, 'cursor', cursor.key]),
       `Correct ${cursor.key}.`,
     );
-  const write = given.write ?? (cursor === undefined && given.merge === undefined ? 'replace' : 'merge');
-  const merging = { given: given.merge, write, primaryKey, isPartial: cursor !== undefined };
+  const isWhole = cursor === undefined && given.merge === undefined;
+  const write = given.write ?? (byInterval && given.merge === undefined ? 'append' : isWhole ? 'replace' : 'merge');
+  const merging = { given: given.merge, write, primaryKey, isPartial: cursor !== undefined || byInterval };
   const merged = resolveMerge(merging);
   if ('wrong' in merged)
     return refuse(
@@ -74,7 +102,9 @@ export function resolveHttpResource(
     );
   for (const line of whenGoneLine(merging, merged.merge)) applied(`${place}.${line}`);
   if (given.write === undefined)
-    applied(`${place}.write = ${write} (each load asks for ${cursor === undefined ? 'all' : 'what is new'})`);
+    applied(
+      `${place}.write = ${write} (each load asks for ${byInterval ? 'an interval' : cursor === undefined ? 'all' : 'what is new'})`,
+    );
   if (cursor !== undefined) {
     if (given.cursor?.type === undefined) applied(`${place}.cursor.type = ${cursor.type}`);
     if (given.cursor?.lag === undefined) applied(`${place}.cursor.lag = ${cursor.type === 'integer' ? '1' : '1s'}`);
@@ -107,6 +137,7 @@ export function resolveHttpResource(
         ...(given.cursor === undefined ? {} : { cursorParam: given.cursor.param }),
         records: given.records?.split('.') ?? [],
         pagination: resolvePagination(given.pagination ?? { type: 'none' }),
+        ...(byInterval ? { byInterval } : {}),
         intervalMs: given.rate_limit === undefined ? 0 : intervalMs(given.rate_limit),
         allowPrivate: given.allow_private ?? false,
       },

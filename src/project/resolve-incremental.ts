@@ -11,14 +11,14 @@ export function resolveIncremental(
   { file, header, yaml }: { readonly file: string; readonly header: Header; readonly yaml: LocatedYaml },
   { report, applied }: { readonly report: (problem: Problem) => void; readonly applied: (line: string) => void },
 ): IncrementalConfig | undefined {
-  const { materialized, strategy, unique_key, interval_column, on_schema_change } = header;
+  const { materialized, strategy, unique_key, interval_column, lookback, on_schema_change } = header;
   const refuse = (key: string, what: string, next: string): undefined => {
     const message = `Reading ${file} failed: ${what}.`;
     report({ code: 'PROJECT_VALUE_INVALID', message, at: positionAt(yaml, [key], 'key'), next });
     return undefined;
   };
   if (materialized !== 'incremental') {
-    const keys = ['strategy', 'unique_key', 'interval_column', 'on_schema_change'] as const;
+    const keys = ['strategy', 'unique_key', 'interval_column', 'lookback', 'on_schema_change'] as const;
     const key = keys.find((one) => header[one] !== undefined);
     if (key !== undefined) refuse(key, `${key} is for incremental tables`, 'Add `-- materialized: incremental`.');
     return undefined;
@@ -32,6 +32,8 @@ export function resolveIncremental(
     return refuse('materialized', 'an incremental table needs unique_key or interval_column', next);
   if (strategy === 'merge' && unique_key === undefined)
     return refuse('strategy', 'strategy merge needs unique_key', 'Add `-- unique_key: …`.');
+  if (lookback !== undefined && interval_column === undefined)
+    return refuse('lookback', 'lookback needs interval_column', 'Write `-- interval_column: …`, or remove it.');
   const chosen = strategy ?? (unique_key === undefined ? 'delete+insert' : 'merge');
   if (strategy === undefined) applied(`${file}: strategy = ${chosen}`);
   if (on_schema_change === undefined) applied(`${file}: on_schema_change = fail`);
@@ -39,6 +41,7 @@ export function resolveIncremental(
     strategy: chosen,
     uniqueKey: [unique_key ?? []].flat(),
     ...(interval_column === undefined ? {} : { intervalColumn: interval_column }),
+    ...(lookback === undefined ? {} : { lookback }),
     onSchemaChange: on_schema_change ?? 'fail',
   };
 }

@@ -51,17 +51,19 @@ export async function claimOpening(database: Queryable, runId: string, scheduled
   return touched === 1;
 }
 
+/** False when it was closed before; then nothing changes. */
 export async function closeRunRow(
   database: Queryable,
   runId: string,
   status: RunRow['status'],
   error: unknown,
   result: unknown,
-): Promise<void> {
-  await database.execute(
+): Promise<boolean> {
+  const touched = await database.execute(
     `UPDATE plumbline.runs SET status = $2, error = $3, result = $4, ended_at = now() WHERE run_id = $1 AND status = 'running'`,
     [runId, status, json(error), json(result)],
   );
+  return touched === 1;
 }
 
 export async function isClosed(database: Queryable, runId: string): Promise<boolean> {
@@ -88,6 +90,26 @@ export async function listRuns(database: Database, env: string, project: string,
     'SELECT * FROM plumbline.runs WHERE env = $1 AND project = $2 ORDER BY started_at DESC LIMIT $3',
     [env, project, limit],
   );
+}
+
+export type NewestRun = Pick<RunRow, 'run_id' | 'status' | 'ended_at'> & {
+  /** Milliseconds since 1970. */
+  readonly started_ms: number;
+};
+
+/** The newest run that `startedBy` started; a run that waits for another has no record yet. */
+export async function newestRunBy(
+  database: Queryable,
+  env: string,
+  project: string,
+  startedBy: string,
+): Promise<NewestRun | undefined> {
+  const [row] = await database.query<NewestRun>(
+    `SELECT run_id, status, ended_at, extract(epoch FROM started_at)::float8 * 1000 AS started_ms FROM plumbline.runs
+     WHERE env = $1 AND project = $2 AND started_by = $3 ORDER BY started_at DESC LIMIT 1`,
+    [env, project, startedBy],
+  );
+  return row;
 }
 
 export function json(value: unknown): string | null {

@@ -70,7 +70,10 @@ export async function withRun<R extends object>(
 }
 
 /** Only attributes the namespace has: an unknown one would fail the workflow task for ever. */
-export function setSearchAttributes(run: RunRef, values: Readonly<Record<string, string | number>>): void {
+export function setSearchAttributes(
+  run: Pick<RunRef, 'searchAttributes'>,
+  values: Readonly<Record<string, string | number>>,
+): void {
   const known = Object.entries(values).filter(([name]) => run.searchAttributes.includes(name));
   if (known.length === 0) return;
   upsertSearchAttributes(
@@ -82,16 +85,23 @@ export function setSearchAttributes(run: RunRef, values: Readonly<Record<string,
   );
 }
 
+const LINES = 100;
+
 /** Lines that make the run's page in the Temporal UI read like a report. */
-function createReport(run: RunRef, stage: string): (line: string) => void {
-  const lines: string[] = [];
+export function createReport(
+  run: Pick<RunRef, 'project' | 'env'> & Partial<Pick<RunRef, 'runId' | 'interval'>>,
+  stage: string,
+): (line: string) => void {
+  const lines: string[] = run.interval === undefined ? [] : [`interval ${run.interval.start} to ${run.interval.end}`];
   const show = (): void =>
     setCurrentDetails(
-      `### ${run.project} · ${run.env} · ${stage}\n\nrun \`${run.runId}\`\n\n${lines.map((line) => `- ${line}`).join('\n')}`,
+      `### ${run.project} · ${run.env} · ${stage}\n\n${run.runId === undefined ? '' : `run \`${run.runId}\`\n\n`}${lines.map((line) => `- ${line}`).join('\n')}`,
     );
   show();
   return (line) => {
     lines.push(line);
+    // A start that catches up on a year has more to say than a page holds.
+    if (lines.length > LINES) lines.splice(1, lines.length - LINES, '…');
     show();
   };
 }

@@ -47,6 +47,7 @@ function fakes(replaced: Partial<Activities> = {}): Activities {
   return {
     openRun: async () => PLAN,
     closeRun: async () => {},
+    findMissingIntervals: async () => ({ intervals: [], total: 0 }),
     explainPlan: async () => ({ lines: [], defaults: [], assumptions: [] }),
     extractResource: async () => ({ objects: [{}, {}] }),
     loadObject: async () => ({}) as Awaited<ReturnType<Activities['loadObject']>>,
@@ -395,5 +396,94 @@ describe('deployment with approval', () => {
   });
   it('leaves what serves when nobody decides in time', async () => {
     expect(await deploy(null, 400)).toMatchObject({ status: 'timed_out' });
+  });
+});
+
+describe('intervals', () => {
+  const days = ['2024-01-01', '2024-01-02', '2024-01-03', '2024-01-04', '2024-01-05'].map((day) => `${day}T00:00:00Z`);
+  const intervals = days.slice(1).map((end, index) => ({ start: days[index]!, end, timezone: 'UTC' }));
+  const template = () => {
+    const { runId: _runId, ...rest } = runRef();
+    return rest;
+  };
+  /** All four are missing until they are done or tried; `failing` ones break in their load. */
+  const bench = (failing: readonly string[]) => {
+    const opened: { interval: string | undefined; stages: number; once: unknown; keepLoaded: unknown }[] = [];
+    const activities = fakes({
+      findMissingIntervals: async ({ after = '' }) => {
+        const left = intervals.filter(({ start }) => start >= after);
+        return { intervals: left.slice(0, 2), total: left.length };
+      },
+      openRun: async ({ run, stages }) => {
+        const interval = run.interval?.start.slice(0, 10);
+        opened.push({ interval, stages: stages.length, once: run.once, keepLoaded: run.keepLoaded });
+        return { ...PLAN, resources: ['rides'] };
+      },
+      extractResource: async ({ run }) => {
+        if (failing.includes(run.interval!.start.slice(0, 10)))
+          throw ApplicationFailure.nonRetryable('no', 'TerminalError', { code: 'X', message: 'the day is broken' });
+        return { objects: [] };
+      },
+    });
+    return { opened, activities };
+  };
+  const startSchedule = (client: Client): Promise<WorkflowHandle<() => Promise<unknown>>> => {
+    const about = template();
+    const input = { schedule: 'load', template: about, stages: ALL, grid: { length: 'daily', timezone: 'UTC' } };
+    const workflowId = `dev/${about.project}/schedule/load`;
+    return client.workflow.start('scheduledRun', { taskQueue: 'plumbline-default', workflowId, args: [input] });
+  };
+
+  it('of a start run the oldest first; one that fails is left and the rest goes on, training with the last', async () => {
+    const { opened, activities } = bench(['2024-01-02']);
+    const failure = await withWorker(temporal, activities, async (client) =>
+      (await startSchedule(client)).result().catch((error: unknown) => error),
+    );
+    expect((failure as WorkflowFailedError).cause?.message).toContain('1 of 4 intervals of schedule load failed');
+    expect(opened).toEqual([
+      { interval: '2024-01-01', stages: 1, once: true, keepLoaded: undefined },
+      { interval: '2024-01-02', stages: 1, once: true, keepLoaded: true },
+      { interval: '2024-01-03', stages: 1, once: true, keepLoaded: true },
+      { interval: '2024-01-04', stages: 4, once: true, keepLoaded: true },
+    ]);
+  });
+
+  it('of a start that fail three times in a row end it', async () => {
+    const { opened, activities } = bench(['2024-01-01', '2024-01-02', '2024-01-03', '2024-01-04']);
+    const failure = await withWorker(temporal, activities, async (client) =>
+      (await startSchedule(client)).result().catch((error: unknown) => error),
+    );
+    expect(opened).toHaveLength(3);
+    expect((failure as WorkflowFailedError).cause?.message).toContain('3 runs in a row failed, the last one: the day');
+  });
+
+  it('of a backfill wait while it is paused, and are counted', async () => {
+    const { opened, activities } = bench(['2024-01-03']);
+    const about = template();
+    const input = {
+      backfillId: 'b',
+      template: about,
+      stages: ['elt'],
+      grid: { length: 'daily', timezone: 'UTC' },
+      from: days[0],
+      until: days[4],
+      failedOnly: false,
+      startedBy: 'test',
+    };
+    const result = await withWorker(temporal, activities, async (client) => {
+      const handle: WorkflowHandle<() => Promise<unknown>> = await client.workflow.signalWithStart('backfill', {
+        taskQueue: 'plumbline-default',
+        workflowId: `dev/${about.project}/backfill/latest`,
+        args: [input],
+        signal: 'pause',
+      });
+      while ((await handle.query<{ left: number }>('progress')).left < 4) await new Promise((next) => setTimeout(next, 50)); // prettier-ignore
+      expect(await handle.query('progress')).toMatchObject({ state: 'paused', done: 0, left: 4 });
+      expect(opened).toEqual([]);
+      await handle.signal('resume');
+      return handle.result();
+    });
+    expect(result).toEqual({ backfillId: 'b', state: 'over', done: 3, failed: 1, left: 0 });
+    expect(opened.every(({ keepLoaded }) => keepLoaded === true)).toBe(true);
   });
 });

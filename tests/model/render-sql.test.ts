@@ -25,11 +25,12 @@ const failure = (sql: string, more = {}): Pick<PipelineError, 'code' | 'at' | 'm
 test('puts in what ref, source, this and interval stand for, and lists the names', () => {
   const rendered = render(
     `SELECT * FROM {{ ref('demand') }} JOIN {{ source("rides", 'hours') }} USING (h), {{ source('rides') }}, {{ source('stations') }}, {{ this }} WHERE d >= '{{ interval.start }}'`,
-    { self: '"s"."x"', interval: { start: '2024-01-01', end: '2024-01-02' } },
+    { self: '"s"."x"', interval: { start: '2024-01-01T00:00:00Z', end: '2024-01-02T00:00:00Z', timezone: 'UTC' } },
   );
   expect(rendered.sql).toBe(
-    `SELECT * FROM "main"."demand" JOIN "raw"."hours" USING (h), "raw"."hours", "raw"."stations", "s"."x" WHERE d >= '2024-01-01'`,
+    `SELECT * FROM "main"."demand" JOIN "raw"."hours" USING (h), "raw"."hours", "raw"."stations", "s"."x" WHERE d >= '2024-01-01T00:00:00Z'`,
   );
+  expect(rendered.uses).toEqual({ interval: '2024-01-01/2024-01-02' });
   expect(rendered.refs).toEqual(['demand']);
   expect(rendered.sources).toEqual(['rides.hours', 'stations']);
 });
@@ -107,10 +108,10 @@ test.each([
   });
 });
 
-test('says of an interval that it is planned', () => {
+test('says where an interval has a value', () => {
   expect(failure("SELECT '{{ interval.start }}'")).toMatchObject({
     message: 'Rendering sql/a.sql failed: a value is null or undefined.',
-    next: expect.stringContaining('interval.start and interval.end are planned') as string,
+    next: expect.stringContaining('interval.start and interval.end have a value in sql') as string,
   });
 });
 

@@ -123,9 +123,7 @@ describe('keys', () => {
   });
 
   it.each([
-    ["schedule: { train: '0 3 * * 1' }", 'schedule'],
     ['monitor: { outcomes: outcomes.sql }', 'monitor'],
-    ['alerts: { webhook: env:ALERT_URL }', 'alerts'],
     ['sources: { a: { path: a.csv, cursor: day } }', 'sources.a.cursor'],
     ['sources: { a: { resources: { b: { path: a.csv, publish: chunk } } } }', 'sources.a.resources.b.publish'],
     ['sources: { a: { path: a.csv, type: postgres } }', 'sources.a.type: the value "postgres"'],

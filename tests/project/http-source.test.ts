@@ -149,3 +149,21 @@ describe('an http source', () => {
     expect(problems).not.toContain('sk-123');
   });
 });
+
+describe('an http source that is asked by interval', () => {
+  const source = (more: string): string =>
+    `  api: { type: http, url: "https://api.example.org", path: "/days/{interval.start_date}", ${more} }\n`;
+
+  it('appends, each interval in place of itself', async () => {
+    const { resources } = await project(source("params: { to: '{interval.end}' }"));
+    expect(resources[0]).toMatchObject({ write: 'append', http: { byInterval: true } });
+  });
+
+  it.each([
+    ['write: replace', 'would leave its own rows only'],
+    ['primary_key: id, cursor: { field: at, param: since }', 'has a cursor and names the interval'],
+    ["params: { from: '{interval.begin}' }", 'names interval.begin'],
+  ])('%s is refused', async (more, why) => {
+    expect(await problemsOf(source(more))).toContain(why);
+  });
+});

@@ -30,7 +30,16 @@ beforeAll(async () => {
 describe('recorded histories', () => {
   it('exist for every workflow', () => {
     const recorded = new Set(files.map((name) => name.split('.')[0]));
-    expect([...recorded].sort()).toEqual(['deployment', 'elt', 'featureEngineering', 'pipeline', 'plan', 'training']);
+    expect([...recorded].sort()).toEqual([
+      'backfill',
+      'deployment',
+      'elt',
+      'featureEngineering',
+      'pipeline',
+      'plan',
+      'scheduledRun',
+      'training',
+    ]);
   });
 
   it.each(files)('%s replays on the code as it is', async (name) => {

@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import { STAGE_WORDS } from '../../contracts/stage-words.js';
 import { parseSelect } from '../parse-select.js';
-import { halfOf, STAGE_WORDS } from '../stage-words.js';
+import { halfOf } from '../stage-words.js';
 
 export function register(program: Command): void {
   program
@@ -17,6 +18,7 @@ export function register(program: Command): void {
       'with transform: name, name+ (and what reads it), +name (and what it reads); commas between several',
       parseSelect,
     )
+    .option('--interval <from/to>', 'what it is about: 2024-01-01/2024-01-02, or times; the end does not belong to it')
     .option('--force', 'redo every step and load every file again', false)
     .option('--accept-anomaly', 'publish tables although they are far from their own history', false)
     .option('--detach', 'start it and return', false)
@@ -27,6 +29,7 @@ export function register(program: Command): void {
         options: {
           env: string;
           select?: string[];
+          interval?: string;
           force: boolean;
           acceptAnomaly: boolean;
           detach: boolean;

@@ -1,6 +1,7 @@
 import { TerminalError, TransientError, type PipelineError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { ArtifactRef, ArtifactStore } from '../../model/artifact.js';
+import { intervalValues, type DataInterval } from '../../model/data-interval.js';
 import type { Database } from '../../model/database.js';
 import type { CursorConfig, HttpRequestConfig, ResourceConfig } from '../../model/project.js';
 import { readCursor } from '../cursor/cursor-state.js';
@@ -33,6 +34,8 @@ export interface HttpExtractOptions {
   /** Where secrets of `env:` are. */
   readonly environment: Readonly<NodeJS.ProcessEnv>;
   readonly runId: string;
+  /** What is asked for, of a resource that is asked by interval. */
+  readonly interval?: DataInterval;
   /** Asks anew, whatever another run has landed. @default false */
   readonly force?: boolean;
   /** Asks for everything, or from the cursor's initial value on; its state stays. @default false */
@@ -75,7 +78,7 @@ export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtr
   const state = await beginExtract(database, key, runId, options.force ?? false);
   const pages = state.isComplete
     ? state.pages
-    : await landPages(options, { key, extractId: state.extractId, landed: state.pages, askFrom: from.askFrom });
+    : await landPages(options, { key, extractId: state.extractId, landed: state.pages, asked: from });
   const rows = pages.reduce((sum, page) => sum + page.rows, 0);
   if (rows === 0 && resource.write === 'replace' && resource.allowEmpty !== true) throw emptySource(resource, pages);
   if (resource.cursor !== undefined && rows > 0 && pages.every(({ cursorMax }) => cursorMax === null))
@@ -83,7 +86,7 @@ export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtr
   const objects = await combinePages(store, pages);
   return {
     extractId: state.extractId,
-    objects: await Promise.all(objects.map((object, index) => addObject(options, object, from.askFrom, index + 1))),
+    objects: await Promise.all(objects.map((object, index) => addObject(options, object, from, index + 1))),
     pages: pages.length,
     rows,
     resumedFromPage: Math.min(state.pages.length + 1, pages.length),
@@ -94,8 +97,10 @@ export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtr
 const MAX_PAGES = 100_000;
 
 /** The unit to ask for. `state`: how far the resource is loaded; `askFrom`: what is sent. */
-async function unitOf({ database, env, project, resource, full }: HttpExtractOptions): Promise<Unit> {
-  const { id, cursor } = resource;
+async function unitOf({ database, env, project, resource, full, interval }: HttpExtractOptions): Promise<Unit> {
+  const { id, cursor, http } = resource;
+  if (http?.byInterval === true && interval !== undefined)
+    return { unit: `interval ${interval.start}/${interval.end}`, state: null, interval };
   if (cursor === undefined) return { unit: 'all', state: null };
   const state = (await readCursor(database, { env, project, resource: id }, cursor)) ?? null;
   const askFrom = state === null || full === true ? cursor.initial : cursorBefore(cursor, state);
@@ -110,18 +115,19 @@ interface Unit {
   readonly unit: string;
   readonly state: string | null;
   readonly askFrom?: string;
+  readonly interval?: DataInterval;
 }
 
 interface Landing {
   readonly key: ExtractKey;
   readonly extractId: string;
   readonly landed: readonly LandedPage[];
-  readonly askFrom: string | undefined;
+  readonly asked: Asked;
 }
 
 async function landPages(
   options: HttpExtractOptions,
-  { key, extractId, landed, askFrom }: Landing,
+  { key, extractId, landed, asked }: Landing,
 ): Promise<LandedPage[]> {
   const { database, store, resource, signal } = options;
   const config = resource.http!;
@@ -135,15 +141,13 @@ async function landPages(
   };
   const api = openApi({ ...options, config, secrets, limit, signal });
   const pages = [...landed];
-  const asked = new Set(pages.map(({ url }) => url));
+  const askedUrls = new Set(pages.map(({ url }) => url));
   let url =
-    pages.length === 0
-      ? firstUrl(resourceUrl(config, resource.path, askFrom), config.pagination)
-      : pages.at(-1)!.nextUrl;
+    pages.length === 0 ? firstUrl(resourceUrl(config, resource.path, asked), config.pagination) : pages.at(-1)!.nextUrl;
   while (url !== null) {
     signal?.throwIfAborted();
-    if (asked.has(url) || pages.length === MAX_PAGES) throw endless(resource, url, pages.length);
-    asked.add(url);
+    if (askedUrls.has(url) || pages.length === MAX_PAGES) throw endless(resource, url, pages.length);
+    askedUrls.add(url);
     const fetchedAt = new Date();
     const former =
       config.pagination.type === 'none' && resource.cursor === undefined && options.force !== true
@@ -245,10 +249,17 @@ function cursorsOf(
   return { cursorMax, cursorMissing };
 }
 
-/** Where a resource is asked, with the parameters that are no secrets. @param askFrom the cursor to ask from */
-export function resourceUrl(config: HttpRequestConfig, path: string, askFrom?: string): URL {
-  const url = new URL(`${config.url}${path}`);
-  for (const [name, value] of Object.entries(config.params)) if (!isReference(value)) url.searchParams.set(name, value);
+/** What a request asks for: from a cursor on, or an interval. */
+interface Asked {
+  readonly askFrom?: string | undefined;
+  readonly interval?: DataInterval | undefined;
+}
+
+/** Where a resource is asked, with the parameters that are no secrets. */
+export function resourceUrl(config: HttpRequestConfig, path: string, { askFrom, interval }: Asked = {}): URL {
+  const url = new URL(`${config.url}${withInterval(path, interval, encodeURIComponent)}`);
+  for (const [name, value] of Object.entries(config.params))
+    if (!isReference(value)) url.searchParams.set(name, withInterval(value, interval));
   if (askFrom !== undefined && config.cursorParam !== undefined) url.searchParams.set(config.cursorParam, askFrom);
   return url;
 }
@@ -256,15 +267,24 @@ export function resourceUrl(config: HttpRequestConfig, path: string, askFrom?: s
 function addObject(
   options: HttpExtractOptions,
   object: ArtifactRef,
-  askFrom: string | undefined,
+  { askFrom, interval }: Asked,
   number: number,
 ): Promise<ExtractedObject> {
   const { path, http } = options.resource;
-  return addRawObject(
-    options,
-    `${path}${askFrom === undefined ? '' : `?${http!.cursorParam}=${askFrom}`}#${number}`,
-    object,
-  );
+  const from = askFrom === undefined ? '' : `?${http!.cursorParam}=${askFrom}`;
+  const of = interval === undefined ? from : `?interval=${interval.start}/${interval.end}`;
+  return addRawObject(options, `${path}${of}#${number}`, object);
+}
+
+/** `{interval.start}` and the like in a path or a parameter. */
+function withInterval(
+  text: string,
+  interval: DataInterval | undefined,
+  encode: (value: string) => string = (value) => value,
+): string {
+  if (interval === undefined) return text;
+  const values: Readonly<Record<string, string>> = intervalValues(interval);
+  return text.replaceAll(/\{interval\.(\w+)\}/g, (name, key: string) => encode(values[key] ?? name));
 }
 
 /** A server that does not know the parameter sends its first page again and again. */

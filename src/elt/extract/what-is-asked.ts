@@ -1,3 +1,4 @@
+import type { DataInterval } from '../../model/data-interval.js';
 import type { Queryable } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { readCheckpoint } from '../cursor/checkpoint-state.js';
@@ -10,13 +11,13 @@ import { resourceUrl } from './extract-http.js';
  * updated_at is at …`, or what is run: `runs issues of sources/github.py; goes on from …`, `runs tap-gitlab for projects from its state
  * {"bookmarks": …}`. Asks nobody and runs nothing.
  *
- * @param full whether it is asked for everything, whatever the cursor's state
+ * @param asked.full whether it is asked for everything, whatever the cursor's state
  */
 export async function whatIsAsked(
   database: Queryable,
   at: { readonly env: string; readonly project: string },
   resource: ResourceConfig,
-  full: boolean,
+  { full, interval }: { readonly full: boolean; readonly interval?: DataInterval | undefined },
 ): Promise<string> {
   const { id, http, path, cursor, program, write } = resource;
   if (resource.type === 'singer') return tapIsRun(database, at, resource, full);
@@ -27,11 +28,11 @@ export async function whatIsAsked(
     return `runs ${program.function} of ${path}, ${from}`;
   }
   const pages = http!.pagination.type === 'none' ? 'in one page' : `page by page (${http!.pagination.type})`;
-  if (cursor === undefined) return `asks ${resourceUrl(http!, path).href}, ${pages}`;
+  if (cursor === undefined) return `asks ${resourceUrl(http!, path, { interval }).href}, ${pages}`;
   const state = await readCursor(database, { ...at, resource: id }, cursor);
   const askFrom = state === undefined || full ? cursor.initial : cursorBefore(cursor, state);
   const place = state === undefined ? 'has no state yet' : `is at ${state}`;
-  return `asks ${resourceUrl(http!, path, askFrom).href}, ${pages}; cursor ${cursor.field} ${place}`;
+  return `asks ${resourceUrl(http!, path, { askFrom }).href}, ${pages}; cursor ${cursor.field} ${place}`;
 }
 
 async function tapIsRun(

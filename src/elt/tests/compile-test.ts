@@ -1,6 +1,6 @@
 import { TerminalError } from '../../errors.js';
 import type { DataTest } from '../../model/project.js';
-import { renderSql, type RenderedSql, type SqlNames } from '../../model/render-sql.js';
+import { renderSql, type RenderedSql, type SqlContext, type SqlNames } from '../../model/render-sql.js';
 import { identifier, literal, qualified } from '../../model/sql-identifier.js';
 import { singleStatement } from '../transform/single-statement.js';
 
@@ -22,7 +22,7 @@ export interface CompiledTest {
   readonly uses: Readonly<Record<string, string>>;
 }
 
-export interface TestContext extends SqlNames {
+export interface TestContext extends SqlNames, Pick<SqlContext, 'interval'> {
   /** The transform that the tests belong to; `ref` to it means the table under test. */
   readonly name: string;
 }

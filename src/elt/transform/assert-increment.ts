@@ -1,9 +1,11 @@
 import { TerminalError } from '../../errors.js';
+import { shownInterval, type DataInterval } from '../../model/data-interval.js';
 import type { Queryable } from '../../model/database.js';
 import type { IncrementalConfig } from '../../model/project.js';
-import { identifier } from '../../model/sql-identifier.js';
+import { identifier, literal } from '../../model/sql-identifier.js';
 import { describeRelation } from '../publish/describe-relation.js';
 import { sqlName, type TableName } from '../publish/table-name.js';
+import { isSqlAtFault } from './sql-error.js';
 
 interface Increment {
   readonly name: string;
@@ -40,6 +42,51 @@ export async function assertIncrementKey(
       next: 'Let the SELECT give each key once and no NULL in it; the published table is untouched.',
     },
   );
+}
+
+/**
+ * Rows outside the interval would be added again whenever their own interval is built. Throws `ELT_INCREMENT_INTERVAL`; a
+ * retry gives the same. The literals are read as those of the SELECT are: as the column's type.
+ */
+export async function assertInside(
+  session: Queryable,
+  { name, file, config }: Increment,
+  interval: DataInterval,
+  rows: TableName,
+): Promise<void> {
+  if (config.intervalColumn === undefined) return;
+  const column = identifier(config.intervalColumn);
+  const outside = await rowsOutside(session, column, interval, rows).catch((cause: unknown) => {
+    if (!isSqlAtFault(cause)) throw cause;
+    throw new TerminalError(
+      'ELT_INCREMENT_INTERVAL',
+      `Building ${name} failed: ${config.intervalColumn} cannot be compared with the interval: ${cause.message}.`,
+      { at: { file }, next: 'Name a column of type timestamptz, timestamp or date as interval_column.', cause },
+    );
+  });
+  if (outside === undefined) return;
+  throw new TerminalError(
+    'ELT_INCREMENT_INTERVAL',
+    `Building ${name} failed: ${outside.rows} rows are outside the interval ${shownInterval(interval)}, such as ${config.intervalColumn} = ${outside.example}.`,
+    {
+      at: { file },
+      details: { rows: Number(outside.rows), example: outside.example },
+      next: `Add WHERE ${config.intervalColumn} >= '{{ interval.start }}' AND ${config.intervalColumn} < '{{ interval.end }}' to the SELECT; the published table is untouched.`,
+    },
+  );
+}
+
+async function rowsOutside(
+  session: Queryable,
+  column: string,
+  { start, end }: DataInterval,
+  rows: TableName,
+): Promise<{ readonly rows: string; readonly example: string } | undefined> {
+  const [outside] = await session.query<{ rows: string; example: string }>(
+    `SELECT count(*) AS rows, min(${column})::text AS example FROM ${sqlName(rows)}
+     WHERE NOT (${column} >= ${literal(start)} AND ${column} < ${literal(end)}) HAVING count(*) > 0`,
+  );
+  return outside;
 }
 
 /**

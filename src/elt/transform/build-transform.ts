@@ -25,7 +25,7 @@ import {
 import type { TransformNode } from './compile-transforms.js';
 import { applyIncrement } from './apply-increment.js';
 import { applySnapshot } from './apply-snapshot.js';
-import { assertIncrementKey, compareColumns } from './assert-increment.js';
+import { assertIncrementKey, assertInside, compareColumns } from './assert-increment.js';
 import { assertNoHistory, stageSnapshot } from './stage-snapshot.js';
 import { createStage } from './create-stage.js';
 import { dropStage } from './drop-stage.js';
@@ -176,6 +176,8 @@ async function buildAndTest(session: Session, build: Build, options: BuildOption
   await assertNoHistory(session, node, build);
   if (node.incremental !== undefined)
     await assertIncrementKey(session, { ...node, config: node.incremental }, build.staged);
+  if (node.incremental?.interval !== undefined && node.isByInterval)
+    await assertInside(session, { ...node, config: node.incremental }, node.incremental.interval, build.staged);
   return testStage(session, build, options, rows, started);
 }
 
@@ -192,6 +194,7 @@ async function addRows(
   const incrementRows = await createStage(session, { ...node, sql: config.sql, lines: config.lines }, staged);
   await failpoint('transform.after-build');
   await assertIncrementKey(session, increment, staged);
+  if (config.interval !== undefined) await assertInside(session, increment, config.interval, staged);
   const { columns, added } = await compareColumns(session, increment, target, staged);
   if (added.length === 0) {
     const apply = async (): Promise<number> => {

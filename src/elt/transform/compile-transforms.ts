@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { TerminalError } from '../../errors.js';
+import { ANY_INTERVAL, withLookback, type DataInterval } from '../../model/data-interval.js';
 import type {
   IncrementalConfig,
   MacroFile,
@@ -12,6 +13,7 @@ import type {
 import { renderSql, type RenderedSql } from '../../model/render-sql.js';
 import { tableNames } from '../../model/table-names.js';
 import { compileTest, type CompiledTest } from '../tests/compile-test.js';
+import type { IncrementSettings } from './apply-increment.js';
 import { singleStatement } from './single-statement.js';
 
 export interface TransformNode {
@@ -23,9 +25,13 @@ export interface TransformNode {
   /** User's line (from 1) for each line of `sql`. */
   readonly lines: readonly number[];
   /** For an incremental table: the SELECT as it is when the table is there, and what is done with its rows. */
-  readonly incremental?: IncrementalConfig & Pick<TransformNode, 'sql' | 'lines'>;
+  readonly incremental?: IncrementSettings & Pick<TransformNode, 'sql' | 'lines'>;
   /** Of a snapshot. Its SELECT gives the rows as they are now. */
   readonly snapshot?: SnapshotConfig;
+  /** Whether SELECT or tests name the run's interval, so that there is nothing to build without one. */
+  readonly usesInterval: boolean;
+  /** Whether the table gets one interval after the other: built whole, it would hold the last one only. */
+  readonly isByInterval: boolean;
   /** Transforms that have to be published before: through `ref` in the SELECT or in a test. Sorted. */
   readonly deps: readonly string[];
   /** Ids of the resources read. Sorted. */
@@ -50,7 +56,8 @@ export interface CompileOptions {
   readonly resources: readonly ResourceConfig[];
   readonly vars?: Readonly<Record<string, VarValue>>;
   readonly macros?: readonly MacroFile[];
-  readonly interval?: { readonly start: string; readonly end: string };
+  /** Absent: rendered for its names only; what `usesInterval` cannot be run. */
+  readonly interval?: DataInterval;
 }
 
 /**
@@ -59,7 +66,7 @@ export interface CompileOptions {
  * the user's file; a retry gives the same.
  */
 export function compileTransforms(options: CompileOptions): TransformGraph {
-  const { transforms, interval } = options;
+  const { transforms, interval = ANY_INTERVAL } = options;
   assertDistinct(transforms);
   const names = tableNames(options);
   const nodes = transforms.map((file): TransformNode => {
@@ -69,13 +76,13 @@ export function compileTransforms(options: CompileOptions): TransformGraph {
         ...names,
         self,
         isIncremental,
-        ...(interval === undefined ? {} : { interval }),
+        interval: isIncremental ? withLookback(interval, file.incremental?.lookback) : interval,
       });
       return { ...rendered, sql: singleStatement(rendered.sql, file.file, rendered.lines) };
     };
     const { sql, lines, ...rendered } = render(false);
     const later = file.incremental === undefined ? undefined : render(true);
-    const tests = file.tests.flatMap((test) => compileTest(test, { name: file.name, ...names }));
+    const tests = file.tests.flatMap((test) => compileTest(test, { name: file.name, interval, ...names }));
     const kind = file.materialized === 'view' ? 'view' : 'table';
     const reads = [rendered, ...(later === undefined ? [] : [later]), ...tests];
     return {
@@ -84,8 +91,10 @@ export function compileTransforms(options: CompileOptions): TransformGraph {
       kind,
       sql,
       lines,
-      ...(later === undefined ? {} : { incremental: { ...file.incremental!, sql: later.sql, lines: later.lines } }),
+      ...(later === undefined ? {} : { incremental: incrementalOf(file.incremental!, later, options.interval) }),
       ...(file.snapshot === undefined ? {} : { snapshot: file.snapshot }),
+      usesInterval: reads.some(({ uses }) => uses['interval'] !== undefined),
+      isByInterval: later !== undefined && rendered.uses['interval'] !== undefined,
       deps: distinct(reads.flatMap((one) => one.refs)),
       sources: distinct(reads.flatMap((one) => one.sources)),
       tests,
@@ -98,6 +107,20 @@ export function compileTransforms(options: CompileOptions): TransformGraph {
   const levels = intoLevels(nodes);
   const byName = new Map(nodes.map((node) => [node.name, node]));
   return { nodes: levels.flat().map((name) => byName.get(name)!), levels };
+}
+
+function incrementalOf(
+  config: IncrementalConfig,
+  { sql, lines, uses }: RenderedSql,
+  interval: DataInterval | undefined,
+): NonNullable<TransformNode['incremental']> {
+  const looksAt = interval === undefined || uses['interval'] === undefined ? undefined : interval;
+  return {
+    ...config,
+    sql,
+    lines,
+    ...(looksAt === undefined ? {} : { interval: withLookback(looksAt, config.lookback) }),
+  };
 }
 
 function assertDistinct(transforms: readonly TransformFile[]): void {

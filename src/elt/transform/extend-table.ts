@@ -1,8 +1,7 @@
 import type { Session } from '../../model/database.js';
-import type { IncrementalConfig } from '../../model/project.js';
 import { identifier } from '../../model/sql-identifier.js';
 import { sqlName, type TableName } from '../publish/table-name.js';
-import { applyIncrement } from './apply-increment.js';
+import { applyIncrement, type IncrementSettings } from './apply-increment.js';
 
 /**
  * Makes of the staged increment, which has more columns than the published table, the whole table to be: a copy of the
@@ -11,7 +10,7 @@ import { applyIncrement } from './apply-increment.js';
  */
 export async function extendTable(
   session: Session,
-  config: IncrementalConfig,
+  config: IncrementSettings,
   names: { readonly target: TableName; readonly staged: TableName; readonly columns: readonly string[] },
 ): Promise<number> {
   const { target, staged, columns } = names;

@@ -28,7 +28,12 @@ export const transformHeader = z.strictObject({
     .describe('Column or columns by which an incremental table or a snapshot knows its rows.'),
   interval_column: columnName
     .optional()
-    .describe('delete+insert: rows from its smallest to its largest new value are replaced.'),
+    .describe(
+      "delete+insert: rows of the run's interval are replaced, or without one from its smallest to its largest new value.",
+    ),
+  lookback: duration
+    .optional()
+    .describe('With interval_column: how far before its start an interval is built again. Default: not at all.'),
   on_schema_change: z
     .enum(['fail', 'append_new_columns'])
     .optional()

@@ -84,19 +84,25 @@ const resource = {
     .describe('How old the newest row may be; it is checked before what reads it is built.'),
   path: text(/^\/[^\s?#]*$/, 'a path such as /orders, without parameters')
     .optional()
-    .describe('Path of a resource of an http source, behind its url.'),
+    .describe(
+      'Path of a resource of an http source, behind its url; {interval.start} and the like stand for the interval of the run.',
+    ),
   records: jsonPath.optional().describe('Where an answer has its list of records. Default: the answer is the list.'),
   params: z
     .record(name, parameter)
     .optional()
-    .describe('Parameters of every request; a value may be env:NAME or file:path.'),
+    .describe(
+      'Parameters of every request; a value may be env:NAME or file:path, and {interval.start}, end, start_date, end_date, last_date stand for the interval of the run.',
+    ),
   pagination: pagination.optional().describe('How an answer leads to the next page. Default: none.'),
   cursor: cursor.optional().describe('Asks only for what is new; needs primary_key and write: merge.'),
   primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
   write: z
     .enum(['append', 'replace', 'merge'])
     .optional()
-    .describe('What a load does with the rows that are there; merge needs primary_key.'),
+    .describe(
+      'What a load does with the rows that are there; merge needs primary_key, append an interval in params or path.',
+    ),
   columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
   merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
   anomaly: anomalySchema

@@ -2,7 +2,7 @@ import type { Path } from '../located-yaml.js';
 
 /** Keys that are planned; told apart from misspelt ones. `*` stands for any name. */
 const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
-  '': ['schedule', 'monitor', 'alerts'],
+  '': ['monitor'],
   'sources.*': ['cursor', 'publish', 'url'],
   'sources.*.resources.*': ['cursor', 'publish', 'url'],
   train: ['search'],

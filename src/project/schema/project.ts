@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { ALERT_KINDS } from '../../model/project.js';
 import { dataTests } from './data-tests.js';
+import { scheduleSchema } from './schedule.js';
 import { seedSchema, sourceSchema } from './sources.js';
 import { trainSchema } from './train.js';
 import { unitTests } from './unit-tests.js';
@@ -36,6 +38,21 @@ const sections = {
     })
     .optional()
     .describe('How a version that passed its gates goes live.'),
+  schedule: scheduleSchema
+    .optional()
+    .describe('When runs start by themselves, by name; `plumbline schedule apply` makes it so.'),
+  alerts: z
+    .strictObject({
+      webhook: secretReference.describe('Address that is told, as env:NAME or file:path.'),
+      secret: secretReference.optional().describe('Key that messages are signed with, as env:NAME or file:path.'),
+      on: z
+        .array(z.enum(ALERT_KINDS))
+        .min(1)
+        .optional()
+        .describe('A run that failed, a scheduled start that was missed. Default: both.'),
+    })
+    .optional()
+    .describe('Who is told when something goes wrong.'),
   database: secretReference
     .optional()
     .describe('Planned: a database of an environment, as env:NAME or file:path. This version refuses it.'),

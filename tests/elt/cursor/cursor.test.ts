@@ -55,7 +55,7 @@ describe('a resource with a cursor', () => {
     expect(new Set(asked())).toEqual(new Set([day(3)]));
     expect(await table(resource)).toEqual(['2b', '3a', '4a']);
     expect(await stateOf(resource)).toBe(day(5));
-    expect(await whatIsAsked(t.bench.database, { env: 'dev', project: 'demo' }, resource, false)).toBe(
+    expect(await whatIsAsked(t.bench.database, { env: 'dev', project: 'demo' }, resource, { full: false })).toBe(
       `asks ${t.api.url}/orders?since=2024-05-05T00%3A00%3A00Z, page by page (offset); cursor at is at ${day(5)}`,
     );
   });

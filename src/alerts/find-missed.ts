@@ -1,0 +1,63 @@
+import { Cron } from 'croner';
+import type { Queryable } from '../model/database.js';
+import { instant } from '../model/data-interval.js';
+import { lastCompleteInterval } from '../model/interval-grid.js';
+import { planIntervals } from '../model/plan-intervals.js';
+import type { ScheduleConfig } from '../model/project.js';
+import { recordAlert } from '../storage/alerts.js';
+import { listIntervals } from '../storage/intervals.js';
+import { newestRunBy } from '../storage/runs.js';
+import { allSchedules, type ScheduleRow } from '../storage/schedules.js';
+
+/** A start that is this late, or later, without a sign of life is missed. */
+const GRACE_MS = 10 * 60_000;
+
+/**
+ * Records an alert for each schedule whose newest time has passed without a run: no worker lives, or Temporal is away, or
+ * another run has been in the way for long. By PostgreSQL alone, so that it is noticed by whatever process still runs.
+ */
+export async function findMissed(database: Queryable, now: Date): Promise<void> {
+  for (const schedule of await allSchedules(database)) {
+    if (schedule.alerts === null || schedule.paused) continue;
+    const at = dueBefore(schedule.definition, new Date(now.getTime() - GRACE_MS - schedule.definition.jitterMs));
+    if (at === undefined || at.getTime() < schedule.appliedMs || !(await isMissed(database, schedule, at))) continue;
+    const { env, project, name } = schedule;
+    await recordAlert(database, {
+      env,
+      project,
+      kind: 'missed',
+      subject: `${name} ${at.toISOString()}`,
+      payload: { schedule: name, due: at.toISOString(), next: 'See `plumbline schedule list` and `plumbline status`.' },
+      config: schedule.alerts,
+      root: schedule.root ?? '/',
+    });
+  }
+}
+
+/** The schedule's newest time that is not after `at`. */
+export function dueBefore({ cron, everyMs, timezone }: ScheduleConfig, at: Date): Date | undefined {
+  // Temporal counts from 1970.
+  if (cron === undefined) return new Date(Math.floor(at.getTime() / everyMs!) * everyMs!);
+  const clock = new Cron(cron, { timezone, paused: true, domAndDow: true });
+  return clock.previousRuns(1, new Date(at.getTime() + 1_000))[0];
+}
+
+async function isMissed(database: Queryable, schedule: AllRow, at: Date): Promise<boolean> {
+  const { env, project, name, definition, since } = schedule;
+  const run = await newestRunBy(database, env, project, `schedule ${name}`);
+  if (run !== undefined) {
+    // One that still runs is why this start was left out; one that failed has paused its schedule.
+    if (run.status === 'running' || (run.status === 'failed' && definition.pauseOnFailure)) return false;
+    if (run.started_ms >= at.getTime()) return false;
+  }
+  if (definition.interval === undefined) return true;
+  // With nothing to do a start makes no run.
+  const grid = { length: definition.interval, timezone: definition.timezone };
+  const last = lastCompleteInterval(grid, at.getTime());
+  const range = { from: instant(last.start), until: instant(last.end) };
+  if (range.from < since) return false;
+  const [planned] = planIntervals(grid, range, await listIntervals(database, { env, project }, range));
+  return planned?.state !== 'done';
+}
+
+type AllRow = ScheduleRow & { readonly env: string; readonly project: string };

@@ -1,0 +1,230 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pc from 'picocolors';
+import { backfillProgress, changeBackfill, startBackfill } from '../client/backfills.js';
+import { connectTemporal, requireSharedStore, requireWorker } from '../client/connect.js';
+import { gridOf, onlyOf, stagesOf } from '../client/schedule-options.js';
+import { createRunTemplate, recordBundle, userName } from '../client/start-run.js';
+import { loadSettings, type Settings } from '../config.js';
+import type { BackfillProgress } from '../contracts/intervals.js';
+import { TerminalError } from '../errors.js';
+import { instant, isoTime, shownInterval } from '../model/data-interval.js';
+import { intervalAt, lastCompleteInterval, type IntervalGrid, type IntervalLength } from '../model/interval-grid.js';
+import { parseMoment } from '../model/parse-interval.js';
+import { planIntervals, type PlannedInterval } from '../model/plan-intervals.js';
+import type { Project, StageName } from '../model/project.js';
+import { loadProject } from '../project/load-project.js';
+import { packBundle } from '../project/pack-bundle.js';
+import { projectName } from '../project/project-name.js';
+
+import { listIntervals } from '../storage/intervals.js';
+import { compileProject } from './compile-project.js';
+import { count, table } from './format.js';
+import { EXIT } from './print-error.js';
+import { withRunConnections, type RunConnections } from './run-command.js';
+
+export interface BackfillCommandOptions {
+  readonly env: string;
+  readonly from: string;
+  readonly to: string;
+  readonly interval?: IntervalLength;
+  readonly stages: readonly StageName[];
+  readonly dryRun: boolean;
+  readonly failedOnly: boolean;
+  readonly force: boolean;
+  readonly detach: boolean;
+  readonly json: boolean;
+}
+
+/** `plumbline backfill`: shows which intervals there are to do, starts them and follows. */
+export async function backfillCommand(options: BackfillCommandOptions): Promise<void> {
+  const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
+  const project = await loadProject({ root: settings.root, env: options.env });
+  compileProject(project);
+  const grid = chooseGrid(project, options.interval);
+  const range = alignedRange(options, grid);
+  await withRunConnections(settings, async (connections) => {
+    const owner = { env: options.env, project: project.name };
+    const span = { from: instant(range.from), until: instant(range.until) };
+    const records = await listIntervals(connections.database, owner, span);
+    const planned = [...planIntervals(grid, span, records)];
+    const wanted = planned.filter(({ state }) => (options.failedOnly ? state === 'failed' : options.force || state !== 'done')); // prettier-ignore
+    if (options.dryRun || wanted.length === 0) return preview(planned, wanted, options);
+    const backfillId = await start(settings, connections, { project, grid, range, options });
+    if (!options.json) process.stdout.write(`${summary(planned, wanted)}\nbackfill ${backfillId} started\n`);
+    if (options.detach) return void (options.json && print({ backfillId, intervals: wanted.length }));
+    await follow(connections, owner, options.json);
+  });
+}
+
+async function start(
+  settings: Settings,
+  { database, temporal }: RunConnections,
+  work: {
+    project: Project;
+    grid: IntervalGrid;
+    range: { from: string; until: string };
+    options: BackfillCommandOptions;
+  },
+): Promise<string> {
+  const { project, grid, range, options } = work;
+  const stages = stagesOf(options.stages);
+  if (stages.includes('training')) await requireWorker(database, 'heavy');
+  const store = await requireSharedStore(settings, database);
+  const bundle = await packBundle({ root: settings.root, store });
+  await recordBundle(database, project.name, bundle);
+  const template = await createRunTemplate(temporal, {
+    env: options.env,
+    project: project.name,
+    bundle: { digest: bundle.digest, artifact: bundle.artifact.sha256 },
+    root: settings.root,
+    force: options.force,
+    ...onlyOf(options.stages),
+  });
+  return startBackfill(temporal, { template, stages, grid, ...range, failedOnly: options.failedOnly, who: userName() });
+}
+
+/** The grid of the project's schedules, or the one asked for. Throws `INTERVAL_INVALID`. */
+function chooseGrid(project: Project, length: IntervalLength | undefined): IntervalGrid {
+  if (length !== undefined) return { length, timezone: project.timezone };
+  const grids = project.schedules.flatMap((schedule) => gridOf(schedule) ?? []);
+  const lengths = [...new Set(grids.map((grid) => grid.length))];
+  if (lengths.length === 1) return grids[0]!;
+  throw new TerminalError(
+    'INTERVAL_INVALID',
+    `Choosing the intervals failed: the schedules of ${project.name} have ${lengths.length === 0 ? 'none' : lengths.join(' and ')}, expected one length.`,
+    { next: 'Say it: `--interval daily` (hourly, daily, weekly or monthly).' },
+  );
+}
+
+/** Whole intervals only: half a day that is done would hide the other half. */
+function alignedRange({ from, to }: BackfillCommandOptions, grid: IntervalGrid): { from: string; until: string } {
+  const [start, end] = [from, to].map((text) => parseMoment(text, grid.timezone));
+  for (const [name, time] of [
+    ['from', start!],
+    ['to', end!],
+  ] as const) {
+    const at = intervalAt(grid, time.toMillis());
+    if (instant(at.start) === time.toMillis()) continue;
+    throw new TerminalError(
+      'INTERVAL_INVALID',
+      `Reading --${name} failed: ${isoTime(time)} is inside the ${grid.length} interval ${shownInterval(at)}.`,
+      { next: `Use ${at.start.slice(0, 16)} or ${at.end.slice(0, 16)}.` },
+    );
+  }
+  const over = lastCompleteInterval(grid, Date.now()).end;
+  if (end!.toMillis() > instant(over))
+    throw new TerminalError('INTERVAL_INVALID', `Reading --to failed: the interval before ${to} is not over yet.`, {
+      next: `Use --to ${over.slice(0, 16)} or earlier; a schedule does what follows.`,
+    });
+  if (end! <= start!)
+    throw new TerminalError('INTERVAL_INVALID', `Reading the range failed: --to ${to} is not after --from ${from}.`, {
+      next: '--to is the first moment that does not belong to it.',
+    });
+  return { from: isoTime(start!), until: isoTime(end!) };
+}
+
+function preview(
+  planned: readonly PlannedInterval[],
+  wanted: readonly PlannedInterval[],
+  { json }: BackfillCommandOptions,
+): void {
+  const shown = planned.map(({ interval, state, runId }) => ({
+    interval: shownInterval(interval),
+    state,
+    ...(runId === undefined ? {} : { runId }),
+    wanted: wanted.some((one) => one.interval === interval),
+  }));
+  if (json) return print({ intervals: shown });
+  const rows = shown
+    .slice(0, 60)
+    .map((one) => [one.wanted ? 'run ' : '    ', one.interval, one.state, one.runId ?? '']);
+  const rest = shown.length > 60 ? `\n… and ${count(shown.length - 60)} more` : '';
+  process.stdout.write(`${table(rows)}${rest}\n${summary(planned, wanted)}\n`);
+}
+
+function summary(planned: readonly PlannedInterval[], wanted: readonly PlannedInterval[]): string {
+  const states = ['missing', 'failed', 'running', 'done'] as const;
+  const counts = states.map((state) => `${count(planned.filter((one) => one.state === state).length)} ${state}`);
+  return `${count(planned.length)} intervals: ${counts.join(', ')}; ${count(wanted.length)} to run`;
+}
+
+/** `plumbline backfills show|pause|resume|cancel` */
+export async function changeCommand(
+  change: 'show' | 'pause' | 'resume' | 'cancel',
+  options: { readonly env: string; readonly json: boolean },
+): Promise<void> {
+  const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
+  const owner = { env: options.env, project: await projectName(settings.root, options.env) };
+  if (change !== 'show') return tell(settings, owner, change, options.json);
+  await withRunConnections(settings, async ({ temporal }) => {
+    const progress = await backfillProgress(temporal, owner);
+    if (options.json) return print(progress ?? null);
+    process.stdout.write(`${progress === undefined ? 'no backfill was started' : line(progress)}\n`);
+  });
+}
+
+/** Temporal keeps it until a worker is there. */
+async function tell(
+  settings: Settings,
+  owner: { readonly env: string; readonly project: string },
+  change: 'pause' | 'resume' | 'cancel',
+  json: boolean,
+): Promise<void> {
+  const temporal = await connectTemporal(settings);
+  try {
+    await changeBackfill(temporal, owner, change);
+  } finally {
+    await temporal.close();
+  }
+  const words = { pause: 'pausing behind the run in progress', resume: 'going on', cancel: 'cancelling' };
+  if (json) print({ change });
+  else process.stdout.write(`${words[change]}; see \`plumbline backfills show\`\n`);
+}
+
+async function follow(
+  { temporal }: RunConnections,
+  owner: { readonly env: string; readonly project: string },
+  json: boolean,
+): Promise<void> {
+  const interrupt = new AbortController();
+  const onInterrupt = (): void => interrupt.abort();
+  process.once('SIGINT', onInterrupt);
+  try {
+    let last = '';
+    for (;;) {
+      const progress = await backfillProgress(temporal, owner);
+      // Between two runs there is nothing to tell.
+      const isNews = progress !== undefined && (progress.runId !== undefined || progress.state !== 'running');
+      if (isNews && !json && line(progress) !== last) {
+        last = line(progress);
+        process.stdout.write(`${last}\n`);
+      }
+      if (progress?.state === 'over') {
+        if (json) print(progress);
+        if (!json && progress.left > 0 && progress.status === 'completed')
+          process.stdout.write(
+            'stopped after three failures in a row; see one with `plumbline runs show`, then start it again\n',
+          );
+        if (progress.failed > 0 || progress.status !== 'completed') process.exitCode = EXIT.failed;
+        return;
+      }
+      if (interrupt.signal.aborted) {
+        process.exitCode = EXIT.interrupted;
+        return void process.stdout.write('\ndetached; it goes on. See `plumbline backfills show`, end it with `plumbline backfills cancel`\n'); // prettier-ignore
+      }
+      await sleep(1_000, undefined, { signal: interrupt.signal }).catch(() => {});
+    }
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
+}
+
+function line({ state, done, failed, left, interval, runId }: BackfillProgress): string {
+  const running = runId === undefined ? '' : `   run ${runId} (${interval})`;
+  const failures = failed === 0 ? '0 failed' : pc.red(`${failed} failed`);
+  return `  ${state}   ${count(done)} done   ${failures}   ${count(left)} left${running}`;
+}
+
+function print(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}

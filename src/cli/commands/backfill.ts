@@ -1,0 +1,45 @@
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { BackfillCommandOptions } from '../backfill-command.js';
+
+const STAGES = ['load', 'transform', 'features', 'train', 'deploy'] as const;
+
+export function register(program: Command): void {
+  program
+    .command('backfill')
+    .description('run intervals of the past that are not done, one after the other, and follow (Ctrl-C detaches)')
+    .option('--env <name>', 'environment', 'dev')
+    .option('--from <date>', 'start of the first interval')
+    .option('--to <date>', 'end of the last one: the first day that does not belong to it')
+    .addOption(
+      new Option('--interval <length>', 'how long each is. Default: as the schedules have it').choices([
+        'hourly',
+        'daily',
+        'weekly',
+        'monthly',
+      ]),
+    )
+    .option(
+      '--stages <names>',
+      'what runs, in the words of `run`; all but load and transform with the last interval only',
+      stages,
+      ['load'],
+    )
+    .option('--dry-run', 'only show the intervals and what became of them', false)
+    .option('--failed-only', 'only those that failed', false)
+    .option('--force', 'those that are done again', false)
+    .option('--detach', 'start it and return', false)
+    .option('--json', 'print one JSON object at the end', false)
+    .action(async (options: Partial<BackfillCommandOptions>, command: Command) => {
+      if (options.from === undefined || options.to === undefined)
+        command.error("error: options '--from' and '--to' are needed.", { exitCode: 2 });
+      await (await import('../backfill-command.js')).backfillCommand(options as BackfillCommandOptions);
+    });
+}
+
+function stages(text: string): BackfillCommandOptions['stages'] {
+  const words = text.split(',').map((word) => word.trim());
+  const wrong = words.find((word) => !(STAGES as readonly string[]).includes(word));
+  if (wrong !== undefined)
+    throw new InvalidArgumentError(`expected ${STAGES.join(', ')}, got ${JSON.stringify(wrong)}.`);
+  return words as BackfillCommandOptions['stages'];
+}

@@ -1,0 +1,77 @@
+import type { Queryable } from '../model/database.js';
+import type { AlertsConfig } from '../model/project.js';
+import { json } from './runs.js';
+
+export type AlertKind = 'failed' | 'missed';
+
+/** Records an event, once for each subject; a second time changes nothing. Gives whether it is new. */
+export async function recordAlert(
+  database: Queryable,
+  alert: {
+    readonly env: string;
+    readonly project: string;
+    readonly kind: AlertKind;
+    readonly subject: string;
+    readonly payload: Readonly<Record<string, unknown>>;
+    readonly config: AlertsConfig;
+    readonly root: string;
+  },
+): Promise<boolean> {
+  if (!alert.config.on.includes(alert.kind)) return false;
+  const added = await database.execute(
+    `INSERT INTO plumbline.alerts (env, project, kind, subject, payload, webhook, secret, root)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (env, project, kind, subject) DO NOTHING`,
+    [
+      alert.env,
+      alert.project,
+      alert.kind,
+      alert.subject,
+      json(alert.payload),
+      alert.config.webhook,
+      alert.config.secret ?? null,
+      alert.root,
+    ],
+  );
+  return added === 1;
+}
+
+export interface DueAlert {
+  readonly eventId: string;
+  readonly env: string;
+  readonly project: string;
+  readonly kind: AlertKind;
+  readonly payload: Readonly<Record<string, unknown>>;
+  readonly webhook: string;
+  readonly secret: string | null;
+  readonly root: string;
+  /** ISO time of the event. */
+  readonly at: string;
+}
+
+/**
+ * Takes the next alert that is due, for a minute: whoever takes it and dies leaves it to the next one. The pauses between
+ * attempts double from 10 s to an hour; after 3 days it is given up, and stays in the table.
+ */
+export async function takeDueAlert(database: Queryable): Promise<DueAlert | undefined> {
+  const [row] = await database.query<DueAlert>(
+    `UPDATE plumbline.alerts SET attempts = attempts + 1,
+       next_try_at = clock_timestamp() + interval '1 minute'
+     WHERE event_id = (SELECT event_id FROM plumbline.alerts
+       WHERE delivered_at IS NULL AND next_try_at <= clock_timestamp() AND created_at > clock_timestamp() - interval '3 days'
+       ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+     RETURNING event_id AS "eventId", env, project, kind, payload, webhook, secret, root,
+       to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS at`,
+  );
+  return row;
+}
+
+export async function endAlertAttempt(database: Queryable, eventId: string, error: string | undefined): Promise<void> {
+  await database.execute(
+    error === undefined
+      ? 'UPDATE plumbline.alerts SET delivered_at = clock_timestamp(), error = $2 WHERE event_id = $1'
+      : `UPDATE plumbline.alerts SET error = $2,
+           next_try_at = clock_timestamp() + least(interval '1 hour', interval '10 seconds' * 2 ^ least(attempts - 1, 10))
+         WHERE event_id = $1 AND delivered_at IS NULL`,
+    [eventId, error ?? null],
+  );
+}

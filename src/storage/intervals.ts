@@ -1,0 +1,64 @@
+import type { Queryable } from '../model/database.js';
+import type { DataInterval } from '../model/data-interval.js';
+import type { IntervalRecord } from '../model/plan-intervals.js';
+
+export interface IntervalKey {
+  readonly env: string;
+  readonly project: string;
+  readonly interval: Pick<DataInterval, 'start' | 'end'>;
+}
+
+/**
+ * Marks the interval as the run's. False when another run has done it and `again` is not given. Compare-and-set by
+ * PostgreSQL's row lock; called by the run that holds the project's lease, so that what looks like running is not.
+ */
+export async function claimInterval(
+  database: Queryable,
+  { env, project, interval }: IntervalKey,
+  runId: string,
+  again: boolean,
+): Promise<boolean> {
+  const touched = await database.execute(
+    `INSERT INTO plumbline.intervals AS i (env, project, start_at, end_at, state, run_id)
+     VALUES ($1, $2, $3::timestamptz, $4::timestamptz, 'running', $5)
+     ON CONFLICT (env, project, start_at, end_at) DO UPDATE
+       SET state = 'running', run_id = excluded.run_id, ended_at = NULL,
+           claims = i.claims + CASE WHEN i.run_id = excluded.run_id THEN 0 ELSE 1 END,
+           claimed_at = CASE WHEN i.run_id = excluded.run_id THEN i.claimed_at ELSE clock_timestamp() END
+       WHERE i.state <> 'done' OR i.run_id = excluded.run_id OR $6`,
+    [env, project, interval.start, interval.end, runId, again],
+  );
+  return touched === 1;
+}
+
+/**
+ * In the transaction that closes the run: its interval is done when every step of the elt stage is, whatever became of
+ * later stages. Without effect for a run without an interval.
+ */
+export async function settleInterval(database: Queryable, runId: string): Promise<void> {
+  await database.execute(
+    `UPDATE plumbline.intervals SET ended_at = clock_timestamp(), state = CASE WHEN
+       EXISTS (SELECT FROM plumbline.run_steps WHERE run_id = $1 AND stage = 'elt')
+       AND NOT EXISTS (SELECT FROM plumbline.run_steps
+         WHERE run_id = $1 AND stage = 'elt' AND status NOT IN ('succeeded', 'reused')) THEN 'done' ELSE 'failed' END
+     WHERE run_id = $1 AND state = 'running'`,
+    [runId],
+  );
+}
+
+/** Intervals that meet the range, in order. One whose run is over without having closed itself is failed. */
+export async function listIntervals(
+  database: Queryable,
+  { env, project }: Pick<IntervalKey, 'env' | 'project'>,
+  range: { readonly from: number; readonly until: number },
+): Promise<IntervalRecord[]> {
+  return database.query<IntervalRecord>(
+    `SELECT extract(epoch FROM start_at)::float8 * 1000 AS start, extract(epoch FROM end_at)::float8 * 1000 AS end,
+       CASE WHEN i.state = 'running' AND r.status IS DISTINCT FROM 'running' THEN 'failed' ELSE i.state END AS state,
+       run_id AS "runId"
+     FROM plumbline.intervals i LEFT JOIN plumbline.runs r USING (run_id)
+     WHERE i.env = $1 AND i.project = $2 AND end_at > to_timestamp($3 / 1000.0) AND start_at < to_timestamp($4 / 1000.0)
+     ORDER BY start_at, end_at`,
+    [env, project, range.from, range.until],
+  );
+}

@@ -1,0 +1,92 @@
+import {
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  proxyActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { IntervalActivities } from '../activities/intervals.js';
+import type { BackfillInput, BackfillProgress } from '../contracts/intervals.js';
+import { BACKFILL_MESSAGES } from '../contracts/queues.js';
+import type { RunInterval } from '../contracts/run.js';
+import { quickQuery } from './activity-options.js';
+import { FAILURES_IN_A_ROW, runChild } from './run-child.js';
+import { createReport, setSearchAttributes } from './run-scope.js';
+
+const { findMissingIntervals } = proxyActivities<IntervalActivities>(quickQuery);
+
+export const pauseSignal = defineSignal(BACKFILL_MESSAGES.pause);
+export const resumeSignal = defineSignal(BACKFILL_MESSAGES.resume);
+export const progressQuery = defineQuery<BackfillProgress>(BACKFILL_MESSAGES.progress);
+
+/**
+ * A run for each interval of the past that is not done, the oldest first, one at a time, as one run writes a project's
+ * tables. What fails is left and counted, and the rest
+ * goes on; three failures in a row end it. Paused between two runs by a signal. Loads what is asked by
+ * interval and leaves the rest, so that no cursor moves.
+ */
+export async function backfill(input: BackfillInput): Promise<BackfillProgress> {
+  const { template, stages, grid, from, until, failedOnly, backfillId } = input;
+  const { env, project, force: again } = template;
+  let position = input.position ?? { done: 0, failed: 0, failedInARow: 0, paused: false };
+  let left = 0;
+  let current: { readonly interval: string; readonly runId: string } | undefined;
+  const progress = (state: BackfillProgress['state']): BackfillProgress => {
+    const { done, failed } = position;
+    return { backfillId, state, done, failed, left, ...current };
+  };
+  // Registered before anything is awaited, so that no signal is lost.
+  setHandler(pauseSignal, () => void (position = { ...position, paused: true }));
+  setHandler(resumeSignal, () => void (position = { ...position, paused: false }));
+  setHandler(progressQuery, () => progress(position.paused ? 'paused' : 'running'));
+  const report = createReport(template, `backfill ${backfillId}`);
+  setSearchAttributes(template, { PlumblineProject: project, PlumblineEnv: env, PlumblineStage: 'backfill' });
+
+  for (;;) {
+    const after = position.after === undefined ? {} : { after: position.after };
+    const { intervals, total } = await findMissingIntervals({ env, project, grid, from, until, failedOnly, again, ...after }); // prettier-ignore
+    left = total;
+    if (intervals.length === 0) break;
+    report(`${total} intervals are left`);
+    for (const [index, interval] of intervals.entries()) {
+      if (position.paused) report('paused');
+      await condition(() => !position.paused);
+      const outcome = await runChild({
+        template,
+        stages: index + 1 === total ? stages : stages.filter((stage) => stage === 'elt'),
+        startedBy: `backfill ${backfillId}`,
+        about: { interval, keepLoaded: true, ...(again ? {} : { once: true }) },
+        onStart: (runId) => {
+          current = { interval: shown(interval), runId };
+          report(`run ${runId}: ${current.interval}`);
+        },
+        onWait: () => report('waits for another run of the project to end'),
+      });
+      if (outcome.status === 'waiting') return continueAsNew<typeof backfill>({ ...input, position });
+      const isFailed = outcome.status === 'failed' || outcome.status === 'cancelled';
+      report(outcome.status === 'failed' ? `**failed**: ${outcome.error.message}` : outcome.status);
+      position = {
+        ...position,
+        after: interval.end,
+        done: position.done + (isFailed ? 0 : 1),
+        failed: position.failed + (isFailed ? 1 : 0),
+        failedInARow: isFailed ? position.failedInARow + 1 : 0,
+      };
+      left--;
+      current = undefined;
+      if (position.failedInARow === FAILURES_IN_A_ROW) {
+        report(`stopped: ${FAILURES_IN_A_ROW} failures in a row`);
+        return progress('over');
+      }
+      if (workflowInfo().continueAsNewSuggested) return continueAsNew<typeof backfill>({ ...input, position });
+    }
+  }
+  report(`${position.done} done, ${position.failed} failed`);
+  return progress('over');
+}
+
+function shown({ start, end }: RunInterval): string {
+  return `${start}/${end}`;
+}

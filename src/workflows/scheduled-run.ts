@@ -1,0 +1,99 @@
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { ApplicationFailure, continueAsNew, proxyActivities, workflowInfo } from '@temporalio/workflow';
+import type { IntervalActivities } from '../activities/intervals.js';
+import type { IntervalsResult, ScheduledRunInput } from '../contracts/intervals.js';
+import type { RunInterval } from '../contracts/run.js';
+import { quickQuery } from './activity-options.js';
+import { FAILURES_IN_A_ROW, runChild, type ChildOutcome } from './run-child.js';
+import { createReport, setSearchAttributes } from './run-scope.js';
+
+const { findMissingIntervals } = proxyActivities<IntervalActivities>(quickQuery);
+
+type Position = NonNullable<ScheduledRunInput['position']>;
+
+/**
+ * One start of a schedule. Without a grid: one run. With one: a run for every interval that is over at the schedule's own
+ * time and not done, the oldest first, so that starts that were left out delay data and never lose it. An interval that
+ * fails is tried once a start, and the next ones go on. Later stages than elt run with the last interval only.
+ */
+export async function scheduledRun(input: ScheduledRunInput): Promise<IntervalsResult> {
+  const { template, schedule, grid, stages } = input;
+  const { env, project } = template;
+  const report = createReport(template, `schedule ${schedule}`);
+  setSearchAttributes(template, { PlumblineProject: project, PlumblineEnv: env, PlumblineStage: 'schedule' });
+  const start = (
+    interval: RunInterval | undefined,
+    more: { isFirst: boolean; isLast: boolean },
+  ): Promise<ChildOutcome> =>
+    runChild({
+      template,
+      stages: more.isLast ? stages : stages.filter((stage) => stage === 'elt'),
+      startedBy: `schedule ${schedule}`,
+      about: {
+        ...(interval === undefined ? {} : { interval, once: true }),
+        ...(more.isFirst ? {} : { keepLoaded: true }),
+      },
+      onStart: (runId) =>
+        report(`run ${runId}${interval === undefined ? '' : `: ${interval.start} to ${interval.end}`}`),
+      onWait: () => report('waits for another run of the project to end'),
+    });
+  if (grid === undefined) {
+    const outcome = await start(undefined, { isFirst: true, isLast: true });
+    report(shown(outcome));
+    if (outcome.status === 'waiting') return continueAsNew<typeof scheduledRun>(input);
+    if (outcome.status === 'succeeded') return { done: 1 };
+    throw ended(schedule, outcome, 1);
+  }
+  let position: Position = input.position ?? { scheduledAt: scheduledTime(), done: 0, failed: 0, failedInARow: 0 };
+  for (;;) {
+    const { scheduledAt: until, after } = position;
+    const asked = { env, project, grid, schedule, until, failedOnly: false, again: false };
+    const { intervals, total } = await findMissingIntervals({ ...asked, ...(after === undefined ? {} : { after }) });
+    report(`${total} intervals are missing`);
+    if (intervals.length === 0) break;
+    for (const [index, interval] of intervals.entries()) {
+      const isFirst = position.done + position.failed === 0;
+      const outcome = await start(interval, { isFirst, isLast: index + 1 === total });
+      report(shown(outcome));
+      if (outcome.status === 'waiting') return continueAsNew<typeof scheduledRun>({ ...input, position });
+      position = moved(position, interval, outcome);
+      if (outcome.status === 'cancelled' || position.failedInARow === FAILURES_IN_A_ROW)
+        throw ended(schedule, outcome, position.failed);
+      if (workflowInfo().continueAsNewSuggested) return continueAsNew<typeof scheduledRun>({ ...input, position });
+    }
+  }
+  if (position.failed === 0) return { done: position.done };
+  throw ApplicationFailure.nonRetryable(
+    `${position.failed} of ${position.done + position.failed} intervals of schedule ${schedule} failed; the next start tries them again.`,
+    'ScheduledRunFailed',
+  );
+}
+
+/** The schedule's own time, to which a start belongs whenever it begins: never the clock's. */
+function scheduledTime(): string {
+  const key = defineSearchAttributeKey('TemporalScheduledStartTime', SearchAttributeType.DATETIME);
+  const { typedSearchAttributes, startTime } = workflowInfo();
+  return (typedSearchAttributes.get(key) ?? startTime).toISOString();
+}
+
+function moved(position: Position, { end }: RunInterval, { status }: ChildOutcome): Position {
+  const isFailed = status === 'failed' || status === 'cancelled';
+  return {
+    ...position,
+    after: end,
+    done: position.done + (isFailed ? 0 : 1),
+    failed: position.failed + (isFailed ? 1 : 0),
+    failedInARow: isFailed ? position.failedInARow + 1 : 0,
+  };
+}
+
+function shown(outcome: ChildOutcome): string {
+  const what = outcome.status.replace('_', ' ');
+  return outcome.status === 'failed' ? `**failed**: ${outcome.error.message}` : what;
+}
+
+function ended(schedule: string, outcome: ChildOutcome, failed: number): Error {
+  const why = outcome.status === 'failed' ? outcome.error.message : 'its run was cancelled';
+  const many = failed > 1 ? `${failed} runs in a row failed, the last one: ` : '';
+  return ApplicationFailure.nonRetryable(`Schedule ${schedule} stopped: ${many}${why}`, 'ScheduledRunFailed');
+}

@@ -1,0 +1,144 @@
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { parseInterval } from '../../src/model/parse-interval.js';
+import { sendJson, startApiServer, type ApiServer } from '../support/api-server.js';
+import { createWorkbench, type Workbench } from './workbench.js';
+
+let api: ApiServer;
+let bench: Workbench;
+let orders: { id: number; day: string; units: number }[];
+beforeEach(async () => {
+  orders = [1, 2, 3, 4].map((day) => ({ id: day, day: `2024-01-0${day}`, units: 10 * day }));
+  api = await startApiServer((_request, response, url) => {
+    const [from, to] = [url.searchParams.get('from')!, url.searchParams.get('to')!];
+    sendJson(response, orders.filter(({ day }) => day >= from && day <= to)); // prettier-ignore
+  });
+  bench = await createWorkbench({
+    'plumbline.yaml': `name: shop
+sources:
+  names: { path: names.csv }
+  api:
+    type: http
+    url: ${api.url}
+    allow_private: true
+    resources:
+      orders: { path: /orders, params: { from: '{interval.start_date}', to: '{interval.last_date}' } }
+`,
+    'names.csv': 'id,name\n1,a\n',
+    'sql/daily.sql': `-- materialized: incremental
+-- interval_column: day
+-- lookback: 1d
+SELECT day, sum(units)::int AS units FROM {{ source('api.orders') }}
+WHERE day >= '{{ interval.start }}' AND day < '{{ interval.end }}' GROUP BY day
+`,
+  });
+});
+afterEach(async () => {
+  await bench.destroy();
+  await api.close();
+});
+
+let runs = 0;
+async function run(interval: string | undefined, more: object = {}): Promise<string[]> {
+  const about = interval === undefined ? {} : { interval: parseInterval(interval, 'UTC') };
+  const opened = await bench.open(`run-${++runs}`, ['elt'], { ...about, ...more });
+  await bench.elt(opened.run, opened.plan);
+  await bench.close(opened.run);
+  return [...opened.plan.resources];
+}
+const daily = () => bench.test.database.query('SELECT day::text, units FROM shop_dev.daily ORDER BY day');
+const raw = () => bench.test.database.query('SELECT id::int, units::int FROM shop_dev_raw.api_orders ORDER BY id');
+const intervals = () =>
+  bench.test.database.query(
+    `SELECT start_at::date::text || '/' || end_at::date AS interval, state, run_id FROM plumbline.intervals ORDER BY 1`,
+  );
+const code = (error: unknown): unknown => (error as { details?: { code: string }[] }).details?.[0]?.code;
+
+it('a run of an interval asks an API for it and replaces its rows only, and is not done twice unless asked', async () => {
+  expect(await run('2024-01-01/2024-01-02')).toEqual(['names', 'api.orders']);
+  expect(api.requests).toEqual(['GET /orders?from=2024-01-01&to=2024-01-01']);
+  await run('2024-01-02/2024-01-03');
+  expect(await daily()).toEqual([
+    { day: '2024-01-01', units: 10 },
+    { day: '2024-01-02', units: 20 },
+  ]);
+
+  // Corrected, and gone: the interval's own rows change, those of the day before come by the lookback, the rest stays.
+  orders = [{ id: 1, day: '2024-01-01', units: 11 }, { id: 3, day: '2024-01-03', units: 30 }]; // prettier-ignore
+  expect(await run('2024-01-03/2024-01-04', { once: true, keepLoaded: true })).toEqual(['api.orders']);
+  orders = [{ id: 9, day: '2024-01-02', units: 99 }];
+  await run('2024-01-02/2024-01-03');
+  expect(await raw()).toEqual([
+    { id: 1, units: 10 },
+    { id: 3, units: 30 },
+    { id: 9, units: 99 },
+  ]);
+  expect(await daily()).toMatchObject([{ units: 10 }, { units: 99 }, { units: 30 }]);
+
+  expect(await intervals()).toMatchObject([
+    { interval: '2024-01-01/2024-01-02', state: 'done', run_id: 'run-1' },
+    { interval: '2024-01-02/2024-01-03', state: 'done', run_id: 'run-4' },
+    { interval: '2024-01-03/2024-01-04', state: 'done', run_id: 'run-3' },
+  ]);
+  const again = await run('2024-01-03/2024-01-04', { once: true }).catch(code);
+  expect(again).toBe('RUN_INTERVAL_DONE');
+  await bench.close(
+    await bench.ref(`run-${runs}`, { interval: parseInterval('2024-01-03/2024-01-04', 'UTC') }),
+    'failed',
+  );
+  expect((await intervals())[2]).toMatchObject({ state: 'done', run_id: 'run-3' });
+
+  // Changed code goes on from the rows that are there: built whole, the table would hold one interval only.
+  await bench.write({
+    'sql/daily.sql': `-- materialized: incremental
+-- interval_column: day
+SELECT day, sum(units + 0)::int AS units FROM {{ source('api.orders') }}
+WHERE units < 1000 AND day >= '{{ interval.start }}' AND day < '{{ interval.end }}' GROUP BY day
+`,
+  });
+  orders = [{ id: 4, day: '2024-01-04', units: 40 }];
+  await run('2024-01-04/2024-01-05', { force: true });
+  expect(await daily()).toMatchObject([{ units: 10 }, { units: 99 }, { units: 30 }, { units: 40 }]);
+  // An interval for which the SELECT gives no row any more loses those that it had.
+  orders = [{ id: 4, day: '2024-01-04', units: 4000 }];
+  await run('2024-01-04/2024-01-05');
+  expect(await daily()).toMatchObject([{ units: 10 }, { units: 99 }, { units: 30 }]);
+
+  // What is not over yet can be looked at, and stays open.
+  orders = [];
+  await run('2039-01-01/2039-01-02');
+  expect((await intervals()).map(({ interval }) => interval)).not.toContain('2039-01-01/2039-01-02');
+
+  // Two days at once take the place of both; one that cuts a loaded interval in two is refused.
+  orders = [{ id: 5, day: '2024-01-01', units: 5 }];
+  await run('2024-01-01/2024-01-03');
+  expect(await raw()).toEqual([{ id: 3, units: 30 }, { id: 4, units: 4000 }, { id: 5, units: 5 }]); // prettier-ignore
+  expect(await run('2024-01-01/2024-01-02').catch(code)).toBe('ELT_INTERVAL_OVERLAP');
+});
+
+it('a run without the interval that the project asks for stops before anything, as does a row outside of it', async () => {
+  expect(await run(undefined).catch(code)).toBe('RUN_INTERVAL_NEEDED');
+  expect(await bench.call('explainPlan', { run: await bench.ref('p') }).catch(code)).toBe('RUN_INTERVAL_NEEDED');
+  await bench.close(await bench.ref(`run-${runs}`), 'failed');
+  await run('2024-01-01/2024-01-02');
+  const next = await bench.ref('p', { interval: parseInterval('2024-01-02/2024-01-03', 'UTC') });
+  const { lines } = await bench.call('explainPlan', { run: next });
+  expect(lines.map(({ step, reason }) => `${step}: ${reason}`).join('\n')).toContain('from=2024-01-02&to=2024-01-02');
+  expect(lines.at(-1)!.reason).toBe('after load:api.orders, of the interval only');
+
+  await bench.write({
+    'sql/daily.sql': `-- materialized: incremental
+-- interval_column: day
+SELECT day, 1 AS units FROM {{ source('api.orders') }} WHERE day < '{{ interval.end }}'
+`,
+  });
+  expect(await run('2024-01-02/2024-01-03').catch(code)).toBe('ELT_INCREMENT_INTERVAL');
+  await bench.close(await bench.ref(`run-${runs}`), 'failed');
+  await bench.write({
+    'sql/daily.sql': `-- materialized: incremental
+-- interval_column: units
+SELECT day, 1 AS units FROM {{ source('api.orders') }} WHERE day < '{{ interval.end }}'
+`,
+  });
+  expect(await run('2024-01-02/2024-01-03').catch(code)).toBe('ELT_INCREMENT_INTERVAL');
+  expect(await daily()).toEqual([{ day: '2024-01-01', units: 10 }]);
+});

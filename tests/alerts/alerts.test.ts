@@ -1,0 +1,134 @@
+import { createHmac } from 'node:crypto';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { deliverAlerts } from '../../src/alerts/deliver-alerts.js';
+import { dueBefore, findMissed } from '../../src/alerts/find-missed.js';
+import type { ScheduleConfig } from '../../src/model/project.js';
+import { parseInterval } from '../../src/model/parse-interval.js';
+import { saveSchedule } from '../../src/storage/schedules.js';
+import { createWorkbench, type Workbench } from '../activities/workbench.js';
+import { startApiServer, type ApiServer } from '../support/api-server.js';
+
+let bench: Workbench;
+let receiver: ApiServer;
+let statuses: number[] = [];
+const bodies: string[] = [];
+beforeAll(async () => {
+  receiver = await startApiServer(async (request, response) => {
+    bodies.push(await text(request));
+    response.writeHead(statuses.shift() ?? 204).end();
+  });
+  bench = await createWorkbench({
+    'plumbline.yaml':
+      'name: shop\nsources: { sales: { path: a.csv } }\nalerts: { webhook: env:ALERT_URL, secret: env:ALERT_SECRET }\n',
+    'a.csv': 'id\n1\n',
+  });
+});
+afterEach(() => bench.test.database.execute('DELETE FROM plumbline.alerts; DELETE FROM plumbline.schedules'));
+afterAll(async () => {
+  await bench.destroy();
+  await receiver.close();
+});
+
+const deliver = () =>
+  deliverAlerts({ database: bench.test.database, environment: { ALERT_URL: receiver.url, ALERT_SECRET: 'k3y' } });
+const alerts = () => bench.test.database.query('SELECT kind, subject, attempts, delivered_at IS NOT NULL AS delivered, error FROM plumbline.alerts ORDER BY subject'); // prettier-ignore
+
+it('a failed run is told of until somebody takes it: signed, with the same id, and once it is closed only', async () => {
+  const { run } = await bench.open('run-1', ['elt'], { interval: parseInterval('2024-01-01/2024-01-02', 'UTC') });
+  const error = { step: 'load:sales', code: 'ELT_FILE_MISSING', message: 'no file', next: 'Correct it.' };
+  await bench.call('closeRun', { run, status: 'failed', error });
+  await bench.call('closeRun', { run, status: 'failed', error });
+  statuses = [500];
+  expect(await deliver()).toBe(0);
+  expect(await alerts()).toEqual([
+    {
+      kind: 'failed',
+      subject: 'run-1',
+      attempts: 1,
+      delivered: false,
+      error: 'the webhook of env:ALERT_URL answered 500',
+    },
+  ]);
+  expect(await deliver()).toBe(0);
+  expect(bodies).toHaveLength(1);
+  await bench.test.database.execute('UPDATE plumbline.alerts SET next_try_at = now()');
+  expect(await deliver()).toBe(1);
+  expect(await deliver()).toBe(0);
+
+  expect(bodies[1]).toBe(bodies[0]);
+  const body = JSON.parse(bodies[0]!) as Record<string, unknown>;
+  expect(body).toMatchObject({
+    kind: 'failed',
+    env: 'dev',
+    project: 'shop',
+    run: 'run-1',
+    interval: { start: '2024-01-01T00:00:00Z' },
+    error: { step: 'load:sales', code: 'ELT_FILE_MISSING', message: 'no file' },
+    next: 'Correct it.',
+  });
+  const { headers } = receiver.received[1]!;
+  expect(headers['plumbline-event-id']).toBe(body['id']);
+  const [, seconds, signature] = /^t=(\d+),v1=(\w+)$/.exec(String(headers['plumbline-signature']))!;
+  expect(signature).toBe(createHmac('sha256', 'k3y').update(`${seconds}.${bodies[1]}`).digest('hex'));
+
+  // A run that went well, and one that a person stopped, are no news.
+  for (const status of ['succeeded', 'cancelled'] as const) {
+    const opened = await bench.open(`run-${status}`, ['elt']);
+    await bench.close(opened.run, status);
+  }
+  expect(await alerts()).toHaveLength(1);
+});
+
+it('a start that did not come is told of once: not when it ran, is paused, or had nothing to do', async () => {
+  const { database } = bench.test;
+  const config: ScheduleConfig = {
+    name: 'load',
+    cron: '0 3 * * *',
+    timezone: 'Europe/Berlin',
+    stages: ['load'],
+    jitterMs: 0,
+    overlap: 'skip',
+    catchupMs: 0,
+    pauseOnFailure: false,
+  };
+  const weekly = { ...config, cron: '0 0 * * 1' };
+  expect(dueBefore(config, new Date('2024-03-31T02:00:00Z'))).toEqual(new Date('2024-03-31T01:00:00Z'));
+  expect(dueBefore(weekly, new Date('2024-01-07T22:59:00Z'))).toEqual(new Date('2023-12-31T23:00:00Z'));
+  expect(dueBefore({ ...config, everyMs: 900_000, cron: undefined }, new Date('2024-01-01T00:16:00Z'))).toEqual(new Date('2024-01-01T00:15:00Z')); // prettier-ignore
+
+  const key = { env: 'dev', project: 'shop' };
+  const alert = { webhook: 'env:ALERT_URL', on: ['missed' as const] };
+  const save = (definition: ScheduleConfig, name: string) =>
+    saveSchedule(database, key, {
+      name,
+      definition,
+      bundle: 'b',
+      since: 0,
+      applied_by: 'ann',
+      alerts: alert,
+      root: '/',
+    });
+  await save(config, 'load');
+  await save({ ...config, name: 'daily', interval: 'daily' }, 'daily');
+  await save(config, 'paused');
+  await database.execute(`UPDATE plumbline.schedules SET paused = name = 'paused', applied_at = '2020-01-01'`);
+  await database.execute(
+    `INSERT INTO plumbline.intervals (env, project, start_at, end_at, state, run_id)
+     VALUES ('dev', 'shop', '2040-01-01T00:00:00+01', '2040-01-02T00:00:00+01', 'done', 'r')`,
+  );
+  // Nine minutes late is not late yet.
+  await findMissed(database, new Date('2040-01-02T02:09:00Z'));
+  expect((await alerts()).map((one) => one['subject'])).toEqual(['daily 2040-01-01T02:00:00.000Z', 'load 2040-01-01T02:00:00.000Z']); // prettier-ignore
+  await database.execute('DELETE FROM plumbline.alerts');
+  for (const minute of [11, 12]) await findMissed(database, new Date(`2040-01-02T02:${minute}:00Z`));
+  expect((await alerts()).map((one) => one['subject'])).toEqual(['load 2040-01-02T02:00:00.000Z']);
+
+  await database.execute('DELETE FROM plumbline.alerts');
+  await database.execute(
+    `INSERT INTO plumbline.runs (run_id, env, project, workflow_id, stages, bundle, status, started_by, started_at)
+     VALUES ('r', 'dev', 'shop', 'w', '{elt}', 'b', 'succeeded', 'schedule load', '2040-01-02T02:00:01Z')`,
+  );
+  await findMissed(database, new Date('2040-01-02T02:12:00Z'));
+  expect(await alerts()).toEqual([]);
+});
