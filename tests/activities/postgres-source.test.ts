@@ -101,9 +101,10 @@ describe('a table', () => {
       INSERT INTO moving SELECT i, 1, repeat('x', 500) FROM generate_series(2, 5001) AS i`);
     let isOver = false;
     const mover = (async () => {
-      for (let pair = 1; !isOver; pair = (pair % 2_500) + 1)
+      // From the last piece to the first one.
+      for (let id = 2; !isOver; id = id === 2_501 ? 2 : id + 1)
         await shop.database.execute(
-          `UPDATE moving SET amount = amount + 1 - 2 * (id % 2), note = note || repeat('y', 900) WHERE id / 2 = ${pair}`,
+          `UPDATE moving SET amount = amount + CASE WHEN id = ${id} THEN 1 ELSE -1 END, note = note || repeat('y', 900) WHERE id IN (${id}, ${5_003 - id})`,
         );
     })();
     const [summary] = await load({ moving: `{ table: moving, primary_key: id, parallel: ${parallel} }` });
@@ -240,6 +241,23 @@ describe('a worker killed in the middle of a refresh', () => {
     }
     expect(await bench.test.database.query(`SELECT 1 FROM plumbline.load_pieces JOIN plumbline.loads USING (load_id) WHERE resource = 'shop.kept'`)).toEqual([]);
   }, 120_000); // prettier-ignore
+});
+
+it('a load that is cancelled ends its statement in the source', async () => {
+  await bench.write({ 'plumbline.yaml': yaml({ slow: '{ query: "SELECT pg_sleep(120)::text AS slept" }' }) });
+  const { run } = await bench.open(`run-${++runs}`, ['elt']);
+  const { objects } = await bench.call('extractResource', { run, resource: 'shop.slow' });
+  const { schemas, resources } = await loadProject({ root: bench.root });
+  const source = openDatabase({ url: shop.url, startup: '' });
+  const abort = new AbortController();
+  const options = { env: 'dev', project: 'shop', schemas, resource: resources[0]!, object: objects[0] as SourceObject };
+  const loading = loadPostgres({ ...options, runId: run.runId, sourceName: 'the shop', database: bench.test.database, source, signal: abort.signal }).catch((error: unknown) => error); // prettier-ignore
+  const running = (): Promise<unknown[]> => shop.database.query(`SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'COPY%pg_sleep%' AND pid <> pg_backend_pid()`); // prettier-ignore
+  await expect.poll(running, { timeout: 20_000 }).toHaveLength(1);
+  abort.abort(new Error('enough'));
+  expect(await loading).toMatchObject({ message: 'enough' });
+  await expect.poll(running, { timeout: 20_000 }).toEqual([]);
+  await source.close();
 });
 
 describe('a cursor', () => {
