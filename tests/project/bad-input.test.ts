@@ -180,7 +180,7 @@ describe('values', () => {
       'expected a percentage such as 20%, or a share from 0 to 1',
     ],
     ['sources: { a: { path: a.csv, csv: { delimiter: "||" } } }', 'expected one ASCII character that is no blank'],
-    ['sources: { a: { path: a.csv, csv: { decimal: "," } } }', 'PROJECT_KEY_UNKNOWN'],
+    ['sources: { a: { path: a.csv, csv: { decimal: ";" } } }', 'PROJECT_VALUE_INVALID'],
     ['sources: { a: { path: a.csv, csv: { delimiter: ";", comment: ";" } } }', 'delimiter and comment are both ";"'],
     ['sources: { a: { path: a.csv, csv: { quote: "", escape: "x" } } }', 'there is an escape and no quote'],
     ['sources: { a: { path: a.parquet, csv: { quote: "" } } }', 'the format is parquet, expected csv'],

@@ -21,7 +21,7 @@ export const BUCKET = 'lake';
 
 /**
  * An S3 server with one empty bucket. Where PLUMBLINE_TEST_VERSITYGW names the program of versitygw (`go install
- * github.com/versity/versitygw/cmd/versitygw@v1.2.0`), that one, as a process of its own; else the emulator beside, as no server on npm
+ * github.com/versity/versitygw/cmd/versitygw@v1.8.0`), that one, as a process of its own; else the emulator beside, as no server on npm
  * both runs on Node 20 and takes signed requests of today's client.
  */
 export async function startS3(): Promise<S3Server> {

@@ -20,8 +20,8 @@ export interface JsonScanOptions {
 
 /** Makes rows of JSON texts: what is no object, not UTF-8 or holds what PostgreSQL cannot store is a fault. */
 export function collectJsonRows(onRow?: JsonScanOptions['onRow']): {
-  take(bytes: Buffer, line: number): void;
-  scan(): JsonScan;
+  readonly take: (bytes: Buffer, line: number) => void;
+  readonly scan: () => JsonScan;
 } {
   const keys = new Map<string, Record<JsonKind, number>>();
   const faults: RowFault[] = [];

@@ -1,5 +1,5 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
-import { TerminalError } from '../../errors.js';
+import { PipelineError, TerminalError } from '../../errors.js';
 import type { ColumnType } from '../../model/project.js';
 import { identifier, literal } from '../../model/sql-identifier.js';
 import type { RowSource } from './row-source.js';
@@ -60,6 +60,27 @@ function rendered(name: string, duckType: string): { type: ColumnType; text: str
   if (duckType === 'BLOB') return { type: 'bytea', text: `'\\x' || lower(hex(${column}))` };
   if (/\[\d*\]$|^(STRUCT|MAP|UNION|JSON)/.test(duckType)) return { type: 'jsonb', text: `to_json(${column})::VARCHAR` };
   return { type: 'text', text: plain };
+}
+
+/**
+ * What DuckDB says while it reads pages (a codec or an encoding it does not know, damage, one value larger than the memory) as
+ * `ELT_FILE_MALFORMED`, a retry of which does not help; any other error as it is.
+ */
+export function parquetFault(error: unknown, file: string): unknown {
+  if (!(error instanceof Error) || error instanceof PipelineError) return error;
+  const [, kind, why] =
+    /^(Invalid|Invalid Input|IO|Not implemented|Serialization|Out of Memory) Error: ([^\n]*)/.exec(error.message) ?? [];
+  if (kind === undefined) return error;
+  // DuckDB names the file by where it lies, which tells the user nothing.
+  const reason = why!.replace(/^Failed to read file "[^"]*": /, '').replace(/\.$/, '');
+  return new TerminalError('ELT_FILE_MALFORMED', `Reading ${file} as Parquet failed: ${reason}.`, {
+    at: { file },
+    next:
+      kind === 'Out of Memory'
+        ? 'Write it with smaller row groups and pages, or without values of gigabytes. The table keeps its former rows.'
+        : 'Write it anew with a usual codec (snappy, zstd, gzip) and encoding. The table keeps its former rows.',
+    cause: error,
+  });
 }
 
 function firstLine(error: unknown): string {

@@ -8,7 +8,7 @@ import { fileFormat, plainName } from './file-format.js';
 import { byteSource, firstBytes } from './open-bytes.js';
 import { openCsv } from './open-csv.js';
 import { openJson, type ScanJson } from './open-json.js';
-import { openParquet } from './open-parquet.js';
+import { openParquet, parquetFault } from './open-parquet.js';
 import { openSinger } from './open-singer.js';
 import { openXlsx } from './open-xlsx.js';
 import type { RowSource } from './row-source.js';
@@ -46,7 +46,9 @@ export async function withSource<T>(
     if (format === 'parquet')
       return await withDuckDB(folder, 128, async (connection) =>
         work(connection, await openParquet(connection, path, file)),
-      );
+      ).catch((error: unknown) => {
+        throw parquetFault(error, file);
+      });
     if (format === 'xlsx') {
       const source = await openXlsx(path, file, folder, resource.xlsx, resource.maxRejectedShare, signal);
       return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));

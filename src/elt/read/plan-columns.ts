@@ -9,6 +9,7 @@ import {
   inferFromClasses,
   inferType,
   readClassCounts,
+  readOverColumns,
   type Inferred,
 } from '../schema/infer-types.js';
 import { nameColumns } from '../schema/name-columns.js';
@@ -119,13 +120,13 @@ async function inferColumns(
 ): Promise<Map<number, Inferred>> {
   const inferred = new Map<number, Inferred>();
   const mixed: number[] = [];
-  const masks = await firstRow(connection, open, (columns) => classesQuery(columns, source.relation));
+  const masks = await valuesOver(connection, open, (columns) => classesQuery(columns, source.relation));
   open.forEach((index, position) => {
     const choice = inferFromClasses(Number(masks[position]));
     if (choice === undefined) mixed.push(index);
     else inferred.set(index, choice);
   });
-  const counts = await firstRow(connection, mixed, (columns) => classCountsQuery(columns, source.relation));
+  const counts = await valuesOver(connection, mixed, (columns) => classCountsQuery(columns, source.relation));
   mixed.forEach((index, position) => {
     inferred.set(index, inferType(readClassCounts((counts[position] as unknown[]).map(Number)), tolerance));
   });
@@ -138,11 +139,12 @@ async function inferColumns(
   return inferred;
 }
 
-async function firstRow(
+async function valuesOver(
   connection: DuckDBConnection,
   indexes: readonly number[],
   query: (columns: readonly string[]) => string,
 ): Promise<readonly unknown[]> {
   if (indexes.length === 0) return [];
-  return (await connection.runAndReadAll(query(indexes.map((index) => `c${index}`)))).getRowsJS()[0] ?? [];
+  const found = await connection.runAndReadAll(query(indexes.map((index) => `c${index}`)));
+  return readOverColumns(indexes.length, found.getRowsJS());
 }

@@ -61,9 +61,15 @@ function choose(rules: readonly Rule[]): string {
   return `(CASE ${whens.join(' ')} ELSE ${CLASSES.indexOf('other')} END)`;
 }
 
-/** A query that gives one row with one bit mask of classes for each of the named text columns of `relation`. */
+// Each look at a column is some thirty patterns with their intermediate results, about 3 MB: a wide table would not fit.
+const MAX_SIDE_BY_SIDE = 24;
+
+/**
+ * A query that gives one bit mask of classes for each of the named text columns of `relation`: one row of them, or, of many columns, rows of
+ * (position, mask), which leave out nothing but what has no rows at all.
+ */
 export function classesQuery(columns: readonly string[], relation: string): string {
-  return overColumns(columns, relation, (index) => `bit_or(1 << k${index})`);
+  return overColumns(columns, relation, (value) => `bit_or(1 << ${value})`);
 }
 
 /** The same with a list of counts a column; three times the work, so for columns of mixed classes only. */
@@ -71,13 +77,25 @@ export function classCountsQuery(columns: readonly string[], relation: string): 
   return overColumns(
     columns,
     relation,
-    (index) => `[${CLASSES.map((_, value) => `count(*) FILTER (k${index} = ${value})`).join(', ')}]`,
+    (value) => `[${CLASSES.map((_, number) => `count(*) FILTER (${value} = ${number})`).join(', ')}]`,
   );
 }
 
-function overColumns(columns: readonly string[], relation: string, aggregate: (index: number) => string): string {
+/** What `classesQuery` or `classCountsQuery` gave, in the order of its columns. */
+export function readOverColumns(columns: number, rows: readonly (readonly unknown[])[]): unknown[] {
+  if (columns <= MAX_SIDE_BY_SIDE) return [...(rows[0] ?? [])];
+  const values = new Array<unknown>(columns).fill(null);
+  for (const [position, value] of rows) values[Number(position)] = value;
+  return values;
+}
+
+function overColumns(columns: readonly string[], relation: string, aggregate: (value: string) => string): string {
+  if (columns.length > MAX_SIDE_BY_SIDE) {
+    const values = `SELECT unnest([${columns.join(', ')}]) AS v, unnest(range(${columns.length})) AS position FROM ${relation}`;
+    return `SELECT position, ${aggregate('k')} FROM (SELECT position, (${classOf('v')})::INTEGER AS k FROM (${values})) GROUP BY position`;
+  }
   const classes = columns.map((column, index) => `(${classOf(column)})::INTEGER AS k${index}`);
-  return `SELECT ${columns.map((_, index) => aggregate(index)).join(', ')} FROM (SELECT ${classes.join(', ')} FROM ${relation})`;
+  return `SELECT ${columns.map((_, index) => aggregate(`k${index}`)).join(', ')} FROM (SELECT ${classes.join(', ')} FROM ${relation})`;
 }
 
 export function readClassCounts(counts: readonly number[]): ClassCounts {

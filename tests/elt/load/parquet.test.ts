@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -66,6 +67,53 @@ test('rows keep their numbers over many row groups', async () => {
   expect(await bench.database.query('SELECT bool_and(_row_number = id + 1) AS ordered FROM demo_dev_raw.many')).toEqual(
     [{ ordered: true }],
   );
+});
+
+const conformance = 'tests/fixtures/elt/parquet/';
+
+test.each(['delta_byte_array', 'delta_encoding_required_column', 'delta_encoding_optional_column'])(
+  '%s holds what its CSV says',
+  async (name) => {
+    await bench.write(`${name}.parquet`, await readFile(`${conformance}${name}.parquet`));
+    await bench.write(`${name}.csv`, await readFile(`${conformance}${name}_expect.csv`));
+    const parquet = await bench.run(resourceOf({ path: `${name}.parquet`, id: name, table: name }));
+    const columns = parquet.loads[0]!.columns;
+    // The CSV file writes its names with a colon or another case in places: columns go by position.
+    const types = Object.fromEntries(await headerOf(name).then((names) => names.map((one, index) => [one, columns[index]!.type]))); // prettier-ignore
+    const csv = await bench.run(resourceOf({ path: `${name}.csv`, id: `${name}_csv`, table: `${name}_csv`, columns: types })); // prettier-ignore
+    const rows = async (table: string, of: readonly { name: string }[]): Promise<unknown[]> =>
+      bench.database.query(`SELECT ARRAY[${of.map((one) => `nullif("${one.name}"::text, '')`).join(', ')}] AS v FROM demo_dev_raw.${table} ORDER BY _row_number`); // prettier-ignore
+    expect(await rows(name, columns)).toEqual(await rows(`${name}_csv`, csv.loads[0]!.columns));
+  },
+);
+
+async function headerOf(name: string): Promise<string[]> {
+  const [line = ''] = (await readFile(`${conformance}${name}_expect.csv`, 'utf8')).split('\n', 1);
+  return line.replaceAll('"', '').split(',').map((one) => one.trim()); // prettier-ignore
+}
+
+test('times of Spark, nested maps; and what DuckDB cannot read is refused with the reason', async () => {
+  const load = async (name: string) => {
+    await bench.write(`${name}.parquet`, await readFile(`${conformance}${name}.parquet`));
+    const table = name.replaceAll('.', '_');
+    return bench.run(resourceOf({ path: `${name}.parquet`, id: table, table, maxRejectedShare: 0.9 }));
+  };
+  await load('int96_from_spark');
+  expect(await bench.rows('int96_from_spark', 'a::text')).toContainEqual({ a: '2024-01-01 20:34:56.123456' });
+  await load('nested_maps.snappy');
+  expect((await bench.rows('nested_maps_snappy', 'a'))[0]).toEqual({ a: { a: { 1: true, 2: false } } });
+  const refusals = {
+    hadoop_lz4_compressed: /Unsupported compression codec "LZ4"/,
+    'byte_stream_split_extended.gzip': /BYTE_STREAM_SPLIT encoding/,
+    map_no_value: /MAP_KEY_VALUE requires two children/,
+    'large_string_map.brotli': /failed to allocate|memory/i,
+  };
+  for (const [name, message] of Object.entries(refusals))
+    await expect(load(name), name).rejects.toMatchObject({
+      code: 'ELT_FILE_MALFORMED',
+      terminal: true,
+      message: expect.stringMatching(message) as string,
+    });
 });
 
 test('a file without rows is refused', async () => {
