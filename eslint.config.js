@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '**/.plumbline/', 'tests/fixtures/', 'examples/*/.plumbline/'] },
+  { ignores: ['dist/', 'node_modules/', '**/.plumbline/', 'tests/fixtures/', 'examples/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
