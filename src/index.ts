@@ -6,6 +6,7 @@ export { trace, type TraceNode, type TraceScope } from './client/trace.js';
 export { loadSettings, Secret, type Settings } from './config.js';
 export type { RunPlan, RunRef, Stage, StepError } from './contracts/run.js';
 export { PipelineError, TerminalError, TransientError } from './errors.js';
+export type { ParsedRow, Parser, RawObject } from './model/parser.js';
 export type { Project } from './model/project.js';
 export { loadProject } from './project/load-project.js';
 export { packBundle, type Bundle } from './project/pack-bundle.js';

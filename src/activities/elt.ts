@@ -14,7 +14,9 @@ import { loadObjectInput, publishResourceInput, resourceInput, transformInput } 
 import { TerminalError } from '../errors.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
+import { extractInventory } from '../elt/extract/extract-inventory.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
+import { compileInventory } from '../elt/inventory/compile-inventory.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
@@ -34,7 +36,7 @@ import {
   type Reusable,
   type StepInputs,
 } from './fingerprint.js';
-import { projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
+import { bundleFolder, projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { newestResult } from '../storage/step-results.js';
 import { runStep, type StepScope } from './step.js';
@@ -88,6 +90,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           schemas: project.schemas,
           resource: resourceNamed(project, id),
           object,
+          code: await bundleFolder(dependencies, run),
           runId: run.runId,
           force: run.force,
           signal,
@@ -103,12 +106,16 @@ export function createEltActivities(dependencies: ActivityDependencies) {
 
     /** Makes all staged objects of a resource visible at once; a second attempt finds it done. */
     async publishResource(input: PublishResourceInput): Promise<LoadSummary> {
-      const { run, resource: id, loads, extractId } = publishResourceInput.parse(input);
+      const { run, resource: id, loads, extractId, inventory } = publishResourceInput.parse(input);
       const step = stepNames.load(id);
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress, fence }) => {
         const project = await projectOf(dependencies, run);
         const resource = resourceNamed(project, id);
         const inputs = loadInputs(resource, loads);
+        const summary = (publishing: Omit<PublishResult, 'status'>): LoadSummary => ({
+          ...summarize(resource, loads, publishing, inputs, landed),
+          ...(inventory === undefined ? {} : { inventory }),
+        });
         const found = await findReusable<LoadSummary>(database, run, step, inputs, 'newest');
         const landed = extractId === undefined ? undefined : await landedExtract(database, extractId, resource.cursor);
         let recorded: LoadSummary | undefined;
@@ -124,11 +131,11 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           signal,
           onProgress: (at) => progress({ ...at }),
           onPublish: async (session, publishing) => {
-            recorded = summarize(resource, loads, publishing, inputs, landed);
+            recorded = summary(publishing);
             await recordOutcome(session, run, step, inputs, recorded, fence);
           },
         });
-        const result = recorded ?? summarize(resource, loads, published, inputs, landed);
+        const result = recorded ?? summary(published);
         // These loads were published by an earlier attempt or run.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };
@@ -196,11 +203,17 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     resource: ResourceConfig,
     run: RunRef,
     { database, signal, progress }: Pick<StepScope, 'database' | 'signal' | 'progress'>,
-  ): Promise<{ objects: readonly ExtractedObject[]; extractId?: string }> {
+  ): Promise<Pick<ExtractResult, 'extractId' | 'inventory'> & { objects: readonly ExtractedObject[] }> {
     const { env, runId, force } = run;
     const root = await sourceFolder(dependencies, run, resource);
     const options = { database, store, env, project: project.name, root, resource, runId, signal };
     const onProgress = (landed: object): void => progress({ ...landed });
+    if (resource.inventory !== undefined) {
+      const inventory = compileInventory(project, resource);
+      const found = await extractInventory({ ...options, inventory, environment: process.env, force, onProgress });
+      const { objects, expected, fetched, missing } = found;
+      return { objects, inventory: { expected, fetched, missing: missing.length, firstMissing: missing.slice(0, 3) } };
+    }
     if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };
     // Without the table, what the cursor says is loaded is not there.
     const full = force || !(await tableExists(database, project.schemas.raw, resource.table));

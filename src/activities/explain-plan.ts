@@ -1,8 +1,11 @@
+import { foreseeInventory } from '../elt/extract/extract-inventory.js';
 import { isUrl, lastFetched } from '../elt/extract/extract-url.js';
 import { hashFiles } from '../elt/extract/hash-files.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
+import type { LoadSummary } from '../contracts/elt.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
+import { compileInventory } from '../elt/inventory/compile-inventory.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
 import { TerminalError } from '../errors.js';
 import { knownAtAssumptions } from '../features/known-at.js';
@@ -94,8 +97,12 @@ async function explainElt(
   { database, run, project, decide }: PlanScope,
 ): Promise<void> {
   const { resources, nodes } = selectedSteps(project, run);
-  for (const resource of resources) {
+  for (const { resource, after } of resources) {
     const step = stepNames.load(resource.id);
+    if (resource.inventory !== undefined) {
+      await decide(step, after.map(stepNames.load), () => foreseenLoad(dependencies, run, project, resource));
+      continue;
+    }
     if (resource.type === 'http') {
       const full = run.force || !(await tableExists(database, project.schemas.raw, resource.table));
       const at = { env: run.env, project: project.name };
@@ -211,6 +218,20 @@ function setsOf(train: TrainConfig): string[] {
 
 function stepsRead(reads: { readonly sources: readonly string[]; readonly refs: readonly string[] }): string[] {
   return [...reads.sources.map(stepNames.load), ...reads.refs.map(stepNames.transform)];
+}
+
+/** A plan asks no server: gaps are counted, and what is landed stands for what will be. */
+async function foreseenLoad(
+  { database, store }: ActivityDependencies,
+  run: RunRef,
+  project: Project,
+  resource: ResourceConfig,
+): Promise<Found<LoadSummary>> {
+  const inventory = compileInventory(project, resource);
+  const at = { database, store, env: run.env, project: run.project, resource, inventory };
+  const { expected, gaps, objects } = await foreseeInventory(at);
+  if (gaps > 0) return { reason: `fetches ${gaps} of ${expected} objects that ${resource.path} names` };
+  return findReusable<LoadSummary>(database, run, stepNames.load(resource.id), loadInputs(resource, objects), 'newest');
 }
 
 /** A plan asks no server: what a URL gave last stands for what it will give. */

@@ -1,16 +1,17 @@
 import type { RunRef } from '../contracts/run.js';
 import { compileTransforms, type TransformNode } from '../elt/transform/compile-transforms.js';
 import { selectNodes } from '../elt/transform/select-nodes.js';
-import type { Project, ResourceConfig } from '../model/project.js';
+import { orderResources, type OrderedResource } from '../elt/inventory/order-resources.js';
+import type { Project } from '../model/project.js';
 
-/** What a run loads and builds; the rest stays as it is. Throws `ELT_SELECT_UNKNOWN`, or what `compileTransforms` throws. */
+/** What a run loads and builds, each behind what it waits for. Throws `ELT_SELECT_UNKNOWN`, and what `compileTransforms` and `orderResources` do. */
 export function selectedSteps(
   project: Project,
   { only, select }: Pick<RunRef, 'only' | 'select'>,
-): { readonly resources: readonly ResourceConfig[]; readonly nodes: readonly TransformNode[] } {
+): { readonly resources: readonly OrderedResource[]; readonly nodes: readonly TransformNode[] } {
   const { nodes } = compileTransforms(project);
   return {
-    resources: only === 'transform' ? [] : project.resources,
+    resources: only === 'transform' ? [] : orderResources(project),
     nodes: select === undefined ? nodes : selectNodes(nodes, select),
   };
 }

@@ -9,8 +9,22 @@ export interface ExtractResult {
   readonly objects: readonly unknown[];
   /** The line of plumbline.extracts that has the pages of an API. */
   readonly extractId?: string;
+  /** Of a resource with an inventory. */
+  readonly inventory?: InventorySummary;
   readonly reused?: LoadSummary;
 }
+
+/** What became of the objects that an inventory names. */
+export const inventorySummary = z.object({
+  expected: z.number(),
+  /** By this run; the others were there. */
+  fetched: z.number(),
+  /** That the server does not have. */
+  missing: z.number(),
+  /** The first of them. */
+  firstMissing: z.array(z.string()),
+});
+export type InventorySummary = z.infer<typeof inventorySummary>;
 
 export const loadObjectInput = resourceInput.extend({ object: z.custom<unknown>() });
 export type LoadObjectInput = z.infer<typeof loadObjectInput>;
@@ -33,6 +47,7 @@ export type LoadedObject = z.infer<typeof loadedObject>;
 export const publishResourceInput = resourceInput.extend({
   loads: z.array(loadedObject),
   extractId: z.string().optional(),
+  inventory: inventorySummary.optional(),
 });
 export type PublishResourceInput = z.infer<typeof publishResourceInput>;
 
@@ -50,6 +65,7 @@ export interface LoadSummary {
   readonly objects: readonly { readonly path: string; readonly sha256: string; readonly loadId: string }[];
   /** What an API was asked for. */
   readonly extract?: ExtractSummary;
+  readonly inventory?: InventorySummary;
   /** What the loads renamed or could not read as it was meant, one sentence each. */
   readonly notices?: readonly string[];
 }

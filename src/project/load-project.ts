@@ -38,7 +38,7 @@ export async function loadProject(options: { readonly root: string; readonly env
   const applied = (line: string): void => void defaults.push(line);
   const scope = { root, yaml: located, project, report, applied };
 
-  const resources = [...resolveResources(project.sources ?? {}, scope), ...(await resolveSeeds(scope))];
+  const resources = [...(await resolveResources(project.sources ?? {}, scope)), ...(await resolveSeeds(scope))];
   refuseSameTable(resources, report);
   const macros = await resolveMacros(scope);
   const seeds = resources.flatMap(({ isSeed, table }) => (isSeed === true ? [table] : []));

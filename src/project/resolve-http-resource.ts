@@ -2,6 +2,7 @@ import type { CursorConfig, HttpAuth, HttpPagination, ResourceConfig } from '../
 import { parseDuration } from './duration.js';
 import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
+import { intervalMs } from './rate.js';
 import { resolveColumns } from './resolve-columns.js';
 import type { ResourcePlace, ResourceScope } from './resolve-resources.js';
 import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
@@ -91,7 +92,7 @@ export function resolveHttpResource(
         ...(given.cursor === undefined ? {} : { cursorParam: given.cursor.param }),
         records: given.records?.split('.') ?? [],
         pagination: resolvePagination(given.pagination ?? { type: 'none' }),
-        intervalMs: given.rate_limit === undefined ? 0 : intervalMs(given.rate_limit),
+        intervalMs: intervalMs(given.rate_limit),
         allowPrivate: given.allow_private ?? false,
       },
       ...(cursor === undefined ? {} : { cursor }),
@@ -155,12 +156,4 @@ function resolvePagination(given: NonNullable<HttpResourceYaml['pagination']>): 
     default:
       return given;
   }
-}
-
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
-
-/** Milliseconds from one request to the next: `10/s` is 100. */
-function intervalMs(rate: string): number {
-  const [count, unit] = rate.split('/');
-  return UNIT_MS[unit as keyof typeof UNIT_MS] / Number(count);
 }

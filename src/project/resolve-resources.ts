@@ -3,10 +3,12 @@ import { positionAt, type LocatedYaml, type Path } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
+import { resolveInventory, resolveParser } from './resolve-inventory.js';
 import type { CsvYaml, FilesSourceYaml, ResourceYaml, SourceYaml } from './schema/sources.js';
 import { parseShare } from './share.js';
 
 export interface ResourceScope {
+  readonly root: string;
   readonly yaml: LocatedYaml;
   readonly report: (problem: Problem) => void;
   /** Takes one line for each default that is applied. */
@@ -14,17 +16,22 @@ export interface ResourceScope {
 }
 
 /** The resources of all sources in the order of the file. */
-export function resolveResources(
+export async function resolveResources(
   sources: Readonly<Record<string, SourceYaml>>,
   scope: ResourceScope,
-): ResourceConfig[] {
-  return Object.entries(sources).flatMap(([source, given]) => {
+): Promise<ResourceConfig[]> {
+  const resolved: ResourceConfig[] = [];
+  for (const [source, given] of Object.entries(sources)) {
     if (given.type === undefined) scope.applied(`sources.${source}.type = files`);
-    return given.type === 'http'
-      ? placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope))
-      : placesOf(source, given, scope).flatMap((place) => resolveFilesResource(place, scope));
-  });
+    if (given.type === 'http')
+      for (const place of placesOf(source, given, scope)) resolved.push(...resolveHttpResource(place, scope));
+    else
+      for (const place of placesOf(source, given, scope)) resolved.push(...(await resolveFilesResource(place, scope)));
+  }
+  return resolved;
 }
+
+export type FilesPlace = ResourcePlace<Omit<FilesSourceYaml, 'resources'> & ResourceYaml>;
 
 /** One resource in the file: its name, what is said of it there or at its source, and where. */
 export interface ResourcePlace<Yaml> {
@@ -65,10 +72,9 @@ function placesOf<Yaml extends { readonly resources?: Readonly<Record<string, ob
   });
 }
 
-function resolveFilesResource(
-  { source, id, table, given, path }: ResourcePlace<Omit<FilesSourceYaml, 'resources'> & ResourceYaml>,
-  { yaml, report, applied }: ResourceScope,
-): ResourceConfig[] {
+async function resolveFilesResource(files: FilesPlace, scope: ResourceScope): Promise<ResourceConfig[]> {
+  const { source, id, table, given, path } = files;
+  const { yaml, report, applied } = scope;
   const place = path.join('.');
   const position = positionAt(yaml, path, 'key');
   const at = { file: yaml.file, line: position.line ?? 1 };
@@ -76,16 +82,26 @@ function resolveFilesResource(
     report({ code, message: `Reading ${yaml.file} failed: ${message}`, at: where, next });
     return [];
   };
-  if (given.path === undefined)
+  // Without `path` the inventory's file stands for what is read.
+  const read = given.path ?? given.inventory;
+  if (read === undefined)
     return refuse(
       'PROJECT_KEY_MISSING',
       `${place} has no "path", expected a file or a glob.`,
       position,
-      'Add `path:`.',
+      'Add `path:` or `inventory:`.',
     );
-  const isUrl = /^https?:\/\//i.test(given.path);
-  if (!isUrl && /^[a-z][a-z0-9+.-]+:\/\//i.test(given.path)) {
-    const scheme = given.path.slice(0, given.path.indexOf('://'));
+  const ofInventory = (['headers', 'rate_limit', 'max_missing'] as const).find((key) => given[key] !== undefined);
+  if (given.inventory === undefined && ofInventory !== undefined && !hasInventories(files, yaml))
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place} has \`${ofInventory}\` and no inventory; it says how an inventory's objects are fetched.`,
+      positionAt(yaml, path, 'key'),
+      `Remove \`${ofInventory}\`, or add \`inventory:\`.`,
+    );
+  const isUrl = /^https?:\/\//i.test(read);
+  if (!isUrl && /^[a-z][a-z0-9+.-]+:\/\//i.test(read)) {
+    const scheme = read.slice(0, read.indexOf('://'));
     return refuse(
       'PROJECT_KEY_LATER',
       `${place}.path: reading from ${scheme}:// is not available in this version of plumbline.`,
@@ -93,7 +109,7 @@ function resolveFilesResource(
       'Name a local file, a glob or an http(s) URL.',
     );
   }
-  if (isUrl && (given.member !== undefined || /\.zip$/i.test(given.path.replace(/[?#].*$/, ''))))
+  if (isUrl && (given.member !== undefined || /\.zip$/i.test(read.replace(/[?#].*$/, ''))))
     return refuse(
       'PROJECT_KEY_LATER',
       `${place}: reading a zip archive over HTTP is not available in this version of plumbline.`,
@@ -116,7 +132,12 @@ function resolveFilesResource(
       positionAt(yaml, [...path, 'csv']),
       'Correct the marks.',
     );
-  const format = given.format ?? formatOf(given.member ?? (isUrl ? given.path.replace(/[?#].*$/, '') : given.path));
+  const inventory = given.inventory === undefined ? undefined : await resolveInventory(files, scope);
+  const parser = given.parse === undefined ? undefined : await resolveParser(files, scope);
+  if (given.inventory !== undefined && inventory === undefined) return [];
+  if (given.parse !== undefined && parser === undefined) return [];
+  const named = given.inventory === undefined ? (given.member ?? read) : '';
+  const format = parser === undefined ? (given.format ?? formatOf(isUrl ? named.replace(/[?#].*$/, '') : named)) : 'ndjson';
   if (given.csv !== undefined && format !== 'csv' && format !== 'auto')
     return refuse(
       'PROJECT_VALUE_INVALID',
@@ -124,10 +145,13 @@ function resolveFilesResource(
       positionAt(yaml, [...path, 'csv']),
       'Take `csv` out, or set `format: csv`.',
     );
-  const isGlob = !isUrl && /[*?[{]/.test(given.path + (given.member ?? ''));
+  const isGlob = !isUrl && inventory === undefined && /[*?[{]/.test(read + (given.member ?? ''));
   const write = given.write ?? (isGlob ? 'append' : 'replace');
-  if (given.write === undefined) applied(`${place}.write = ${write} (the path is ${isGlob ? 'a glob' : 'one file'})`);
-  if (given.format === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
+  if (given.write === undefined) {
+    const why = inventory === undefined ? `the path is ${isGlob ? 'a glob' : 'one file'}` : 'the table is what the inventory names'; // prettier-ignore
+    applied(`${place}.write = ${write} (${why})`);
+  }
+  if (given.format === undefined && parser === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
   if (given.columns === undefined) applied(`${place}.columns = inferred`);
   return [
@@ -136,8 +160,10 @@ function resolveFilesResource(
       source,
       table,
       type: 'files',
-      path: given.path,
+      path: read,
       format,
+      ...(inventory !== undefined && { inventory }),
+      ...(parser !== undefined && { parse: parser }),
       ...(given.allow_private !== undefined && { allowPrivate: given.allow_private }),
       ...(given.member !== undefined && { member: given.member }),
       ...(given.encoding !== undefined && { encoding: given.encoding }),
@@ -149,6 +175,12 @@ function resolveFilesResource(
       at,
     },
   ];
+}
+
+/** What is said at a source is for those of its resources that have an inventory. */
+function hasInventories({ source }: FilesPlace, { value }: LocatedYaml): boolean {
+  const { resources = {} } = (value as { sources: Record<string, FilesSourceYaml> }).sources[source]!;
+  return Object.values(resources).some(({ inventory }) => inventory !== undefined);
 }
 
 function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvYaml): CsvOptions {

@@ -144,6 +144,7 @@ export function settingsDigest(resource: ResourceConfig): string {
     resource.table,
     // Only what is said: a resource without it keeps the digest it had.
     ...(resource.encoding === undefined && resource.csv === undefined ? [] : [resource.encoding, resource.csv]),
+    ...(resource.parse === undefined ? [] : [resource.parse]),
   ];
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

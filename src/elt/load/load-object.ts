@@ -18,6 +18,7 @@ import { failLoad, finishLoad } from './finish-load.js';
 import { READER_VERSION, releaseWriter, type LedgerLine, type Reader } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ExtractedObject, LoadProgress, LoadResult } from './load-result.js';
+import { objectParts } from './object-parts.js';
 import { RefusedRow } from './refused-row.js';
 import { createStage, stageName } from './stage-table.js';
 
@@ -29,6 +30,8 @@ export interface LoadOptions {
   readonly schemas: Schemas;
   readonly resource: ResourceConfig;
   readonly object: Pick<ExtractedObject, 'path' | 'sha256'>;
+  /** The project's code, unpacked; needed for a resource with a parser. */
+  readonly code?: string;
   /** Who asks; no part of the load key. */
   readonly runId: string;
   /** Loads content anew that was loaded before. @default false */
@@ -74,9 +77,9 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       claim = await claimLoad(session, options);
       const { line } = claim;
       if (claim.done) return resultOf(options, line, line.nextRow);
-      const path = await store.localPath(object.sha256);
+      const parts = await objectParts(store, resource, object);
       const existing = await existingColumns(session, options);
-      return withSource({ path, file: object.path, resource, existing, signal }, (duckdb, source) =>
+      return withSource({ parts, file: object.path, resource, existing, code: options.code, signal }, (duckdb, source) =>
         load({ options, session, line, duckdb, source, refused, existing, token: line.token }),
       );
     });
@@ -104,6 +107,7 @@ async function load(work: Work): Promise<LoadResult> {
   const { resource, object, schemas, signal } = options;
   const reader = line.reader ?? (await startStage(work));
   const stage = stageName(schemas.stage, line.loadId);
+  await assertSameRows(work, reader);
   const context = { options, session, loadId: line.loadId, token, stage, source };
   let chunkNumber = line.nextChunk;
   let rejected = line.rowsRejected;
@@ -124,6 +128,26 @@ async function load(work: Work): Promise<LoadResult> {
   }
   const finished = await cancelOnAbort(options.database, session, signal, () => finishLoad(context, reader.columns));
   return resultOf(options, { ...finished, reader }, line.nextRow);
+}
+
+/** `next_row` counts the rows that the parser gave the first time; with others the load is marked as failed, and a new run begins it anew. */
+async function assertSameRows({ options, session, line, token, source }: Work, reader: Reader): Promise<void> {
+  const { resource, object } = options;
+  if (resource.parse === undefined || reader.dialect['rows'] === source.dialect['rows']) return;
+  const error = new TerminalError(
+    'ELT_PARSER_UNSTABLE',
+    `Going on with ${object.path} of ${resource.id} failed: ${resource.parse.file} gave other rows for the same bytes than before.`,
+    {
+      at: { file: resource.parse.file },
+      details: { loadId: line.loadId },
+      next: 'Let it depend on nothing but its object: no clock, no chance, no network. Then run again.',
+    },
+  );
+  await session.execute(
+    `UPDATE plumbline.loads SET status = 'failed', error = $3 WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
+    [line.loadId, token, JSON.stringify({ code: error.code, message: error.message })],
+  );
+  throw error;
 }
 
 /** Plans the columns and makes the empty stage, in one transaction that only the load's writer can commit. */

@@ -14,18 +14,19 @@ import { writeCsv } from './write-csv.js';
  *
  * @param declared types by key, which decide how a value is written
  * @param tolerance share of strings that a key of numbers may have and stay one
+ * @param options.present columns that are there even if no row has them; with it, there may be no rows
  */
 export async function openNdjson(
   source: ByteSource,
   folder: string,
   declared: ReadonlyMap<string, ColumnType>,
   tolerance: number,
-  signal?: AbortSignal,
+  { signal, present }: { readonly signal?: AbortSignal | undefined; readonly present?: readonly string[] } = {},
 ): Promise<RowSource> {
-  const scan = await scanNdjson(source, { signal });
-  const headers = [...scan.keys.keys()];
+  const scan = await scanNdjson(source, { signal, mayBeEmpty: present !== undefined });
+  const headers = [...new Set([...scan.keys.keys(), ...(present ?? [])])];
   const positions = new Map(headers.map((key, index) => [key, index]));
-  const kinds = headers.map((key) => columnKind(scan.keys.get(key)!, tolerance));
+  const kinds = headers.map((key) => columnKind(scan.keys.get(key) ?? NEVER, tolerance));
   const asJson = headers.map((key, index) => (declared.get(key) ?? kinds[index]) === 'jsonb');
 
   const path = join(folder, 'rows.csv');
@@ -33,6 +34,7 @@ export async function openNdjson(
   let longest = 0;
   await scanNdjson(source, {
     signal,
+    mayBeEmpty: present !== undefined,
     onRow(members) {
       const fields = new Array<string | null>(headers.length).fill(null);
       let length = 0;
@@ -65,6 +67,8 @@ export async function openNdjson(
     dialect: { format: 'ndjson' },
   };
 }
+
+const NEVER: Readonly<Record<JsonKind, number>> = { string: 0, number: 0, boolean: 0, null: 0, nested: 0 };
 
 type JsonColumnKind = 'string' | 'number' | 'boolean' | 'jsonb';
 

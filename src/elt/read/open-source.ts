@@ -3,8 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ColumnType, CsvOptions, ResourceConfig } from '../../model/project.js';
+import { openParsed } from '../parse/open-parsed.js';
+import { addColumns } from './add-columns.js';
 import { withDuckDB } from './duckdb.js';
 import { fileFormat, plainName } from './file-format.js';
+import { jsonMembers } from './ndjson-line.js';
 import { byteSource, firstBytes } from './open-bytes.js';
 import { openCsv } from './open-csv.js';
 import { openNdjson } from './open-ndjson.js';
@@ -12,38 +15,47 @@ import { openParquet } from './open-parquet.js';
 import type { RowSource } from './row-source.js';
 
 /**
- * Lends a file as a RowSource with the DuckDB connection that reads it. Temporary files live as long as `work` runs.
+ * Lends a load's object as a RowSource with the DuckDB connection that reads it. Temporary files live as long as `work` runs.
  *
- * @param path on this machine
- * @param file the path as the project names it
+ * @param options.parts the raw objects; without a parser there is one
+ * @param options.file the path as the project names it
  */
 export async function withSource<T>(
   options: {
-    readonly path: string;
+    readonly parts: readonly { readonly name: string; readonly path: string; readonly columns: string }[];
     readonly file: string;
     readonly resource: ResourceConfig;
     /** Types of the table that the rows will be added to. */
     readonly existing: ReadonlyMap<string, ColumnType>;
+    /** The project's code, for a parser. */
+    readonly code?: string | undefined;
     readonly signal?: AbortSignal | undefined;
   },
   work: (connection: DuckDBConnection, source: RowSource) => Promise<T>,
 ): Promise<T> {
-  const { path, file, resource, signal } = options;
+  const { parts, file, resource, signal } = options;
   const types = new Map([...options.existing, ...Object.entries(resource.columns)]);
   const folder = await mkdtemp(join(tmpdir(), 'plumbline-load-'));
   try {
+    if (resource.parse !== undefined) {
+      const code = options.code ?? '.';
+      const parsed = await openParsed({ parts, code, resource, file, folder, types, environment: process.env, signal });
+      return await withDuckDB(folder, parsed.extraMemoryMb, (connection) => work(connection, parsed));
+    }
+    const { path, columns } = parts[0]!;
+    const added = jsonMembers(columns);
     const head = await firstBytes(path);
     const format = fileFormat(resource.format, file, head);
     if (format === 'parquet')
       return await withDuckDB(folder, 128, async (connection) =>
-        work(connection, await openParquet(connection, path, file)),
+        work(connection, addColumns(await openParquet(connection, path, file), added)),
       );
     const bytes = await byteSource(path, file, resource.encoding);
     const source =
       format === 'csv'
         ? await openCsv(bytes, folder, csvOptions(resource, file), signal)
-        : await openNdjson(bytes, folder, types, resource.maxRejectedShare, signal);
-    return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
+        : await openNdjson(bytes, folder, types, resource.maxRejectedShare, { signal });
+    return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, addColumns(source, added)));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -16,6 +16,8 @@ export interface NdjsonScan {
 
 export interface NdjsonScanOptions {
   readonly signal?: AbortSignal | undefined;
+  /** @default false */
+  readonly mayBeEmpty?: boolean;
   readonly onRow?: (members: readonly JsonMember[]) => void;
   /** Called between chunks of the file; reading waits for it. */
   readonly onChunk?: () => Promise<void>;
@@ -84,7 +86,7 @@ export async function scanNdjson(source: ByteSource, options: NdjsonScanOptions 
     await options.onChunk?.();
   }
   if (rest.length > 0) take(rest);
-  if (rows === 0)
+  if (rows === 0 && options.mayBeEmpty !== true)
     throw new TerminalError(
       'ELT_FILE_EMPTY',
       `Reading ${source.file} failed: it is empty; expected one JSON object a line.`,

@@ -1,0 +1,87 @@
+/**
+ * Started by parse-objects.ts: `parser-process.js <module> <file of rows>`. Reads one ParserJob a line from standard input, writes the
+ * rows of each object as NDJSON into the file, and says on file descriptor 3 what became of it. An object whose parser throws
+ * leaves one line, which is no JSON object, in place of all its rows.
+ */
+import { ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { ParsedRow, Parser, RawObject } from '../../model/parser.js';
+import type { ParserJob, ParserOutcome } from './parser-job.js';
+import { rowText } from './row-text.js';
+
+const BLOCK_BYTES = 1 << 18;
+/** A parser that never ends is not written for ever. */
+const MAX_OBJECT_BYTES = 8 * 1024 ** 3;
+
+const [file, rowsFile] = process.argv.slice(2) as [string, string];
+const module = (await import(pathToFileURL(resolve(file)).href)) as { default?: unknown };
+if (typeof module.default !== 'function') throw new TypeError(`${file} has no default export that is a function.`);
+const parse = module.default as Parser;
+
+const rows = openSync(rowsFile, 'w');
+let end = 0;
+for (const line of readFileSync(0, 'utf8').split('\n')) {
+  if (line === '') continue;
+  const outcome = await parseObject(JSON.parse(line) as ParserJob);
+  writeSync(3, `${JSON.stringify(outcome)}\n`);
+}
+
+async function parseObject(job: ParserJob): Promise<ParserOutcome> {
+  const start = end;
+  let count = 0;
+  let block: string[] = [];
+  let blockBytes = 0;
+  const flush = (): void => {
+    const bytes = Buffer.from(block.join(''));
+    for (let written = 0; written < bytes.length; ) written += writeSync(rows, bytes, written, bytes.length - written, end + written); // prettier-ignore
+    end += bytes.length;
+    if (end - start > MAX_OBJECT_BYTES) throw new RangeError('it gave more than 8 GiB of rows');
+    block = [];
+    blockBytes = 0;
+  };
+  try {
+    for await (const row of rowsOf(objectOf(job))) {
+      count++;
+      const text = `${rowText(row, count, job.columns)}\n`;
+      block.push(text);
+      blockBytes += text.length;
+      if (blockBytes > BLOCK_BYTES) flush();
+    }
+    flush();
+    return { rows: count };
+  } catch (error) {
+    ftruncateSync(rows, start);
+    end = start;
+    block = [`${JSON.stringify(job.name)}\n`];
+    flush();
+    return { refused: reasonOf(error) };
+  }
+}
+
+function rowsOf(object: RawObject): Iterable<ParsedRow> | AsyncIterable<ParsedRow> {
+  const given: unknown = parse(object);
+  const isIterable = typeof given === 'object' && given !== null && (Symbol.iterator in given || Symbol.asyncIterator in given);
+  if (isIterable) return given as Iterable<ParsedRow>;
+  throw new TypeError('the parser has to give rows one after the other: write `export default function* (object)`');
+}
+
+function objectOf({ name, path, columns }: ParserJob): RawObject {
+  const entries = columns.map(([key, value]) => [JSON.parse(key), JSON.parse(value)] as const);
+  return {
+    name,
+    path,
+    columns: Object.fromEntries(entries) as Record<string, unknown>,
+    bytes: () => readFileSync(path),
+    text: () => readFileSync(path, 'utf8'),
+  };
+}
+
+/** The message, and where in the user's code it was thrown. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const folder = `${pathToFileURL(process.cwd()).href}/`;
+  const frame = (error.stack ?? '').split('\n').find((line) => line.includes(folder));
+  const place = frame === undefined ? undefined : /([^/\\]+:\d+):\d+\)?$/.exec(frame.slice(frame.indexOf(folder)))?.[1];
+  return place === undefined ? error.message : `${error.message} (${place})`;
+}
