@@ -12,6 +12,7 @@ import type {
 import type { RunRef } from '../contracts/run.js';
 import { loadObjectInput, publishResourceInput, resourceInput, transformInput } from '../contracts/elt.js';
 import { TerminalError } from '../errors.js';
+import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
 import { extractInventory } from '../elt/extract/extract-inventory.js';
@@ -22,7 +23,7 @@ import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
-import type { Queryable } from '../model/database.js';
+import type { Queryable, Session } from '../model/database.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
 import {
@@ -69,7 +70,15 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           }
           const { result } = found.reuse;
           await reuseLoad(id, run, result, found.reuse.reason);
-          await saveOutcome(database, run, stepNames.load(id), inputs, result, fence);
+          const asked =
+            landed.extractId === undefined
+              ? undefined
+              : await landedExtract(database, landed.extractId, resource.cursor);
+          await saveOutcome(database, run, stepNames.load(id), inputs, result, async (session) => {
+            await fence(session);
+            // A source may have come further without a row; after a full one the rows are what says so.
+            if (asked?.cursorFrom !== undefined) await commitCheckpoint(session, run, resource, asked);
+          });
           return { result: { ...landed, reused: result }, status: 'reused', reason: found.reuse.reason };
         },
       );
@@ -124,7 +133,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           env: run.env,
           project: project.name,
           schemas: project.schemas,
-          resource,
+          resource: startsAnew(resource, landed) ? { ...resource, write: 'replace' } : resource,
           loads,
           runId: run.runId,
           ...cursorOf(resource, landed),
@@ -133,6 +142,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           onPublish: async (session, publishing) => {
             recorded = summary(publishing);
             await recordOutcome(session, run, step, inputs, recorded, fence);
+            if (landed !== undefined) await commitCheckpoint(session, run, resource, landed);
           },
         });
         const result = recorded ?? summary(published);
@@ -234,6 +244,22 @@ export function createEltActivities(dependencies: ActivityDependencies) {
 /** Nothing came, and what is there stays: only `replace` makes an empty table of it. */
 function isWithoutRows({ write }: ResourceConfig, { objects }: { readonly objects: readonly unknown[] }): boolean {
   return objects.length === 0 && write !== 'replace';
+}
+
+/** All that a source has, though its table appends: these rows are the ones that are there, too. */
+function startsAnew({ write }: ResourceConfig, landed: LandedExtract | undefined): boolean {
+  return write === 'append' && landed?.checkpoint !== undefined && landed.cursorFrom === undefined;
+}
+
+/** In the transaction that makes the rows visible. A `replace` always begins anew, so it keeps no checkpoint. */
+async function commitCheckpoint(
+  session: Session,
+  { env, project }: RunRef,
+  { id, write }: ResourceConfig,
+  { checkpoint: to, cursorFrom: from }: LandedExtract,
+): Promise<void> {
+  if (to !== undefined && write !== 'replace')
+    await moveCheckpoint(session, { env, project, resource: id }, { from, to });
 }
 
 /** What the newest load left. Throws `ELT_SOURCE_EMPTY` (terminal) when there was none, as no row says what the columns are. */

@@ -43,6 +43,13 @@ export const eltErrorCodes = {
   ELT_PARSER_UNSTABLE: 'A parser gave other rows for the same bytes than before. Let it depend on nothing but its object.',
   ELT_SECRET_MISSING:
     'A secret that plumbline.yaml names is not on the worker. Set the variable, or put the file there.',
+  ELT_CHILD_START:
+    'A program that a source needs is not there, or cannot be started. Install it where the workers run.',
+  ELT_CHILD_LINE: 'A program wrote a line longer than a row may be. Write smaller rows.',
+  ELT_CHECKPOINT_INVALID:
+    'A checkpoint of a source is no JSON, or longer than 64 KiB. Keep it to what says where to go on.',
+  ELT_CHECKPOINT_MISSING:
+    'A source that appends gave rows behind its last checkpoint: the next load would append them again. Checkpoint after the last row.',
   ELT_CURSOR_MISSING:
     'No row of a source has a value in the field that is its cursor. Correct `cursor.field` or `cursor.type`.',
   ELT_SOURCE_EMPTY:

@@ -11,6 +11,7 @@ import { readPage, type Page } from '../http/read-page.js';
 import { isReference, openSecrets, type Secrets } from '../http/secrets.js';
 import type { ExtractedObject } from '../load/load-result.js';
 import { jsonMembers, text } from '../read/ndjson-line.js';
+import { addRawObject } from './add-raw-object.js';
 import { combinePages } from './combine-pages.js';
 import {
   addPage,
@@ -252,21 +253,18 @@ export function resourceUrl(config: HttpRequestConfig, path: string, askFrom?: s
   return url;
 }
 
-async function addObject(
-  { database, env, project, resource, runId }: HttpExtractOptions,
+function addObject(
+  options: HttpExtractOptions,
   object: ArtifactRef,
   askFrom: string | undefined,
   number: number,
 ): Promise<ExtractedObject> {
-  const path = `${resource.path}${askFrom === undefined ? '' : `?${resource.http!.cursorParam}=${askFrom}`}#${number}`;
-  const [added] = await database.query<{ isNew: boolean }>(
-    `INSERT INTO plumbline.raw_objects (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, (extract(epoch FROM now()) * 1000)::bigint, now(), now(), $8)
-     ON CONFLICT (env, project, resource, path, sha256) DO UPDATE SET seen_at = excluded.seen_at
-     RETURNING xmax = 0 AS "isNew"`,
-    [env, project, resource.source, resource.id, path, object.sha256, object.bytes, runId],
+  const { path, http } = options.resource;
+  return addRawObject(
+    options,
+    `${path}${askFrom === undefined ? '' : `?${http!.cursorParam}=${askFrom}`}#${number}`,
+    object,
   );
-  return { path, sha256: object.sha256, bytes: object.bytes, isUnchanged: added?.isNew === false };
 }
 
 /** A server that does not know the parameter sends its first page again and again. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { TransientError } from '../../errors.js';
-import type { Database, Queryable } from '../../model/database.js';
+import type { Database, Queryable, Session } from '../../model/database.js';
 import type { CursorConfig, ResourceConfig } from '../../model/project.js';
 import { laterCursor, notAfter } from '../cursor/cursor-value.js';
 
@@ -84,33 +84,45 @@ const STARTED_MS = 'floor(extract(epoch FROM started_at) * 1000)::float8 AS "sta
  */
 export async function addPage(database: Database, extractId: string, page: LandedPage, fetchedAt: Date): Promise<void> {
   await database.transaction(async (session) => {
-    const added = await session.execute(
-      `INSERT INTO plumbline.raw_pages (extract_id, page, url, fetched_at, sha256, bytes, row_count, next_url, etag, last_modified,
-         cursor_max, cursor_missing)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`,
-      [
-        extractId,
-        page.page,
-        page.url,
-        fetchedAt.toISOString(),
-        page.sha256,
-        page.bytes,
-        page.rows,
-        page.nextUrl,
-        page.etag,
-        page.lastModified,
-        page.cursorMax,
-        page.cursorMissing,
-      ],
-    );
-    if (added !== 1)
-      throw new TransientError('ELT_LOAD_FENCED', `Page ${page.page} of extract ${extractId} was landed by another attempt; this one ends without effect.`, {
-        details: { extractId, page: page.page },
-        next: 'Nothing: the step is tried again.',
-      }); // prettier-ignore
+    await insertPage(session, extractId, page, fetchedAt);
     if (page.nextUrl === null)
       await session.execute('UPDATE plumbline.extracts SET completed_at = now() WHERE extract_id = $1', [extractId]);
   });
+}
+
+/** One line of the manifest. Throws `ELT_LOAD_FENCED` (transient) when another attempt was first with this page. */
+export async function insertPage(
+  session: Session,
+  extractId: string,
+  page: LandedPage,
+  fetchedAt: Date,
+  checkpoint: string | null = null,
+): Promise<void> {
+  const added = await session.execute(
+    `INSERT INTO plumbline.raw_pages (extract_id, page, url, fetched_at, sha256, bytes, row_count, next_url, etag, last_modified,
+       cursor_max, cursor_missing, checkpoint)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING`,
+    [
+      extractId,
+      page.page,
+      page.url,
+      fetchedAt.toISOString(),
+      page.sha256,
+      page.bytes,
+      page.rows,
+      page.nextUrl,
+      page.etag,
+      page.lastModified,
+      page.cursorMax,
+      page.cursorMissing,
+      checkpoint,
+    ],
+  );
+  if (added !== 1)
+    throw new TransientError('ELT_LOAD_FENCED', `Page ${page.page} of extract ${extractId} was landed by another attempt; this one ends without effect.`, {
+      details: { extractId, page: page.page },
+      next: 'Nothing: the step is tried again.',
+    }); // prettier-ignore
 }
 
 export async function pagesOf(database: Queryable, extractId: string): Promise<LandedPage[]> {
@@ -130,6 +142,8 @@ export interface LandedExtract {
   readonly cursorTo?: string;
   /** Rows whose cursor is null, or no value of its type. */
   readonly cursorMissing: number;
+  /** Of a source that says by itself where to go on from; JSON text. */
+  readonly checkpoint?: string;
 }
 
 /** What an extract was, for the publication of its load. */
@@ -139,6 +153,7 @@ export async function landedExtract(
   cursor: CursorConfig | undefined,
 ): Promise<LandedExtract> {
   const pages = await pagesOf(database, extractId);
+  const checkpoint = await lastCheckpoint(database, extractId);
   const [line] = await database.query<{ from: string | null; startedMs: number }>(
     `SELECT cursor_from AS "from", ${STARTED_MS} FROM plumbline.extracts WHERE extract_id = $1`,
     [extractId],
@@ -149,7 +164,17 @@ export async function landedExtract(
     ...(line?.from == null ? {} : { cursorFrom: line.from }),
     ...(max === null ? {} : { cursorTo: notAfter(cursor!, max, new Date(line!.startedMs)) }),
     cursorMissing: pages.reduce((sum, { cursorMissing }) => sum + cursorMissing, 0),
+    ...(checkpoint === undefined ? {} : { checkpoint }),
   };
+}
+
+/** What stands for the rows of an extract so far, as JSON text; undefined before its first checkpoint. */
+export async function lastCheckpoint(database: Queryable, extractId: string): Promise<string | undefined> {
+  const [last] = await database.query<{ checkpoint: string }>(
+    `SELECT checkpoint FROM plumbline.raw_pages WHERE extract_id = $1 AND checkpoint IS NOT NULL ORDER BY page DESC LIMIT 1`,
+    [extractId],
+  );
+  return last?.checkpoint;
 }
 
 /** The only page of the newest complete extract of the unit, for a conditional request. */
