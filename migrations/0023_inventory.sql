@@ -4,13 +4,14 @@
 CREATE TABLE plumbline.inventory (
   env          text NOT NULL,
   project      text NOT NULL,
+  source       text NOT NULL,
   resource     text NOT NULL,
   url          text NOT NULL,
   sha256       text,                        -- of the raw object; NULL while it is not landed
   bytes        bigint,
-  http_status  integer,                     -- 404 or 410 where the server has no such object
+  http_status  integer,                     -- 404 or 410 where run_id was told that there is no such object
   batch        integer,                     -- objects of one batch are loaded together; NULL while not landed
-  run_id       text NOT NULL,               -- the newest run that asked
+  run_id       text NOT NULL,               -- the newest run that expected it
   PRIMARY KEY (env, project, resource, url)
 );
 

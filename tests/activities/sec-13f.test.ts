@@ -3,12 +3,19 @@ import { join } from 'node:path';
 import { copyFile, mkdir } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { EltResult } from '../../src/contracts/elt.js';
-import { startEdgar } from '../../examples/sec-13f/edgar/server.mjs';
 import { createWorkbench, type Workbench } from './workbench.js';
 
 const example = new URL('../../examples/sec-13f', import.meta.url).pathname;
+
+interface Edgar {
+  readonly url: string;
+  readonly log: { path: string; status: number; atMs: number; agent: string | undefined }[];
+  close(): Promise<void>;
+}
+type StartEdgar = (options?: Partial<Record<'cut' | 'slow' | 'busy', Record<string, number>>>) => Promise<Edgar>;
+const { startEdgar } = (await import(`${example}/edgar/server.mjs`)) as { startEdgar: StartEdgar };
 let bench: Workbench;
-let edgar: Awaited<ReturnType<typeof startEdgar>>;
+let edgar: Edgar;
 let first: EltResult;
 
 beforeAll(async () => {
@@ -30,7 +37,10 @@ afterAll(async () => {
 
 async function run(runId: string): Promise<EltResult> {
   const { run, plan } = await bench.open(runId, ['elt'], { project: 'sec-13f' });
-  const result = await bench.elt(run, plan);
+  const result = await bench.elt(run, plan).finally(async () => {
+    console.log(await bench.test.database.query(`SELECT step, status, ended_at - started_at AS t, reason FROM plumbline.run_steps ORDER BY started_at`));
+    console.log(await bench.test.database.query(`SELECT * FROM plumbline.rejects`), edgar.log.map((l) => `${l.status} ${l.path} ${Math.round(l.atMs)}`));
+  });
   await bench.close(run);
   return result;
 }

@@ -13,6 +13,7 @@ import {
   expectObjects,
   inventoryLines,
   landObject,
+  knownMissing,
   manifestObjects,
   markMissing,
   saveBatches,
@@ -135,15 +136,18 @@ async function fillGaps(
     if (lines.get(object.url)?.sha256 !== object.sha256)
       await landObject(database, key, runId, { ...object, etag: null, lastModified: null });
   }
-  const gaps = expected.filter(({ url }) => !known.has(url));
-  if (gaps.length === 0) return { missing: [], fetched: 0 };
+  const gone = await knownMissing(database, key, runId);
+  const open = expected.filter(({ url }) => !known.has(url));
+  const missing = open.map(({ url }) => url).filter((url) => gone.has(url));
+  for (const url of missing) await markMissing(database, key, url, gone.get(url)!);
+  const gaps = open.filter(({ url }) => !gone.has(url));
+  if (gaps.length === 0) return { missing, fetched: 0 };
   const fetching = await fetchOptions(options);
-  const missing: string[] = [];
   const startedMs = Date.now();
   let fetched = 0;
   let bytes = 0;
+  let asked = 0;
   const report = (): void => {
-    const asked = fetched + missing.length;
     const secondsLeft = Math.ceil(((Date.now() - startedMs) / 1000 / asked) * (gaps.length - asked));
     options.onProgress?.({
       objects: known.size + fetched,
@@ -162,6 +166,7 @@ async function fillGaps(
       const object = await fetchObject(url, fetching).catch((error: unknown) => {
         throw ofResource(error, options.resource);
       });
+      asked++;
       if ('missing' in object) {
         await markMissing(database, key, url, object.missing);
         missing.push(url);

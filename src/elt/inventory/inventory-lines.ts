@@ -17,7 +17,7 @@ export interface InventoryLine {
   readonly batch: number | null;
 }
 
-/** Brings the lines of a resource to what is expected now: new ones are gaps, those no longer named go. */
+/** Brings the lines of a resource to what is expected now: new ones are gaps, those no longer named go. What is missing is asked for again by each run. */
 export async function expectObjects(
   database: Database,
   key: InventoryKey,
@@ -32,9 +32,10 @@ export async function expectObjects(
       [...of, urls],
     );
     await session.execute(
-      `INSERT INTO plumbline.inventory (env, project, resource, url, run_id) SELECT $1, $2, $3, url, $5 FROM unnest($4::text[]) AS url
-       ON CONFLICT (env, project, resource, url) DO UPDATE SET run_id = excluded.run_id`,
-      [...of, urls, runId],
+      `INSERT INTO plumbline.inventory AS i (env, project, resource, url, run_id, source) SELECT $1, $2, $3, url, $5, $6 FROM unnest($4::text[]) AS url
+       ON CONFLICT (env, project, resource, url) DO UPDATE SET run_id = excluded.run_id,
+         http_status = CASE WHEN i.run_id = excluded.run_id THEN i.http_status END`,
+      [...of, urls, runId, key.source],
     );
   });
 }
@@ -106,6 +107,16 @@ export async function markMissing(database: Queryable, key: InventoryKey, url: s
     `UPDATE plumbline.inventory SET http_status = $5 WHERE env = $1 AND project = $2 AND resource = $3 AND url = $4`,
     [key.env, key.project, key.resource, url, httpStatus],
   );
+}
+
+/** Addresses that this run was told are missing, by whichever resource of the source asked. */
+export async function knownMissing(database: Queryable, key: InventoryKey, runId: string): Promise<ReadonlyMap<string, number>> {
+  const lines = await database.query<{ url: string; httpStatus: number }>(
+    `SELECT url, http_status AS "httpStatus" FROM plumbline.inventory
+     WHERE env = $1 AND project = $2 AND source = $3 AND run_id = $4 AND http_status IS NOT NULL`,
+    [key.env, key.project, key.source, runId],
+  );
+  return new Map(lines.map(({ url, httpStatus }) => [url, httpStatus]));
 }
 
 export async function saveBatches(
