@@ -229,9 +229,12 @@ async function foreseenLoad(
 ): Promise<Found<LoadSummary>> {
   const inventory = compileInventory(project, resource);
   const at = { database, store, env: run.env, project: run.project, resource, inventory };
-  const { expected, gaps, objects } = await foreseeInventory(at);
+  const { expected, gaps, missing, objects } = await foreseeInventory(at);
   if (gaps > 0) return { reason: `fetches ${gaps} of ${expected} objects that ${resource.path} names` };
-  return findReusable<LoadSummary>(database, run, stepNames.load(resource.id), loadInputs(resource, objects), 'newest');
+  const inputs = loadInputs(resource, objects);
+  const found = await findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
+  if (found.reuse === undefined || missing === 0) return found;
+  return { reuse: { ...found.reuse, reason: `${found.reuse.reason}; asks again for ${missing} of ${expected} objects` } };
 }
 
 /** A plan asks no server: what a URL gave last stands for what it will give. */

@@ -8,7 +8,7 @@ import { isReference, openSecrets } from '../http/secrets.js';
 import { assignBatches } from '../inventory/assign-batches.js';
 import { writeBatchList } from '../inventory/batch-list.js';
 import type { CompiledInventory } from '../inventory/compile-inventory.js';
-import { expectedObjects, type ExpectedObject } from '../inventory/expected-objects.js';
+import { expectedObjects, type ExpectedObject, type ExpectedObjects } from '../inventory/expected-objects.js';
 import {
   expectObjects,
   inventoryLines,
@@ -76,11 +76,12 @@ export interface InventoryExtract {
 export async function extractInventory(options: InventoryExtractOptions): Promise<InventoryExtract> {
   const { database, resource, inventory, runId } = options;
   const key = keyOf(options);
-  const expected = await database.session((session) => expectedObjects(session, inventory, resource));
+  const named = await database.session((session) => expectedObjects(session, inventory, resource));
+  const expected = named.objects;
   await expectObjects(database, key, runId, expected);
   const { missing, fetched } = await fillGaps(options, key, expected);
   refuseGaps(resource, expected.length, missing);
-  const batches = await batchLists(options, expected);
+  const batches = await batchLists(options, named);
   const objects: ExtractedObject[] = [];
   for (const { path, list } of batches) {
     const stored = await options.store.put(list);
@@ -89,16 +90,29 @@ export async function extractInventory(options: InventoryExtractOptions): Promis
   return { objects, expected: expected.length, fetched, missing };
 }
 
+export interface ForeseenInventory {
+  readonly expected: number;
+  /** Not landed, and not known to be missing. */
+  readonly gaps: number;
+  /** That the server did not have when it was asked last. */
+  readonly missing: number;
+  readonly objects: readonly { readonly path: string; readonly sha256: string }[];
+}
+
 /** What an extract would do now, and the batches that are there. Asks no server and changes nothing. */
 export async function foreseeInventory(
   options: Pick<InventoryExtractOptions, 'database' | 'store' | 'env' | 'project' | 'resource' | 'inventory'>,
-): Promise<{ readonly expected: number; readonly gaps: number; readonly objects: readonly { path: string; sha256: string }[] }> {
-  const expected = await options.database.session((session) => expectedObjects(session, options.inventory, options.resource)); // prettier-ignore
+): Promise<ForeseenInventory> {
+  const named = await options.database.session((session) => expectedObjects(session, options.inventory, options.resource)); // prettier-ignore
+  const expected = named.objects;
   const known = await landed(options, keyOf(options), expected);
-  const lists = await batchLists({ ...options, isForeseen: true }, expected);
+  const lines = await inventoryLines(options.database, keyOf(options));
+  const missing = expected.filter(({ url }) => !known.has(url) && lines.get(url)?.httpStatus != null).length;
+  const lists = await batchLists({ ...options, isForeseen: true }, named);
   return {
     expected: expected.length,
-    gaps: expected.length - known.size,
+    gaps: expected.length - known.size - missing,
+    missing,
     objects: lists.map(({ path, list }) => ({ path, sha256: createHash('sha256').update(list).digest('hex') })),
   };
 }
@@ -229,7 +243,7 @@ type BatchOptions = Pick<InventoryExtractOptions, 'database' | 'env' | 'project'
 /** The landed objects of the inventory in their batches, each batch in the inventory's order. */
 async function batchLists(
   options: BatchOptions,
-  expected: readonly ExpectedObject[],
+  { objects: expected, types }: ExpectedObjects,
 ): Promise<{ readonly path: string; readonly list: Buffer }[]> {
   const { database, resource } = options;
   const key = keyOf(options);
@@ -252,7 +266,7 @@ async function batchLists(
     .sort(([one], [other]) => one - other)
     .map(([number, entries]) => ({
       path: isAlone ? entries[0]!.url : `${resource.path}#${number}`,
-      list: writeBatchList(entries),
+      list: writeBatchList({ types, entries }),
     }));
 }
 

@@ -1,6 +1,8 @@
 import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
-import type { ResourceConfig } from '../../model/project.js';
+import type { ColumnType, ResourceConfig } from '../../model/project.js';
+import { identifier } from '../../model/sql-identifier.js';
+import { columnType } from '../schema/table-columns.js';
 import { explainSqlError } from '../transform/sql-error.js';
 import type { CompiledInventory } from './compile-inventory.js';
 
@@ -8,6 +10,12 @@ export interface ExpectedObject {
   readonly url: string;
   /** The row's other columns, as one JSON object; numbers keep every digit. */
   readonly columns: string;
+}
+
+export interface ExpectedObjects {
+  readonly objects: readonly ExpectedObject[];
+  /** Types of the columns beside `url`, as the SELECT has them; empty without rows. */
+  readonly types: Readonly<Record<string, ColumnType>>;
 }
 
 /** More would be too many rows for one SELECT to hand over, and too many files for one landing zone's folder. */
@@ -21,13 +29,15 @@ export async function expectedObjects(
   session: Session,
   { file, sql, lines }: CompiledInventory,
   resource: ResourceConfig,
-): Promise<ExpectedObject[]> {
-  const prefix = 'SELECT (to_jsonb(q) ->> \'url\') AS url, (to_jsonb(q) - \'url\')::text AS columns FROM (';
+): Promise<ExpectedObjects> {
+  const prefix = `SELECT (to_jsonb(q) ->> 'url') AS url, (to_jsonb(q) - 'url')::text AS columns FROM (`;
   let rows: { url: string | null; columns: string }[];
+  let types: ExpectedObjects['types'];
   try {
-    rows = await session.transaction(async () => {
+    [rows, types] = await session.transaction(async () => {
       await session.execute('SET TRANSACTION READ ONLY');
-      return session.query(`${prefix}${sql}\n) AS q LIMIT ${MAX_OBJECTS + 1}`, []);
+      const found = await session.query<(typeof rows)[number]>(`${prefix}${sql}\n) AS q LIMIT ${MAX_OBJECTS + 1}`, []);
+      return [found, await typesOf(session, sql, found[0]?.columns)];
     });
   } catch (error) {
     throw explainSqlError(error, { file, lines, prefix, sql });
@@ -42,7 +52,17 @@ export async function expectedObjects(
     if (url === null || !/^https?:\/\//i.test(url) || !URL.canParse(url)) throw wrongUrl(file, resource, url);
     if (!expected.has(url)) expected.set(url, { url, columns });
   }
-  return [...expected.values()];
+  return { objects: [...expected.values()], types };
+}
+
+async function typesOf(session: Session, sql: string, columns: string | undefined): Promise<ExpectedObjects['types']> {
+  const names = Object.keys(JSON.parse(columns ?? '{}') as object);
+  if (names.length === 0) return {};
+  const [row] = await session.query<{ types: string[] }>(
+    `SELECT ARRAY[${names.map((name) => `pg_typeof(q.${identifier(name)})::text`).join(', ')}] AS types FROM (${sql}\n) AS q LIMIT 1`,
+    [],
+  );
+  return Object.fromEntries(names.map((name, index) => [name, columnType(row?.types[index] ?? 'text')]));
 }
 
 function wrongUrl(file: string, { id }: ResourceConfig, url: string | null): TerminalError {

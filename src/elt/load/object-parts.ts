@@ -1,5 +1,5 @@
 import type { ArtifactStore } from '../../model/artifact.js';
-import type { ResourceConfig } from '../../model/project.js';
+import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { readBatchList } from '../inventory/batch-list.js';
 import type { ExtractedObject } from './load-result.js';
 
@@ -13,15 +13,23 @@ export interface ObjectPart {
   readonly columns: string;
 }
 
+export interface ObjectParts {
+  readonly parts: readonly ObjectPart[];
+  /** Of the inventory's columns. */
+  readonly types: Readonly<Record<string, ColumnType>>;
+}
+
 /** The raw objects of which a load's object is made: itself, or those that the list of an inventory's batch names. */
 export async function objectParts(
   store: ArtifactStore,
   resource: ResourceConfig,
   { path, sha256 }: Pick<ExtractedObject, 'path' | 'sha256'>,
-): Promise<ObjectPart[]> {
-  if (resource.inventory === undefined) return [{ name: path, path: await store.localPath(sha256), columns: '{}' }];
+): Promise<ObjectParts> {
+  if (resource.inventory === undefined)
+    return { parts: [{ name: path, path: await store.localPath(sha256), columns: '{}' }], types: {} };
+  const { entries, types } = await readBatchList(store, sha256);
   const parts: ObjectPart[] = [];
-  for (const { url, sha256: part, columns } of await readBatchList(store, sha256))
+  for (const { url, sha256: part, columns } of entries)
     parts.push({ name: url, path: await store.localPath(part), columns });
-  return parts;
+  return { parts, types };
 }

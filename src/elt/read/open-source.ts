@@ -18,11 +18,13 @@ import type { RowSource } from './row-source.js';
  * Lends a load's object as a RowSource with the DuckDB connection that reads it. Temporary files live as long as `work` runs.
  *
  * @param options.parts the raw objects; without a parser there is one
+ * @param options.types of the columns that an inventory says of them
  * @param options.file the path as the project names it
  */
 export async function withSource<T>(
   options: {
     readonly parts: readonly { readonly name: string; readonly path: string; readonly columns: string }[];
+    readonly types: Readonly<Record<string, ColumnType>>;
     readonly file: string;
     readonly resource: ResourceConfig;
     /** Types of the table that the rows will be added to. */
@@ -34,12 +36,12 @@ export async function withSource<T>(
   work: (connection: DuckDBConnection, source: RowSource) => Promise<T>,
 ): Promise<T> {
   const { parts, file, resource, signal } = options;
-  const types = new Map([...options.existing, ...Object.entries(resource.columns)]);
+  const types = new Map([...Object.entries(options.types), ...options.existing, ...Object.entries(resource.columns)]);
   const folder = await mkdtemp(join(tmpdir(), 'plumbline-load-'));
   try {
     if (resource.parse !== undefined) {
       const code = options.code ?? '.';
-      const parsed = await openParsed({ parts, code, resource, file, folder, types, environment: process.env, signal });
+      const parsed = typed(await openParsed({ parts, code, resource, file, folder, types, environment: process.env, signal }), options.types); // prettier-ignore
       return await withDuckDB(folder, parsed.extraMemoryMb, (connection) => work(connection, parsed));
     }
     const { path, columns } = parts[0]!;
@@ -48,17 +50,22 @@ export async function withSource<T>(
     const format = fileFormat(resource.format, file, head);
     if (format === 'parquet')
       return await withDuckDB(folder, 128, async (connection) =>
-        work(connection, addColumns(await openParquet(connection, path, file), added)),
+        work(connection, typed(addColumns(await openParquet(connection, path, file), added), options.types)),
       );
     const bytes = await byteSource(path, file, resource.encoding);
     const source =
       format === 'csv'
         ? await openCsv(bytes, folder, csvOptions(resource, file), signal)
         : await openNdjson(bytes, folder, types, resource.maxRejectedShare, { signal });
-    return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, addColumns(source, added)));
+    return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, typed(addColumns(source, added), options.types)));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The inventory's columns have the types that its SELECT gives them. */
+function typed(source: RowSource, types: Readonly<Record<string, ColumnType>>): RowSource {
+  return { ...source, types: source.headers.map((header, index) => types[header] ?? source.types[index]) };
 }
 
 /** What the project says, else the delimiter that the name's ending promises. */
