@@ -2,7 +2,16 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist/', 'node_modules/', '**/.plumbline/', 'tests/fixtures/', 'examples/*/.plumbline/'] },
+  {
+    ignores: [
+      'dist/',
+      'node_modules/',
+      '**/.plumbline/',
+      'tests/fixtures/',
+      'examples/*/.plumbline/',
+      'examples/*/parsers/saxes.mjs',
+    ],
+  },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -43,6 +52,7 @@ export default tseslint.config(
         setTimeout: 'readonly',
         Buffer: 'readonly',
         fetch: 'readonly',
+        performance: 'readonly',
       },
     },
   },

@@ -234,7 +234,9 @@ async function foreseenLoad(
   const inputs = loadInputs(resource, objects);
   const found = await findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
   if (found.reuse === undefined || missing === 0) return found;
-  return { reuse: { ...found.reuse, reason: `${found.reuse.reason}; asks again for ${missing} of ${expected} objects` } };
+  return {
+    reuse: { ...found.reuse, reason: `${found.reuse.reason}; asks again for ${missing} of ${expected} objects` },
+  };
 }
 
 /** A plan asks no server: what a URL gave last stands for what it will give. */

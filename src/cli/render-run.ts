@@ -52,7 +52,9 @@ function notesOfLoad(load: LoadSummary): readonly string[] {
   const { inventory } = load;
   const gone = inventory === undefined || inventory.missing === 0 ? [] : [`${resource}: the server does not have ${count(inventory.missing)} of ${count(inventory.expected)} objects, such as ${inventory.firstMissing.join(', ')}`]; // prettier-ignore
   const notices =
-    rowsWithout === 0 ? [...gone, ...given] : [...given, `${resource}: ${count(rowsWithout)} rows have no ${field}; they are loaded`];
+    rowsWithout === 0
+      ? [...gone, ...given]
+      : [...given, `${resource}: ${count(rowsWithout)} rows have no ${field}; they are loaded`];
   if (rowsRejected === 0) return notices;
   const ids = objects.map(({ loadId }) => `'${loadId}'`);
   const loads =

@@ -37,19 +37,13 @@ export async function sqlCommand(query: string, options: SqlOptions): Promise<vo
     const shown = rows.slice(0, limit);
     if (options.json) return void process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
     process.stdout.write(`${render(shown)}\n`);
-    if (rows.length > shown.length)
-      process.stdout.write(pc.dim(`… more than ${limit} rows; see more with --limit\n`));
+    if (rows.length > shown.length) process.stdout.write(pc.dim(`… more than ${limit} rows; see more with --limit\n`));
   } finally {
     await database.close();
   }
 }
 
-function firstRows(
-  database: OpenDatabase,
-  query: string,
-  schemas: readonly string[],
-  limit: number,
-): Promise<Row[]> {
+function firstRows(database: OpenDatabase, query: string, schemas: readonly string[], limit: number): Promise<Row[]> {
   return withQuery(database, query, schemas, (session) => session.query(`FETCH FORWARD ${limit} FROM shown`));
 }
 

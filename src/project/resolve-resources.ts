@@ -137,7 +137,8 @@ async function resolveFilesResource(files: FilesPlace, scope: ResourceScope): Pr
   if (given.inventory !== undefined && inventory === undefined) return [];
   if (given.parse !== undefined && parser === undefined) return [];
   const named = given.inventory === undefined ? (given.member ?? read) : '';
-  const format = parser === undefined ? (given.format ?? formatOf(isUrl ? named.replace(/[?#].*$/, '') : named)) : 'ndjson';
+  const format =
+    parser === undefined ? (given.format ?? formatOf(isUrl ? named.replace(/[?#].*$/, '') : named)) : 'ndjson';
   if (given.csv !== undefined && format !== 'csv' && format !== 'auto')
     return refuse(
       'PROJECT_VALUE_INVALID',
@@ -151,7 +152,8 @@ async function resolveFilesResource(files: FilesPlace, scope: ResourceScope): Pr
     const why = inventory === undefined ? `the path is ${isGlob ? 'a glob' : 'one file'}` : 'the table is what the inventory names'; // prettier-ignore
     applied(`${place}.write = ${write} (${why})`);
   }
-  if (given.format === undefined && parser === undefined) applied(`${place}.format = ${format} (from the path's ending)`);
+  if (given.format === undefined && parser === undefined)
+    applied(`${place}.format = ${format} (from the path's ending)`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
   if (given.columns === undefined) applied(`${place}.columns = inferred`);
   return [

@@ -83,10 +83,10 @@ it('loads the seven tables of the data set, every row', async () => {
 });
 
 it('reads indexes of every form, and each filing of either era', async () => {
-  const rows = await bench.test.database.query(
+  const rows = await bench.test.database.query<{ index_file: string; rows: number }>(
     `SELECT index_file, count(*)::int AS rows FROM sec_13f_dev_raw.edgar_index GROUP BY 1 ORDER BY 1`,
   );
-  const counts = Object.fromEntries(rows.map((row) => [row['index_file'], row['rows']]));
+  const counts = Object.fromEntries(rows.map((row) => [row.index_file, row.rows]));
   expect(counts).toMatchObject({
     'edgar/daily-index/2020/QTR1/form.20200318.idx': 4_084,
     'edgar/daily-index/2022/QTR4/company.20221003.idx': 4_925,

@@ -59,7 +59,8 @@ function textEntries(text) {
     const fields = starts.map((start, column) => line.slice(column === 0 ? 0 : start, starts[column + 1]).trim());
     const entry = Object.fromEntries(TEXT_FIELDS.map((name, column) => [name, fields[column] || undefined]));
     // Totals and remarks stand in the table too; an entry has a CUSIP.
-    if (/^[0-9A-Za-z*@#]{8,9}$/.test(entry.cusip ?? '') && wholeNumber(entry.value) !== undefined) entries.push(typed(entry));
+    if (/^[0-9A-Za-z*@#]{8,9}$/.test(entry.cusip ?? '') && wholeNumber(entry.value) !== undefined)
+      entries.push(typed(entry));
   }
   return entries;
 }

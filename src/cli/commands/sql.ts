@@ -10,10 +10,12 @@ export function register(program: Command): void {
     .option('--json', 'print the rows as JSON', false)
     .option('--csv', 'print the rows as CSV, with a header', false)
     .option('--output <file>', 'write the rows as CSV into a file')
-    .action(async (query: string, options: { env: string; limit?: number; json: boolean; csv: boolean; output?: string }) => {
-      const { sqlCommand } = await import('../sql-command.js');
-      await sqlCommand(query, options);
-    });
+    .action(
+      async (query: string, options: { env: string; limit?: number; json: boolean; csv: boolean; output?: string }) => {
+        const { sqlCommand } = await import('../sql-command.js');
+        await sqlCommand(query, options);
+      },
+    );
 }
 
 function wholeNumber(text: string): number {

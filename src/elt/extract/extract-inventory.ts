@@ -117,7 +117,11 @@ export async function foreseeInventory(
   };
 }
 
-function keyOf({ env, project, resource }: Pick<InventoryExtractOptions, 'env' | 'project' | 'resource'>): InventoryKey {
+function keyOf({
+  env,
+  project,
+  resource,
+}: Pick<InventoryExtractOptions, 'env' | 'project' | 'resource'>): InventoryKey {
   return { env, project, source: resource.source, resource: resource.id };
 }
 
@@ -194,7 +198,9 @@ async function fillGaps(
   };
   // The first error lets the other lanes finish the object that they are at.
   const ends = await Promise.allSettled(
-    Array.from({ length: LANES }, () => lane().catch((error: unknown) => (failed.abort(), Promise.reject(error as Error)))),
+    Array.from({ length: LANES }, () =>
+      lane().catch((error: unknown) => (failed.abort(), Promise.reject(error as Error))),
+    ),
   );
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
   return { missing: missing.sort(), fetched };

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
-import { PipelineError, TerminalError, TransientError } from '../../errors.js';
+import { TerminalError, TransientError } from '../../errors.js';
 import type { ArtifactRef, ArtifactStore } from '../../model/artifact.js';
 import { assertStatus } from './assert-status.js';
 import { guardedFetch, shownUrl, type GuardedResponse } from './guarded-fetch.js';
@@ -42,10 +42,11 @@ export async function fetchObject(url: string, options: FetchOptions): Promise<F
       return await fetchOnce(url, options);
     } catch (error) {
       if (!(error instanceof TransientError) && !(isForbidden(error) && limit.intervalMs > 0)) throw error;
-      const { retryAfterMs } = (error as PipelineError).details;
+      const { retryAfterMs } = error.details;
       if (typeof retryAfterMs === 'number') await holdOff(limit, retryAfterMs);
       if (tries === pauses.length) throw error;
-      if (typeof retryAfterMs !== 'number') await sleep(pauses[tries], undefined, signal === undefined ? {} : { signal });
+      if (typeof retryAfterMs !== 'number')
+        await sleep(pauses[tries], undefined, signal === undefined ? {} : { signal });
     }
   }
 }

@@ -18,7 +18,10 @@ export interface BatchList {
 
 /** The list that is loaded in the objects' place: its hash changes when an object or what is said of it does. */
 export function writeBatchList({ types, entries }: BatchList): Buffer {
-  const lines = [JSON.stringify(types), ...entries.map(({ url, sha256, columns }) => JSON.stringify([url, sha256, columns]))];
+  const lines = [
+    JSON.stringify(types),
+    ...entries.map(({ url, sha256, columns }) => JSON.stringify([url, sha256, columns])),
+  ];
   return Buffer.from(`${lines.join('\n')}\n`);
 }
 

@@ -40,7 +40,10 @@ export async function expectObjects(
   });
 }
 
-export async function inventoryLines(database: Queryable, key: InventoryKey): Promise<ReadonlyMap<string, InventoryLine>> {
+export async function inventoryLines(
+  database: Queryable,
+  key: InventoryKey,
+): Promise<ReadonlyMap<string, InventoryLine>> {
   const lines = await database.query<InventoryLine>(
     `SELECT url, sha256, bytes::float8 AS bytes, http_status AS "httpStatus", batch FROM plumbline.inventory
      WHERE env = $1 AND project = $2 AND resource = $3`,
@@ -81,7 +84,12 @@ export interface LandedObject extends ManifestObject {
 }
 
 /** Adds an object to the manifest and closes its gap, in one transaction. Idempotent. */
-export async function landObject(database: Database, key: InventoryKey, runId: string, object: LandedObject): Promise<void> {
+export async function landObject(
+  database: Database,
+  key: InventoryKey,
+  runId: string,
+  object: LandedObject,
+): Promise<void> {
   const { env, project, source, resource } = key;
   const { url, sha256, bytes, etag, lastModified } = object;
   await database.transaction(async (session) => {
@@ -102,7 +110,12 @@ export async function landObject(database: Database, key: InventoryKey, runId: s
 }
 
 /** Notes that the server has no such object. What was landed from the address before, if anything, stays. */
-export async function markMissing(database: Queryable, key: InventoryKey, url: string, httpStatus: number): Promise<void> {
+export async function markMissing(
+  database: Queryable,
+  key: InventoryKey,
+  url: string,
+  httpStatus: number,
+): Promise<void> {
   await database.execute(
     `UPDATE plumbline.inventory SET http_status = $5 WHERE env = $1 AND project = $2 AND resource = $3 AND url = $4`,
     [key.env, key.project, key.resource, url, httpStatus],
@@ -110,7 +123,11 @@ export async function markMissing(database: Queryable, key: InventoryKey, url: s
 }
 
 /** Addresses that this run was told are missing, by whichever resource of the source asked. */
-export async function knownMissing(database: Queryable, key: InventoryKey, runId: string): Promise<ReadonlyMap<string, number>> {
+export async function knownMissing(
+  database: Queryable,
+  key: InventoryKey,
+  runId: string,
+): Promise<ReadonlyMap<string, number>> {
   const lines = await database.query<{ url: string; httpStatus: number }>(
     `SELECT url, http_status AS "httpStatus" FROM plumbline.inventory
      WHERE env = $1 AND project = $2 AND source = $3 AND run_id = $4 AND http_status IS NOT NULL`,

@@ -79,8 +79,9 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       if (claim.done) return resultOf(options, line, line.nextRow);
       const parts = await objectParts(store, resource, object);
       const existing = await existingColumns(session, options);
-      return withSource({ ...parts, file: object.path, resource, existing, code: options.code, signal }, (duckdb, source) =>
-        load({ options, session, line, duckdb, source, refused, existing, token: line.token }),
+      return withSource(
+        { ...parts, file: object.path, resource, existing, code: options.code, signal },
+        (duckdb, source) => load({ options, session, line, duckdb, source, refused, existing, token: line.token }),
       );
     });
   } finally {

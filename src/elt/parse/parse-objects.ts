@@ -43,7 +43,11 @@ export async function parseObjects(options: ParseOptions): Promise<ParsedObjects
   let line = 0;
   let timer = newTimer();
   try {
-    const { exitCode, signal: killedBy, stderrTail } = await runChild({
+    const {
+      exitCode,
+      signal: killedBy,
+      stderrTail,
+    } = await runChild({
       command: [process.execPath, parserProcess(), join(code, file), rowsFile],
       cwd: code,
       environment: childEnvironment(options.environment, {}),

@@ -61,7 +61,8 @@ async function parseObject(job: ParserJob): Promise<ParserOutcome> {
 
 function rowsOf(object: RawObject): Iterable<ParsedRow> | AsyncIterable<ParsedRow> {
   const given: unknown = parse(object);
-  const isIterable = typeof given === 'object' && given !== null && (Symbol.iterator in given || Symbol.asyncIterator in given);
+  const isIterable =
+    typeof given === 'object' && given !== null && (Symbol.iterator in given || Symbol.asyncIterator in given);
   if (isIterable) return given as Iterable<ParsedRow>;
   throw new TypeError('the parser has to give rows one after the other: write `export default function* (object)`');
 }

@@ -8,7 +8,7 @@ import type { ParsedRow } from '../../model/parser.js';
  */
 export function rowText(row: ParsedRow, number: number, columns: readonly (readonly [string, string])[]): string {
   if (typeof row !== 'object' || (row as unknown) === null || Array.isArray(row))
-    throw new TypeError(`row ${number} is ${Array.isArray(row) ? 'a list' : String(row)}, expected an object`);
+    throw new TypeError(`row ${number} is ${Array.isArray(row) ? 'a list' : JSON.stringify(row)}, expected an object`);
   const members: string[] = [];
   const own = new Set<string>();
   for (const [name, value] of Object.entries(row)) {

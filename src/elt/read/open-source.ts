@@ -57,7 +57,9 @@ export async function withSource<T>(
       format === 'csv'
         ? await openCsv(bytes, folder, csvOptions(resource, file), signal)
         : await openNdjson(bytes, folder, types, resource.maxRejectedShare, { signal });
-    return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, typed(addColumns(source, added), options.types)));
+    return await withDuckDB(folder, source.extraMemoryMb, (connection) =>
+      work(connection, typed(addColumns(source, added), options.types)),
+    );
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -1,5 +1,15 @@
 import { z } from 'zod';
-import { columnName, columnNames, columnTypes, duration, rate, secretReference, share, tableName, text } from './values.js';
+import {
+  columnName,
+  columnNames,
+  columnTypes,
+  duration,
+  rate,
+  secretReference,
+  share,
+  tableName,
+  text,
+} from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
   error: 'expected a text, a number, or true or false',

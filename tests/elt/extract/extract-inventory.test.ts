@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { spawn } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { extractInventory, type InventoryExtractOptions } from '../../../src/elt/extract/extract-inventory.js';
@@ -34,9 +33,14 @@ beforeEach(async () => {
 });
 
 /** Files `names` are expected; a resource of its own for each test. */
-async function expectFiles(names: readonly string[], more: Partial<ResourceConfig['inventory']> = {}): Promise<ResourceConfig> {
+async function expectFiles(
+  names: readonly string[],
+  more: Partial<ResourceConfig['inventory']> = {},
+): Promise<ResourceConfig> {
   for (const name of names)
-    await bench.database.execute(`INSERT INTO demo_dev_raw.listing VALUES ($1, '2024-02-29', 9007199254740993)`, [name]);
+    await bench.database.execute(`INSERT INTO demo_dev_raw.listing VALUES ($1, '2024-02-29', 9007199254740993)`, [
+      name,
+    ]);
   const sql = `SELECT '${api.url}/${tests}/' || name AS url, name, day, big FROM {{ source('listing') }} ORDER BY name`;
   return resourceOf({
     id: `files${tests}`,

@@ -5,5 +5,12 @@ import { openDatabase } from '../../../dist/storage/database.js';
 
 const { url, storeFolder, ...options } = JSON.parse(process.argv[2]);
 const database = openDatabase({ url });
-await extractInventory({ ...options, database, store: openDirectoryStore(storeFolder), env: 'dev', project: 'demo', environment: {} });
+await extractInventory({
+  ...options,
+  database,
+  store: openDirectoryStore(storeFolder),
+  env: 'dev',
+  project: 'demo',
+  environment: {},
+});
 await database.close();
