@@ -17,7 +17,7 @@ export interface ExtractResult {
 /** What became of the objects that an inventory names. */
 export const inventorySummary = z.object({
   expected: z.number(),
-  /** By this run; the others were there. */
+  /** By the attempt that ended the extract; the others were there. */
   fetched: z.number(),
   /** That the server does not have. */
   missing: z.number(),

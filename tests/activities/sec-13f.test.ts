@@ -2,6 +2,8 @@ import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { EltResult } from '../../src/contracts/elt.js';
+import { renderSteps } from '../../src/cli/render-run.js';
+import { listSteps } from '../../src/storage/run-steps.js';
 import { createWorkbench, type Workbench } from './workbench.js';
 
 const example = new URL('../../examples/sec-13f', import.meta.url).pathname;
@@ -50,6 +52,14 @@ async function one(select: string): Promise<unknown> {
   const [row] = await bench.test.database.query(`SELECT to_jsonb(q) AS row FROM (${sql}) AS q`);
   return row?.['row'];
 }
+
+it('prints what expected.txt says', async () => {
+  const steps = renderSteps(await listSteps(bench.test.database, 'run-1'));
+  // eslint-disable-next-line no-control-regex -- colours
+  const lines = steps.flatMap(({ line }) => line.replaceAll(/\u001b\[\d+m/g, '').split('\n'));
+  const printed = lines.map((line) => line.replace(/\s+[\d.]+ m?s$/, '').replace(edgar.url, 'http://127.0.0.1:8013'));
+  expect(`${printed.join('\n')}\n`).toBe(await readFile(join(example, 'expected.txt'), 'utf8'));
+});
 
 it('loads the seven tables of the data set, every row', async () => {
   const tables = first.loads.filter(({ resource }) => resource.startsWith('dataset.'));

@@ -2,7 +2,8 @@
 SELECT
   accession,
   line,
-  replace(trim(issuer), '&AMP;', '&') AS issuer,
+  -- Some filers escape twice: `&amp;AMP;` in the XML, `&AMP;` in the data set.
+  regexp_replace(trim(issuer), '&amp;', '&', 'gi') AS issuer,
   class,
   upper(trim(cusip)) AS cusip,
   value,

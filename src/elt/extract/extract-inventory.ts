@@ -59,7 +59,7 @@ export interface InventoryExtract {
   /** One for each batch: the list of its objects. */
   readonly objects: readonly ExtractedObject[];
   readonly expected: number;
-  /** By this attempt; the rest was there. */
+  /** By this attempt; the others were there. */
   readonly fetched: number;
   /** Addresses that the server does not have. */
   readonly missing: readonly string[];
