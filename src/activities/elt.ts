@@ -220,7 +220,14 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     const onProgress = (landed: object): void => progress({ ...landed });
     if (resource.inventory !== undefined) {
       const inventory = compileInventory(project, resource);
-      const found = await extractInventory({ ...options, inventory, environment: process.env, force, onProgress });
+      const found = await extractInventory({
+        ...options,
+        inventory,
+        environment: process.env,
+        force,
+        onProgress: ({ secondsLeft, ...landed }) =>
+          progress(secondsLeft === undefined ? { ...landed } : { ...landed, 'seconds left': secondsLeft }),
+      });
       const { objects, expected, fetched, missing } = found;
       return { objects, inventory: { expected, fetched, missing: missing.length, firstMissing: missing.slice(0, 3) } };
     }

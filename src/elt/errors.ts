@@ -36,7 +36,8 @@ export const eltErrorCodes = {
   ELT_INVENTORY_CYCLE:
     'Inventories wait for each other. Let one of them read tables that are loaded without the others.',
   ELT_INVENTORY_URL: 'An inventory has a row without an http(s) address in its column `url`. Correct the SELECT.',
-  ELT_INVENTORY_TOO_LARGE: 'An inventory names more than a million objects. Make several resources of it.',
+  ELT_INVENTORY_TOO_LARGE:
+    'An inventory names more than a million objects, or more than 2,000 without a parser. Set `parse`, or make several resources of it.',
   ELT_INVENTORY_MISSING:
     'A server does not have more of an inventory than `max_missing` allows. What came is kept; correct the SELECT, or raise it.',
   ELT_PARSER_FAILED: 'A parser ended too early, cannot be loaded, or gave nothing that says what columns there are.',

@@ -17,6 +17,7 @@ import {
   manifestObjects,
   markMissing,
   saveBatches,
+  shareObjects,
   type InventoryKey,
   type ManifestObject,
 } from '../inventory/inventory-lines.js';
@@ -78,10 +79,12 @@ export async function extractInventory(options: InventoryExtractOptions): Promis
   const key = keyOf(options);
   const named = await database.session((session) => expectedObjects(session, inventory, resource));
   const expected = named.objects;
+  refuseMany(resource, expected.length);
   await expectObjects(database, key, runId, expected);
   const { missing, fetched } = await fillGaps(options, key, expected);
   refuseGaps(resource, expected.length, missing);
   const batches = await batchLists(options, named);
+  if (batches.length === 0) throw emptyInventory(resource, expected.length);
   const objects: ExtractedObject[] = [];
   for (const { path, list } of batches) {
     const stored = await options.store.put(list);
@@ -146,14 +149,14 @@ async function fillGaps(
   key: InventoryKey,
   expected: readonly ExpectedObject[],
 ): Promise<{ missing: string[]; fetched: number }> {
-  const { database, runId, force, signal } = options;
+  const { database, runId, force } = options;
   const known = await landed(options, key, expected, force === true ? runId : undefined);
   const lines = await inventoryLines(database, key);
-  for (const object of known.values()) {
-    signal?.throwIfAborted();
-    if (lines.get(object.url)?.sha256 !== object.sha256)
-      await landObject(database, key, runId, { ...object, etag: null, lastModified: null });
-  }
+  await shareObjects(
+    database,
+    key,
+    [...known.values()].filter(({ url, sha256 }) => lines.get(url)?.sha256 !== sha256),
+  );
   const gone = await knownMissing(database, key, runId);
   const open = expected.filter(({ url }) => !known.has(url));
   const missing = open.map(({ url }) => url).filter((url) => gone.has(url));
@@ -237,6 +240,31 @@ function refuseGaps(resource: ResourceConfig, expected: number, missing: readonl
       at: resource.at,
       details: { missing: missing.length, expected, first: missing.slice(0, 10) },
       next: 'Correct the SELECT, or raise `max_missing`. The objects that came are kept, and the table keeps its former rows.',
+    },
+  );
+}
+
+/** Each would be a load, and all loads of a run have to fit into one message of Temporal's. */
+const MAX_ALONE = 2_000;
+
+function refuseMany(resource: ResourceConfig, expected: number): void {
+  if (resource.parse !== undefined || expected <= MAX_ALONE) return;
+  throw new TerminalError(
+    'ELT_INVENTORY_TOO_LARGE',
+    `${resource.path} names ${expected} objects for ${resource.id}; expected at most ${MAX_ALONE} without a parser.`,
+    { at: { file: resource.path }, next: 'Set `parse`: objects that a parser reads are loaded by the thousand.' },
+  );
+}
+
+/** A SELECT that suddenly finds nothing is a mistake more often than the wish for an empty table. */
+function emptyInventory(resource: ResourceConfig, expected: number): TerminalError {
+  const found = expected === 0 ? 'names no object' : `names ${expected} objects, and the server has none of them`;
+  return new TerminalError(
+    'ELT_SOURCE_EMPTY',
+    `Fetching ${resource.id} ended: ${resource.path} ${found}; expected some.`,
+    {
+      at: resource.at,
+      next: 'Correct the SELECT. The table keeps its former rows.',
     },
   );
 }

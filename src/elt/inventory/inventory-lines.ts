@@ -109,6 +109,35 @@ export async function landObject(
   });
 }
 
+/** Makes objects that another resource of the source has landed this one's too: their gaps are closed without fetching. */
+export async function shareObjects(
+  database: Database,
+  key: InventoryKey,
+  objects: readonly ManifestObject[],
+): Promise<void> {
+  if (objects.length === 0) return;
+  const { env, project, source, resource } = key;
+  const of = [env, project, resource, objects.map(({ url }) => url), objects.map(({ sha256 }) => sha256)];
+  await database.transaction(async (session) => {
+    await session.execute(
+      `INSERT INTO plumbline.raw_objects
+         (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id, etag, last_modified)
+       SELECT DISTINCT ON (o.path) o.env, o.project, o.source, $3, o.path, o.sha256, o.bytes, o.mtime_ms, o.fetched_at, now(), o.run_id,
+         o.etag, o.last_modified
+       FROM plumbline.raw_objects AS o JOIN unnest($4::text[], $5::text[]) AS k (url, sha256) ON k.url = o.path AND k.sha256 = o.sha256
+       WHERE o.env = $1 AND o.project = $2 AND o.source = $6 ORDER BY o.path, o.fetched_at DESC
+       ON CONFLICT (env, project, resource, path, sha256) DO UPDATE SET seen_at = excluded.seen_at`,
+      [...of, source],
+    );
+    await session.execute(
+      `UPDATE plumbline.inventory AS i SET sha256 = k.sha256, bytes = k.bytes, http_status = NULL
+       FROM unnest($4::text[], $5::text[], $6::bigint[]) AS k (url, sha256, bytes)
+       WHERE env = $1 AND project = $2 AND resource = $3 AND i.url = k.url`,
+      [...of, objects.map(({ bytes }) => bytes)],
+    );
+  });
+}
+
 /** Notes that the server has no such object. What was landed from the address before, if anything, stays. */
 export async function markMissing(
   database: Queryable,

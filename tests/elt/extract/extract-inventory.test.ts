@@ -150,6 +150,8 @@ test('--force fetches anew, and what it had fetched before it was killed not aga
 });
 
 test.each([
+  ["SELECT 'https://x' AS url WHERE false", 'ELT_SOURCE_EMPTY'],
+  ["SELECT 'https://x/' || n AS url FROM generate_series(1, 2001) AS n", 'ELT_INVENTORY_TOO_LARGE'],
   ["SELECT 'ftp://x' AS url", 'ELT_INVENTORY_URL'],
   ['SELECT 1 AS id', 'ELT_INVENTORY_URL'],
   ['SELECT nothing AS url', 'ELT_SQL_ERROR'],
