@@ -17,3 +17,13 @@ CREATE TABLE plumbline.inventory (
 
 -- Resources of one source share what was fetched.
 CREATE INDEX raw_objects_by_source ON plumbline.raw_objects (env, project, source, path, seen_at DESC);
+
+-- What each list that was loaded in the place of its objects names.
+CREATE TABLE plumbline.batch_objects (
+  list_sha256  text NOT NULL,
+  place        integer NOT NULL,            -- in the list, from 1
+  url          text NOT NULL,
+  sha256       text NOT NULL,
+  PRIMARY KEY (list_sha256, place)
+);
+CREATE INDEX batch_objects_by_object ON plumbline.batch_objects (sha256);

@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { EltResult } from '../../src/contracts/elt.js';
+import { trace } from '../../src/client/trace.js';
 import { renderSteps } from '../../src/cli/render-run.js';
 import { listSteps } from '../../src/storage/run-steps.js';
 import { createWorkbench, type Workbench } from './workbench.js';
@@ -33,7 +34,7 @@ beforeAll(async () => {
   await mkdir(join(bench.root, 'data'));
   await copyFile(join(example, 'data/2013q2_form13f.zip'), join(bench.root, 'data/2013q2_form13f.zip'));
   first = await run('run-1');
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   await bench.destroy();
   await edgar.close();
@@ -162,6 +163,17 @@ it('says who asks, never too fast, and fetches an object once', async () => {
   expect(filings?.inventory?.firstMissing[0]).toContain(GONE);
 });
 
+it('leads from a table to the SHA-256 of each filing, and from a filing to what it is in', async () => {
+  const scope = { database: bench.test.database, env: 'dev', project: 'sec-13f' };
+  const [batch] = (await trace(scope, 'edgar.holdings')).from;
+  expect(batch).toMatchObject({ name: 'inventory/filings.sql#1' });
+  expect(batch?.from).toHaveLength(9);
+  const filing = batch!.from.find(({ name }) => name.endsWith(CUT))!;
+  const back = await trace(scope, filing.facts['sha256']!);
+  expect(back).toMatchObject({ kind: 'raw object', name: filing.name });
+  expect(back.from.map(({ name }) => name).sort()).toEqual(['edgar.filings', 'edgar.holdings']);
+});
+
 it('asks again for the gaps alone, and for nothing when a parser changes', async () => {
   const before = edgar.log.length;
   const parser = await readFile(join(bench.root, 'parsers/holdings.mjs'), 'utf8');
@@ -177,4 +189,4 @@ it('asks again for the gaps alone, and for nothing when a parser changes', async
   expect(loads.map(Object.values)).toEqual([['edgar.filings', 1], ['edgar.holdings', 2], ['edgar.index', 1]]); // prettier-ignore
   expect(second.loads.find(({ resource }) => resource === 'edgar.holdings')?.tableRows).toBe(773);
   expect(await one('SELECT sum(era) AS eras FROM raw.edgar_holdings')).toEqual({ eras: 773 });
-});
+}, 120_000);

@@ -6,7 +6,7 @@ import type { ResourceConfig } from '../../model/project.js';
 import { fetchObject, type FetchOptions } from '../http/fetch-object.js';
 import { isReference, openSecrets } from '../http/secrets.js';
 import { assignBatches } from '../inventory/assign-batches.js';
-import { writeBatchList } from '../inventory/batch-list.js';
+import { writeBatchList, type BatchEntry } from '../inventory/batch-list.js';
 import type { CompiledInventory } from '../inventory/compile-inventory.js';
 import { expectedObjects, type ExpectedObject, type ExpectedObjects } from '../inventory/expected-objects.js';
 import {
@@ -16,6 +16,7 @@ import {
   knownMissing,
   manifestObjects,
   markMissing,
+  recordBatch,
   saveBatches,
   shareObjects,
   type InventoryKey,
@@ -86,8 +87,9 @@ export async function extractInventory(options: InventoryExtractOptions): Promis
   const batches = await batchLists(options, named);
   if (batches.length === 0) throw emptyInventory(resource, expected.length);
   const objects: ExtractedObject[] = [];
-  for (const { path, list } of batches) {
+  for (const { path, list, entries } of batches) {
     const stored = await options.store.put(list);
+    await recordBatch(database, stored.sha256, entries);
     objects.push({ path, ...stored, isUnchanged: false });
   }
   return { objects, expected: expected.length, fetched, missing };
@@ -278,7 +280,7 @@ type BatchOptions = Pick<InventoryExtractOptions, 'database' | 'env' | 'project'
 async function batchLists(
   options: BatchOptions,
   { objects: expected, types }: ExpectedObjects,
-): Promise<{ readonly path: string; readonly list: Buffer }[]> {
+): Promise<{ readonly path: string; readonly list: Buffer; readonly entries: readonly BatchEntry[] }[]> {
   const { database, resource } = options;
   const key = keyOf(options);
   const lines = await inventoryLines(database, key);
@@ -301,6 +303,7 @@ async function batchLists(
     .map(([number, entries]) => ({
       path: isAlone ? entries[0]!.url : `${resource.path}#${number}`,
       list: writeBatchList({ types, entries }),
+      entries,
     }));
 }
 

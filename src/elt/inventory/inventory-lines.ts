@@ -165,6 +165,20 @@ export async function knownMissing(
   return new Map(lines.map(({ url, httpStatus }) => [url, httpStatus]));
 }
 
+/** Notes what a batch's list names, so that PostgreSQL alone leads from rows to raw objects and back. Idempotent. */
+export async function recordBatch(
+  database: Queryable,
+  listSha256: string,
+  entries: readonly { readonly url: string; readonly sha256: string }[],
+): Promise<void> {
+  await database.execute(
+    `INSERT INTO plumbline.batch_objects (list_sha256, place, url, sha256)
+     SELECT $1, place, url, sha256 FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS e (url, sha256, place)
+     ON CONFLICT DO NOTHING`,
+    [listSha256, entries.map(({ url }) => url), entries.map(({ sha256 }) => sha256)],
+  );
+}
+
 export async function saveBatches(
   database: Queryable,
   key: InventoryKey,
