@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 import { TerminalError, TransientError } from '../../errors.js';
 import type { ArtifactRef, ArtifactStore } from '../../model/artifact.js';
+import { assertUnpackable } from '../read/unpack-limits.js';
 import { assertStatus } from './assert-status.js';
 import { guardedFetch, shownUrl, type GuardedResponse } from './guarded-fetch.js';
 import { holdOff, waitForTurn, type RateLimit } from './rate-limit.js';
@@ -72,20 +73,35 @@ async function fetchOnce(url: string, options: FetchOptions): Promise<FetchedObj
       throw isForbidden(error) ? forbidden(error, url, headers) : error;
     }
   }
-  const stored = await options.store.put(bodyOf(response)).catch((error: unknown) => {
+  const stored = await options.store.put(Readable.from(bodyOf(response))).catch((error: unknown) => {
     throw isGzipError(error) ? damaged(url, error) : error;
   });
   const { etag, 'last-modified': lastModified } = response.headers;
   return { ...stored, etag: etag ?? null, lastModified: lastModified ?? null };
 }
 
-/** Unpacked where the server packed it unasked. */
-function bodyOf({ body, headers }: GuardedResponse): Readable {
-  const bytes = Readable.from(body);
-  if (headers['content-encoding'] !== 'gzip') return bytes;
+/** Unpacked where the server packed it unasked; throws `ELT_FILE_BOMB` for what unpacks to far too much. */
+async function* bodyOf({ url, body, headers }: GuardedResponse): AsyncGenerator<Buffer> {
+  if (headers['content-encoding'] !== 'gzip') {
+    yield* body;
+    return;
+  }
+  let packedBytes = 0;
+  let bytes = 0;
+  const packed = Readable.from(body);
+  packed.on('data', (chunk: Buffer) => (packedBytes += chunk.length));
   const gunzip = createGunzip();
-  bytes.on('error', (error) => gunzip.destroy(error));
-  return bytes.pipe(gunzip);
+  packed.on('error', (error) => gunzip.destroy(error));
+  try {
+    for await (const chunk of packed.pipe(gunzip) as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      assertUnpackable(shownUrl(url), packedBytes, bytes);
+      yield chunk;
+    }
+  } finally {
+    packed.destroy();
+    gunzip.destroy();
+  }
 }
 
 function isGzipError(error: unknown): error is Error {

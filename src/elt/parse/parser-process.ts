@@ -5,6 +5,7 @@
  */
 import { ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
 import type { ParsedRow, Parser, RawObject } from '../../model/parser.js';
 import type { ParserJob, ParserOutcome } from './parser-job.js';
@@ -21,21 +22,13 @@ const parse = module.default as Parser;
 
 const rows = openSync(rowsFile, 'w');
 let end = 0;
-for (const line of readFileSync(0, 'utf8').split('\n')) {
-  if (line === '') continue;
-  const outcome = await parseObject(JSON.parse(line) as ParserJob);
-  writeSync(3, `${JSON.stringify(outcome)}\n`);
-}
-
 async function parseObject(job: ParserJob): Promise<ParserOutcome> {
   const start = end;
   let count = 0;
   let block: string[] = [];
   let blockBytes = 0;
   const flush = (): void => {
-    const bytes = Buffer.from(block.join(''));
-    for (let written = 0; written < bytes.length; ) written += writeSync(rows, bytes, written, bytes.length - written, end + written); // prettier-ignore
-    end += bytes.length;
+    end += write(Buffer.from(block.join('')), end);
     if (end - start > MAX_OBJECT_BYTES) throw new RangeError('it gave more than 8 GiB of rows');
     block = [];
     blockBytes = 0;
@@ -43,19 +36,34 @@ async function parseObject(job: ParserJob): Promise<ParserOutcome> {
   try {
     for await (const row of rowsOf(objectOf(job))) {
       count++;
-      const text = `${rowText(row, count, job.columns)}\n`;
-      block.push(text);
-      blockBytes += text.length;
+      const line = `${rowText(row, count, job.columns)}\n`;
+      block.push(line);
+      blockBytes += line.length;
       if (blockBytes > BLOCK_BYTES) flush();
     }
     flush();
     return { rows: count };
   } catch (error) {
+    if (error instanceof WriteError) throw error.cause;
     ftruncateSync(rows, start);
     end = start;
     block = [`${JSON.stringify(job.name)}\n`];
     flush();
     return { refused: reasonOf(error) };
+  }
+}
+
+/** The disk's refusal is no fault of the object. */
+class WriteError extends Error {}
+
+function write(bytes: Buffer, position: number): number {
+  try {
+    let written = 0;
+    while (written < bytes.length)
+      written += writeSync(rows, bytes, written, bytes.length - written, position + written);
+    return written;
+  } catch (cause) {
+    throw new WriteError('writing rows failed', { cause });
   }
 }
 
@@ -85,4 +93,10 @@ function reasonOf(error: unknown): string {
   const frame = (error.stack ?? '').split('\n').find((line) => line.includes(folder));
   const place = frame === undefined ? undefined : /([^/\\]+:\d+):\d+\)?$/.exec(frame.slice(frame.indexOf(folder)))?.[1];
   return place === undefined ? error.message : `${error.message} (${place})`;
+}
+
+for (const line of (await text(process.stdin)).split('\n')) {
+  if (line === '') continue;
+  const outcome = await parseObject(JSON.parse(line) as ParserJob);
+  writeSync(3, `${JSON.stringify(outcome)}\n`);
 }

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { parseObjects } from '../../../src/elt/parse/parse-objects.js';
 import type { ResourceConfig } from '../../../src/model/project.js';
@@ -103,6 +104,24 @@ test('a parser that hangs is ended, with all that it started', async () => {
     timeoutMs: 1_000,
   });
   await expect(work).rejects.toMatchObject({ code: 'ELT_PARSER_STUCK', terminal: true });
+});
+
+test('objects by the thousand go through one process, in their order', async () => {
+  const { parse } = await parsed(
+    'many',
+    `export default function* ({ name, columns }) { yield { name, pid: process.pid, at: columns.at }; }`,
+  );
+  const jobs = Array.from({ length: 2_000 }, (_, index) => ({
+    name: `https://example.org/${'x'.repeat(100)}/${index}`,
+    path: '/dev/null',
+    columns: [['"at"', String(index)], ['"file"', `"${'y'.repeat(100)}"`]] as const,
+  })); // prettier-ignore
+  const rowsFile = `${bench.root}/many.ndjson`;
+  const { refused } = await parseObjects({ ...code(), resource: resourceOf({ path: 'x', parse: parse! }), file: 'x', jobs, rowsFile, environment: process.env }); // prettier-ignore
+  const rows = (await readFile(rowsFile, 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line) as { at: number; pid: number; file: string }); // prettier-ignore
+  expect(refused.size).toBe(0);
+  expect(rows.map(({ at }) => at)).toEqual(jobs.map((_, index) => index));
+  expect(new Set(rows.map(({ pid, file }) => `${pid} ${file.length}`)).size).toBe(1);
 });
 
 test('going on with other rows than before is refused; the next run begins anew', async () => {
