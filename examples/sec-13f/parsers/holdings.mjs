@@ -34,7 +34,7 @@ function xmlEntries(xml) {
   visitXml(
     xml,
     (path, name, text) => {
-      if (FIELDS[name] !== undefined && path.includes('infoTable/')) entry[FIELDS[name]] = text;
+      if (Object.hasOwn(FIELDS, name) && path.includes('infoTable/')) entry[FIELDS[name]] = text;
     },
     (name) => {
       if (name !== 'infoTable') return;

@@ -67,7 +67,8 @@ export async function withSource<T>(
 
 /** The inventory's columns have the types that its SELECT gives them. */
 function typed(source: RowSource, types: Readonly<Record<string, ColumnType>>): RowSource {
-  return { ...source, types: source.headers.map((header, index) => types[header] ?? source.types[index]) };
+  const known = new Map(Object.entries(types));
+  return { ...source, types: source.headers.map((header, index) => known.get(header) ?? source.types[index]) };
 }
 
 /** What the project says, else the delimiter that the name's ending promises. */

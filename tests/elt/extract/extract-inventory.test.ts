@@ -76,7 +76,7 @@ const asked = (): string[] => api.requests.map((line) => line.replace(/^GET \/\d
 
 test('rows get the columns of the inventory, and only what is new is fetched', async () => {
   const resource = await expectFiles(['b.csv', 'a.csv']);
-  api.answer = (_request, response, url) => void response.end(`id\n${url.pathname.length}\n`);
+  api.answer = (_request, response, url) => void response.end(`id,constructor\n${url.pathname.length},x\n`);
   await load(resource);
   await bench.database.execute(`INSERT INTO demo_dev_raw.listing VALUES ('c.csv', NULL, 1)`);
   const second = await load(resource, 'run-2');
