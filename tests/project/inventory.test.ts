@@ -62,7 +62,7 @@ describe('a resource with an inventory', () => {
     ['inventory/c.sql', { 'inventory/c.sql': "SELECT * FROM {{ source('nothing') }}" }, 'SQL_UNKNOWN_REF'],
     ['inventory/c.sql', { 'inventory/c.sql': 'DELETE FROM x' }, 'ELT_SQL_NOT_A_SELECT'],
   ])('cannot be planned when %s %j: %s', async (file, more, code) => {
-    const project = await load(site(`{ inventory: ${file} }`), more as Record<string, string>);
+    const project = await load(site(`{ inventory: ${file} }`), more);
     expect(() => createPlan(project, {})).toThrow(expect.objectContaining({ code }));
   });
 
