@@ -15,6 +15,7 @@ export {
   type SourceResource,
   type SourceRow,
 } from './model/define-source.js';
+export type { ParsedRow, Parser, RawObject } from './model/parser.js';
 export type { Json, JsonObject, Project } from './model/project.js';
 export { loadProject } from './project/load-project.js';
 export { packBundle, type Bundle } from './project/pack-bundle.js';

@@ -23,11 +23,13 @@ import { TerminalError } from '../errors.js';
 import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
 import { extractFiles } from '../elt/extract/extract-files.js';
 import { extractHttp } from '../elt/extract/extract-http.js';
-import { extractSinger } from '../elt/extract/extract-singer.js';
-import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
-import { assertFresh } from '../elt/freshness/source-freshness.js';
+import { extractInventory } from '../elt/extract/extract-inventory.js';
 import { extractProgram } from '../elt/extract/extract-program.js';
+import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
+import { extractSinger } from '../elt/extract/extract-singer.js';
 import { statedColumns } from '../elt/extract/stated-columns.js';
+import { assertFresh } from '../elt/freshness/source-freshness.js';
+import { compileInventory } from '../elt/inventory/compile-inventory.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
 import { extractPostgres } from '../elt/postgres/extract-postgres.js';
@@ -120,12 +122,16 @@ export function createEltActivities(dependencies: ActivityDependencies) {
 
     /** Makes all staged objects of a resource visible at once; a second attempt finds it done. */
     async publishResource(input: PublishResourceInput): Promise<LoadSummary> {
-      const { run, resource: id, loads, extractId } = publishResourceInput.parse(input);
+      const { run, resource: id, loads, extractId, inventory } = publishResourceInput.parse(input);
       const step = stepNames.load(id);
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress, fence }) => {
         const project = await projectOf(dependencies, run);
         const resource = resourceNamed(project, id);
         const inputs = loadInputs(resource, loads);
+        const summary = (publishing: Omit<PublishResult, 'status'>): LoadSummary => ({
+          ...summarize(resource, loads, publishing, inputs, landed, former),
+          ...(inventory === undefined ? {} : { inventory }),
+        });
         const found = await findReusable<LoadSummary>(database, run, step, inputs, 'newest');
         const landed = extractId === undefined ? undefined : await landedExtract(database, extractId, resource.cursor);
         const former = await newestResult<LoadSummary>(database, run.env, run.project, step);
@@ -144,12 +150,12 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           signal,
           onProgress: (at) => progress({ ...at }),
           onPublish: async (session, publishing) => {
-            recorded = summarize(resource, loads, publishing, inputs, landed, former);
+            recorded = summary(publishing);
             await recordOutcome(session, run, step, inputs, recorded, fence);
             if (landed !== undefined) await commitCheckpoint(session, run, resource, landed);
           },
         });
-        const result = recorded ?? summarize(resource, loads, published, inputs, landed, former);
+        const result = recorded ?? summary(published);
         // These loads were published by an earlier attempt or run.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };
@@ -279,6 +285,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       store,
       object,
       ...(stated !== undefined && { stated }),
+      code: await bundleFolder(dependencies, run),
       onProgress: ({ rowsRead, rowsTotal, rowsRejected }) =>
         progress({ rows: rowsRead, of: rowsTotal, rejected: rowsRejected }),
     });
@@ -289,11 +296,24 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     resource: ResourceConfig,
     run: RunRef,
     { database, signal, progress, attempt }: Omit<StepScope, 'fence'>,
-  ): Promise<{ objects: readonly ExtractedObject[]; extractId?: string }> {
+  ): Promise<Pick<ExtractResult, 'extractId' | 'inventory'> & { objects: readonly ExtractedObject[] }> {
     const { env, runId, force, interval } = run;
     const root = await sourceFolder(dependencies, run, resource);
     const options = { database, store, env, project: project.name, root, resource, runId, signal };
     const onProgress = (landed: object): void => progress({ ...landed });
+    if (resource.inventory !== undefined) {
+      const inventory = compileInventory(project, resource);
+      const found = await extractInventory({
+        ...options,
+        inventory,
+        environment: process.env,
+        force,
+        onProgress: ({ secondsLeft, ...landed }) =>
+          progress(secondsLeft === undefined ? { ...landed } : { ...landed, 'seconds left': secondsLeft }),
+      });
+      const { objects, expected, fetched, missing } = found;
+      return { objects, inventory: { expected, fetched, missing: missing.length, firstMissing: missing.slice(0, 3) } };
+    }
     if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };
     // Without the table, what the cursor says is loaded is not there.
     const full = force || !(await tableExists(database, project.schemas.raw, resource.table));

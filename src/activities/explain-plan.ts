@@ -1,10 +1,13 @@
 import { isS3 } from '../s3/location.js';
+import { foreseeInventory } from '../elt/extract/extract-inventory.js';
 import { lastSeen } from '../elt/extract/extract-s3.js';
 import { isUrl, lastFetched } from '../elt/extract/extract-url.js';
 import { hashFiles } from '../elt/extract/hash-files.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
+import type { LoadSummary } from '../contracts/elt.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
+import { compileInventory } from '../elt/inventory/compile-inventory.js';
 import { newestSchemaChanges } from '../elt/load/schema-changes.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
 import { whatIsRead } from '../elt/postgres/what-is-read.js';
@@ -116,8 +119,12 @@ export async function explainSteps(
 async function explainElt(dependencies: ActivityDependencies, scope: PlanScope): Promise<StaleSources> {
   const { database, run, project, decide } = scope;
   const { resources, nodes } = selectedSteps(project, run);
-  for (const resource of resources) {
+  for (const { resource, after } of resources) {
     const step = stepNames.load(resource.id);
+    if (resource.inventory !== undefined) {
+      await decide(step, after.map(stepNames.load), () => foreseenLoad(dependencies, run, project, resource));
+      continue;
+    }
     if (resource.type !== 'files') {
       const full = run.force || !(await tableExists(database, project.schemas.raw, resource.table));
       const at = { env: run.env, project: project.name };
@@ -266,6 +273,25 @@ function setsOf(train: TrainConfig): string[] {
 
 function stepsRead(reads: { readonly sources: readonly string[]; readonly refs: readonly string[] }): string[] {
   return [...reads.sources.map(stepNames.load), ...reads.refs.map(stepNames.transform)];
+}
+
+/** A plan asks no server: gaps are counted, and what is landed stands for what will be. */
+async function foreseenLoad(
+  { database, store }: ActivityDependencies,
+  run: RunRef,
+  project: Project,
+  resource: ResourceConfig,
+): Promise<Found<LoadSummary>> {
+  const inventory = compileInventory(project, resource);
+  const at = { database, store, env: run.env, project: run.project, resource, inventory };
+  const { expected, gaps, missing, objects } = await foreseeInventory(at);
+  if (gaps > 0) return { reason: `fetches ${gaps} of ${expected} objects that ${resource.path} names` };
+  const inputs = loadInputs(resource, objects);
+  const found = await findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
+  if (found.reuse === undefined || missing === 0) return found;
+  return {
+    reuse: { ...found.reuse, reason: `${found.reuse.reason}; asks again for ${missing} of ${expected} objects` },
+  };
 }
 
 /** A plan asks no server: what a URL or a bucket gave last stands for what it will give. */

@@ -37,10 +37,12 @@ export const stepNames = {
 } as const;
 
 export function loadInputs(resource: ResourceConfig, objects: readonly { path: string; sha256: string }[]): StepInputs {
-  const { at: _at, ...settings } = resource;
+  // What an inventory names is in the objects; how it is asked for is none of the table's content.
+  const { at: _at, inventory: _inventory, parse, ...settings } = resource;
   return {
     loader: LOADER,
     [SETTINGS]: hash(JSON.stringify(settings)),
+    ...(parse === undefined ? {} : { [parse.file]: parse.digest }),
     ...Object.fromEntries(objects.map((object) => [object.path, object.sha256])),
   };
 }

@@ -8,8 +8,12 @@ export function createPlan(project: Project, run: Pick<RunRef, 'only' | 'select'
   const { resources, nodes } = selectedSteps(project, run);
   const isBuilt = (name: string): boolean => nodes.some((node) => node.name === name);
   const { train } = project;
+  const waiting = resources.filter(({ after }) => after.length > 0);
   return {
-    resources: resources.map((resource) => resource.id),
+    resources: resources.map(({ resource }) => resource.id),
+    ...(waiting.length === 0
+      ? {}
+      : { resourcesAfter: Object.fromEntries(waiting.map(({ resource, after }) => [resource.id, after])) }),
     transforms: nodes.map((node) => ({ name: node.name, after: node.deps.filter(isBuilt) })),
     ...(train === undefined
       ? {}

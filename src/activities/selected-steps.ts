@@ -2,22 +2,23 @@ import type { RunRef } from '../contracts/run.js';
 import { TerminalError } from '../errors.js';
 import { compileTransforms, type TransformGraph, type TransformNode } from '../elt/transform/compile-transforms.js';
 import { selectNodes } from '../elt/transform/select-nodes.js';
-import type { Project, ResourceConfig } from '../model/project.js';
+import { orderResources, type OrderedResource } from '../elt/inventory/order-resources.js';
+import type { Project } from '../model/project.js';
 
 /**
- * What a run loads and builds; the rest stays as it is. Throws `ELT_SELECT_UNKNOWN`, or what
- * `compileTransforms` throws.
+ * What a run loads and builds, each behind what it waits for; the rest stays as it is. Throws `ELT_SELECT_UNKNOWN`, and what
+ * `compileTransforms` and `orderResources` do.
  */
 export function selectedSteps(
   project: Project,
   run: Pick<RunRef, 'only' | 'select' | 'rejects' | 'interval'>,
-): { readonly resources: readonly ResourceConfig[]; readonly nodes: readonly TransformNode[] } {
+): { readonly resources: readonly OrderedResource[]; readonly nodes: readonly TransformNode[] } {
   const { only, select, rejects } = run;
   const { nodes } = compileFor(project, run);
-  const isLoaded = ({ id }: ResourceConfig): boolean =>
+  const isLoaded = ({ resource: { id } }: OrderedResource): boolean =>
     rejects === undefined ? only !== 'transform' : id === rejects.resource;
   return {
-    resources: project.resources.filter(isLoaded),
+    resources: orderResources(project).filter(isLoaded),
     nodes: select === undefined ? nodes : selectNodes(nodes, select),
   };
 }
@@ -32,7 +33,7 @@ export function requireInterval(project: Project, run: Pick<RunRef, 'only' | 'se
   if (run.interval !== undefined) return;
   const { resources, nodes } = selectedSteps(project, run);
   const node = nodes.find(({ usesInterval }) => usesInterval);
-  const resource = resources.find(({ http }) => http?.byInterval === true);
+  const resource = resources.find((one) => one.resource.http?.byInterval === true)?.resource;
   if (node === undefined && resource === undefined) return;
   const [what, at] = node === undefined ? [resource!.id, resource!.at] : [node.file, { file: node.file }];
   throw new TerminalError(

@@ -1,3 +1,4 @@
+import { orderResources } from '../elt/inventory/order-resources.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import type { Project } from '../model/project.js';
 import { renderSql } from '../model/render-sql.js';
@@ -10,6 +11,7 @@ import { tableNames } from '../model/table-names.js';
 export function compileProject(project: Project): void {
   const { features, train } = project;
   compileTransforms(project);
+  orderResources(project);
   const names = tableNames(project);
   for (const file of [...features, ...(train === undefined ? [] : [train.labels])]) renderSql(file, names);
 }

@@ -49,8 +49,12 @@ function notesOf(kind: string, { result }: StepRow): readonly string[] {
 function notesOfLoad(load: LoadSummary): readonly string[] {
   const { resource, rowsRejected, objects, extract, notices: given = [] } = load;
   const { field, rowsWithout = 0 } = extract?.cursor ?? {};
+  const { inventory } = load;
+  const gone = inventory === undefined || inventory.missing === 0 ? [] : [`${resource}: the server does not have ${count(inventory.missing)} of ${count(inventory.expected)} objects, such as ${inventory.firstMissing.join(', ')}`]; // prettier-ignore
   const notices =
-    rowsWithout === 0 ? given : [...given, `${resource}: ${count(rowsWithout)} rows have no ${field}; they are loaded`];
+    rowsWithout === 0
+      ? [...gone, ...given]
+      : [...given, `${resource}: ${count(rowsWithout)} rows have no ${field}; they are loaded`];
   if (rowsRejected === 0) return notices;
   const which = objects.length === 1 ? `--load ${objects[0]!.loadId}` : `--resource ${resource}`;
   return [...notices, `${resource}: see the rejected rows with \`plumbline rejects list ${which}\``];
@@ -107,8 +111,12 @@ function outcome(kind: string, step: StepRow): string {
   }
 }
 
-/** What came of the pages of an API and of a cursor: `   12 pages   3 late`. */
-function asked({ extract }: LoadSummary): string {
+/** What came of an inventory, or of the pages of an API: `   12 pages   3 late`. */
+function asked({ extract, inventory }: LoadSummary): string {
+  if (inventory !== undefined) {
+    const { fetched, missing } = inventory;
+    return `   ${count(fetched)} fetched${missing === 0 ? '' : `   ${count(missing)} missing`}`;
+  }
   if (extract === undefined) return '';
   const late = extract.cursor?.rowsLate ?? 0;
   const { pages } = extract;

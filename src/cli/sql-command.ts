@@ -1,45 +1,44 @@
 import { connectDatabase } from '../client/connect.js';
 import { loadSettings } from '../config.js';
 import { PipelineError, TerminalError } from '../errors.js';
-import type { Row } from '../model/database.js';
 import { projectName } from '../project/project-name.js';
 import { schemaNames } from '../project/schema-names.js';
-import type { OpenDatabase } from '../storage/database.js';
 import { firstRows } from './first-rows.js';
 import { showRows } from './show-rows.js';
+import { writeRows } from './write-rows.js';
 
 export interface SqlOptions {
   readonly env: string;
-  readonly limit: number;
+  /** @default 50; as CSV all rows */
+  readonly limit?: number;
   readonly json: boolean;
+  readonly csv?: boolean;
+  /** A file that gets the rows as CSV. */
+  readonly output?: string;
 }
 
-/** `plumbline sql`: the first rows of a query, in a transaction that cannot write. Throws QUERY_REFUSED. */
-export async function sqlCommand(query: string, options: SqlOptions): Promise<void> {
+const SHOWN_ROWS = 50;
+
+/** `plumbline sql`: the rows of a query, in a transaction that cannot write. Throws QUERY_REFUSED, CLI_OUTPUT. */
+export async function sqlCommand(text: string, options: SqlOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const { main, raw } = schemaNames(await projectName(settings.root, options.env), options.env);
+  const { limit = SHOWN_ROWS, output, json } = options;
+  const query = { query: text.replace(/[;\s]+$/, ''), schemas: [main, raw] };
   const database = connectDatabase(settings, 1);
   try {
-    showRows(await queryRows(database, query, [main, raw], options.limit + 1), options);
-  } finally {
-    await database.close();
-  }
-}
-
-async function queryRows(
-  database: OpenDatabase,
-  query: string,
-  schemas: readonly string[],
-  limit: number,
-): Promise<Row[]> {
-  try {
-    return await firstRows(database, { query: query.replace(/[;\s]+$/, ''), schemas, limit });
+    if (options.csv === true || output !== undefined)
+      await writeRows(database, { ...query, output, limit: options.limit });
+    else showRows(await firstRows(database, { ...query, limit: limit + 1 }), { limit, json });
   } catch (error) {
-    if (error instanceof PipelineError || typeof (error as { code?: unknown }).code !== 'string') throw error;
+    // What a disk or a pipe refuses has a code too.
+    if (error instanceof PipelineError || !('severity' in (error as object))) throw error;
     throw new TerminalError('QUERY_REFUSED', `PostgreSQL refused the query: ${(error as Error).message}.`, {
-      details: { query },
+      details: { query: text },
       next: 'Correct the query: one SELECT (or WITH, VALUES, TABLE).',
       cause: error,
     });
+  } finally {
+    await database.close();
   }
 }

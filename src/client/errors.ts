@@ -10,6 +10,7 @@ export const clientErrorCodes = {
   RUN_ENDED: 'The run has ended already, so there is nothing to cancel. `plumbline runs show` says how it ended.',
   RUN_ENDED_OUTSIDE:
     'The workflow was ended from outside (terminated or timed out), so the run could not close itself.',
+  CLI_OUTPUT: 'The file that `--output` names cannot be written. Name another.',
   QUERY_REFUSED: 'PostgreSQL refused the query of `plumbline sql`; the message is its own.',
   LINEAGE_NOT_FOUND: 'Nothing of the project has the name that `plumbline lineage` was given.',
   SCHEDULE_NOT_FOUND: 'There is no schedule of that name. `plumbline schedule list` shows those that were applied.',

@@ -4,6 +4,8 @@ import {
   findPrediction,
   findVersion,
   loadsOfObject,
+  nameOfObject,
+  objectsOfBatch,
   readersOf,
   stepByVersion,
   trainingSetStep,
@@ -129,19 +131,25 @@ async function traceTable(scope: TraceScope, input: string, version: string): Pr
     kind: 'load',
     name,
     facts: { table: text(step.result['table']), rows: text(step.result['tableRows']), run: step.run_id },
-    from: objectsOf(step).map((object) => ({
-      kind: 'raw object',
-      name: object.path,
-      facts: { sha256: object.sha256, load: object.loadId },
-      from: [],
-    })),
+    from: await Promise.all(objectsOf(step).map((object) => objectNode(scope, object))),
   };
+}
+
+/** A file, or a batch of an inventory with the objects that are in it. */
+async function objectNode(
+  { database }: TraceScope,
+  { path, sha256, loadId }: { readonly path: string; readonly sha256: string; readonly loadId: string },
+): Promise<TraceNode> {
+  const members = await objectsOfBatch(database, sha256);
+  const from = members.map((member): TraceNode => ({ kind: 'raw object', name: member.url, facts: { sha256: member.sha256 }, from: [] })); // prettier-ignore
+  return { kind: 'raw object', name: path, facts: { sha256, load: loadId }, from };
 }
 
 async function traceRawObject(scope: TraceScope, sha256: string): Promise<TraceNode> {
   const loads = await loadsOfObject(scope.database, scope.env, scope.project, sha256);
   if (loads.length === 0) throw notFound(sha256);
-  const path = objectsOf(loads[0]!).find((object) => object.sha256 === sha256)?.path ?? sha256;
+  const loaded = objectsOf(loads[0]!).find((object) => object.sha256 === sha256);
+  const path = loaded?.path ?? (await nameOfObject(scope.database, scope.env, scope.project, sha256)) ?? sha256;
   const uses = await Promise.all(loads.map((load) => usesOf(scope, load)));
   return { kind: 'raw object', name: path, facts: { sha256 }, from: uses };
 }

@@ -9,8 +9,22 @@ export interface ExtractResult {
   readonly objects: readonly unknown[];
   /** The line of plumbline.extracts that has the pages of an API. */
   readonly extractId?: string;
+  /** Of a resource with an inventory. */
+  readonly inventory?: InventorySummary;
   readonly reused?: LoadSummary;
 }
+
+/** What became of the objects that an inventory names. */
+export const inventorySummary = z.object({
+  expected: z.number(),
+  /** By the attempt that ended the extract; the others were there. */
+  fetched: z.number(),
+  /** That the server does not have. */
+  missing: z.number(),
+  /** The first of them. */
+  firstMissing: z.array(z.string()),
+});
+export type InventorySummary = z.infer<typeof inventorySummary>;
 
 export const loadObjectInput = resourceInput.extend({ object: z.custom<unknown>() });
 export type LoadObjectInput = z.infer<typeof loadObjectInput>;
@@ -35,6 +49,7 @@ export type LoadedObject = z.infer<typeof loadedObject>;
 export const publishResourceInput = resourceInput.extend({
   loads: z.array(loadedObject),
   extractId: z.string().optional(),
+  inventory: inventorySummary.optional(),
 });
 export type PublishResourceInput = z.infer<typeof publishResourceInput>;
 
@@ -54,6 +69,7 @@ export interface LoadSummary {
   readonly extract?: ExtractSummary;
   /** What became of quarantined rows that were retried, when that is what the run did. */
   readonly retried?: { readonly loadId: string; readonly accepted: number; readonly rejected: number };
+  readonly inventory?: InventorySummary;
   /** What the loads renamed or could not read as it was meant, one sentence each. */
   readonly notices?: readonly string[];
 }

@@ -59,6 +59,8 @@ export type OpenRunInput = z.infer<typeof openRunInput>;
 /** What the workflows must know of the project: names and order, nothing else. */
 export interface RunPlan {
   readonly resources: readonly string[];
+  /** Resource → those that have to be loaded before it, which `resources` lists before it; absent when none waits. */
+  readonly resourcesAfter?: Readonly<Record<string, readonly string[]>>;
   /** Transforms with what each waits for; empty `after` starts at once. */
   readonly transforms: readonly { readonly name: string; readonly after: readonly string[] }[];
   readonly train?: {

@@ -56,6 +56,19 @@ export const eltErrorCodes = {
   ELT_PG_TIMEOUT: 'A source cancelled a statement after its statement_timeout. Raise it for the role, or read less.',
   ELT_PG_BUSY:
     'A source refused for now: a conflict on a standby, a lock, no connections left, a shutdown. The step is tried again.',
+  ELT_INVENTORY_READS:
+    'The SELECT of an inventory reads what is not loaded before it: a transform, or its own resource. Read other sources.',
+  ELT_INVENTORY_CYCLE:
+    'Inventories wait for each other. Let one of them read tables that are loaded without the others.',
+  ELT_INVENTORY_URL: 'An inventory has a row without an http(s) address in its column `url`. Correct the SELECT.',
+  ELT_INVENTORY_TOO_LARGE:
+    'An inventory names more than a million objects, or more than 2,000 without a parser. Set `parse`, or make several resources of it.',
+  ELT_INVENTORY_MISSING:
+    'A server does not have more of an inventory than `max_missing` allows. What came is kept; correct the SELECT, or raise it.',
+  ELT_PARSER_FAILED: 'A parser ended too early, cannot be loaded, or gave nothing that says what columns there are.',
+  ELT_PARSER_STUCK: 'A parser took longer than ten minutes for one object and was ended.',
+  ELT_PARSER_UNSTABLE:
+    'A parser gave other rows for the same bytes than before. Let it depend on nothing but its object.',
   ELT_SECRET_MISSING:
     'A secret that plumbline.yaml names is not on the worker. Set the variable, or put the file there.',
   ELT_CHILD_START:

@@ -90,6 +90,10 @@ export interface ResourceConfig {
   readonly anomaly?: AnomalyConfig;
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
+  /** The objects to fetch, as a SELECT names them; `path` is then the SELECT's file. */
+  readonly inventory?: InventoryConfig;
+  /** The user's code that makes rows of a raw object. */
+  readonly parse?: ParserConfig;
   /** How an API is asked; there when, and only when, `type` is `http`. */
   readonly http?: HttpRequestConfig;
   /** What is read from a database; there when, and only when, `type` is `postgres`. */
@@ -167,6 +171,24 @@ export interface S3Config {
     readonly secretAccessKey: string;
     readonly sessionToken?: string;
   };
+}
+
+/** Which objects a resource should have, and how they are asked for. Header values may be `env:NAME` or `file:path`. */
+export interface InventoryConfig {
+  /** One SELECT over raw tables: a row an object, its address in `url`; the other columns are added to each row of the object. */
+  readonly query: SqlFile;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Least time between two requests of the source, over all workers. */
+  readonly intervalMs: number;
+  /** Share of objects (0..1) that the server may not have. */
+  readonly maxMissingShare: number;
+}
+
+/** A module of the project, run in a process of its own. */
+export interface ParserConfig {
+  readonly file: string;
+  /** SHA-256 over the module and the project's files that it imports: another one makes the loads anew. */
+  readonly digest: string;
 }
 
 /** A field that grows with every change of a row. */

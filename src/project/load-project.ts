@@ -41,7 +41,7 @@ export async function loadProject(options: { readonly root: string; readonly env
   const applied = (line: string): void => void defaults.push(line);
   const scope = { root, yaml: located, project, report, applied };
 
-  const resources = [...resolveResources(project.sources ?? {}, scope), ...(await resolveSeeds(scope))];
+  const resources = [...(await resolveResources(project.sources ?? {}, scope)), ...(await resolveSeeds(scope))];
   refuseSameTable(resources, report);
   const freshness = resolveFreshness(resources, scope);
   const macros = await resolveMacros(scope);

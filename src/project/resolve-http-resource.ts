@@ -3,6 +3,7 @@ import { didYouMean } from '../model/nearest.js';
 import type { HttpAuth, HttpPagination, ResourceConfig } from '../model/project.js';
 import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
+import { intervalMs } from './rate.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveCursor } from './resolve-cursor.js';
 import { resolveMerge, whenGoneLine } from './resolve-merge.js';
@@ -138,7 +139,7 @@ export function resolveHttpResource(
         records: given.records?.split('.') ?? [],
         pagination: resolvePagination(given.pagination ?? { type: 'none' }),
         ...(byInterval ? { byInterval } : {}),
-        intervalMs: given.rate_limit === undefined ? 0 : intervalMs(given.rate_limit),
+        intervalMs: intervalMs(given.rate_limit),
         allowPrivate: given.allow_private ?? false,
       },
       ...(cursor === undefined ? {} : { cursor }),
@@ -170,12 +171,4 @@ function resolvePagination(given: NonNullable<HttpResourceYaml['pagination']>): 
     default:
       return given;
   }
-}
-
-const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const;
-
-/** Milliseconds from one request to the next: `10/s` is 100. */
-function intervalMs(rate: string): number {
-  const [count, unit] = rate.split('/');
-  return UNIT_MS[unit as keyof typeof UNIT_MS] / Number(count);
 }

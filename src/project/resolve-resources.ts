@@ -7,6 +7,7 @@ import { resolveAnomaly } from './resolve-anomaly.js';
 import { resolveContract } from './resolve-contract.js';
 import { resolveMerge, whenGoneLine } from './resolve-merge.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
+import { resolveInventory, resolveParser } from './resolve-inventory.js';
 import { resolvePostgresResource } from './resolve-postgres-resource.js';
 import { resolveProgramResource } from './resolve-program-resource.js';
 import { resolveSingerResource } from './resolve-singer-resource.js';
@@ -23,28 +24,39 @@ export interface ResourceScope {
 }
 
 /** The resources of all sources in the order of the file. */
-export function resolveResources(
+export async function resolveResources(
   sources: Readonly<Record<string, SourceYaml>>,
   scope: ResourceScope,
-): ResourceConfig[] {
-  return Object.entries(sources).flatMap(([source, given]) => {
+): Promise<ResourceConfig[]> {
+  const resolved: ResourceConfig[] = [];
+  for (const [source, given] of Object.entries(sources)) {
     if (given.type === undefined) scope.applied(`sources.${source}.type = files`);
-    switch (given.type) {
-      case 'http':
-        return placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope));
-      case 'postgres':
-        return placesOf(source, given, scope).flatMap((place) => resolvePostgresResource(place, scope));
-      case 'python':
-        return placesOf(source, given, scope).flatMap((place) => resolveProgramResource(place, scope));
-      case 'plugin':
-        return placesOf(source, given, scope).flatMap((place) => resolveProgramResource(place, scope));
-      case 'singer':
-        return placesOf(source, given, scope).flatMap((place) => resolveSingerResource(place, scope));
-      default:
-        return placesOf(source, given, scope).flatMap((place) => resolveFilesResource(place, scope));
-    }
-  });
+    resolved.push(...(await resolveSource(source, given, scope)));
+  }
+  return resolved;
 }
+
+async function resolveSource(source: string, given: SourceYaml, scope: ResourceScope): Promise<ResourceConfig[]> {
+  switch (given.type) {
+    case 'http':
+      return placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope));
+    case 'postgres':
+      return placesOf(source, given, scope).flatMap((place) => resolvePostgresResource(place, scope));
+    case 'python':
+      return placesOf(source, given, scope).flatMap((place) => resolveProgramResource(place, scope));
+    case 'plugin':
+      return placesOf(source, given, scope).flatMap((place) => resolveProgramResource(place, scope));
+    case 'singer':
+      return placesOf(source, given, scope).flatMap((place) => resolveSingerResource(place, scope));
+    default: {
+      const resolved: ResourceConfig[] = [];
+      for (const place of placesOf(source, given, scope)) resolved.push(...(await resolveFilesResource(place, scope)));
+      return resolved;
+    }
+  }
+}
+
+export type FilesPlace = ResourcePlace<Omit<FilesSourceYaml, 'resources'> & ResourceYaml>;
 
 /** One resource in the file: its name, what is said of it there or at its source, and where. */
 export interface ResourcePlace<Yaml> {
@@ -85,10 +97,9 @@ function placesOf<Yaml extends { readonly resources?: Readonly<Record<string, ob
   });
 }
 
-function resolveFilesResource(
-  { source, id, table, given, path }: ResourcePlace<Omit<FilesSourceYaml, 'resources'> & ResourceYaml>,
-  { yaml, report, applied }: ResourceScope,
-): ResourceConfig[] {
+async function resolveFilesResource(files: FilesPlace, scope: ResourceScope): Promise<ResourceConfig[]> {
+  const { source, id, table, given, path } = files;
+  const { yaml, report, applied } = scope;
   const place = path.join('.');
   const position = positionAt(yaml, path, 'key');
   const at = { file: yaml.file, line: position.line ?? 1 };
@@ -96,17 +107,27 @@ function resolveFilesResource(
     report({ code, message: `Reading ${yaml.file} failed: ${message}`, at: where, next });
     return [];
   };
-  if (given.path === undefined)
+  // Without `path` the inventory's file stands for what is read.
+  const read = given.path ?? given.inventory;
+  if (read === undefined)
     return refuse(
       'PROJECT_KEY_MISSING',
       `${place} has no "path", expected a file or a glob.`,
       position,
-      'Add `path:`.',
+      'Add `path:` or `inventory:`.',
     );
-  const isUrl = /^https?:\/\//i.test(given.path);
-  const isBucket = isS3(given.path);
-  if (!isUrl && !isBucket && /^[a-z][a-z0-9+.-]+:\/\//i.test(given.path)) {
-    const scheme = given.path.slice(0, given.path.indexOf('://'));
+  const ofInventory = (['headers', 'rate_limit', 'max_missing'] as const).find((key) => given[key] !== undefined);
+  if (given.inventory === undefined && ofInventory !== undefined && !hasInventories(files, yaml))
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place} has \`${ofInventory}\` and no inventory; it says how an inventory's objects are fetched.`,
+      positionAt(yaml, path, 'key'),
+      `Remove \`${ofInventory}\`, or add \`inventory:\`.`,
+    );
+  const isUrl = /^https?:\/\//i.test(read);
+  const isBucket = isS3(read);
+  if (!isUrl && !isBucket && /^[a-z][a-z0-9+.-]+:\/\//i.test(read)) {
+    const scheme = read.slice(0, read.indexOf('://'));
     return refuse(
       'PROJECT_KEY_LATER',
       `${place}.path: reading from ${scheme}:// is not available in this version of plumbline.`,
@@ -114,7 +135,7 @@ function resolveFilesResource(
       'Name a local file, a glob, an http(s) URL or s3://bucket/key.',
     );
   }
-  const wrongS3 = isBucket ? s3Fault(given.path, given.s3) : given.s3 && 'the path is none of s3://.';
+  const wrongS3 = isBucket ? s3Fault(read, given.s3) : given.s3 && 'the path is none of s3://.';
   if (wrongS3 !== undefined)
     return refuse(
       'PROJECT_VALUE_INVALID',
@@ -122,7 +143,7 @@ function resolveFilesResource(
       positionAt(yaml, [...path, given.s3 === undefined ? 'path' : 's3']),
       'Correct it; see docs/how-to/load-from-s3.md.',
     );
-  if ((isUrl || isBucket) && (given.member !== undefined || /\.zip$/i.test(given.path.replace(/[?#].*$/, ''))))
+  if ((isUrl || isBucket) && (given.member !== undefined || /\.zip$/i.test(read.replace(/[?#].*$/, ''))))
     return refuse(
       'PROJECT_KEY_LATER',
       `${place}: reading a zip archive over HTTP or from S3 is not available in this version of plumbline.`,
@@ -138,10 +159,13 @@ function resolveFilesResource(
       positionAt(yaml, [...path, 'csv']),
       'Correct the marks.',
     );
-  const format =
-    given.format ??
-    (given.records === undefined ? undefined : 'json') ??
-    formatOf(given.member ?? (isUrl ? given.path.replace(/[?#].*$/, '') : given.path));
+  const inventory = given.inventory === undefined ? undefined : await resolveInventory(files, scope);
+  const parser = given.parse === undefined ? undefined : await resolveParser(files, scope);
+  if (given.inventory !== undefined && inventory === undefined) return [];
+  if (given.parse !== undefined && parser === undefined) return [];
+  const named = given.inventory === undefined ? (given.member ?? read) : '';
+  const said = given.format ?? (given.records === undefined ? undefined : 'json');
+  const format = parser === undefined ? (said ?? formatOf(isUrl ? named.replace(/[?#].*$/, '') : named)) : 'ndjson';
   if (given.csv !== undefined && format !== 'csv' && format !== 'auto')
     return refuse(
       'PROJECT_VALUE_INVALID',
@@ -163,7 +187,7 @@ function resolveFilesResource(
       positionAt(yaml, [...path, 'records']),
       'Take `records` out, or set `format: json`.',
     );
-  const isGlob = !isUrl && /[*?[{]/.test(given.path + (given.member ?? ''));
+  const isGlob = !isUrl && inventory === undefined && /[*?[{]/.test(read + (given.member ?? ''));
   const write = given.write ?? (given.merge !== undefined ? 'merge' : isGlob ? 'append' : 'replace');
   const merging = { given: given.merge, write, primaryKey, isPartial: isGlob };
   const merged = resolveMerge(merging);
@@ -174,7 +198,11 @@ function resolveFilesResource(
       positionAt(yaml, [...path, given.merge === undefined ? 'write' : 'merge']),
       merged.next,
     );
-  if (given.write === undefined) applied(`${place}.write = ${write} (${whyWrite(given.merge !== undefined, isGlob)})`);
+  if (given.write === undefined) {
+    const path = `the path is ${isGlob ? 'a glob' : 'one file'}`;
+    const objects = inventory === undefined ? path : 'the table is what the inventory names';
+    applied(`${place}.write = ${write} (${given.merge === undefined ? objects : '`merge` is set'})`);
+  }
   if (given.anomaly !== undefined && write !== 'replace')
     return refuse(
       'PROJECT_VALUE_INVALID',
@@ -183,7 +211,7 @@ function resolveFilesResource(
       'Set write: replace, or take `anomaly` out.',
     );
   for (const line of whenGoneLine(merging, merged.merge)) applied(`${place}.${line}`);
-  if (given.format === undefined)
+  if (given.format === undefined && parser === undefined)
     applied(`${place}.format = ${format} (from ${given.records === undefined ? "the path's ending" : '`records`'})`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
   if (given.columns === undefined) applied(`${place}.columns = inferred`);
@@ -193,11 +221,13 @@ function resolveFilesResource(
       source,
       table,
       type: 'files',
-      path: given.path,
+      path: read,
       format,
       ...(given.xlsx !== undefined && { xlsx: xlsxOptions(given.xlsx) }),
       ...(given.records !== undefined && { records: given.records.split('.') }),
       ...(given.s3 !== undefined && { s3: s3Config(given.s3) }),
+      ...(inventory !== undefined && { inventory }),
+      ...(parser !== undefined && { parse: parser }),
       ...(given.allow_private !== undefined && { allowPrivate: given.allow_private }),
       ...(given.member !== undefined && { member: given.member }),
       ...(given.encoding !== undefined && { encoding: given.encoding }),
@@ -212,10 +242,6 @@ function resolveFilesResource(
       at,
     },
   ];
-}
-
-function whyWrite(isMerged: boolean, isGlob: boolean): string {
-  return isMerged ? '`merge` is set' : `the path is ${isGlob ? 'a glob' : 'one file'}`;
 }
 
 /** What is wrong with a path of s3:// or with how its bucket is reached; undefined when nothing is. */
@@ -244,6 +270,12 @@ function s3Config(given: S3Yaml): S3Config {
         credentials: { accessKeyId, secretAccessKey, ...(sessionToken !== undefined && { sessionToken }) },
       }),
   };
+}
+
+/** What is said at a source is for those of its resources that have an inventory. */
+function hasInventories({ source }: FilesPlace, { value }: LocatedYaml): boolean {
+  const { resources = {} } = (value as { sources: Record<string, FilesSourceYaml> }).sources[source]!;
+  return Object.values(resources).some(({ inventory }) => inventory !== undefined);
 }
 
 function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvYaml): CsvOptions {

@@ -50,7 +50,17 @@ export async function trainingSetStep(
   return row;
 }
 
-/** Loads that took a raw object in. */
+/** The raw objects that the list of an inventory's batch names; none when it is no such list. */
+export async function objectsOfBatch(
+  database: Queryable,
+  listSha256: string,
+): Promise<{ url: string; sha256: string }[]> {
+  return database.query('SELECT url, sha256 FROM plumbline.batch_objects WHERE list_sha256 = $1 ORDER BY place', [
+    listSha256,
+  ]);
+}
+
+/** Loads that took a raw object in, by itself or in a batch. */
 export async function loadsOfObject(
   database: Queryable,
   env: string,
@@ -59,10 +69,26 @@ export async function loadsOfObject(
 ): Promise<LineageStep[]> {
   return database.query<LineageStep>(
     `SELECT ${STEP} FROM plumbline.step_results
-     WHERE env = $1 AND project = $2 AND step LIKE 'load:%' AND result -> 'objects' @> jsonb_build_array(jsonb_build_object('sha256', $3::text))
+     WHERE env = $1 AND project = $2 AND step LIKE 'load:%' AND EXISTS (
+       SELECT 1 FROM (SELECT $3::text AS loaded UNION SELECT list_sha256 FROM plumbline.batch_objects WHERE sha256 = $3) AS of_object
+       WHERE result -> 'objects' @> jsonb_build_array(jsonb_build_object('sha256', loaded)))
      ORDER BY created_at DESC`,
     [env, project, sha256],
   );
+}
+
+/** What a raw object is called: its path, or its address. */
+export async function nameOfObject(
+  database: Queryable,
+  env: string,
+  project: string,
+  sha256: string,
+): Promise<string | undefined> {
+  const [row] = await database.query<{ path: string }>(
+    `SELECT path FROM plumbline.raw_objects WHERE env = $1 AND project = $2 AND sha256 = $3 ORDER BY seen_at DESC LIMIT 1`,
+    [env, project, sha256],
+  );
+  return row?.path;
 }
 
 /** Steps that read a given outcome: its name (`ref demand`, `source rides`) and version are among their inputs. */

@@ -12,19 +12,33 @@ const { extractResource, loadObject, publishResource, retryRejects, buildTransfo
 /** Objects of one resource that load at the same time. */
 const PARALLEL_OBJECTS = 4;
 
-/** Extract and load every resource in parallel, then build the SQL graph, each node as soon as what it reads is there. */
+/** Extract and load every resource, each as soon as those that it waits for are there, then build the SQL graph, each node as soon as what it reads is there. */
 export async function elt(input: StageInput): Promise<EltResult> {
   return withRun(input, 'elt', async (plan, report) => {
     const loads =
-      input.run.rejects === undefined
-        ? await allOrCancel(plan.resources.map((resource) => () => loadResource(input.run, resource)))
-        : [await retryRejects({ run: input.run })];
+      input.run.rejects === undefined ? await loadResources(input.run, plan) : [await retryRejects({ run: input.run })];
     for (const load of loads) report(`${load.resource}: ${load.tableRows} rows, ${load.rowsRejected} rejected`);
     setSearchAttributes(input.run, { PlumblineRows: loads.reduce((sum, load) => sum + load.tableRows, 0) });
     const transforms = await buildGraph(input.run, plan.transforms);
     for (const built of transforms) report(`${built.transform}: ${built.rows} rows, ${built.testsPassed} tests passed`);
     return { loads, transforms };
   });
+}
+
+/** Most wait for nothing; an inventory waits for the tables that it reads. One failure cancels the rest. */
+async function loadResources(run: RunRef, { resources, resourcesAfter = {} }: RunPlan): Promise<LoadSummary[]> {
+  const loaded = new Map<string, Promise<LoadSummary>>();
+  return allOrCancel(
+    resources.map((resource) => () => {
+      const load = async (): Promise<LoadSummary> => {
+        const after = resourcesAfter[resource] ?? [];
+        if (after.length > 0) await Promise.all(after.map((before) => loaded.get(before)!));
+        return loadResource(run, resource);
+      };
+      loaded.set(resource, load());
+      return loaded.get(resource)!;
+    }),
+  );
 }
 
 async function loadResource(run: RunRef, resource: string): Promise<LoadSummary> {
@@ -41,8 +55,8 @@ async function loadResource(run: RunRef, resource: string): Promise<LoadSummary>
   return publishResource({ run, resource, loads, ...extractOf(extracted) });
 }
 
-function extractOf({ extractId }: ExtractResult): Pick<ExtractResult, 'extractId'> {
-  return extractId === undefined ? {} : { extractId };
+function extractOf({ extractId, inventory }: ExtractResult): Pick<ExtractResult, 'extractId' | 'inventory'> {
+  return { ...(extractId === undefined ? {} : { extractId }), ...(inventory === undefined ? {} : { inventory }) };
 }
 
 /** Each node as soon as what it reads is published; one failure cancels the rest. */

@@ -93,7 +93,8 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
         }
         const objects: LoadedObject[] = [];
         for (const object of extracted.objects) objects.push(await bench.call('loadObject', { run, resource, object }));
-        const extract = extracted.extractId === undefined ? {} : { extractId: extracted.extractId };
+        const { extractId, inventory } = extracted;
+        const extract = { ...(extractId && { extractId }), ...(inventory && { inventory }) };
         loads.push(await bench.call('publishResource', { run, resource, loads: objects, ...extract }));
       }
       const transforms: TransformSummary[] = [];

@@ -1,3 +1,6 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -51,6 +54,22 @@ describe('plumbline sql', () => {
   it('shows no more rows than --limit and says that there are more', async () => {
     const printed = await sql('SELECT hour FROM demand ORDER BY 1', '--limit', '2');
     expect(printed).toMatch(/^hour\n1\n2\n.*more than 2 rows/);
+  });
+
+  it('writes all rows as CSV, to the screen or into a file', async () => {
+    const csv = 'hour,rides\n1,10\n2,20\n3,\n';
+    expect(await sql('SELECT hour, rides FROM demand ORDER BY 1 -- all', '--csv')).toBe(csv);
+    expect(await sql('TABLE demand', '--csv', '--limit', '1')).toBe('hour,rides\n1,10\n');
+    const folder = await mkdtemp(join(tmpdir(), 'plumbline-sql-'));
+    const file = join(folder, 'demand.csv');
+    expect(await sql('SELECT hour, rides FROM demand ORDER BY 1', '--output', file)).toBe('');
+    expect(await readFile(file, 'utf8')).toBe(csv);
+    await expect(sql('SELECT 1) TO STDOUT; COMMIT; DROP TABLE demand; SELECT (1', '--output', file)).rejects.toMatchObject({ code: 'QUERY_REFUSED' }); // prettier-ignore
+    await expect(sql('SELECT 1 / (hour - 3) FROM demand', '--output', file)).rejects.toMatchObject({ code: 'QUERY_REFUSED' }); // prettier-ignore
+    await expect(sql('TABLE demand', '--output', join(folder, 'no', 'x.csv'))).rejects.toMatchObject({ code: 'CLI_OUTPUT' }); // prettier-ignore
+    expect(await readFile(file, 'utf8')).toBe(csv);
+    expect(await readdir(folder)).toEqual(['demand.csv']);
+    await rm(folder, { recursive: true });
   });
 
   it.each([

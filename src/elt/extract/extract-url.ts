@@ -77,7 +77,7 @@ function conditions(known: FetchedObject | undefined): Record<string, string> {
 async function* watched(body: AsyncIterable<Buffer>, options: ExtractOptions): AsyncGenerator<Buffer> {
   let bytes = 0;
   for await (const chunk of body) {
-    if (bytes === 0) refusePage(chunk, options.resource);
+    if (bytes === 0 && options.resource.parse === undefined) refusePage(chunk, options.resource);
     bytes += chunk.length;
     options.onProgress?.({ files: 0, filesTotal: 1, bytes });
     yield chunk;

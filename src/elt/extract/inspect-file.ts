@@ -14,6 +14,8 @@ const HEAD_BYTES = 1 << 16;
  * and no row, not the format or encoding it is declared as. Throws `ELT_FILE_…`, `ELT_GZIP_BROKEN`, `ELT_FORMAT_UNKNOWN`; a retry does not help.
  */
 export async function inspectFile({ absolute, path }: MatchedFile, resource: ResourceConfig): Promise<void> {
+  // Only the parser knows what it is.
+  if (resource.parse !== undefined) return;
   const raw = await head(createReadStream(absolute, { end: HEAD_BYTES - 1 }));
   if (raw.length === 0) throw emptyFile(path);
   const format = fileFormat(resource.format, path, raw);

@@ -8,6 +8,7 @@ import { linesOf, type RowChunk } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import { selectColumns } from '../read/select-columns.js';
 import type { RowSource } from '../read/row-source.js';
+import type { ColumnType } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
 import { REASON, ROW_NUMBER } from './quarantined-row.js';
 import { RefusedRow } from './refused-row.js';
@@ -38,8 +39,10 @@ export async function stageCorrectedRows(
   },
 ): Promise<StillWrong[]> {
   const { corrected, stage, loadId, columns, signal } = work;
-  const resource = { format: 'csv', columns: {}, maxRejectedShare: 0 } as const;
-  return withSource({ ...corrected, resource, existing: new Map(), signal }, async (duckdb, read) => {
+  const resource = { id: corrected.file, format: 'csv', columns: {}, maxRejectedShare: 0 } as const;
+  const parts = [{ name: corrected.file, path: corrected.path, columns: '{}' }];
+  const read = { parts, types: {}, file: corrected.file, resource, existing: new Map<string, ColumnType>(), signal };
+  return withSource(read, async (duckdb, read) => {
     const source = selectColumns(read, positions(read, corrected.file, columns));
     const numbered: LoadColumn[] = [{ name: ROW_NUMBER, header: ROW_NUMBER, type: 'bigint' }, ...columns];
     const refused = new Map<number, RowFault>();

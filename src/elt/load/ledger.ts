@@ -169,6 +169,7 @@ export function settingsDigest(resource: ResourceConfig): string {
     ...(resource.encoding === undefined && resource.csv === undefined ? [] : [resource.encoding, resource.csv]),
     ...(resource.contract === undefined ? [] : [contractOf(resource)]),
     ...(resource.merge === undefined ? [] : [resource.merge]),
+    ...(resource.parse === undefined ? [] : [resource.parse]),
   ];
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

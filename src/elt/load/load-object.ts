@@ -23,6 +23,7 @@ import { failLoad, finishLoad } from './finish-load.js';
 import { giveUpLoad, READER_VERSION, releaseWriter, type LedgerLine, type Reader } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { resultOf, type LoadProgress, type LoadResult } from './load-result.js';
+import { objectParts } from './object-parts.js';
 import { RefusedRow } from './refused-row.js';
 import { createStage, stageName } from './stage-table.js';
 
@@ -30,6 +31,8 @@ export interface LoadOptions extends ClaimOptions {
   readonly store: ArtifactStore;
   /** Types that its source states of its columns; declared ones and those of the table go before. */
   readonly stated?: ReadonlyMap<string, ColumnType>;
+  /** The project's code, unpacked; needed for a resource with a parser. */
+  readonly code?: string;
   /** Rows a transaction. @default 50000 */
   readonly chunkRows?: number;
   readonly onProgress?: (progress: LoadProgress) => void;
@@ -70,12 +73,13 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       claim = await claimLoad(session, options);
       const { line } = claim;
       if (claim.done) return resultOf(options, line, line.nextRow);
-      const path = await store.localPath(object.sha256);
+      const parts = await objectParts(store, resource, object);
       const existing = await existingColumns(session, options);
       // A table that is made anew with the file's own types says nothing about how values are written.
       const isOwn = resource.write === 'replace' && contractOf(resource).types === 'evolve';
       const types = (isOwn ? undefined : existing) ?? new Map<string, ColumnType>();
-      const file = { path, file: object.path, resource, existing: types, stated: options.stated, signal };
+      const { stated, code } = options;
+      const file = { ...parts, file: object.path, resource, existing: types, stated, code, signal };
       return withSource(file, (duckdb, source) => {
         const known = { ...options, resource: streamResource(resource, [source.stream]) };
         return load({ options: known, session, line, duckdb, source, refused, existing, token: line.token });
@@ -111,6 +115,7 @@ async function load(work: Work): Promise<LoadResult> {
   const { resource, object, schemas, signal } = options;
   const reader = line.reader ?? (await startStage(work));
   const stage = stageName(schemas.stage, line.loadId);
+  await assertSameRows(work, reader);
   const context = { options, session, loadId: line.loadId, token, stage, source };
   let chunkNumber = line.nextChunk;
   let rejected = line.rowsRejected;
@@ -173,6 +178,26 @@ function sumOf(before: Readonly<Record<string, number>>, added: RowChunk['discar
   const sum = { ...before };
   for (const [name, values] of added) sum[name] = (sum[name] ?? 0) + values;
   return sum;
+}
+
+/** `next_row` counts the rows that the parser gave the first time; with others the load is marked as failed, and a new run begins it anew. */
+async function assertSameRows({ options, session, line, token, source }: Work, reader: Reader): Promise<void> {
+  const { resource, object } = options;
+  if (resource.parse === undefined || reader.dialect['rows'] === source.dialect['rows']) return;
+  const error = new TerminalError(
+    'ELT_PARSER_UNSTABLE',
+    `Going on with ${object.path} of ${resource.id} failed: ${resource.parse.file} gave other rows for the same bytes than before.`,
+    {
+      at: { file: resource.parse.file },
+      details: { loadId: line.loadId },
+      next: 'Let it depend on nothing but its object: no clock, no chance, no network. Then run again.',
+    },
+  );
+  await session.execute(
+    `UPDATE plumbline.loads SET status = 'failed', error = $3 WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
+    [line.loadId, token, JSON.stringify({ code: error.code, message: error.message })],
+  );
+  throw error;
 }
 
 /** Plans the columns and makes the empty stage, in one transaction that only the load's writer can commit. */

@@ -13,6 +13,8 @@ export interface JsonScan {
 
 export interface JsonScanOptions {
   readonly signal?: AbortSignal | undefined;
+  /** @default false */
+  readonly mayBeEmpty?: boolean;
   readonly onRow?: (members: readonly JsonMember[]) => void;
   /** Called between chunks of the file; reading waits for it. */
   readonly onChunk?: () => Promise<void>;

@@ -3,8 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ColumnType, CsvOptions, ResourceConfig } from '../../model/project.js';
+import { openParsed } from '../parse/open-parsed.js';
+import { addColumns } from './add-columns.js';
 import { withDuckDB } from './duckdb.js';
 import { fileFormat, plainName } from './file-format.js';
+import { jsonMembers } from './ndjson-line.js';
 import { byteSource, firstBytes } from './open-bytes.js';
 import { openCsv } from './open-csv.js';
 import { openJson, type ScanJson } from './open-json.js';
@@ -16,41 +19,53 @@ import { isJsonLines, scanJson } from './scan-json.js';
 import { scanNdjson } from './scan-ndjson.js';
 
 /**
- * Lends a file as a RowSource with the DuckDB connection that reads it. Temporary files live as long as `work` runs.
+ * Lends a load's object as a RowSource with the DuckDB connection that reads it. Temporary files live as long as `work` runs.
  *
- * @param path on this machine
- * @param file the path as the project names it
+ * @param options.parts the raw objects; without a parser there is one
+ * @param options.types of the columns that an inventory says of them
+ * @param options.file the path as the project names it
  */
 export async function withSource<T>(
   options: {
-    readonly path: string;
+    readonly parts: readonly { readonly name: string; readonly path: string; readonly columns: string }[];
+    readonly types: Readonly<Record<string, ColumnType>>;
     readonly file: string;
     readonly resource: Pick<
       ResourceConfig,
-      'format' | 'columns' | 'encoding' | 'csv' | 'xlsx' | 'records' | 'program' | 'maxRejectedShare'
+      'id' | 'format' | 'columns' | 'encoding' | 'csv' | 'xlsx' | 'records' | 'program' | 'parse' | 'maxRejectedShare'
     >;
     /** Types of the table that the rows will be added to. */
     readonly existing: ReadonlyMap<string, ColumnType>;
     /** Types that the program of a source states of its rows. */
     readonly stated?: ReadonlyMap<string, ColumnType> | undefined;
+    /** The project's code, for a parser. */
+    readonly code?: string | undefined;
     readonly signal?: AbortSignal | undefined;
   },
   work: (connection: DuckDBConnection, source: RowSource) => Promise<T>,
 ): Promise<T> {
-  const { path, file, resource, signal } = options;
-  const types = new Map([...options.existing, ...Object.entries(resource.columns)]);
+  const { parts, file, resource, signal } = options;
+  const types = new Map([...Object.entries(options.types), ...options.existing, ...Object.entries(resource.columns)]);
   const folder = await mkdtemp(join(tmpdir(), 'plumbline-load-'));
   try {
+    if (resource.parse !== undefined) {
+      const code = options.code ?? '.';
+      const parsed = typed(await openParsed({ parts, code, resource, file, folder, types, environment: process.env, signal }), options.types); // prettier-ignore
+      return await withDuckDB(folder, parsed.extraMemoryMb, (connection) => work(connection, parsed));
+    }
+    const { path, columns } = parts[0]!;
+    const added = jsonMembers(columns);
     const head = await firstBytes(path);
     const format = fileFormat(resource.format, file, head);
     if (format === 'parquet')
       return await withDuckDB(folder, 128, async (connection) =>
-        work(connection, await openParquet(connection, path, file)),
+        work(connection, typed(addColumns(await openParquet(connection, path, file), added), options.types)),
       ).catch((error: unknown) => {
         throw parquetFault(error, file);
       });
     if (format === 'xlsx') {
-      const source = await openXlsx(path, file, folder, resource.xlsx, resource.maxRejectedShare, signal);
+      const read = await openXlsx(path, file, folder, resource.xlsx, resource.maxRejectedShare, signal);
+      const source = typed(addColumns(read, added), options.types);
       return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
     }
     const bytes = await byteSource(path, file, resource.encoding);
@@ -71,11 +86,17 @@ export async function withSource<T>(
       ndjson: json,
       singer: () => openSinger(bytes, folder, types, signal),
     };
-    const source = await open[format]();
+    const source = typed(addColumns(await open[format](), added), options.types);
     return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** The inventory's columns have the types that its SELECT gives them. */
+function typed(source: RowSource, types: Readonly<Record<string, ColumnType>>): RowSource {
+  const known = new Map(Object.entries(types));
+  return { ...source, types: source.headers.map((header, index) => known.get(header) ?? source.types[index]) };
 }
 
 /** What the project says, else the delimiter that the name's ending promises. */

@@ -14,7 +14,7 @@ export async function scanNdjson(source: ByteSource, options: JsonScanOptions = 
 
   await readLines(source, 'NDJSON', { ...options, onLine: take });
   const found = rows.scan();
-  if (found.rows === 0)
+  if (found.rows === 0 && options.mayBeEmpty !== true)
     throw new TerminalError(
       'ELT_FILE_EMPTY',
       `Reading ${source.file} failed: it is empty; expected one JSON object a line.`,

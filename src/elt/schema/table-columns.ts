@@ -24,7 +24,8 @@ export async function tableColumns(
   );
 }
 
-function columnType(formatted: string): ColumnType {
+/** The loader's type for one of PostgreSQL's by its full name; text for those that it does not know. */
+export function columnType(formatted: string): ColumnType {
   switch (formatted) {
     case 'timestamp without time zone':
       return 'timestamp';

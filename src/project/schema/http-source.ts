@@ -4,7 +4,7 @@ import { contractSchema } from './contract.js';
 import { cursorKeys } from './cursor.js';
 import { freshness } from './freshness.js';
 import { mergeSchema } from './merge.js';
-import { columnNames, columnTypes, jsonPath, secretReference, share, tableName, text } from './values.js';
+import { columnNames, columnTypes, jsonPath, rate, secretReference, share, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
   error: 'expected a text, a number, or true or false',
@@ -129,7 +129,7 @@ export const httpSourceSchema = z.strictObject({
     .record(name, z.string({ error: 'expected a text' }))
     .optional()
     .describe('Headers of every request; a value may be env:NAME or file:path.'),
-  rate_limit: text(/^[1-9]\d{0,5}\/(s|m|h)$/, 'a rate such as 10/s, 100/m or 1000/h')
+  rate_limit: rate
     .optional()
     .describe('Requests in a second, minute or hour, over all workers and runs. Default: no limit.'),
   allow_private: z

@@ -7,7 +7,21 @@ import { mergeSchema } from './merge.js';
 import { postgresSourceSchema } from './postgres-source.js';
 import { pluginSourceSchema, pythonSourceSchema } from './program-source.js';
 import { singerSourceSchema } from './singer-source.js';
-import { columnName, columnNames, columnTypes, jsonPath, secretReference, share, tableName, text } from './values.js';
+import {
+  columnName,
+  columnNames,
+  columnTypes,
+  jsonPath,
+  rate,
+  secretReference,
+  share,
+  tableName,
+  text,
+} from './values.js';
+
+const headerName = text(/^[^\s:]+$/, 'a name without blanks');
+const file = (ending: RegExp, expected: string): z.ZodString =>
+  text(new RegExp(`^(?!/)(?!(?:.*/)?\\.\\./)\\S+(?:${ending.source})$`), expected);
 
 const SKIP_LINES = 'expected a whole number from 0 to 1000';
 
@@ -134,11 +148,31 @@ const resource = {
     ),
   contract: contractSchema.optional().describe('What a load may change of its table.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
+  parse: file(/\.m?js/, 'a module of the project such as parsers/filing.mjs')
+    .optional()
+    .describe('Module of the project that makes rows of each file, for formats that are not read as they are.'),
+  inventory: file(/\.sql/, 'an SQL file of the project such as inventory/filings.sql')
+    .optional()
+    .describe('In place of path: a SELECT over loaded tables that names the objects to fetch, one `url` a row.'),
+  max_missing: share
+    .optional()
+    .describe('Share of an inventory that the server may not have (404, 410) before the load fails. Default: 0.'),
+};
+
+const requests = {
+  headers: z
+    .record(headerName, z.string({ error: 'expected a text' }))
+    .optional()
+    .describe('Headers of every request for an inventory; a value may be env:NAME or file:path.'),
+  rate_limit: rate
+    .optional()
+    .describe('Requests in a second, minute or hour, over all workers and runs. Default: no limit.'),
 };
 
 const filesSourceSchema = z.strictObject({
   type: z.literal('files').optional().describe('Kind of source. Default: files.'),
   ...resource,
+  ...requests,
   resources: z
     .record(tableName, z.strictObject(resource))
     .optional()

@@ -15,6 +15,8 @@ export const share = z.union(
   { error: SHARE },
 );
 
+export const rate = text(/^[1-9]\d{0,5}\/(s|m|h)$/, 'a rate such as 10/s, 100/m or 1000/h');
+
 export const columnName = z.string({ error: 'expected a column name' }).min(1, { error: 'expected a column name' });
 export const columnNames = z.union(
   [columnName, z.array(columnName).min(1, { error: 'expected at least one column' })],

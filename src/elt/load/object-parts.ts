@@ -1,0 +1,35 @@
+import type { ArtifactStore } from '../../model/artifact.js';
+import type { ColumnType, ResourceConfig } from '../../model/project.js';
+import { readBatchList } from '../inventory/batch-list.js';
+import type { ExtractedObject } from './load-result.js';
+
+/** A raw object of a load. */
+export interface ObjectPart {
+  /** Its address, or its path as the project names it. */
+  readonly name: string;
+  /** On this machine, verified. */
+  readonly path: string;
+  /** What the inventory says of it, as one JSON object. */
+  readonly columns: string;
+}
+
+export interface ObjectParts {
+  readonly parts: readonly ObjectPart[];
+  /** Of the inventory's columns. */
+  readonly types: Readonly<Record<string, ColumnType>>;
+}
+
+/** The raw objects of which a load's object is made: itself, or those that the list of an inventory's batch names. */
+export async function objectParts(
+  store: ArtifactStore,
+  resource: ResourceConfig,
+  { path, sha256 }: Pick<ExtractedObject, 'path' | 'sha256'>,
+): Promise<ObjectParts> {
+  if (resource.inventory === undefined)
+    return { parts: [{ name: path, path: await store.localPath(sha256), columns: '{}' }], types: {} };
+  const { entries, types } = await readBatchList(store, sha256);
+  const parts: ObjectPart[] = [];
+  for (const { url, sha256: part, columns } of entries)
+    parts.push({ name: url, path: await store.localPath(part), columns });
+  return { parts, types };
+}
