@@ -91,7 +91,7 @@ describe('a project file', () => {
         code: 'PROJECT_KEY_UNKNOWN',
         says: 'no key "kubernetes"',
         at: 'plumbline.yaml:2:1',
-        next: 'sources, seeds, tests, train',
+        next: 'sources, seeds, tests',
       },
     ],
     [

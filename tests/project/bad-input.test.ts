@@ -126,7 +126,6 @@ describe('keys', () => {
     ['monitor: { outcomes: outcomes.sql }', 'monitor'],
     ['sources: { a: { path: a.csv, cursor: day } }', 'sources.a.cursor'],
     ['sources: { a: { resources: { b: { path: a.csv, publish: chunk } } } }', 'sources.a.resources.b.publish'],
-    ['sources: { a: { path: a.csv, type: postgres } }', 'sources.a.type: the value "postgres"'],
     ['sources: { a: { path: "gs://bucket/a.csv" } }', 'sources.a.path: reading from gs://'],
     ['sources: { a: { path: "https://example.org/a.zip?x=1" } }', 'sources.a: reading a zip archive over HTTP'],
     [

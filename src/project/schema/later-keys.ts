@@ -11,7 +11,6 @@ const LATER_KEYS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const LATER_VALUES: Readonly<Record<string, readonly string[]>> = {
-  'sources.*.type': [],
   'train.trainer': ['random_forest', 'python', 'notebook'],
   'train.trainer.type': ['random_forest', 'python', 'notebook'],
 };
