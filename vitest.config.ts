@@ -5,7 +5,7 @@ export default defineConfig({
     env: { ORT_DISABLE_TELEMETRY: '1' },
     include: ['tests/**/*.test.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    maxWorkers: 3,
     globalSetup: ['tests/setup/global.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createStack, waitFor, type TestStack } from '../support/stack.js';
@@ -34,10 +34,13 @@ export default defineSource({
 
 describe("a source's program", { timeout: 240_000 }, () => {
   let stack: TestStack;
+  let log = '';
   beforeAll(async () => {
     stack = await createStack(new URL('../../examples/own-sources', import.meta.url).pathname);
     await write('slow', SLOW, 'append');
-    await stack.plumbline(['up']);
+    log = join(stack.root, 'failpoints.log');
+    const PLUMBLINE_FAILPOINTS = 'landing.stored=kill@2,landing.recorded=kill@2';
+    await stack.plumbline(['up'], { env: { PLUMBLINE_FAILPOINTS, PLUMBLINE_FAILPOINT_LOG: log } });
   }, 240_000);
   afterAll(() => stack.destroy(), 60_000);
 
@@ -49,22 +52,19 @@ describe("a source's program", { timeout: 240_000 }, () => {
   const programs = async (): Promise<string[]> =>
     (await stack.processes()).filter((command) => /guard\.js|plugin-child\.js|of hanging/.test(command));
 
-  it('ends with its worker, and the next one goes on behind the last checkpoint', async () => {
+  it('ends with its worker, killed before and after a page is recorded, and the next one goes on behind the last checkpoint', async () => {
     const runId = await startRun(stack, ['load']);
-    await waitFor('a page', async () => {
-      const [pages] = await stack.query<{ count: number }>('SELECT count(*)::int FROM plumbline.raw_pages');
-      return pages!.count > 1 ? true : undefined;
-    });
-    expect(await programs()).toHaveLength(2);
-    process.kill(await stack.pid('worker'), 'SIGKILL');
+    await waitFor('the program', async () => ((await programs()).length === 2 ? true : undefined));
     await expectSuccess(stack, runId);
+    const reached = (await readFile(log, 'utf8')).trim().split('\n');
+    expect(reached).toEqual(['landing.stored', 'landing.recorded']);
     const rows = await stack.query<{ id: number; from: number }>(
       'SELECT id::int, "from"::int FROM own_sources_dev_raw.slow ORDER BY id',
     );
     expect(rows.map(({ id }) => id)).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
     const starts = [...new Set(rows.map(({ from }) => from))];
-    expect(starts).toHaveLength(2);
-    expect(starts[1]).toBeGreaterThan(0);
+    expect(starts).toHaveLength(3);
+    expect(starts[0]).toBe(0);
     expect(await programs()).toEqual([]);
   });
 
