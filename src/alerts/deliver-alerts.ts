@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Database } from '../model/database.js';
+import { mayRefer } from '../model/may-refer.js';
 import { endAlertAttempt, takeDueAlert, type DueAlert } from '../storage/alerts.js';
 
 export interface DeliveryOptions {
@@ -74,6 +75,8 @@ export function signatureOf(body: string, key: string, at: Date): string {
 
 async function secretOf(reference: string, environment: DeliveryOptions['environment'], root: string): Promise<string> {
   const [, kind, name = ''] = /^(env|file):(.+)$/s.exec(reference) ?? [];
+  if (kind === 'env' && !mayRefer(environment, name))
+    throw new Error(`projects may not have ${reference}; see PLUMBLINE_PROJECT_ENV`);
   const value =
     kind === 'env'
       ? environment[name]

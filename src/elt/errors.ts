@@ -71,6 +71,8 @@ export const eltErrorCodes = {
     'A parser gave other rows for the same bytes than before. Let it depend on nothing but its object.',
   ELT_SECRET_MISSING:
     'A secret that plumbline.yaml names is not on the worker. Set the variable, or put the file there.',
+  ELT_SECRET_REFUSED:
+    'plumbline.yaml names an environment variable that projects may not have. See PLUMBLINE_PROJECT_ENV.',
   ELT_CHILD_START:
     'A program that a source needs is not there, or cannot be started. Install it where the workers run.',
   ELT_CHILD_LINE: 'A program wrote a line longer than a row may be. Write smaller rows.',

@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { TerminalError } from '../../errors.js';
+import { mayRefer } from '../../model/may-refer.js';
 
 const REFERENCE = /^(env|file):(.+)$/s;
 
 /** Secrets of one source, read when they are used and taken out of every text that is shown. */
 export interface Secrets {
-  /** The value behind `env:NAME` or `file:path`; any other text is itself. Throws `ELT_SECRET_MISSING` (terminal). */
+  /** The value behind `env:NAME` or `file:path`; any other text is itself. Throws `ELT_SECRET_MISSING`, `ELT_SECRET_REFUSED` (terminal). */
   valueOf(text: string): Promise<string>;
   /** Remembers a secret that came from elsewhere, such as a token. */
   add(secret: string): void;
@@ -25,6 +26,7 @@ export function openSecrets(environment: Readonly<NodeJS.ProcessEnv>, root: stri
     async valueOf(text) {
       const [, kind, name] = REFERENCE.exec(text) ?? [];
       if (kind === undefined || name === undefined) return text;
+      if (kind === 'env' && !mayRefer(environment, name)) throw refused(text, name);
       const value = kind === 'env' ? environment[name] : await readSecretFile(resolve(root, name));
       if (value === undefined || value === '') throw missing(text, kind);
       secrets.add(value);
@@ -45,6 +47,17 @@ async function readSecretFile(path: string): Promise<string | undefined> {
   return readFile(path, 'utf8').then(
     (text) => text.replace(/\r?\n$/, ''),
     () => undefined,
+  );
+}
+
+function refused(reference: string, name: string): TerminalError {
+  return new TerminalError(
+    'ELT_SECRET_REFUSED',
+    `Reading the secret ${reference} failed: projects may not have this variable of the worker.`,
+    {
+      details: { reference },
+      next: `Add ${name} to PLUMBLINE_PROJECT_ENV where the worker starts, if a project may have it.`,
+    },
   );
 }
 

@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest';
+import { openSecrets } from '../../src/elt/http/secrets.js';
+import { mayRefer } from '../../src/model/may-refer.js';
+
+it.each([
+  [undefined, 'SHOP_TOKEN', true],
+  [undefined, 'PLUMBLINE_DATABASE_URL', false],
+  [undefined, 'TEMPORAL_API_KEY', false],
+  ['', 'SHOP_TOKEN', false],
+  ['SHOP_*, GITHUB_TOKEN', 'SHOP_TOKEN', true],
+  ['SHOP_*, GITHUB_TOKEN', 'GITHUB_TOKEN', true],
+  ['SHOP_*, GITHUB_TOKEN', 'MY_SHOP_TOKEN', false],
+  ['SHOP.TOKEN', 'SHOP_TOKEN', false],
+  ['*_TOKEN', 'PLUMBLINE_TOKEN', true],
+])('with PLUMBLINE_PROJECT_ENV=%s a project may have %s: %s', (listed, name, expected) => {
+  expect(mayRefer(listed === undefined ? {} : { PLUMBLINE_PROJECT_ENV: listed }, name)).toBe(expected);
+});
+
+it('a variable that projects may not have is refused, whether it is there or not', async () => {
+  const environment = { PLUMBLINE_PROJECT_ENV: 'SHOP_*', SHOP_TOKEN: 'one', AWS_SECRET_ACCESS_KEY: 'two' };
+  const secrets = openSecrets(environment, '/');
+  expect(await secrets.valueOf('env:SHOP_TOKEN')).toBe('one');
+  for (const name of ['AWS_SECRET_ACCESS_KEY', 'NOT_THERE'])
+    await expect(secrets.valueOf(`env:${name}`)).rejects.toMatchObject({ code: 'ELT_SECRET_REFUSED' });
+});
