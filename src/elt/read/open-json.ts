@@ -1,11 +1,8 @@
-import { join } from 'node:path';
 import type { ColumnType } from '../../model/project.js';
-import { QUOTE } from './csv-record.js';
-import { extraMemoryMb, readCsv } from './open-csv.js';
 import { text, type JsonKind, type JsonMember } from './ndjson-line.js';
 import type { JsonScan, JsonScanOptions } from './json-rows.js';
 import type { RowSource } from './row-source.js';
-import { writeCsv } from './write-csv.js';
+import { spoolMembers } from './spool-members.js';
 
 export type ScanJson = (options?: JsonScanOptions) => Promise<JsonScan>;
 
@@ -29,45 +26,24 @@ export async function openJson(
 ): Promise<RowSource> {
   const scan = await scanRecords({ signal });
   const headers = [...new Set([...scan.keys.keys(), ...(own.optional ?? [])])];
-  const positions = new Map(headers.map((key, index) => [key, index]));
   const stated = headers.map((key) => own.stated?.get(key));
   const kinds = headers.map((key) => columnKind(scan.keys.get(key) ?? NO_VALUES, tolerance));
   const asJson = headers.map((key, index) => (declared.get(key) ?? stated[index] ?? kinds[index]) === 'jsonb');
 
-  const path = join(folder, 'rows.csv');
-  const writer = writeCsv(path);
-  let longest = 0;
-  await scanRecords({
-    signal,
-    onRow(members) {
-      const fields = new Array<string | null>(headers.length).fill(null);
-      let length = 0;
-      for (const member of members) {
-        const index = positions.get(member.key)!;
-        fields[index] = written(member, asJson[index]!);
-        length += 2 * member.source.length + 3;
-      }
-      longest = Math.max(longest, length);
-      writer.add(fields);
-    },
-    onChunk: () => writer.drain(),
-  });
-  await writer.end();
-  // A line of UTF-8 has at most three bytes a UTF-16 unit.
-  const longestRecordBytes = 3 * longest;
+  const spooled = await spoolMembers(
+    folder,
+    headers,
+    (spooling) => scanRecords({ signal, ...spooling }),
+    (member, index) => written(member, asJson[index]!),
+  );
   return {
     headers,
-    relation: readCsv(
-      path,
-      { headers, longestRecordBytes, multiLine: true },
-      { dialect: { delimiter: 44, quote: QUOTE, lineEnd: 10 }, header: false, gzip: false, newLine: '\n' },
-    ),
+    ...spooled,
     types: kinds.map((kind, index) => stated[index] ?? (kind === 'jsonb' || kind === 'boolean' ? kind : undefined)),
     allowed: kinds.map((kind) => (kind === 'string' ? ['date', 'timestamp', 'timestamptz', 'text'] : undefined)),
     rows: scan.rows,
     faults: scan.faults,
     lineOf: (row) => scan.lines.lineOf(row),
-    extraMemoryMb: extraMemoryMb(longestRecordBytes),
     dialect: { format },
   };
 }

@@ -1,12 +1,9 @@
-import { join } from 'node:path';
 import type { ColumnType } from '../../model/project.js';
-import { QUOTE } from './csv-record.js';
 import { text, type JsonMember } from './ndjson-line.js';
 import type { ByteSource } from './open-bytes.js';
-import { extraMemoryMb, readCsv } from './open-csv.js';
 import type { RowSource } from './row-source.js';
+import { spoolMembers } from './spool-members.js';
 import { scanSinger, type SingerScan } from './scan-singer.js';
-import { writeCsv } from './write-csv.js';
 
 /**
  * Makes a CSV file in `folder` of a stream's messages: the columns are those of its schema, with the types that it says, whether or not a
@@ -22,43 +19,22 @@ export async function openSinger(
 ): Promise<RowSource> {
   const scan = await scanSinger(source, { signal });
   const headers = [...scan.columns.keys()];
-  const positions = new Map(headers.map((name, index) => [name, index]));
   const types = headers.map((name) => declared.get(name) ?? scan.columns.get(name)!);
 
-  const path = join(folder, 'rows.csv');
-  const writer = writeCsv(path);
-  let longest = 0;
-  await scanSinger(source, {
-    signal,
-    onRow(members) {
-      const fields = new Array<string | null>(headers.length).fill(null);
-      let length = 0;
-      for (const member of members) {
-        const index = positions.get(member.key)!;
-        fields[index] = written(member, types[index]!);
-        length += 2 * member.source.length + 3;
-      }
-      longest = Math.max(longest, length);
-      writer.add(fields);
-    },
-    onChunk: () => writer.drain(),
-  });
-  await writer.end();
-  // A line of UTF-8 has at most three bytes a UTF-16 unit.
-  const longestRecordBytes = 3 * longest;
+  const spooled = await spoolMembers(
+    folder,
+    headers,
+    (spooling) => scanSinger(source, { signal, ...spooling }),
+    (member, index) => written(member, types[index]!),
+  );
   return {
     headers,
-    relation: readCsv(
-      path,
-      { headers, longestRecordBytes, multiLine: true },
-      { dialect: { delimiter: 44, quote: QUOTE, lineEnd: 10 }, header: false, gzip: false, newLine: '\n' },
-    ),
+    ...spooled,
     types: headers.map((name) => scan.columns.get(name)),
     allowed: headers.map(() => undefined),
     rows: scan.rows,
     faults: scan.faults,
     lineOf: (row) => scan.lines.lineOf(row),
-    extraMemoryMb: extraMemoryMb(longestRecordBytes),
     dialect: { format: 'singer' },
     stream: scan.facts,
     notices: unknownMembers(scan),
