@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import { backfillProgress, changeBackfill, startBackfill } from '../client/backfills.js';
-import { connectTemporal, requireSharedStore, requireWorker } from '../client/connect.js';
+import { connectTemporal, requireWorker } from '../client/connect.js';
 import { gridOf, onlyOf, stagesOf } from '../client/schedule-options.js';
-import { createRunTemplate, recordBundle, userName } from '../client/start-run.js';
+import { createRunTemplate, userName } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import type { BackfillProgress } from '../contracts/intervals.js';
 import { TerminalError } from '../errors.js';
@@ -13,7 +13,6 @@ import { parseMoment } from '../model/parse-interval.js';
 import { planIntervals, type PlannedInterval } from '../model/plan-intervals.js';
 import type { Project, StageName } from '../model/project.js';
 import { loadProject } from '../project/load-project.js';
-import { packBundle } from '../project/pack-bundle.js';
 import { projectName } from '../project/project-name.js';
 
 import { listIntervals } from '../storage/intervals.js';
@@ -21,6 +20,7 @@ import { compileProject } from './compile-project.js';
 import { count, table } from './format.js';
 import { EXIT } from './print-error.js';
 import { withRunConnections, type RunConnections } from './run-command.js';
+import { sendBundle } from './send-bundle.js';
 
 export interface BackfillCommandOptions {
   readonly env: string;
@@ -69,13 +69,11 @@ async function start(
   const { project, grid, range, options } = work;
   const stages = stagesOf(options.stages);
   if (stages.includes('training')) await requireWorker(database, 'heavy');
-  const store = await requireSharedStore(settings, database);
-  const bundle = await packBundle({ root: settings.root, store });
-  await recordBundle(database, project.name, bundle);
+  const bundle = await sendBundle(settings, database, project.name);
   const template = await createRunTemplate(temporal, {
     env: options.env,
     project: project.name,
-    bundle: { digest: bundle.digest, artifact: bundle.artifact.sha256 },
+    bundle,
     root: settings.root,
     force: options.force,
     ...onlyOf(options.stages),

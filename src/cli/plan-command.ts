@@ -1,18 +1,18 @@
 import pc from 'picocolors';
-import { requireSharedStore, type TemporalConnection } from '../client/connect.js';
-import { createRunRef, recordBundle } from '../client/start-run.js';
+import type { TemporalConnection } from '../client/connect.js';
+import { createRunRef } from '../client/start-run.js';
 import { workflowError } from '../client/workflow-error.js';
 import { loadSettings } from '../config.js';
 import { taskQueue, workflowId } from '../contracts/queues.js';
 import type { PlanResult, RunRef } from '../contracts/run.js';
 import { shownInterval, type DataInterval } from '../model/data-interval.js';
 import { loadProject } from '../project/load-project.js';
-import { packBundle } from '../project/pack-bundle.js';
 import { compileProject } from './compile-project.js';
 import { table } from './format.js';
 import { intervalOption } from './interval-option.js';
 import { StepFailure } from './print-error.js';
 import { withRunConnections } from './run-command.js';
+import { sendBundle } from './send-bundle.js';
 
 /** `plumbline plan`: asks a worker, because there the files and the recorded outcomes are. */
 export async function planCommand(options: {
@@ -27,13 +27,11 @@ export async function planCommand(options: {
   compileProject(project);
   const interval = intervalOption(options.interval, project, new Date());
   await withRunConnections(settings, async ({ database, temporal }) => {
-    const store = await requireSharedStore(settings, database);
-    const bundle = await packBundle({ root: settings.root, store });
-    await recordBundle(database, project.name, bundle);
+    const bundle = await sendBundle(settings, database, project.name);
     const run = await createRunRef(temporal, {
       env: options.env,
       project: project.name,
-      bundle: { digest: bundle.digest, artifact: bundle.artifact.sha256 },
+      bundle,
       root: settings.root,
       stages: [],
       force: options.force,

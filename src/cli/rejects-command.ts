@@ -1,13 +1,11 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import pc from 'picocolors';
-import { recordBundle } from '../client/start-run.js';
 import { loadSettings } from '../config.js';
 import { complaint, REASON, ROW_NUMBER, valuesOf } from '../elt/load/quarantined-row.js';
 import type { LoadColumn } from '../elt/schema/column.js';
 import { TerminalError } from '../errors.js';
 import { loadProject } from '../project/load-project.js';
-import { packBundle } from '../project/pack-bundle.js';
 import { openStore } from '../storage/open-store.js';
 import { findLoad, readRejects, type RejectRow } from '../storage/loads.js';
 import { compileProject } from './compile-project.js';
@@ -15,6 +13,7 @@ import { table } from './format.js';
 import { requireLoad } from './loads-command.js';
 import { startAndFollow, withRunConnections } from './run-command.js';
 import { withProjectDatabase } from './with-database.js';
+import { sendBundle } from './send-bundle.js';
 
 export interface ListRejectsOptions {
   readonly resource?: string;
@@ -151,15 +150,14 @@ export async function retryRejectsCommand(options: RetryRejectsOptions): Promise
     const load = await findLoad(connections.database, { env: options.env, project: project.name }, options.load);
     if (load === undefined)
       throw new TerminalError('LOAD_NOT_FOUND', `Looking for load ${options.load} of ${project.name} in ${options.env} found none.`, { next: 'See `plumbline loads list`.' }); // prettier-ignore
-    const bundle = await packBundle({ root: settings.root, store });
-    await recordBundle(connections.database, project.name, bundle);
+    const bundle = await sendBundle(settings, connections.database, project.name);
     await startAndFollow(
       settings,
       connections,
       {
         env: options.env,
         project: project.name,
-        bundle: { digest: bundle.digest, artifact: bundle.artifact.sha256 },
+        bundle,
         root: settings.root,
         stages: ['elt'],
         force: false,

@@ -1,11 +1,10 @@
 import pc from 'picocolors';
-import { connectDatabase, connectTemporal, requireSharedStore, requireWorker } from '../client/connect.js';
+import { connectDatabase, connectTemporal, requireWorker } from '../client/connect.js';
 import { openStore } from '../storage/open-store.js';
-import { recordBundle, startRun, type RunRequest } from '../client/start-run.js';
+import { startRun, type RunRequest } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import type { RunRef, Stage } from '../contracts/run.js';
 import { shownInterval } from '../model/data-interval.js';
-import { packBundle } from '../project/pack-bundle.js';
 import { loadProject } from '../project/load-project.js';
 import type { StepRow } from '../storage/run-steps.js';
 import { isClosed, type RunRow } from '../storage/runs.js';
@@ -14,6 +13,7 @@ import { duration } from './format.js';
 import { followRun } from './follow-run.js';
 import { intervalOption } from './interval-option.js';
 import { EXIT } from './print-error.js';
+import { sendBundle } from './send-bundle.js';
 
 export interface RunCommandOptions {
   readonly env: string;
@@ -35,16 +35,14 @@ export async function runCommand(options: RunCommandOptions): Promise<void> {
   const isAboutData = options.stages.length === 0 || options.stages.includes('elt');
   const interval = isAboutData ? intervalOption(options.interval, project, new Date()) : undefined;
   await withRunConnections(settings, async (connections) => {
-    const store = await requireSharedStore(settings, connections.database);
-    const bundle = await packBundle({ root: settings.root, store });
-    await recordBundle(connections.database, project.name, bundle);
+    const bundle = await sendBundle(settings, connections.database, project.name);
     await startAndFollow(
       settings,
       connections,
       {
         env: options.env,
         project: project.name,
-        bundle: { digest: bundle.digest, artifact: bundle.artifact.sha256 },
+        bundle,
         root: settings.root,
         stages: options.stages,
         force: options.force,
