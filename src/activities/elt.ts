@@ -4,6 +4,7 @@ import type {
   ExtractSummary,
   LoadedObject,
   LoadObjectInput,
+  LoadObjectsInput,
   LoadSummary,
   PublishResourceInput,
   ResourceInput,
@@ -14,6 +15,7 @@ import type {
 import type { RunRef } from '../contracts/run.js';
 import {
   loadObjectInput,
+  loadObjectsInput,
   publishResourceInput,
   resourceInput,
   retryRejectsInput,
@@ -30,7 +32,9 @@ import { extractSinger } from '../elt/extract/extract-singer.js';
 import { statedColumns } from '../elt/extract/stated-columns.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { compileInventory } from '../elt/inventory/compile-inventory.js';
+import { groupObjects, mayShare } from '../elt/load/group-objects.js';
 import { loadObject } from '../elt/load/load-object.js';
+import { loadObjects } from '../elt/load/load-objects.js';
 import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
 import { extractPostgres } from '../elt/postgres/extract-postgres.js';
 import { loadPostgres, type SourceObject } from '../elt/postgres/load-postgres.js';
@@ -83,7 +87,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
             : await reusableLoad(database, run, resource, landed.objects);
           if (found.reuse === undefined || !(await tableExists(database, project.schemas.raw, resource.table))) {
             return {
-              result: landed,
+              result: { ...landed, groups: groupObjects(resource, landed.objects) },
               ...(found.reuse === undefined ? { reason: found.reason } : { reason: 'its table is gone' }),
             };
           }
@@ -103,7 +107,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       );
     },
 
-    /** PROCESS: one object into its stage; goes on behind the last committed chunk. */
+    /** PROCESS: one object into its stage; goes on behind the last committed chunk. For runs that an older worker began. */
     async loadObject(input: LoadObjectInput): Promise<LoadedObject> {
       const { run, resource: id, object: given } = loadObjectInput.parse(input);
       const object = given as ExtractedObject;
@@ -111,12 +115,32 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress }) => {
         const project = await projectOf(dependencies, run);
         const load = await loadOne(project, resourceNamed(project, id), object, run, { database, signal, progress });
-        const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
-        const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
-        const notices = [...(object.notices ?? []), ...load.notices].slice(0, 3);
-        const dropped = Object.keys(load.discarded).length === 0 ? {} : { discarded: load.discarded };
-        const result = { loadId, status, path, sha256, ...counts, ...dropped, notices };
-        return { result, status: status === 'already_loaded' ? 'reused' : 'succeeded' };
+        return { result: loadedObject(object, load), status: statusOf([load]) };
+      });
+    },
+
+    /** PROCESS: small objects of one resource into stages that they share, or one object into its own. Another attempt repeats one transaction at most. */
+    async loadObjects(input: LoadObjectsInput): Promise<LoadedObject[]> {
+      const { run, resource: id, objects: given } = loadObjectsInput.parse(input);
+      const objects = given as ExtractedObject[];
+      const others = objects.length > 1 ? ` and ${objects.length - 1} more` : '';
+      const step = `${stepNames.load(id)}#${objects[0]!.path}${others}`;
+      return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress }) => {
+        const project = await projectOf(dependencies, run);
+        const resource = resourceNamed(project, id);
+        if (!mayShare(resource, objects[0]!)) {
+          const load = await loadOne(project, resource, objects[0]!, run, { database, signal, progress });
+          return { result: [loadedObject(objects[0]!, load)], status: statusOf([load]) };
+        }
+        const { env, runId, force } = run;
+        const { name, schemas } = project;
+        const options = { database, store, env, project: name, schemas, resource, objects, runId, force, signal };
+        const loads = await loadObjects({
+          ...options,
+          onProgress: ({ objects: files, objectsTotal: of, rowsRead: rows, rowsRejected: rejected }) =>
+            progress({ files, of, rows, rejected }),
+        });
+        return { result: loads.map((load, index) => loadedObject(objects[index]!, load)), status: statusOf(loads) };
       });
     },
 
@@ -339,6 +363,18 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       reason: reason === 'unchanged' ? 'the same files are loaded' : reason,
     }));
   }
+}
+
+function statusOf(loads: readonly LoadResult[]): 'succeeded' | 'reused' {
+  return loads.every(({ status }) => status === 'already_loaded') ? 'reused' : 'succeeded';
+}
+
+function loadedObject(object: ExtractedObject, load: LoadResult): LoadedObject {
+  const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
+  const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
+  const notices = [...(object.notices ?? []), ...load.notices].slice(0, 3);
+  const dropped = Object.keys(load.discarded).length === 0 ? {} : { discarded: load.discarded };
+  return { loadId, status, path, sha256, ...counts, ...dropped, notices };
 }
 
 /** Nothing came, and what is there stays: only `replace` makes an empty table of it. */

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { access, link, mkdir, open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -16,7 +16,10 @@ export function openDirectoryStore(root: string): SharedStore {
   const store: SharedStore = {
     place: root,
     async put(content) {
-      await mkdir(incoming, { recursive: true });
+      if (content instanceof Uint8Array) {
+        const sha256 = createHash('sha256').update(content).digest('hex');
+        if (await store.has(sha256)) return { sha256, bytes: content.length };
+      }
       const temporary = join(incoming, ownedName());
       const hash = createHash('sha256');
       let bytes = 0;
@@ -28,7 +31,7 @@ export function openDirectoryStore(root: string): SharedStore {
         },
       });
       try {
-        const file = await open(temporary, 'wx');
+        const file = await inFolder(incoming, () => open(temporary, 'wx'));
         await pipeline(
           content instanceof Readable ? content : Readable.from([Buffer.from(content)]),
           meter,
@@ -36,9 +39,8 @@ export function openDirectoryStore(root: string): SharedStore {
         );
         const sha256 = hash.digest('hex');
         const path = pathOf(sha256);
-        await mkdir(join(path, '..'), { recursive: true });
         // link, not rename: an object that is there already stays the same file for those who read it.
-        await link(temporary, path).catch((error: NodeJS.ErrnoException) => {
+        await inFolder(join(path, '..'), () => link(temporary, path)).catch((error: NodeJS.ErrnoException) => {
           if (error.code !== 'EEXIST') throw error;
         });
         return { sha256, bytes };
@@ -61,12 +63,14 @@ export function openDirectoryStore(root: string): SharedStore {
     },
     async localPath(sha256) {
       const path = pathOf(sha256);
-      await stat(path).catch((error: unknown) => {
+      const file = await open(path).catch((error: unknown) => {
         throw objectMissing(sha256, error);
       });
-      const hash = createHash('sha256');
-      await pipeline(createReadStream(path), hash);
-      assertHash(sha256, hash.digest('hex'));
+      try {
+        assertHash(sha256, await hashOf(file));
+      } finally {
+        await file.close();
+      }
       return path;
     },
     async identity() {
@@ -86,6 +90,31 @@ export function openDirectoryStore(root: string): SharedStore {
     },
   };
   return store;
+}
+
+/** Makes the folder only where it is missing. */
+async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await mkdir(folder, { recursive: true });
+    return work();
+  }
+}
+
+/** SHA-256 of all that a file holds. */
+async function hashOf(file: FileHandle): Promise<string> {
+  const hash = createHash('sha256');
+  const { size } = await file.stat();
+  const buffer = Buffer.allocUnsafe(Math.min(1 << 20, size));
+  for (let at = 0; at < size;) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length);
+    if (bytesRead === 0) break;
+    hash.update(buffer.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+  return hash.digest('hex');
 }
 
 /** Removes what killed writers of this machine left half written. */
