@@ -1,11 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { access, link, mkdir, open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
-import type { SharedStore } from '../model/artifact.js';
+import type { ArtifactRef, SharedStore } from '../model/artifact.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
 
 /** Objects as files `<root>/sha256/ab/abcdef…`, written beside and renamed, so a killed writer leaves no half object. */
@@ -13,42 +13,31 @@ export function openDirectoryStore(root: string): SharedStore {
   const pathOf = (sha256: string): string => join(root, 'sha256', assertName(sha256).slice(0, 2), sha256);
   const incoming = incomingFolder(root);
 
+  /** Gives a finished file its name in the store. */
+  async function take(temporary: string, ref: ArtifactRef): Promise<ArtifactRef> {
+    const path = pathOf(ref.sha256);
+    // link, not rename: an object that is there already stays the same file for those who read it.
+    await inFolder(dirname(path), () => link(temporary, path)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+    return ref;
+  }
+
   const store: SharedStore = {
     place: root,
     async put(content) {
-      if (content instanceof Uint8Array) {
+      const temporary = join(incoming, ownedName());
+      try {
+        if (content instanceof Readable) return await take(temporary, await spool(temporary, content));
         const sha256 = createHash('sha256').update(content).digest('hex');
         if (await store.has(sha256)) return { sha256, bytes: content.length };
-      }
-      const temporary = join(incoming, ownedName());
-      const hash = createHash('sha256');
-      let bytes = 0;
-      const meter = new Transform({
-        transform(chunk: Buffer, _encoding, done) {
-          hash.update(chunk);
-          bytes += chunk.length;
-          done(null, chunk);
-        },
-      });
-      try {
-        const file = await inFolder(incoming, () => open(temporary, 'wx'));
-        await pipeline(
-          content instanceof Readable ? content : Readable.from([Buffer.from(content)]),
-          meter,
-          file.createWriteStream({ flush: true }),
-        );
-        const sha256 = hash.digest('hex');
-        const path = pathOf(sha256);
-        // link, not rename: an object that is there already stays the same file for those who read it.
-        await inFolder(join(path, '..'), () => link(temporary, path)).catch((error: NodeJS.ErrnoException) => {
-          if (error.code !== 'EEXIST') throw error;
-        });
-        return { sha256, bytes };
+        await inFolder(incoming, () => writeFile(temporary, content, { flag: 'wx', flush: true }));
+        return await take(temporary, { sha256, bytes: content.length });
       } finally {
         await rm(temporary, { force: true });
       }
     },
-    putFile: (path) => store.put(createReadStream(path)),
+    putFile: (path) => store.put(createReadStream(path, { highWaterMark: 1 << 20 })),
     has: (sha256) =>
       access(pathOf(sha256)).then(
         () => true,
@@ -90,6 +79,22 @@ export function openDirectoryStore(root: string): SharedStore {
     },
   };
   return store;
+}
+
+/** Writes what comes to disk and hashes it on the way. */
+async function spool(path: string, content: Readable): Promise<ArtifactRef> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const meter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      done(null, chunk);
+    },
+  });
+  const file = await inFolder(dirname(path), () => open(path, 'wx'));
+  await pipeline(content, meter, file.createWriteStream({ flush: true }));
+  return { sha256: hash.digest('hex'), bytes };
 }
 
 /** Makes the folder only where it is missing. */
