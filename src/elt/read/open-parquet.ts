@@ -58,7 +58,9 @@ function rendered(name: string, duckType: string): { type: ColumnType; text: str
   if (/^TIMESTAMP(_S|_MS|_NS)?$/.test(duckType)) return { type: 'timestamp', text: plain };
   if (duckType === 'UUID') return { type: 'uuid', text: plain };
   if (duckType === 'BLOB') return { type: 'bytea', text: `'\\x' || lower(hex(${column}))` };
-  if (/\[\d*\]$|^(STRUCT|MAP|UNION|JSON)/.test(duckType)) return { type: 'jsonb', text: `to_json(${column})::VARCHAR` };
+  // As it is written: read and written again, 1.10 would be 1.1.
+  if (duckType === 'JSON') return { type: 'jsonb', text: plain };
+  if (/\[\d*\]$|^(STRUCT|MAP|UNION)/.test(duckType)) return { type: 'jsonb', text: `to_json(${column})::VARCHAR` };
   return { type: 'text', text: plain };
 }
 
