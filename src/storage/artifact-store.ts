@@ -6,6 +6,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
 import type { SharedStore } from '../model/artifact.js';
+import { diskFull } from './disk-full.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
 
 /** Objects as files `<root>/sha256/ab/abcdef…`, written beside and renamed, so a killed writer leaves no half object. */
@@ -42,6 +43,8 @@ export function openDirectoryStore(root: string): SharedStore {
           if (error.code !== 'EEXIST') throw error;
         });
         return { sha256, bytes };
+      } catch (error) {
+        throw diskFull(error, root);
       } finally {
         await rm(temporary, { force: true });
       }

@@ -9,8 +9,11 @@ export const storageErrorCodes = {
   PG_POOLER:
     'Between here and PostgreSQL stands a pooler that lends a connection for one transaction; what is written needs one that stays. Set PLUMBLINE_DATABASE_DIRECT_URL.',
   PG_CONNECTION_LOST: 'PostgreSQL closed the connection during a statement; the step is tried again.',
-  PG_BUSY:
-    'A lock, a deadlock, or PostgreSQL is out of connections, disk or memory; the step is tried again. See its log.',
+  PG_BUSY: 'A lock, a deadlock, or PostgreSQL is out of connections or memory; the step is tried again. See its log.',
+  PG_DISK_FULL:
+    'The disk of PostgreSQL is full. What is being written is undone, published tables stay; make room, the step is tried again and goes on where it was.',
+  DISK_FULL:
+    'A disk of the worker is full: that of the artifact store, or of temporary files. Make room, the step is tried again.',
   STORE_OBJECT_MISSING: 'The artifact store has no object of that hash.',
   STORE_HASH_MISMATCH: 'An object in the artifact store is not what its name says; it was changed or cut.',
 } as const;
@@ -99,6 +102,11 @@ export function translatePostgresError(error: unknown): unknown {
       cause: error,
     });
   }
+  if (text === '53100')
+    return new TransientError('PG_DISK_FULL', `Writing to PostgreSQL failed: ${error.message}.`, {
+      next: 'Make room on the disk of PostgreSQL: the step is tried again and goes on where it was.',
+      cause: error,
+    });
   if (BUSY.test(text))
     return new TransientError('PG_BUSY', `PostgreSQL refused for now: ${error.message}.`, { cause: error });
   return error;

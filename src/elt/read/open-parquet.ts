@@ -72,7 +72,8 @@ export function parquetFault(error: unknown, file: string): unknown {
   if (!(error instanceof Error) || error instanceof PipelineError) return error;
   const [, kind, why] =
     /^(Invalid|Invalid Input|IO|Not implemented|Serialization|Out of Memory) Error: ([^\n]*)/.exec(error.message) ?? [];
-  if (kind === undefined) return error;
+  // A full disk is no fault of the file.
+  if (kind === undefined || /No space left on device/.test(error.message)) return error;
   // DuckDB names the file by where it lies, which tells the user nothing.
   const reason = why!.replace(/^Failed to read file "[^"]*": /, '').replace(/\.$/, '');
   return new TerminalError('ELT_FILE_MALFORMED', `Reading ${file} as Parquet failed: ${reason}.`, {
