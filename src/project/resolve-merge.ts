@@ -8,6 +8,8 @@ export interface MergePlace {
   readonly primaryKey: readonly string[];
   /** A load is not all of the source: a glob, or what is new since a cursor. */
   readonly isPartial: boolean;
+  /** Its source names the key where `primaryKey` is empty. */
+  readonly keyIsOfSource: boolean;
 }
 
 /** How rows are merged, absent for a plain upsert; or what is wrong with it, at which key. */
@@ -16,9 +18,10 @@ export function resolveMerge({
   write,
   primaryKey,
   isPartial,
+  keyIsOfSource,
 }: MergePlace): { readonly merge?: MergeConfig } | { readonly wrong: string; readonly next: string } {
   if (given === undefined)
-    return write === 'merge' && primaryKey.length === 0
+    return write === 'merge' && primaryKey.length === 0 && !keyIsOfSource
       ? { wrong: 'is merged and has no "primary_key".', next: 'Add `primary_key:`, or write: replace.' }
       : {};
   const {
@@ -39,7 +42,7 @@ export function resolveMerge({
       wrong: `has merge.when_gone, which ${strategy} does not use.`,
       next: 'Set strategy: scd2, or take `when_gone` out.',
     };
-  if (primaryKey.length === 0 && key === undefined)
+  if (primaryKey.length === 0 && key === undefined && !keyIsOfSource)
     return { wrong: 'is merged and has no "primary_key".', next: 'Add `primary_key:`, or write: replace.' };
   if (whenGone === 'close' && isPartial)
     return {
