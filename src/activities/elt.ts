@@ -134,6 +134,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           schemas: project.schemas,
           resource,
           isFull: isFull(landed),
+          isPart: landed?.cursorFrom !== undefined,
           loads,
           runId: run.runId,
           acceptAnomaly: run.acceptAnomaly ?? false,

@@ -20,7 +20,12 @@ export function summarizeLoad(
 ): LoadSummary {
   const sum = (pick: (load: LoadedObject) => number): number => loads.reduce((total, load) => total + pick(load), 0);
   const { rowsRemoved } = published;
-  const removed = rowsRemoved === undefined ? [] : [`${rowsRemoved} rows of older versions of the table were removed.`];
+  const removed =
+    rowsRemoved === undefined
+      ? []
+      : [
+          `${rowsRemoved} rows of older versions of the table were ${resource.merge?.strategy === 'scd2' ? 'closed' : 'removed'}.`,
+        ];
   return {
     resource: resource.id,
     table: published.table,
@@ -38,7 +43,7 @@ export function summarizeLoad(
     notices: [
       ...new Set([
         ...removed,
-        ...publicationNotices(resource, loads, published),
+        ...publicationNotices(resource, loads, published, landed),
         ...loads.flatMap((load) => load.notices),
       ]),
     ].slice(0, 20),
@@ -80,7 +85,8 @@ export function summarizeRetry(
 function publicationNotices(
   resource: ResourceConfig,
   loads: readonly LoadedObject[],
-  { columnsAdded, typesChanged, anomalies = [] }: Pick<PublishResult, 'columnsAdded' | 'typesChanged' | 'anomalies'>,
+  { columnsAdded, typesChanged, anomalies = [], rowsGone = 0 }: Omit<PublishResult, 'status'>,
+  landed: LandedExtract | undefined,
 ): string[] {
   const { id } = resource;
   const dropped = new Map<string, number>();
@@ -89,6 +95,14 @@ function publicationNotices(
   return [
     ...anomalies.map((anomaly) => `${id}: unusual: ${anomaly}`),
     ...(columnsAdded.length === 0 ? [] : [`${id}: new columns: ${columnsAdded.join(', ')}`]),
+    ...(rowsGone === 0
+      ? []
+      : [
+          `${id}: ${rowsGone} rows that the source no longer has were ${resource.merge?.strategy === 'scd2' ? 'closed' : 'deleted'}`,
+        ]),
+    ...(resource.merge?.closesGone === true && landed?.cursorFrom !== undefined
+      ? [`${id}: rows that are gone were not closed, as the source went on from its last checkpoint`]
+      : []),
     ...(resource.merge?.closesGone === true && loads.some(({ rowsRejected }) => rowsRejected > 0)
       ? [`${id}: rows that are gone were not closed, as rejected ones may be among them`]
       : []),
@@ -107,10 +121,10 @@ function extractSummary({ type, cursor }: ResourceConfig, landed: LandedExtract,
 
 /** What came again was there: the table holds what it held. */
 function isAsBefore(
-  { rowsChanged, columnsAdded }: Omit<PublishResult, 'status'>,
+  { rowsChanged, rowsGone = 0, columnsAdded }: Omit<PublishResult, 'status'>,
   inputs: StepInputs,
   former: StepResultRow<LoadSummary> | undefined,
 ): boolean {
   const isSameCode = ['loader', SETTINGS].every((name) => former?.inputs[name] === inputs[name]);
-  return rowsChanged === 0 && columnsAdded.length === 0 && isSameCode;
+  return rowsChanged === 0 && rowsGone === 0 && columnsAdded.length === 0 && isSameCode;
 }

@@ -86,7 +86,7 @@ export interface ResourceConfig {
   readonly columns: Readonly<Record<string, ColumnType>>;
   /** What a load may change of its table, as far as it is said. */
   readonly contract?: SchemaContract;
-  /** What happens when a table of `replace` would be far from its own history. */
+  /** What happens when a table of `replace`, or what comes in for `append` and `merge`, is far from its own history. */
   readonly anomaly?: AnomalyConfig;
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
@@ -104,7 +104,7 @@ export interface ResourceConfig {
   readonly program?: ProgramConfig;
   /** There when a source is asked only for what is new. */
   readonly cursor?: CursorConfig;
-  /** Whether a source without rows may empty a table of `write: replace`. @default false */
+  /** Whether a source without rows may empty a table that is not. @default false */
   readonly allowEmpty?: boolean;
   /** A file of seeds/: part of the code, read from the bundle. */
   readonly isSeed?: true;
@@ -215,6 +215,8 @@ export interface PostgresReadConfig {
   readonly query?: string;
   /** Connections that read at the same time, under one snapshot. */
   readonly parallel: number;
+  /** Rows that are gone from the source go from the table: its keys are compared with those of the source. */
+  readonly reconciles?: true;
 }
 
 /** How a Singer tap is run for one stream. Texts of `config` and `env` may be secrets by reference: `env:NAME` or `file:path`. */

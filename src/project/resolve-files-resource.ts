@@ -114,6 +114,7 @@ export async function resolveFilesResource(files: FilesPlace, scope: ResourceSco
       ...(given.encoding !== undefined && { encoding: given.encoding }),
       ...(given.csv !== undefined && { csv: csvOptions(given.csv) }),
       ...load,
+      ...(given.allow_empty !== undefined && { allowEmpty: given.allow_empty }),
     },
   ];
 }

@@ -13,8 +13,8 @@ export interface LoadDefaults {
   readonly write: WriteDisposition;
   /** Why, for `plan`. */
   readonly why: string;
-  /** A load is not all of the source: a glob, or what is new since a cursor. */
-  readonly isPartial: boolean;
+  /** A load is not all of the source: a glob, or what is new since a cursor. `unknown`: its code decides. */
+  readonly isPartial: boolean | 'unknown';
   /** Its source says which columns are the key, where the project does not. @default false */
   readonly keyIsOfSource?: boolean;
   /** What becomes of a type that changes where no contract is said. @default evolve for replace, else discard_row */
@@ -49,15 +49,6 @@ export function resolveLoad(
       message: `${name} ${merged.wrong}`,
       at: given.merge === undefined ? 'write' : 'merge',
       next: merged.next,
-    });
-    return undefined;
-  }
-  if (given.anomaly !== undefined && write !== 'replace') {
-    refuse({
-      message: `${name} has "anomaly" and write: ${write}; it compares whole tables.`,
-      at: 'anomaly',
-      part: 'key',
-      next: 'Set write: replace, or take `anomaly` out.',
     });
     return undefined;
   }

@@ -37,10 +37,14 @@ export function resolvePostgresResource(resource: PostgresPlace, scope: Resource
     });
   const cursor = given.cursor === undefined ? undefined : cursorOf(resource, scope, given.cursor);
   if (given.cursor !== undefined && cursor === undefined) return [];
+  const reconciles = given.deletes === 'reconcile';
+  const wrong = (reconciles ? reconcileFault(given) : undefined) ?? contractFault(given.contract);
+  if (wrong !== undefined) return refuse({ ...wrong, message: `${place}.${wrong.message}` });
   const load = resolveLoad(resource, scope, {
     write: cursor === undefined ? 'replace' : 'merge',
     why: `each load asks for ${cursor === undefined ? 'all' : 'what is new'}`,
-    isPartial: cursor !== undefined,
+    // What is gone is then found by the source's keys.
+    isPartial: cursor !== undefined || reconciles,
     types: 'evolve',
     columns: 'as in the source',
   });
@@ -62,11 +66,53 @@ export function resolvePostgresResource(resource: PostgresPlace, scope: Resource
         schema,
         ...(query === undefined ? { table: given.table! } : { query }),
         parallel: given.parallel ?? 1,
+        ...(reconciles && { reconciles }),
       },
       ...(cursor === undefined ? {} : { cursor }),
       allowEmpty: given.allow_empty ?? false,
     },
   ];
+}
+
+/** Why gone rows cannot be found by the source's keys; undefined when they can. */
+function reconcileFault({ write, primary_key: key, merge, cursor }: PostgresPlace['given']): Refusal | undefined {
+  const isReplaced = write === 'replace' || (write === undefined && merge === undefined && cursor === undefined);
+  if (isReplaced)
+    return {
+      message: 'deletes is reconcile, and write is replace: a table that is made anew has no rows that are gone.',
+      at: 'deletes',
+      next: 'Take `deletes` out, or set write: merge.',
+    };
+  if (key === undefined)
+    return {
+      message: 'deletes is reconcile, and there is no "primary_key" to tell gone rows by.',
+      at: 'deletes',
+      next: 'Add `primary_key:`.',
+    };
+  return typeof merge === 'object' && merge.when_gone !== undefined
+    ? {
+        message: 'deletes is reconcile, and merge.when_gone says as well what becomes of rows that are gone.',
+        at: 'deletes',
+        next: 'Take `when_gone` out: scd2 closes the rows that are gone.',
+      }
+    : undefined;
+}
+
+/** In a database all rows have a column, and all values of it one type. */
+function contractFault(contract: PostgresPlace['given']['contract']): Refusal | undefined {
+  if (contract?.columns === 'discard_row')
+    return {
+      message: 'contract.columns is discard_row; in a database every row has a new column.',
+      at: ['contract', 'columns'],
+      next: 'Use evolve, freeze, or discard_value, which leaves the column out.',
+    };
+  return contract?.types === 'discard_row' || contract?.types === 'discard_value'
+    ? {
+        message: `contract.types is ${contract.types}; in a database a column has one type, which all of its values are of.`,
+        at: ['contract', 'types'],
+        next: 'Use evolve or freeze, or give the column a type under `columns`.',
+      }
+    : undefined;
 }
 
 /** Undefined when something is wrong, which is reported. */

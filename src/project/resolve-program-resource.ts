@@ -42,7 +42,8 @@ export function resolveProgramResource(resource: ProgramPlace, scope: ResourceSc
   const load = resolveLoad(resource, scope, {
     write: isKeyed ? 'merge' : 'replace',
     why: `there is ${isKeyed ? 'a' : 'no'} primary_key`,
-    isPartial: false,
+    // It goes on from a checkpoint if it sets any.
+    isPartial: 'unknown',
     columns: 'inferred',
   });
   if (load === undefined) return [];

@@ -56,7 +56,7 @@ export function resolveSingerResource(resource: SingerPlace, scope: ResourceScop
         env: given.env ?? {},
         catalog: catalogOf(given),
         metadata: (given.metadata ?? {}) as JsonObject,
-        writeByKey: given.write === undefined,
+        writeByKey: given.write === undefined && given.merge === undefined,
       },
       allowEmpty: given.allow_empty ?? false,
     },

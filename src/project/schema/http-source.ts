@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { cursorKeys } from './cursor.js';
-import { allowEmpty, resourceKeys, tableKeys } from './resource-keys.js';
+import { resourceKeys } from './resource-keys.js';
 import { jsonPath, rate, secretReference, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
@@ -91,8 +91,6 @@ const resource = {
   pagination: pagination.optional().describe('How an answer leads to the next page. Default: none.'),
   cursor: cursor.optional().describe('Asks only for what is new; needs primary_key and write: merge.'),
   ...resourceKeys,
-  ...tableKeys,
-  allow_empty: allowEmpty,
 };
 
 export const httpSourceSchema = z.strictObject({

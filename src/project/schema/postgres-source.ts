@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { cursorKeys } from './cursor.js';
-import { allowEmpty, resourceKeys } from './resource-keys.js';
+import { resourceKeys } from './resource-keys.js';
 import { secretReference, tableName } from './values.js';
 
 const relation = (expected: string) =>
@@ -31,8 +31,13 @@ const resource = {
     })
     .optional()
     .describe('Asks only for what is new; needs primary_key and write: merge.'),
+  deletes: z
+    .enum(['keep', 'reconcile'], { error: 'expected keep or reconcile' })
+    .optional()
+    .describe(
+      'Rows that a postgres table no longer has, of write: merge. keep: they stay; reconcile: all keys of the source are read with each load, and rows without one are deleted, or closed by scd2. Default: keep.',
+    ),
   ...resourceKeys,
-  allow_empty: allowEmpty,
 };
 
 export const postgresSourceSchema = z.strictObject({

@@ -5,7 +5,7 @@ import { freshness } from './freshness.js';
 import { mergeSchema } from './merge.js';
 import { columnNames, columnTypes, share } from './values.js';
 
-/** What a resource of every kind of source may say of its table. */
+/** What a resource of every kind of source may say of its table, each key with one text. */
 export const resourceKeys = {
   primary_key: columnNames
     .optional()
@@ -25,23 +25,17 @@ export const resourceKeys = {
   freshness: freshness
     .optional()
     .describe('How old the newest row may be; it is checked before what reads it is built.'),
-};
-
-/** How a table may change, where its source can say it. */
-export const tableKeys = {
   merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
   anomaly: anomalySchema
     .optional()
     .describe(
-      'What happens when a table of write: replace would be far from its own history in rows or NULLs. Default: warn.',
+      'What happens when a table of write: replace, or what comes in for append and merge, is far from its own history in rows or NULLs. Default: warn for replace, else off.',
     ),
   contract: contractSchema.optional().describe('What a load may change of its table.'),
+  allow_empty: z
+    .boolean({ error: 'expected true or false' })
+    .optional()
+    .describe('Whether a source without rows may empty a table that is not. Default: false.'),
 };
 
-export const allowEmpty = z
-  .boolean({ error: 'expected true or false' })
-  .optional()
-  .describe('Whether a source without rows may empty a table of write: replace. Default: false.');
-
-export type ResourceKeysYaml = z.infer<z.ZodObject<typeof resourceKeys>> &
-  z.infer<z.ZodObject<{ [Key in keyof typeof tableKeys]: (typeof tableKeys)[Key] }>>;
+export type ResourceKeysYaml = z.infer<z.ZodObject<typeof resourceKeys>>;

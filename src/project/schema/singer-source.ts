@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { allowEmpty, resourceKeys } from './resource-keys.js';
+import { resourceKeys } from './resource-keys.js';
 import { tableName, text } from './values.js';
 
 const COMMAND = 'expected a tap and its arguments such as [tap-gitlab]';
@@ -19,7 +19,6 @@ const resource = {
       'Metadata of the stream in its catalog, such as { replication-method: FULL_TABLE }. Default: as the catalog says.',
     ),
   ...resourceKeys,
-  allow_empty: allowEmpty,
 };
 
 export const singerSourceSchema = z.strictObject({

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { httpSourceSchema } from './http-source.js';
 import { postgresSourceSchema } from './postgres-source.js';
 import { pluginSourceSchema, pythonSourceSchema } from './program-source.js';
-import { resourceKeys, tableKeys } from './resource-keys.js';
+import { resourceKeys } from './resource-keys.js';
 import { singerSourceSchema } from './singer-source.js';
 import {
   columnName,
@@ -136,7 +136,6 @@ const resource = {
     .optional()
     .describe('Share of an inventory that the server may not have (404, 410) before the load fails. Default: 0.'),
   ...resourceKeys,
-  ...tableKeys,
 };
 
 const requests = {
