@@ -147,8 +147,10 @@ export async function openBucket(options: BucketOptions): Promise<S3Bucket> {
         ), // prettier-ignore
       ),
     async write(key, content) {
-      await tried(`writing s3://${Bucket}/${key} (s3:PutObject)`, () =>
-        client.send(new sdk.PutObjectCommand({ Bucket, Key: key, Body: content })),
+      await tried(
+        `writing s3://${Bucket}/${key} (s3:PutObject)`,
+        () =>
+        client.send(new sdk.PutObjectCommand({ Bucket, Key: key, Body: content, ContentLength: Buffer.byteLength(content) })), // prettier-ignore
       );
     },
     async remove(key) {

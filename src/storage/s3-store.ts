@@ -100,7 +100,7 @@ export function openS3Store({
       identity.catch(() => (identity = undefined));
       return identity;
     },
-    addUser: async (databaseId) => (await bucket()).write(`${base}users/${databaseId}`, ''),
+    addUser: async (databaseId) => (await bucket()).write(`${base}users/${databaseId}`, `${databaseId}\n`),
     async users() {
       const found: string[] = [];
       for await (const { key } of (await bucket()).list(`${base}users/`)) found.push(key.slice(`${base}users/`.length));

@@ -5,8 +5,8 @@ import type { StoredObject } from '../model/artifact.js';
 import type { S3Bucket, S3Object } from '../s3/open-bucket.js';
 
 /**
- * Use and deletion of a bucket's objects. An object's own time says when it was put; whoever uses one that is older leaves an empty
- * `used/ab/abcdef…`, and then looks whether a sweep has announced that object. A sweep announces what it is about to delete, in
+ * Use and deletion of a bucket's objects. An object's own time says when it was put; whoever uses one that is older leaves a
+ * mark `used/ab/abcdef…`, and then looks whether a sweep has announced that object. A sweep announces what it is about to delete, in
  * `sweeping/<id>`, and then looks for such a mark. So one of the two always sees the other: the sweep keeps the object, or its user waits
  * for the end of the sweep and finds it gone.
  */
@@ -86,7 +86,7 @@ export function openBucketUse(options: {
       if (found === undefined) return false;
       if (Date.now() - usedMs(found) < freshMs) return true;
       const there = await bucket();
-      await there.write(usedKey(sha256), '');
+      await there.write(usedKey(sha256), 'used\n');
       for (const deadline = Date.now() + WAIT_MS; await isAnnounced(there, sha256); await sleep(200))
         if (Date.now() > deadline)
           throw new TransientError(

@@ -1,5 +1,6 @@
 import { link, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { failpoint } from '../failpoint.js';
 import type { StoredObject } from '../model/artifact.js';
 
 /**
@@ -57,6 +58,7 @@ export function openDirectoryUse(root: string, pathOf: (sha256: string) => strin
       if (isMissing(error)) return false;
       throw error;
     }
+    await failpoint('gc.condemned');
     const moved = await stat(asidePath(sha256)).catch(() => undefined);
     if (moved === undefined) return false;
     if (moved.mtimeMs >= usedBefore) {
