@@ -20,6 +20,7 @@ import { taskQueue } from './contracts/queues.js';
 import { TransientError } from './errors.js';
 import { openStore, sweepStore } from './storage/open-store.js';
 import { openDatabase } from './storage/database.js';
+import { databaseId } from './storage/installation.js';
 import { migrate } from './storage/migrations.js';
 import { makeOwnFolder, removeAbandoned } from './storage/owned-files.js';
 import { forgetWorker, stampWorker } from './storage/workers.js';
@@ -57,6 +58,7 @@ export async function runWorker(options: {
   const cacheDir = join(settings.stateDir, 'cache');
   const scratchDir = await openScratch(settings, join(cacheDir, 'scratch'));
   const store = openStore(settings);
+  await store.addUser(await databaseId(database));
   const activities = createActivities({
     database,
     store,

@@ -23,8 +23,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   features: SHARED,
   training: SHARED,
   deployment: SHARED,
+  retention: SHARED,
   project: [...SHARED, 's3', 'state-folder'],
-  serving: [...SHARED, 'deployment', 'storage'],
+  serving: [...SHARED, 'deployment', 'retention', 'storage'],
   embedded: [...SHARED, 'config', 'storage', 'state-folder'],
   // Types only: the bundler would otherwise pull zod and the activities' world into the sandbox.
   workflows: ['contracts', 'activities'],
@@ -60,6 +61,7 @@ const TEMPORAL_FREE = [
   's3',
   'storage',
   'project',
+  'retention',
   'serving',
 ];
 

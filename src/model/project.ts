@@ -37,6 +37,7 @@ export interface Project {
   readonly deploy: DeployConfig;
   readonly schedules: readonly ScheduleConfig[];
   readonly alerts?: AlertsConfig;
+  readonly retention: RetentionConfig;
   /** Whose days cron lines and intervals mean. */
   readonly timezone: string;
   /** Every default that was applied, for `plan`: `sources.rides.type = files (from the path's ending)`. */
@@ -488,7 +489,10 @@ export interface ScheduleConfig {
   readonly cron?: string;
   readonly everyMs?: number;
   readonly timezone: string;
+  /** Empty for the one that collects garbage. */
   readonly stages: readonly StageName[];
+  /** There when it runs no stages but collects garbage. */
+  readonly retention?: RetentionConfig;
   /** There when each interval that is over and not done gets a run. */
   readonly interval?: IntervalLength;
   /** The first day whose intervals it runs; absent: the interval in which it was applied first. */
@@ -498,6 +502,18 @@ export interface ScheduleConfig {
   /** How late a start that Temporal missed may be made up for. */
   readonly catchupMs: number;
   readonly pauseOnFailure: boolean;
+}
+
+/** How long records are kept, in milliseconds; what has no limit is kept for good. */
+export interface RetentionConfig {
+  /** Raw objects that no load has in a table any more. */
+  readonly rawMs?: number;
+  /** Records of runs, outcomes of steps, and code. */
+  readonly runsMs?: number;
+  readonly rejectsMs?: number;
+  readonly predictionsMs?: number;
+  /** How long an object that nothing refers to is left alone after its last use. */
+  readonly graceMs: number;
 }
 
 export const ALERT_KINDS = ['failed', 'missed'] as const;

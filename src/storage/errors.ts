@@ -10,6 +10,7 @@ export const storageErrorCodes = {
   PG_BUSY:
     'A lock, a deadlock, or PostgreSQL is out of connections, disk or memory; the step is tried again. See its log.',
   STORE_OBJECT_MISSING: 'The artifact store has no object of that hash.',
+  STORE_SWEEPING: 'An object is about to be deleted by a garbage collection; the step is tried again.',
   STORE_HASH_MISMATCH: 'An object in the artifact store is not what its name says; it was changed or cut.',
 } as const;
 
