@@ -122,6 +122,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
       throw new TransientError(
         'RUN_LEASE_HELD',
         `Run ${lease.holder} still holds ${run.project} (${run.env}), until ${lease.expiresAt} at the latest.`,
+        { next: `Nothing: it is tried again. \`plumbline runs show ${lease.holder}\` tells what that run is at.` },
       );
     }
     // Whatever a dead run left open or half built must not meet this one.
