@@ -15,6 +15,7 @@ import {
 import { pino, type Logger } from 'pino';
 import { createActivities } from './activities/index.js';
 import { watchAlerts } from './alerts/watch-alerts.js';
+import { createWorkflowEnds } from './client/workflow-ends.js';
 import type { Settings } from './config.js';
 import { taskQueue } from './contracts/queues.js';
 import { TransientError } from './errors.js';
@@ -93,6 +94,7 @@ export async function runWorker(options: {
   const alerts = watchAlerts({
     database,
     environment: process.env,
+    ends: createWorkflowEnds(settings),
     onError: (error) => log.warn({ err: error }, 'looking for alerts failed'),
   });
   log.info({ queues, pid: process.pid, temporal: settings.temporal.address }, 'worker started');

@@ -46,7 +46,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'deployment',
     'alerts',
   ],
-  worker: ['activities', 'alerts', 'config', 'contracts', 'errors', 'storage', 'version', 'model'],
+  worker: ['activities', 'alerts', 'client', 'config', 'contracts', 'errors', 'storage', 'version', 'model'],
   index: ['client', 'contracts', 'model', 'errors', 'project', 'config'],
 };
 const DRIVERS = ['knex', 'pg', 'pg-copy-streams'];
