@@ -19,6 +19,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   s3: ['errors'],
   storage: [...SHARED, 's3'],
   alerts: [...SHARED, 'storage'],
+  openlineage: [...SHARED, 'storage'],
   elt: [...SHARED, 's3'],
   features: SHARED,
   training: SHARED,
@@ -46,7 +47,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'deployment',
     'alerts',
   ],
-  worker: ['activities', 'alerts', 'client', 'config', 'contracts', 'errors', 'storage', 'version', 'model'],
+  worker: [
+    'activities',
+    'alerts',
+    'client',
+    'config',
+    'contracts',
+    'errors',
+    'openlineage',
+    'storage',
+    'version',
+    'model',
+  ],
   index: ['client', 'contracts', 'model', 'errors', 'project', 'config'],
 };
 const DRIVERS = ['knex', 'pg', 'pg-copy-streams'];
@@ -61,6 +73,8 @@ const TEMPORAL_FREE = [
   'storage',
   'project',
   'serving',
+  'alerts',
+  'openlineage',
 ];
 
 interface Import {

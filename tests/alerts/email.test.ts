@@ -56,7 +56,7 @@ it('each address gets one mail, however often the server refuses it first', asyn
     { from: 'plumbline@example.com', to: ['bob@example.com'] },
   ]);
   expect(server.logins).toEqual(Array.from({ length: 4 }, () => 'ann p@ss'));
-  const [{ source }] = server.mails as [{ source: string }];
+  const { source } = server.mails[0]!;
   const [head = '', body = ''] = source.split('\r\n\r\n', 2);
   expect(head).toContain('Subject: [plumbline] shop (dev): run run-1 failed');
   expect(head).toContain('Auto-Submitted: auto-generated');
