@@ -365,6 +365,8 @@ export interface SnapshotConfig {
   readonly checkColumns: readonly string[] | 'all';
   /** Whether a row that the SELECT gives no more ends. */
   readonly closesDeleted: boolean;
+  /** With `closesDeleted`: a state that says so begins where the last one ends. */
+  readonly recordsDeleted?: true;
   /** Whether a SELECT without rows may end all of them. */
   readonly allowEmpty: boolean;
 }
