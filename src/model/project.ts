@@ -368,6 +368,8 @@ export interface SnapshotConfig {
   readonly checkColumns: readonly string[] | 'all';
   /** Whether a row that the SELECT gives no more ends. */
   readonly closesDeleted: boolean;
+  /** With `closesDeleted`: a state that says so begins where the last one ends. */
+  readonly recordsDeleted?: true;
   /** Whether a SELECT without rows may end all of them. */
   readonly allowEmpty: boolean;
 }
@@ -521,10 +523,19 @@ export const ALERT_KINDS = ['failed', 'missed'] as const;
 /** Who is told when something goes wrong. */
 export interface AlertsConfig {
   /** Where the address is: `env:NAME` or `file:path`. */
-  readonly webhook: string;
+  readonly webhook?: string;
   /** Where the key of the signature is; without it messages are not signed. */
   readonly secret?: string;
+  readonly email?: EmailConfig;
   readonly on: readonly (typeof ALERT_KINDS)[number][];
+}
+
+export interface EmailConfig {
+  /** Where the address of the mail server is, with user and password: `env:NAME` or `file:path`. */
+  readonly smtp: string;
+  readonly from: string;
+  /** Each gets a message of its own. */
+  readonly to: readonly string[];
 }
 
 export interface DeployConfig {
