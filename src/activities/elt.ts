@@ -73,10 +73,11 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep<ExtractResult>(
         dependencies,
         { run, step: stepNames.extract(id), stage: 'elt' },
-        async ({ database, signal, progress, attempt, fence }) => {
+        async ({ fence, ...scope }) => {
+          const { database } = scope;
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
-          const landed = await extract(project, resource, run, { database, signal, progress, attempt });
+          const landed = await extract(project, resource, run, scope);
           const inputs = loadInputs(resource, landed.objects);
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
@@ -108,9 +109,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const { run, resource: id, object: given } = loadObjectInput.parse(input);
       const object = given as ExtractedObject;
       const step = `${stepNames.load(id)}#${object.path}`;
-      return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress }) => {
+      return runStep(dependencies, { run, step, stage: 'elt' }, async (scope) => {
         const project = await projectOf(dependencies, run);
-        const load = await loadOne(project, resourceNamed(project, id), object, run, { database, signal, progress });
+        const load = await loadOne(project, resourceNamed(project, id), object, run, scope);
         const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
         const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
         const notices = [...(object.notices ?? []), ...load.notices].slice(0, 3);
@@ -266,7 +267,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     resource: ResourceConfig,
     object: ExtractedObject,
     run: RunRef,
-    { database, signal, progress }: Pick<StepScope, 'database' | 'signal' | 'progress'>,
+    { database, signal, progress, output }: Pick<StepScope, 'database' | 'signal' | 'progress' | 'output'>,
   ): Promise<LoadResult> {
     const { env, runId, force } = run;
     const options = { database, env, project: project.name, schemas: project.schemas, resource, runId, force, signal };
@@ -286,6 +287,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       object,
       ...(stated !== undefined && { stated }),
       code: await bundleFolder(dependencies, run),
+      onLog: output,
       onProgress: ({ rowsRead, rowsTotal, rowsRejected }) =>
         progress({ rows: rowsRead, of: rowsTotal, rejected: rowsRejected }),
     });
@@ -295,7 +297,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     project: Project,
     resource: ResourceConfig,
     run: RunRef,
-    { database, signal, progress, attempt }: Omit<StepScope, 'fence'>,
+    { database, signal, progress, attempt, output: onLog }: Omit<StepScope, 'fence'>,
   ): Promise<Pick<ExtractResult, 'extractId' | 'inventory'> & { objects: readonly ExtractedObject[] }> {
     const { env, runId, force, interval } = run;
     const root = await sourceFolder(dependencies, run, resource);
@@ -325,7 +327,6 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return { objects, extractId };
     }
     const codeRoot = await bundleFolder(dependencies, run);
-    const onLog = (line: string): void => dependencies.log.info({ run: runId, resource: resource.id }, line);
     const program = { ...asked, codeRoot, attempt, onLog };
     if (resource.type === 'singer') return extractSinger({ ...program, scratch: dependencies.scratchDir ?? tmpdir() });
     return extractProgram(program);

@@ -17,6 +17,8 @@ export interface ParseOptions {
   readonly rowsFile: string;
   readonly environment: Readonly<NodeJS.ProcessEnv>;
   readonly signal?: AbortSignal | undefined;
+  /** Takes what the parser prints, line by line, as it may be shown. */
+  readonly onLog?: ((line: string) => void) | undefined;
   /** How long one object may take. @default 600000 */
   readonly timeoutMs?: number;
 }
@@ -33,7 +35,7 @@ export interface ParsedObjects {
  * Terminal: `ELT_PARSER_FAILED` (the process ended too early: the module cannot be loaded, memory), `ELT_PARSER_STUCK`, `ELT_CHILD_…`.
  */
 export async function parseObjects(options: ParseOptions): Promise<ParsedObjects> {
-  const { code, resource, jobs, rowsFile, signal, timeoutMs = 600_000 } = options;
+  const { code, resource, jobs, rowsFile, signal, onLog, timeoutMs = 600_000 } = options;
   const { file } = resource.parse!;
   const refused = new Map<number, { name: string; reason: string }>();
   const stuck = new AbortController();
@@ -62,6 +64,7 @@ export async function parseObjects(options: ParseOptions): Promise<ParsedObjects
         clearTimeout(timer);
         timer = newTimer();
       },
+      ...(onLog && { onLog }),
       signal: AbortSignal.any([stuck.signal, ...(signal === undefined ? [] : [signal])]),
     });
     if (exitCode === 0 && done === jobs.length) return { refused };
