@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TerminalError } from '../../errors.js';
+import { isBuilt, pluginPath } from '../../model/plugin-path.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { childEnvironment } from '../child/child-environment.js';
 import { runChild } from '../child/run-child.js';
@@ -50,7 +51,7 @@ export async function parseObjects(options: ParseOptions): Promise<ParsedObjects
       signal: killedBy,
       stderrTail,
     } = await runChild({
-      command: [process.execPath, parserProcess(), join(code, file), rowsFile],
+      command: [process.execPath, '--enable-source-maps', parserProcess(), join(code, isBuilt(file) ? pluginPath(file) : file), rowsFile], // prettier-ignore
       cwd: code,
       environment: childEnvironment(options.environment, {}),
       input: jobs.map((job) => `${JSON.stringify(job)}\n`).join(''),

@@ -148,9 +148,11 @@ const resource = {
     ),
   contract: contractSchema.optional().describe('What a load may change of its table.'),
   max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
-  parse: file(/\.m?js/, 'a module of the project such as parsers/filing.mjs')
+  parse: file(/\.m?[jt]s/, 'a module of the project such as parsers/filing.ts')
     .optional()
-    .describe('Module of the project that makes rows of each file, for formats that are not read as they are.'),
+    .describe(
+      'Module of the project, in TypeScript or JavaScript, that makes rows of each file, for formats that are not read as they are.',
+    ),
   inventory: file(/\.sql/, 'an SQL file of the project such as inventory/filings.sql')
     .optional()
     .describe('In place of path: a SELECT over loaded tables that names the objects to fetch, one `url` a row.'),
