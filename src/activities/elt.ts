@@ -61,10 +61,10 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep<ExtractResult>(
         dependencies,
         { run, step: stepNames.extract(id), stage: 'elt' },
-        async ({ database, signal, progress, attempt, fence }) => {
+        async ({ fence, ...scope }) => {
+          const { database } = scope;
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
-          const scope = { database, signal, progress, attempt };
           const landed = await extractSource({ dependencies, project, resource, run, scope });
           const inputs = loadInputs(resource, landed.objects);
           const found = isWithoutRows(resource, landed)
@@ -97,10 +97,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const { run, resource: id, object: given } = loadObjectInput.parse(input);
       const object = given as ExtractedObject;
       const step = `${stepNames.load(id)}#${object.path}`;
-      return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress }) => {
+      return runStep(dependencies, { run, step, stage: 'elt' }, async (scope) => {
         const project = await projectOf(dependencies, run);
         const resource = resourceNamed(project, id);
-        const scope = { database, signal, progress };
         const load = await loadSource({ dependencies, project, resource, object, run, scope });
         const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
         const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };

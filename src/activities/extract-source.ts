@@ -105,10 +105,9 @@ async function asked(extraction: Extraction) {
 
 /** What the user's own code is given. */
 async function code(extraction: Extraction) {
-  const { dependencies, resource, run, scope } = extraction;
+  const { dependencies, run, scope } = extraction;
   const codeRoot = await bundleFolder(dependencies, run);
-  const onLog = (line: string): void => dependencies.log.info({ run: run.runId, resource: resource.id }, line);
-  return { ...(await asked(extraction)), codeRoot, attempt: scope.attempt, onLog };
+  return { ...(await asked(extraction)), codeRoot, attempt: scope.attempt, onLog: scope.output };
 }
 
 /** Without the table, what the cursor says is loaded is not there. */

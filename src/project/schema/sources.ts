@@ -126,9 +126,11 @@ const resource = {
     .describe('Of text files. Default: UTF-8, or UTF-16 where a byte order mark says so.'),
   csv: csv.optional().describe('How CSV files are written. Default: found out from the file.'),
   xlsx: xlsx.optional().describe('What is read of Excel workbooks. Default: the first visible sheet.'),
-  parse: file(/\.m?js/, 'a module of the project such as parsers/filing.mjs')
+  parse: file(/\.m?[jt]s/, 'a module of the project such as parsers/filing.ts')
     .optional()
-    .describe('Module of the project that makes rows of each file, for formats that are not read as they are.'),
+    .describe(
+      'Module of the project, in TypeScript or JavaScript, that makes rows of each file, for formats that are not read as they are.',
+    ),
   inventory: file(/\.sql/, 'an SQL file of the project such as inventory/filings.sql')
     .optional()
     .describe('In place of path: a SELECT over loaded tables that names the objects to fetch, one `url` a row.'),
