@@ -54,6 +54,8 @@ export interface Settings {
   readonly temporal: TemporalSettings;
   readonly temporalUiUrl?: string;
   readonly serving: { readonly host: string; readonly port: number; readonly url: string };
+  /** PLUMBLINE_OPENLINEAGE_URL and …_KEY: who is told of runs; absent: nobody. */
+  readonly openLineage?: { readonly url: Secret; readonly key?: Secret };
 }
 
 export interface TemporalSettings {
@@ -145,6 +147,7 @@ export async function loadSettings(options: {
     temporal,
     ...(temporalUiUrl === undefined ? {} : { temporalUiUrl }),
     serving: servingSettings(env, state),
+    ...openLineageSettings(env),
   };
 }
 
@@ -250,6 +253,20 @@ function storeCacheBytesOf(env: NodeJS.ProcessEnv): number {
   const number = Number(text);
   if (number > 0 && Number.isFinite(number)) return Math.round(number * 1024 ** 3);
   throw invalid('PLUMBLINE_STORE_CACHE_GIB', JSON.stringify(text), 'a number of GiB above 0');
+}
+
+function openLineageSettings(env: NodeJS.ProcessEnv): Pick<Settings, 'openLineage'> {
+  const url = env['PLUMBLINE_OPENLINEAGE_URL'];
+  if (url === undefined || url === '') return {};
+  // The value is not shown: it may hold a key.
+  if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
+    throw invalid(
+      'PLUMBLINE_OPENLINEAGE_URL',
+      'a value of another form',
+      'https://host or https://host/api/v1/lineage',
+    );
+  const key = env['PLUMBLINE_OPENLINEAGE_KEY'];
+  return { openLineage: { url: new Secret(url), ...(key ? { key: new Secret(key) } : {}) } };
 }
 
 async function temporalSettings(env: NodeJS.ProcessEnv, state: StackState | undefined): Promise<TemporalSettings> {

@@ -2,6 +2,7 @@ import { join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { watchAlerts } from '../alerts/watch-alerts.js';
 import { connectServing } from '../client/connect.js';
+import { createWorkflowEnds } from '../client/workflow-ends.js';
 import { loadSettings } from '../config.js';
 import { projectName } from '../project/project-name.js';
 import { createServer } from '../serving/create-server.js';
@@ -43,6 +44,7 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     const alerts = watchAlerts({
       database,
       environment: process.env,
+      ends: createWorkflowEnds(settings),
       onError: (error) => logger.warn({ err: error }, 'looking for alerts failed'),
     });
     logger.info({ signal: await stopped }, 'stopping');

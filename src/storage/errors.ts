@@ -15,6 +15,7 @@ export const storageErrorCodes = {
   DISK_FULL:
     'A disk of the worker is full: that of the artifact store, or of temporary files. Make room, the step is tried again.',
   STORE_OBJECT_MISSING: 'The artifact store has no object of that hash.',
+  STORE_SWEEPING: 'An object is about to be deleted by a garbage collection; the step is tried again.',
   STORE_HASH_MISMATCH: 'An object in the artifact store is not what its name says; it was changed or cut.',
 } as const;
 
