@@ -32,7 +32,7 @@ const promoted: unknown[] = [];
 let gate: { readonly day: string; readonly passed: Promise<void>; readonly reached: () => void } | undefined;
 
 const day = (index: number): string => new Date(Date.UTC(2024, 0, index + 1)).toISOString();
-const intervals: readonly RunInterval[] = Array.from({ length: DAYS }, (_, index) => ({ start: day(index), end: day(index + 1) })); // prettier-ignore
+const intervals: readonly RunInterval[] = Array.from({ length: DAYS }, (_, index) => ({ start: day(index), end: day(index + 1), timezone: 'UTC' })); // prettier-ignore
 
 const activities = {
   findMissingIntervals: async ({ after }: MissingIntervalsInput) => {
@@ -97,7 +97,7 @@ const template = (project: string): ScheduledRunInput['template'] => ({
   searchAttributes: [],
   force: false,
 });
-const grid = { length: 'day', timezone: 'UTC' } as const;
+const grid = { length: 'daily', timezone: 'UTC' } as const;
 const days = intervals.map(({ start }) => start.slice(0, 10));
 
 const start = (type: string, id: string, input: object): Promise<WorkflowHandle> =>
