@@ -143,13 +143,6 @@ async function resolveFilesResource(files: FilesPlace, scope: ResourceScope): Pr
       positionAt(yaml, [...path, given.s3 === undefined ? 'path' : 's3']),
       'Correct it; see docs/how-to/load-from-s3.md.',
     );
-  if ((isUrl || isBucket) && (given.member !== undefined || /\.zip$/i.test(read.replace(/[?#].*$/, ''))))
-    return refuse(
-      'PROJECT_KEY_LATER',
-      `${place}: reading a zip archive over HTTP or from S3 is not available in this version of plumbline.`,
-      positionAt(yaml, [...path, 'path']),
-      'Fetch the archive, and name the local file.',
-    );
   const primaryKey = [given.primary_key ?? []].flat();
   const clashing = given.csv === undefined ? undefined : clash(given.csv);
   if (clashing !== undefined)
@@ -317,7 +310,7 @@ function clash({
 }
 
 function formatOf(path: string): ResourceConfig['format'] {
-  const ending = /\.(csv|tsv|ndjson|jsonl|parquet|xlsx)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase();
+  const ending = /\.(csv|tsv|ndjson|jsonl|parquet|xlsx)(\.gz|\.zst)?$/i.exec(path)?.[1]?.toLowerCase();
   if (ending === undefined) return 'auto';
   if (ending === 'tsv') return 'csv';
   return ending === 'jsonl' ? 'ndjson' : (ending as 'csv' | 'ndjson' | 'parquet' | 'xlsx');
