@@ -30,6 +30,7 @@ import { extractSinger } from '../elt/extract/extract-singer.js';
 import { statedColumns } from '../elt/extract/stated-columns.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { compileInventory } from '../elt/inventory/compile-inventory.js';
+import { compileParents } from '../elt/inventory/compile-parents.js';
 import { loadObject } from '../elt/load/load-object.js';
 import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
 import { extractPostgres } from '../elt/postgres/extract-postgres.js';
@@ -321,7 +322,12 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return withSourceDatabase(resource, run, (opened) => extractPostgres({ ...options, ...opened, full }));
     const asked = { ...options, environment: process.env, force, full, onProgress };
     if (resource.type === 'http') {
-      const { objects, extractId } = await extractHttp({ ...asked, ...(interval === undefined ? {} : { interval }) });
+      const parents = compileParents(project, resource);
+      const { objects, extractId } = await extractHttp({
+        ...asked,
+        ...(interval === undefined ? {} : { interval }),
+        ...(parents === undefined ? {} : { parents }),
+      });
       return { objects, extractId };
     }
     const codeRoot = await bundleFolder(dependencies, run);
@@ -461,8 +467,8 @@ function cursorOf({ cursor }: ResourceConfig, landed: LandedExtract | undefined)
 }
 
 function extractSummary({ type, cursor }: ResourceConfig, landed: LandedExtract, rowsLate: number): ExtractSummary {
-  const { pages, cursorFrom: from, cursorTo: to, cursorMissing: rowsWithout } = landed;
-  const asked = type === 'http' ? { pages } : {};
+  const { pages, parents, cursorFrom: from, cursorTo: to, cursorMissing: rowsWithout } = landed;
+  const asked = type === 'http' ? { pages, ...(parents === undefined ? {} : { parents }) } : {};
   if (cursor === undefined) return asked;
   const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
   return { ...asked, cursor: { field: cursor.field, ...range, rowsLate, rowsWithout } };

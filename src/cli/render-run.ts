@@ -119,9 +119,10 @@ function asked({ extract, inventory }: LoadSummary): string {
   }
   if (extract === undefined) return '';
   const late = extract.cursor?.rowsLate ?? 0;
-  const { pages } = extract;
+  const { pages, parents } = extract;
+  const missing = parents === undefined || parents.missing === 0 ? '' : `   ${count(parents.missing)} of ${count(parents.asked)} missing`; // prettier-ignore
   const paged = pages === undefined ? '' : `   ${count(pages)} ${pages === 1 ? 'page' : 'pages'}`;
-  return `${paged}${late === 0 ? '' : `   ${count(late)} late`}`;
+  return `${paged}${missing}${late === 0 ? '' : `   ${count(late)} late`}`;
 }
 
 /** What people look at first; a jsonb column does not keep an order of its own. */

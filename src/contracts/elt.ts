@@ -77,6 +77,12 @@ export interface LoadSummary {
 export interface ExtractSummary {
   /** Of an API. */
   readonly pages?: number;
+  /** Of an API that is asked for rows of a table one by one. */
+  readonly parents?: {
+    readonly asked: number;
+    /** For which the server has nothing: 404 or 410. */
+    readonly missing: number;
+  };
   readonly cursor?: {
     readonly field: string;
     /** Its state before; missing in a first load. */

@@ -40,6 +40,8 @@ export const eltErrorCodes = {
     'An API answered with something other than JSON, often a page of HTML. Correct `url`, `path` or `auth`.',
   ELT_HTTP_RECORDS: 'An answer has no list of objects where `records` says. The message names what is there.',
   ELT_HTTP_PAGINATION: 'The pages of an API do not end, repeat, or lead to another server. Correct `pagination`.',
+  ELT_HTTP_ROWS:
+    'An API would be asked for more than 200,000 rows one by one. Name fewer with `for_each: { query: … }`.',
   ELT_HTTP_TOO_LARGE: 'One answer of an API is too large to be a page. Ask for smaller pages.',
   ELT_HTTP_TOKEN: 'The token address of an API gave no token. Correct `token_url`.',
   ELT_PG_URL:
@@ -59,9 +61,9 @@ export const eltErrorCodes = {
   ELT_PG_BUSY:
     'A source refused for now: a conflict on a standby, a lock, no connections left, a shutdown. The step is tried again.',
   ELT_INVENTORY_READS:
-    'The SELECT of an inventory reads what is not loaded before it: a transform, or its own resource. Read other sources.',
+    'The SELECT of an inventory or of `for_each` reads what is not loaded before it: a transform, or its own resource. Read other sources.',
   ELT_INVENTORY_CYCLE:
-    'Inventories wait for each other. Let one of them read tables that are loaded without the others.',
+    'Inventories, or resources with `for_each`, wait for each other. Let one of them read tables that are loaded without the others.',
   ELT_INVENTORY_URL: 'An inventory has a row without an http(s) address in its column `url`. Correct the SELECT.',
   ELT_INVENTORY_TOO_LARGE:
     'An inventory names more than a million objects, or more than 2,000 without a parser. Set `parse`, or make several resources of it.',

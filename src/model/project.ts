@@ -247,9 +247,23 @@ export interface HttpRequestConfig {
   readonly pagination: HttpPagination;
   /** Whether `path` or `params` name the run's interval, so that each interval is asked for by itself. */
   readonly byInterval?: true;
+  /** Asks once for each row of another table; `{row.column}` in `path` and `params` is a value of the row. */
+  readonly forEach?: HttpForEach;
   /** Least time between two requests of the source, over all workers. */
   readonly intervalMs: number;
   readonly allowPrivate: boolean;
+}
+
+/** The rows that an API is asked for one by one. */
+export interface HttpForEach {
+  /** One SELECT over raw tables; rows that are alike are asked for once. */
+  readonly query: SqlFile;
+  /** Columns that are added to each record: name → column of the row. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** What becomes of a row for which the server answers 404 or 410. */
+  readonly missing: 'fail' | 'ignore';
+  /** Rows that are asked for at the same time. */
+  readonly parallel: number;
 }
 
 /** A source that is code of the project. Texts may be secrets by reference: `env:NAME` or `file:path`. */

@@ -6,6 +6,7 @@ import type { Problem } from './problem.js';
 import { intervalMs } from './rate.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveCursor } from './resolve-cursor.js';
+import { resolveForEach } from './resolve-for-each.js';
 import { resolveMerge, whenGoneLine } from './resolve-merge.js';
 import { resolveAnomaly } from './resolve-anomaly.js';
 import { resolveContract } from './resolve-contract.js';
@@ -16,10 +17,9 @@ import { parseShare } from './share.js';
 export type HttpPlace = ResourcePlace<Omit<HttpSourceYaml, 'resources'> & HttpResourceYaml>;
 
 /** A resource of an http source; empty when something is wrong, which is reported. */
-export function resolveHttpResource(
-  { source, id, table, given, path }: HttpPlace,
-  { yaml, report, applied }: ResourceScope,
-): ResourceConfig[] {
+export async function resolveHttpResource(http: HttpPlace, scope: ResourceScope): Promise<ResourceConfig[]> {
+  const { source, id, table, given, path } = http;
+  const { yaml, report, applied } = scope;
   const place = path.join('.');
   const position = positionAt(yaml, path, 'key');
   const refuse = (code: Problem['code'], message: string, where: Problem['at'], next: string): [] => {
@@ -46,6 +46,16 @@ export function resolveHttpResource(
       `${place} has a cursor and names the interval: it is asked for what is new, or for an interval.`,
       positionAt(yaml, [...path, 'cursor'], 'key'),
       'Remove one of the two.',
+    );
+  const forEach = given.for_each === undefined ? undefined : await resolveForEach(http, scope);
+  if (given.for_each !== undefined && forEach === undefined) return [];
+  const row = templates.find((text) => /\{row\./.test(text));
+  if (row !== undefined && forEach === undefined)
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place} has ${JSON.stringify(row)} and no "for_each", which says of what row that is.`,
+      position,
+      'Add `for_each: { rows_of: … }`.',
     );
   if (byInterval && given.write === 'replace')
     return refuse(
@@ -139,6 +149,7 @@ export function resolveHttpResource(
         records: given.records?.split('.') ?? [],
         pagination: resolvePagination(given.pagination ?? { type: 'none' }),
         ...(byInterval ? { byInterval } : {}),
+        ...(forEach === undefined ? {} : { forEach }),
         intervalMs: intervalMs(given.rate_limit),
         allowPrivate: given.allow_private ?? false,
       },

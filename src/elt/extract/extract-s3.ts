@@ -7,6 +7,7 @@ import type { ExtractedObject } from '../load/load-result.js';
 import { addFetchedObject } from './add-fetched-object.js';
 import { extractArchive } from './extract-archive.js';
 import type { ExtractOptions } from './extract-files.js';
+import { inOrder } from './in-order.js';
 import { inspectFile } from './inspect-file.js';
 import { globMatcher, isGlob } from './match-files.js';
 import { resourceBucket } from './resource-bucket.js';
@@ -114,33 +115,4 @@ async function markSeen(
      WHERE o.env = $1 AND o.project = $2 AND o.resource = $3 AND o.path = seen.path AND o.sha256 = seen.sha256`,
     [env, project, resource.id, now.toISOString(), objects.map(({ path }) => path), objects.map((one) => one.sha256)],
   );
-}
-
-/** Results in the order of `items`, so many at once. The first error stops the others, which are waited for. */
-async function inOrder<T, R>(
-  items: readonly T[],
-  atOnce: number,
-  signal: AbortSignal | undefined,
-  work: (item: T, stop: AbortSignal) => Promise<R>,
-): Promise<R[]> {
-  const failed = new AbortController();
-  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-  const results: R[] = [];
-  const queue = items.entries();
-  const errors: unknown[] = [];
-  const worker = async (): Promise<void> => {
-    for (const [index, item] of queue) {
-      if (stop.aborted) return;
-      try {
-        results[index] = await work(item, stop);
-      } catch (error) {
-        errors.push(error);
-        failed.abort();
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  signal?.throwIfAborted();
-  if (errors.length > 0) throw errors[0];
-  return results;
 }
