@@ -54,6 +54,7 @@ import {
   type Reusable,
   type StepInputs,
 } from './fingerprint.js';
+import { filesOf } from './files-of.js';
 import { mergedLast } from './merged-last.js';
 import { bundleFolder, projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
@@ -78,7 +79,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
           const landed = await extract(project, resource, run, { database, signal, progress, attempt });
-          const inputs = loadInputs(resource, landed.objects);
+          const inputs = loadInputs(resource, landed.objects, run.interval);
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
             : await reusableLoad(database, run, resource, landed.objects);
@@ -112,8 +113,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress }) => {
         const project = await projectOf(dependencies, run);
         const load = await loadOne(project, resourceNamed(project, id), object, run, { database, signal, progress });
-        const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
-        const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
+        const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate, rowsOutside } = load;
+        const left = rowsOutside === 0 ? {} : { rowsOutside };
+        const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate, ...left };
         const notices = [...(object.notices ?? []), ...load.notices].slice(0, 3);
         const dropped = Object.keys(load.discarded).length === 0 ? {} : { discarded: load.discarded };
         const result = { loadId, status, path, sha256, ...counts, ...dropped, notices };
@@ -128,7 +130,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress, fence }) => {
         const project = await projectOf(dependencies, run);
         const resource = resourceNamed(project, id);
-        const inputs = loadInputs(resource, loads);
+        const inputs = loadInputs(resource, loads, run.interval);
         const summary = (publishing: Omit<PublishResult, 'status'>): LoadSummary => ({
           ...summarize(resource, loads, publishing, inputs, landed, former),
           ...(inventory === undefined ? {} : { inventory }),
@@ -315,7 +317,14 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const { objects, expected, fetched, missing } = found;
       return { objects, inventory: { expected, fetched, missing: missing.length, firstMissing: missing.slice(0, 3) } };
     }
-    if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };
+    if (resource.type === 'files') {
+      const about = resource.interval === undefined ? undefined : interval;
+      const asked = { ...options, resource: filesOf(resource, about), now: new Date(), onProgress };
+      const objects = await extractFiles(asked);
+      if (about === undefined) return { objects };
+      const { start, end } = about;
+      return { objects: objects.map((object) => ({ ...object, interval: { start, end } })) };
+    }
     // Without the table, what the cursor says is loaded is not there.
     const full = force || !(await tableExists(database, project.schemas.raw, resource.table));
     if (resource.type === 'postgres')
@@ -376,7 +385,8 @@ async function reusableLoad(
 ): Promise<Found<LoadSummary>> {
   const reuse = await mergedLast(database, run, resource, objects);
   if (reuse !== undefined) return { reuse };
-  return findReusable<LoadSummary>(database, run, stepNames.load(resource.id), loadInputs(resource, objects), 'newest');
+  const inputs = loadInputs(resource, objects, run.interval);
+  return findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
 }
 
 /** What the newest load left. Throws `ELT_SOURCE_EMPTY` (terminal) when there was none, as no row says what the columns are. */
@@ -488,6 +498,7 @@ function summarize(
 ): LoadSummary {
   const sum = (pick: (load: LoadedObject) => number): number => loads.reduce((total, load) => total + pick(load), 0);
   const { rowsRemoved } = published;
+  const outside = sum((load) => load.rowsOutside ?? 0);
   const removed = rowsRemoved === undefined ? [] : [`${rowsRemoved} rows of older versions of the table were removed.`];
   return {
     resource: resource.id,
@@ -496,6 +507,7 @@ function summarize(
     rowsLoaded: sum((load) => load.rowsLoaded),
     rowsRejected: sum((load) => load.rowsRejected),
     rowsDuplicate: sum((load) => load.rowsDuplicate),
+    ...(outside === 0 ? {} : { rowsOutside: outside }),
     tableRows: published.rows,
     version: isAsBefore(published, inputs, former)
       ? former!.result.version

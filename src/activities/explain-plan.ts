@@ -1,6 +1,7 @@
 import { isS3 } from '../s3/location.js';
 import { foreseeInventory } from '../elt/extract/extract-inventory.js';
 import { isUrl, isUrlOfArchive, lastFetched } from '../elt/extract/extract-url.js';
+import { filesOf } from './files-of.js';
 import { lastSeen } from '../elt/extract/last-seen.js';
 import { hashFiles } from '../elt/extract/hash-files.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
@@ -141,7 +142,7 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
         database,
         run,
         step,
-        loadInputs(resource, await foreseenObjects(dependencies, run, resource)),
+        loadInputs(resource, await foreseenObjects(dependencies, run, filesOf(resource, run.interval)), run.interval),
         'newest',
       ),
     );

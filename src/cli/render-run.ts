@@ -75,7 +75,8 @@ function outcome(kind: string, step: StepRow): string {
     case 'load': {
       const load = result as LoadSummary;
       const duplicates = load.rowsDuplicate > 0 ? `   ${count(load.rowsDuplicate)} duplicate` : '';
-      return `${count(load.tableRows).padStart(9)} rows   ${count(load.rowsRejected)} rejected${duplicates}${asked(load)}`;
+      const outside = load.rowsOutside === undefined ? '' : `   ${count(load.rowsOutside)} outside`;
+      return `${count(load.tableRows).padStart(9)} rows   ${count(load.rowsRejected)} rejected${duplicates}${outside}${asked(load)}`;
     }
     case 'transform': {
       const built = result as TransformSummary;

@@ -116,7 +116,8 @@ export const eltErrorCodes = {
   ELT_TYPE_CHANGE: 'A column of a published table cannot be changed to the type now declared.',
   ELT_TOO_MANY_REJECTS:
     'More rows were refused than `max_rejected` allows. Nothing was changed; see plumbline.rejects.',
-  ELT_ROW_COUNT: 'The rows read, loaded, rejected and duplicate do not add up; nothing is published.',
+  ELT_ROW_COUNT:
+    'The rows read, loaded, rejected, duplicate and outside of the interval do not add up; nothing is published.',
   ELT_LOAD_FENCED: 'Another attempt took over this load; this one ends without effect.',
   ELT_WRITER_STUCK: "A former attempt's connection did not end in time; the step is tried again.",
   ELT_PRIMARY_KEY_MISSING: '`write: merge` needs a primary key. Set `primary_key`.',
@@ -138,7 +139,11 @@ export const eltErrorCodes = {
   ELT_INCREMENT_INTERVAL:
     'The SELECT of an incremental table gives rows outside the interval that it was asked for. Restrict it to the interval.',
   ELT_INTERVAL_OVERLAP:
-    'An interval of an appended source meets one that was loaded with other bounds. Load an interval that holds it as a whole.',
+    'An interval of a source meets one that was loaded with other bounds, or files that were loaded without an interval. Load an interval that holds it as a whole.',
+  ELT_INTERVAL_ROWS:
+    'A source gave rows outside of the interval that it was loaded for. Load the interval they are of, or set `outside_interval: ignore`.',
+  ELT_INTERVAL_COLUMN:
+    'The `interval_column` of a source holds no dates or times. Name another, or say its type in `columns`.',
   ELT_SQL_CYCLE: 'Transforms refer to each other in a circle; the path is named. Take one `ref` out.',
   ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
   ELT_SELECT_UNKNOWN: '`--select` names a transform that the project does not have. Correct the name.',

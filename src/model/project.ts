@@ -104,6 +104,8 @@ export interface ResourceConfig {
   readonly program?: ProgramConfig;
   /** There when a source is asked only for what is new. */
   readonly cursor?: CursorConfig;
+  /** A load is about the run's interval: always of files with it, of an API with `http.byInterval`. */
+  readonly interval?: IntervalConfig;
   /** Whether a source without rows may empty a table of `write: replace`. @default false */
   readonly allowEmpty?: boolean;
   /** A file of seeds/: part of the code, read from the bundle. */
@@ -121,6 +123,13 @@ export interface FreshnessConfig {
   readonly warnAfterMs?: number;
   readonly errorAfterMs?: number;
   readonly at: { readonly file: string; readonly line: number };
+}
+
+export interface IntervalConfig {
+  /** Column that says to which interval a row belongs. Absent: all of what is loaded does. */
+  readonly column?: string;
+  /** What becomes of a row of another interval: the load fails, or it is left out and counted. */
+  readonly outside: 'fail' | 'ignore';
 }
 
 export interface AnomalyConfig {

@@ -1,5 +1,3 @@
-import { INTERVAL_NAMES } from '../model/data-interval.js';
-import { didYouMean } from '../model/nearest.js';
 import type { HttpAuth, HttpPagination, ResourceConfig } from '../model/project.js';
 import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
@@ -7,6 +5,7 @@ import { intervalMs } from './rate.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveCursor } from './resolve-cursor.js';
 import { resolveForEach } from './resolve-for-each.js';
+import { resolveInterval } from './resolve-interval.js';
 import { resolveMerge, whenGoneLine } from './resolve-merge.js';
 import { resolveAnomaly } from './resolve-anomaly.js';
 import { resolveContract } from './resolve-contract.js';
@@ -30,15 +29,16 @@ export async function resolveHttpResource(http: HttpPlace, scope: ResourceScope)
     return refuse('PROJECT_KEY_MISSING', `${place} has no "path", expected one such as /orders.`, position, 'Add `path:`.'); // prettier-ignore
   const primaryKey = [given.primary_key ?? []].flat();
   const templates = [given.path, ...Object.values(given.params ?? {}).map(String)];
-  const named = templates.flatMap((text) => [...text.matchAll(/\{interval\.(\w+)\}/g)].map(([, name]) => name!));
-  const byInterval = named.length > 0;
-  const unknown = named.find((name) => !(INTERVAL_NAMES as readonly string[]).includes(name));
-  if (unknown !== undefined)
+  const about = resolveInterval(given, templates);
+  if ('wrong' in about)
+    return refuse('PROJECT_VALUE_INVALID', `${place} ${about.wrong}`, about.key === undefined ? position : positionAt(yaml, [...path, about.key], 'key'), about.next); // prettier-ignore
+  const byInterval = about.isNamed;
+  if (about.interval !== undefined && !byInterval)
     return refuse(
       'PROJECT_VALUE_INVALID',
-      `${place} names interval.${unknown}${didYouMean(unknown, INTERVAL_NAMES) || '.'}`,
-      position,
-      `Use one of ${INTERVAL_NAMES.join(', ')}.`,
+      `${place} has "interval_column", and neither path nor params say of which interval the API is asked.`,
+      positionAt(yaml, [...path, 'interval_column'], 'key'),
+      "Name it, for example `params: { from: '{interval.start}' }`.",
     );
   if (byInterval && given.cursor !== undefined)
     return refuse(
@@ -121,6 +121,7 @@ export async function resolveHttpResource(http: HttpPlace, scope: ResourceScope)
     if (given.cursor?.lag === undefined) applied(`${place}.cursor.lag = ${cursor.type === 'integer' ? '1' : '1s'}`);
     if (cursor.initial === undefined) applied(`${place}.cursor.initial = none (the first load asks for everything)`);
   }
+  if (about.interval !== undefined && given.outside_interval === undefined) applied(`${place}.outside_interval = fail`);
   if (given.pagination === undefined) applied(`${place}.pagination = none`);
   if (given.records === undefined) applied(`${place}.records = the answer itself`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
@@ -154,6 +155,7 @@ export async function resolveHttpResource(http: HttpPlace, scope: ResourceScope)
         allowPrivate: given.allow_private ?? false,
       },
       ...(cursor === undefined ? {} : { cursor }),
+      ...(about.interval !== undefined && { interval: about.interval }),
       allowEmpty: given.allow_empty ?? false,
       at: { file: yaml.file, line: position.line ?? 1 },
     },

@@ -5,6 +5,7 @@ import type { Problem } from './problem.js';
 import { resolveColumns } from './resolve-columns.js';
 import { resolveAnomaly } from './resolve-anomaly.js';
 import { resolveContract } from './resolve-contract.js';
+import { resolveInterval } from './resolve-interval.js';
 import { resolveMerge, whenGoneLine } from './resolve-merge.js';
 import { resolveHttpResource } from './resolve-http-resource.js';
 import { resolveInventory, resolveParser } from './resolve-inventory.js';
@@ -183,9 +184,26 @@ async function resolveFilesResource(files: FilesPlace, scope: ResourceScope): Pr
       positionAt(yaml, [...path, 'records']),
       'Take `records` out, or set `format: json`.',
     );
-  const isGlob = !isUrl && inventory === undefined && /[*?[{]/.test(read + (given.member ?? ''));
-  const write = given.write ?? (given.merge !== undefined ? 'merge' : isGlob ? 'append' : 'replace');
-  const merging = { given: given.merge, write, primaryKey, isPartial: isGlob };
+  const about = resolveInterval(given, [read]);
+  if ('wrong' in about)
+    return refuse('PROJECT_VALUE_INVALID', `${place} ${about.wrong}`, about.key === undefined ? position : positionAt(yaml, [...path, about.key], 'key'), about.next); // prettier-ignore
+  const interval = about.interval ?? (about.isNamed ? { outside: 'fail' as const } : undefined);
+  if (interval !== undefined && (inventory !== undefined || given.anomaly !== undefined))
+    return refuse(
+      'PROJECT_VALUE_INVALID',
+      `${place} is loaded by interval and has ${inventory === undefined ? '"anomaly", which compares whole tables' : 'an inventory, which names all of its objects'}.`,
+      position,
+      'Take one of the two out.',
+    );
+  const isGlob =
+    !isUrl &&
+    inventory === undefined &&
+    /[*?[{]/.test(read.replaceAll(/\{interval\.\w+\}/g, '') + (given.member ?? ''));
+  const whole = isGlob && interval === undefined ? 'append' : 'replace';
+  const asked = given.write ?? (given.merge !== undefined ? 'merge' : whole);
+  // Rows of an interval take the place of those of the same interval, and no others: to replace and to append is one thing.
+  const write = interval !== undefined && asked === 'replace' ? 'append' : asked;
+  const merging = { given: given.merge, write, primaryKey, isPartial: isGlob || interval !== undefined };
   const merged = resolveMerge(merging);
   if ('wrong' in merged)
     return refuse(
@@ -195,9 +213,10 @@ async function resolveFilesResource(files: FilesPlace, scope: ResourceScope): Pr
       merged.next,
     );
   if (given.write === undefined) {
-    const path = `the path is ${isGlob ? 'a glob' : 'one file'}`;
+    const path =
+      interval === undefined ? `the path is ${isGlob ? 'a glob' : 'one file'}` : 'the rows of the interval only';
     const objects = inventory === undefined ? path : 'the table is what the inventory names';
-    applied(`${place}.write = ${write} (${given.merge === undefined ? objects : '`merge` is set'})`);
+    applied(`${place}.write = ${asked} (${given.merge === undefined ? objects : '`merge` is set'})`);
   }
   if (given.anomaly !== undefined && write !== 'replace')
     return refuse(
@@ -207,6 +226,7 @@ async function resolveFilesResource(files: FilesPlace, scope: ResourceScope): Pr
       'Set write: replace, or take `anomaly` out.',
     );
   for (const line of whenGoneLine(merging, merged.merge)) applied(`${place}.${line}`);
+  if (about.interval !== undefined && given.outside_interval === undefined) applied(`${place}.outside_interval = fail`);
   if (given.format === undefined && parser === undefined)
     applied(`${place}.format = ${format} (from ${given.records === undefined ? "the path's ending" : '`records`'})`);
   if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
@@ -234,6 +254,7 @@ async function resolveFilesResource(files: FilesPlace, scope: ResourceScope): Pr
       columns: resolveColumns(given.columns),
       ...resolveAnomaly(given.anomaly, write, applied, place),
       ...resolveContract(given.contract, write, applied, place),
+      ...(interval !== undefined && { interval }),
       maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
       at,
     },

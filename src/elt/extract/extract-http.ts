@@ -178,7 +178,7 @@ function withNotice(
   return objects.map((object, index) => (index === 0 ? { ...object, notices: [notice] } : object));
 }
 
-function addObject(
+async function addObject(
   options: HttpExtractOptions,
   object: ArtifactRef,
   { askFrom, interval }: Asked,
@@ -187,7 +187,9 @@ function addObject(
   const { path, http } = options.resource;
   const from = askFrom === undefined ? '' : `?${http!.cursorParam}=${askFrom}`;
   const of = interval === undefined ? from : `?interval=${interval.start}/${interval.end}`;
-  return addRawObject(options, `${path}${of}#${number}`, object);
+  const added = await addRawObject(options, `${path}${of}#${number}`, object);
+  if (interval === undefined || options.resource.interval === undefined) return added;
+  return { ...added, interval: { start: interval.start, end: interval.end } };
 }
 
 function emptySource(resource: ResourceConfig, pages: readonly LandedPage[]): TerminalError {

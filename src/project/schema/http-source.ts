@@ -3,6 +3,7 @@ import { anomalySchema } from './anomaly.js';
 import { contractSchema } from './contract.js';
 import { cursorKeys } from './cursor.js';
 import { freshness } from './freshness.js';
+import { intervalKeys } from './interval.js';
 import { mergeSchema } from './merge.js';
 import {
   columnName,
@@ -120,6 +121,7 @@ const resource = {
     .describe(
       'Path of a resource of an http source, behind its url; {interval.start} and the like stand for the interval of the run.',
     ),
+  ...intervalKeys,
   records: jsonPath.optional().describe('Where an answer has its list of records. Default: the answer is the list.'),
   params: z
     .record(name, parameter)

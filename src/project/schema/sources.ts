@@ -3,6 +3,7 @@ import { anomalySchema } from './anomaly.js';
 import { contractSchema } from './contract.js';
 import { freshness } from './freshness.js';
 import { httpSourceSchema } from './http-source.js';
+import { intervalKeys } from './interval.js';
 import { mergeSchema } from './merge.js';
 import { postgresSourceSchema } from './postgres-source.js';
 import { pluginSourceSchema, pythonSourceSchema } from './program-source.js';
@@ -108,8 +109,9 @@ const resource = {
     .min(1, { error: 'expected a path or a glob such as data/*.csv' })
     .optional()
     .describe(
-      'File or glob, relative to the project or absolute, the http(s) URL of a file, or s3://bucket/key with globs in the key; of an http source, the path behind its url.',
+      'File or glob, relative to the project or absolute, the http(s) URL of a file, or s3://bucket/key with globs in the key; {interval.start_date} and the like stand for the interval of the run; of an http source, the path behind its url.',
     ),
+  ...intervalKeys,
   primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
   write: z
     .enum(['append', 'replace', 'merge'])
