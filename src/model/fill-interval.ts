@@ -5,8 +5,3 @@ export function fillInterval(path: string, interval: DataInterval): string {
   const values: Readonly<Record<string, string>> = intervalValues(interval);
   return path.replaceAll(/\{interval\.(\w+)\}/g, (written, name: string) => values[name] ?? written);
 }
-
-/** The names of `{interval.…}` in texts. */
-export function namedOfInterval(texts: readonly string[]): string[] {
-  return texts.flatMap((text) => [...text.matchAll(/\{interval\.(\w+)\}/g)].map(([, name]) => name!));
-}

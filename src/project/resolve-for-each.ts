@@ -5,21 +5,18 @@ import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import { readSqlFile } from './read-sql-file.js';
 import type { HttpPlace } from './resolve-http-resource.js';
-import type { ResourceScope } from './resolve-resources.js';
+import { refuser, type ResourceScope } from './resource-place.js';
 
 const header = z.strictObject({ description: z.string().optional().describe('What the file is, in words.') });
 
 /** Which rows a resource is asked for one by one; undefined when something is wrong, which is reported. */
 export async function resolveForEach(http: HttpPlace, scope: ResourceScope): Promise<HttpForEach | undefined> {
   const { given, path } = http;
-  const { yaml, report, applied } = scope;
+  const { applied } = scope;
   const { rows_of: rowsOf, query: file, columns = {}, missing, parallel } = given.for_each!;
   const place = `${path.join('.')}.for_each`;
-  const refuse = (message: string, next: string, code: Problem['code'] = 'PROJECT_VALUE_INVALID'): undefined => {
-    const at = positionAt(yaml, [...path, 'for_each'], 'key');
-    report({ code, message: `Reading ${yaml.file} failed: ${place} ${message}`, at, next });
-    return undefined;
-  };
+  const refuse = (message: string, next: string, code: Problem['code'] = 'PROJECT_VALUE_INVALID'): undefined =>
+    void refuser(http, scope)({ code, message: `${place} ${message}`, at: 'for_each', part: 'key', next });
   if ((rowsOf === undefined) === (file === undefined))
     return refuse(
       rowsOf === undefined ? 'says of no rows.' : 'has `rows_of` and `query`, expected one of them.',
@@ -62,9 +59,11 @@ async function readQuery(
 function selectRows(
   rowsOf: string,
   columns: readonly string[],
-  { source, path }: HttpPlace,
-  { yaml, report }: ResourceScope,
+  http: HttpPlace,
+  scope: ResourceScope,
 ): SqlFile | undefined {
+  const { source, path } = http;
+  const { yaml } = scope;
   const sources = (yaml.value as { sources: Readonly<Record<string, { resources?: Readonly<Record<string, unknown>> }>> }).sources; // prettier-ignore
   const isResource = (of: string, name: string | undefined): boolean => {
     const { resources } = sources[of] ?? {};
@@ -74,10 +73,12 @@ function selectRows(
   const [first, second] = rowsOf.split('.') as [string, string | undefined];
   const [of, name] = second === undefined && isResource(source, first) ? [source, first] : [first, second];
   if (!isResource(of, name)) {
-    report({
-      code: 'PROJECT_VALUE_INVALID',
-      message: `Reading ${yaml.file} failed: ${path.join('.')}.for_each.rows_of is ${rowsOf}, which is no resource of the project.`,
-      at: positionAt(yaml, [...path, 'for_each', 'rows_of']),
+    refuser(
+      http,
+      scope,
+    )({
+      message: `${path.join('.')}.for_each.rows_of is ${rowsOf}, which is no resource of the project.`,
+      at: ['for_each', 'rows_of'],
       next: 'Name a resource of this source, or source.resource.',
     });
     return undefined;

@@ -8,7 +8,7 @@ import { createWorkbench, type Workbench } from './workbench.js';
 
 let bench: Workbench;
 beforeAll(async () => {
-  bench = await createWorkbench({});
+  bench = await createWorkbench({ 'a.sql': 'SELECT 1 AS url' });
 });
 afterAll(() => bench.destroy());
 
@@ -113,7 +113,7 @@ test('an API that answers with rows of another interval is caught', async () => 
 test.each([
   ["{ path: 'a/{interval.begin}.csv' }", 'names interval.begin'],
   ['{ path: a.csv, outside_interval: ignore }', 'no \\"interval_column\\"'],
-  ['{ path: a.csv, interval_column: at, anomaly: fail }', 'is loaded by interval and has \\"anomaly\\"'],
+  ['{ inventory: a.sql, interval_column: at }', 'is loaded by interval and has an inventory'],
   ["{ type: http, url: 'https://a.example', path: /a, interval_column: at }", 'neither path nor params say'],
 ])('%s is refused', async (source, why) => {
   expect(JSON.stringify(await load(`a: ${source}`, '2024-01-01/2024-01-02').catch((error: unknown) => error))).toContain(why); // prettier-ignore

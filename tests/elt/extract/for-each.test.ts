@@ -53,7 +53,9 @@ test('a row that the server does not have ends the load, or is counted where it 
 test('an attempt that failed is gone on with while the rows are the same, and begun anew when they are others', async () => {
   let fails = true;
   t.api.answer = (_request, response, url) =>
-    fails && url.pathname.includes('3') ? void response.writeHead(503).end() : sendJson(response, [{ n: url.pathname }]);
+    fails && url.pathname.includes('3')
+      ? void response.writeHead(503).end()
+      : sendJson(response, [{ n: url.pathname }]);
   const { resource, parents } = each('SELECT generate_series(1, 4) AS id', { parallel: 1 });
   await expect(t.extract(resource, { parents, pausesMs: [] })).rejects.toMatchObject({ code: 'ELT_HTTP_STATUS_TRANSIENT' }); // prettier-ignore
   fails = false;
