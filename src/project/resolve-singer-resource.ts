@@ -63,6 +63,7 @@ export function resolveSingerResource(
         env: given.env ?? {},
         catalog: catalogOf(given),
         metadata: (given.metadata ?? {}) as JsonObject,
+        ...(given.select && { select: given.select }),
         writeByKey: given.write === undefined,
       },
       allowEmpty: given.allow_empty ?? false,
