@@ -19,7 +19,7 @@ const rowsTo = (last: number): string[] =>
 interface Behaviour {
   readonly rows?: readonly string[];
   readonly schema?: object;
-  readonly fail?: 'discover' | 'before' | 'exit' | 'kill' | 'text' | 'batch';
+  readonly fail?: 'discover' | 'before' | 'exit' | 'kill' | 'half' | 'text' | 'batch';
   readonly version?: number;
   readonly last?: number;
   readonly inclusive?: boolean;
@@ -160,7 +160,8 @@ describe('a Singer tap', { timeout: 120_000 }, () => {
   });
 
   it('goes on behind the last STATE after it was killed, and loses and doubles nothing', async () => {
-    const { run, plan } = await begin({ rows: rowsTo(9), last: 9, fail: 'kill' }, '{ write: append }');
+    // In the middle of a message.
+    const { run, plan } = await begin({ rows: rowsTo(9), last: 9, fail: 'half' }, '{ write: append }');
     const resource = `${source}.orders`;
     const killed = bench.call('extractResource', { run, resource });
     await expect(killed).rejects.toMatchObject({ nonRetryable: false, details: [{ code: 'ELT_SINGER_ENDED' }] });
