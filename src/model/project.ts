@@ -37,6 +37,7 @@ export interface Project {
   readonly deploy: DeployConfig;
   readonly schedules: readonly ScheduleConfig[];
   readonly alerts?: AlertsConfig;
+  readonly retention: RetentionConfig;
   /** Whose days cron lines and intervals mean. */
   readonly timezone: string;
   /** Every default that was applied, for `plan`: `sources.rides.type = files (from the path's ending)`. */
@@ -86,7 +87,7 @@ export interface ResourceConfig {
   readonly columns: Readonly<Record<string, ColumnType>>;
   /** What a load may change of its table, as far as it is said. */
   readonly contract?: SchemaContract;
-  /** What happens when a table of `replace` would be far from its own history. */
+  /** What happens when a table of `replace`, or what comes in for `append` and `merge`, is far from its own history. */
   readonly anomaly?: AnomalyConfig;
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
@@ -104,7 +105,7 @@ export interface ResourceConfig {
   readonly program?: ProgramConfig;
   /** There when a source is asked only for what is new. */
   readonly cursor?: CursorConfig;
-  /** Whether a source without rows may empty a table of `write: replace`. @default false */
+  /** Whether a source without rows may empty a table that is not. @default false */
   readonly allowEmpty?: boolean;
   /** A file of seeds/: part of the code, read from the bundle. */
   readonly isSeed?: true;
@@ -215,6 +216,8 @@ export interface PostgresReadConfig {
   readonly query?: string;
   /** Connections that read at the same time, under one snapshot. */
   readonly parallel: number;
+  /** Rows that are gone from the source go from the table: its keys are compared with those of the source. */
+  readonly reconciles?: true;
 }
 
 /** How a Singer tap is run for one stream. Texts of `config` and `env` may be secrets by reference: `env:NAME` or `file:path`. */
@@ -367,6 +370,8 @@ export interface SnapshotConfig {
   readonly checkColumns: readonly string[] | 'all';
   /** Whether a row that the SELECT gives no more ends. */
   readonly closesDeleted: boolean;
+  /** With `closesDeleted`: a state that says so begins where the last one ends. */
+  readonly recordsDeleted?: true;
   /** Whether a SELECT without rows may end all of them. */
   readonly allowEmpty: boolean;
 }
@@ -488,7 +493,10 @@ export interface ScheduleConfig {
   readonly cron?: string;
   readonly everyMs?: number;
   readonly timezone: string;
+  /** Empty for the one that collects garbage. */
   readonly stages: readonly StageName[];
+  /** There when it runs no stages but collects garbage. */
+  readonly retention?: RetentionConfig;
   /** There when each interval that is over and not done gets a run. */
   readonly interval?: IntervalLength;
   /** The first day whose intervals it runs; absent: the interval in which it was applied first. */
@@ -500,15 +508,36 @@ export interface ScheduleConfig {
   readonly pauseOnFailure: boolean;
 }
 
+/** How long records are kept, in milliseconds; what has no limit is kept for good. */
+export interface RetentionConfig {
+  /** Raw objects that no load has in a table any more. */
+  readonly rawMs?: number;
+  /** Records of runs, outcomes of steps, and code. */
+  readonly runsMs?: number;
+  readonly rejectsMs?: number;
+  readonly predictionsMs?: number;
+  /** How long an object that nothing refers to is left alone after its last use. */
+  readonly graceMs: number;
+}
+
 export const ALERT_KINDS = ['failed', 'missed'] as const;
 
 /** Who is told when something goes wrong. */
 export interface AlertsConfig {
   /** Where the address is: `env:NAME` or `file:path`. */
-  readonly webhook: string;
+  readonly webhook?: string;
   /** Where the key of the signature is; without it messages are not signed. */
   readonly secret?: string;
+  readonly email?: EmailConfig;
   readonly on: readonly (typeof ALERT_KINDS)[number][];
+}
+
+export interface EmailConfig {
+  /** Where the address of the mail server is, with user and password: `env:NAME` or `file:path`. */
+  readonly smtp: string;
+  readonly from: string;
+  /** Each gets a message of its own. */
+  readonly to: readonly string[];
 }
 
 export interface DeployConfig {

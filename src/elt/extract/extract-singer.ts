@@ -143,10 +143,11 @@ function propertiesKept(
   resource: ResourceConfig,
   selected: SelectedStream | undefined,
 ): Pick<MessageLanding, 'isKept' | 'onProperties'> {
-  const { primaryKey, singer } = resource;
+  const { primaryKey, merge, singer } = resource;
   const { select } = singer!;
   if (select === undefined) return {};
-  const always = [...primaryKey, ...(selected?.always ?? [])];
+  const needed = [...primaryKey, ...(merge?.key ?? []), merge?.hardDelete ?? []].flat();
+  const always = [...needed, ...(selected?.always ?? [])];
   return {
     isKept: (name) => always.includes(name) || isChosen(name, select),
     onProperties(properties, keys) {
