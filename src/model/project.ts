@@ -241,6 +241,8 @@ export interface SingerConfig {
   readonly catalog: { readonly from: 'tap' | 'none' } | { readonly from: 'file'; readonly path: string };
   /** Metadata of the stream in its catalog, such as `replication-method`. */
   readonly metadata: JsonObject;
+  /** Patterns of the properties to ask for and to keep; undefined for all. */
+  readonly select?: readonly string[];
   /** Whether `write` is the tap's to say: merge where the stream has a key, else append. */
   readonly writeByKey: boolean;
 }
