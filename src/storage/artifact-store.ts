@@ -1,49 +1,64 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, link, mkdir, open, readFile, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
 import type { ArtifactRef, SharedStore } from '../model/artifact.js';
+import { diskFull } from './disk-full.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
+import { openDirectoryUse } from './sweep-directory.js';
 
 /** Objects as files `<root>/sha256/ab/abcdef…`, written beside and renamed, so a killed writer leaves no half object. */
 export function openDirectoryStore(root: string): SharedStore {
   const pathOf = (sha256: string): string => join(root, 'sha256', assertName(sha256).slice(0, 2), sha256);
   const incoming = incomingFolder(root);
+  const objects = openDirectoryUse(root, pathOf);
 
-  /** Gives a finished file its name in the store. */
-  async function take(temporary: string, ref: ArtifactRef): Promise<ArtifactRef> {
-    const path = pathOf(ref.sha256);
-    // link, not rename: an object that is there already stays the same file for those who read it.
-    await inFolder(dirname(path), () => link(temporary, path)).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
+  /** Gives the finished file its name. */
+  const keep = async (temporary: string, sha256: string): Promise<void> => {
+    const path = pathOf(sha256);
+    try {
+      // link, not rename: an object that is there already stays the same file for those who read it.
+      await inFolder(dirname(path), () => link(temporary, path));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if (!(await objects.use(sha256))) await rename(temporary, path);
+    }
+  };
+  const statOf = async (sha256: string): Promise<void> => {
+    const path = pathOf(sha256);
+    await stat(path).catch(async (error: unknown) => {
+      if (!(await objects.restore(sha256))) throw objectMissing(sha256, error);
     });
-    return ref;
-  }
+  };
 
   const store: SharedStore = {
     place: root,
     async put(content) {
       const temporary = join(incoming, ownedName());
       try {
-        if (content instanceof Readable) return await take(temporary, await spool(temporary, content));
-        const sha256 = createHash('sha256').update(content).digest('hex');
-        if (await store.has(sha256)) return { sha256, bytes: content.length };
+        if (content instanceof Readable) {
+          const spooled = await spool(temporary, content);
+          await keep(temporary, spooled.sha256);
+          return spooled;
+        }
+        const ref = { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length };
+        if (await store.has(ref.sha256)) return ref;
         await inFolder(incoming, () => writeFile(temporary, content, { flag: 'wx', flush: true }));
-        return await take(temporary, { sha256, bytes: content.length });
+        await keep(temporary, ref.sha256);
+        return ref;
+      } catch (error) {
+        throw diskFull(error, root);
       } finally {
         await rm(temporary, { force: true });
       }
     },
     putFile: (path) => store.put(createReadStream(path, { highWaterMark: 1 << 20 })),
-    has: (sha256) =>
-      access(pathOf(sha256)).then(
-        () => true,
-        () => false,
-      ),
+    has: (sha256) => objects.use(assertName(sha256)),
     async read(sha256) {
+      await statOf(sha256);
       const content = await readFile(pathOf(sha256)).catch((error: unknown) => {
         throw objectMissing(sha256, error);
       });
@@ -51,6 +66,7 @@ export function openDirectoryStore(root: string): SharedStore {
       return content;
     },
     async localPath(sha256) {
+      await statOf(sha256);
       const path = pathOf(sha256);
       const file = await open(path).catch((error: unknown) => {
         throw objectMissing(sha256, error);
@@ -77,6 +93,18 @@ export function openDirectoryStore(root: string): SharedStore {
         .finally(() => rm(temporary, { force: true }));
       return (await readFile(path, 'utf8')).trim();
     },
+    async addUser(databaseId) {
+      await mkdir(join(root, 'users'), { recursive: true });
+      await writeFile(join(root, 'users', databaseId), '');
+    },
+    users: () =>
+      readdir(join(root, 'users')).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return [];
+        throw error;
+      }),
+    list: objects.list,
+    sweep: objects.sweep,
+    sweepUnfinished: () => removeAbandoned(incoming),
   };
   return store;
 }
@@ -123,8 +151,8 @@ async function hashOf(file: FileHandle): Promise<string> {
 }
 
 /** Removes what killed writers of this machine left half written. */
-export function sweepDirectoryStore(root: string): Promise<void> {
-  return removeAbandoned(incomingFolder(root));
+export async function sweepDirectoryStore(root: string): Promise<void> {
+  await removeAbandoned(incomingFolder(root));
 }
 
 function incomingFolder(root: string): string {

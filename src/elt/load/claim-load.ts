@@ -15,9 +15,10 @@ import {
   type LedgerLine,
   type LoadKey,
 } from './ledger.js';
+import { intervalOfPath } from './interval-of-path.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ExtractedObject } from './load-result.js';
-import { stageName, stageOf } from './stage-table.js';
+import { keysName, stageName, stageOf } from './stage-table.js';
 
 export interface ClaimOptions {
   readonly database: Database;
@@ -25,7 +26,7 @@ export interface ClaimOptions {
   readonly project: string;
   readonly schemas: Schemas;
   readonly resource: ResourceConfig;
-  readonly object: Pick<ExtractedObject, 'path' | 'sha256'>;
+  readonly object: Pick<ExtractedObject, 'path' | 'sha256' | 'interval'>;
   /** Who asks; no part of the load key. */
   readonly runId: string;
   /** Loads content anew that was loaded before. @default false */
@@ -52,17 +53,17 @@ export async function claimLoads(
 ): Promise<Claim[]> {
   const { env, project, resource, runId } = options;
   const key: LoadKey = { env, project, resource: resource.id };
-  const wanted = objects.map((object) => ({ ...object, unit: `${object.path}@${object.sha256}` }));
+  const wanted = objects.map((object) => ({ ...object, unit: unitOf(object) }));
   const units = wanted.map(({ unit }) => unit);
   const settings = settingsDigest(resource);
   const newest = await newestLoads(session, key, units);
   // Of a snapshot that rows can be gone from, what is unchanged has to be seen too.
   const force = options.force === true || isSnapshot(resource);
   const isSpent = await spent(session, newest, settings, { ...options, force });
-  const missing = wanted.flatMap(({ unit, path, sha256 }) => {
+  const missing = wanted.flatMap(({ unit, path, sha256, interval }) => {
     const before = newest.get(unit);
     if (before !== undefined && !isSpent(before)) return [];
-    return [{ unit, generation: (before?.generation ?? 0) + 1, path, sha256 }];
+    return [{ unit, generation: (before?.generation ?? 0) + 1, path, sha256, interval }];
   });
   const by = { settings, stageSchema: options.schemas.stage, runId, forced: force };
   const added = missing.length === 0 ? [] : await addLoads(session, key, missing, by);
@@ -71,19 +72,19 @@ export async function claimLoads(
     added.length === missing.length
       ? newest
       : await newestLoads(session, key, units.filter((unit) => !claims.has(unit))); // prettier-ignore
-  for (const claim of await claimThere(
-    session,
-    [...there.values()].filter(({ unit }) => !claims.has(unit)),
-    settings,
-    options,
-  ))
-    // prettier-ignore
-    claims.set(claim.line.unit, claim);
+  const others = [...there.values()].filter(({ unit }) => !claims.has(unit));
+  for (const claim of await claimThere(session, others, settings, options)) claims.set(claim.line.unit, claim);
   return wanted.map(({ unit, path }) => {
     const claim = claims.get(unit);
     if (claim === undefined) throw new LoadFencedError(`Load of ${path}`, { unit });
     return claim;
   });
+}
+
+/** The same content is a load for each interval that it is read for. */
+function unitOf({ path, sha256, interval }: ClaimOptions['object']): string {
+  const of = interval === undefined || intervalOfPath(path) !== undefined ? '' : ` ${interval.start}/${interval.end}`;
+  return `${path}@${sha256}${of}`;
 }
 
 /** Lines that are there: what is done stays, what another attempt began is gone on with or begun anew. */
@@ -158,7 +159,7 @@ export async function beginAnew(session: Session, held: readonly Held[], setting
   return session.transaction(async () => {
     const begun = await session.query<{ loadId: string; schema: string }>(
       `UPDATE plumbline.loads AS l SET status = 'loading', settings = $3, next_chunk = 0, next_row = 1, reader = NULL, stage_table = NULL,
-         rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, discarded = '{}', error = NULL, staged_at = NULL
+         rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, rows_outside = 0, discarded = '{}', error = NULL, staged_at = NULL
        FROM unnest($1::bigint[], $2::bigint[]) AS held (load_id, token)
        WHERE l.load_id = held.load_id AND l.token = held.token AND status IN ('loading', 'staged', 'failed')
        RETURNING l.load_id AS "loadId", stage_schema AS schema`,
@@ -168,8 +169,11 @@ export async function beginAnew(session: Session, held: readonly Held[], setting
     if (lost !== undefined) throw new LoadFencedError(`Load ${lost.loadId}`, { loadId: lost.loadId });
     const ids = begun.map(({ loadId }) => loadId);
     await session.execute('DELETE FROM plumbline.rejects WHERE load_id = ANY($1::bigint[])', [ids]);
-    const stages = begun.map(({ loadId, schema }) => qualified(schema, stageName(schema, loadId).name));
-    await session.execute(`DROP TABLE IF EXISTS ${stages.join(', ')}`);
+    const tables = begun.flatMap(({ loadId, schema }) => {
+      const stage = stageName(schema, loadId);
+      return [stage, keysName(stage)].map(({ name }) => qualified(schema, name));
+    });
+    await session.execute(`DROP TABLE IF EXISTS ${tables.join(', ')}`);
     return loadsById(session, ids);
   });
 }

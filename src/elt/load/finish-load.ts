@@ -4,6 +4,7 @@ import { qualified } from '../../model/sql-identifier.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import type { RowSource } from '../read/row-source.js';
 import type { LoadColumn } from '../schema/column.js';
+import { leaveOutOutside } from './leave-out-outside.js';
 import { loadsById, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ClaimOptions } from './claim-load.js';
@@ -23,8 +24,9 @@ export interface FinishContext {
 }
 
 /**
- * Takes rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
- * marks the load as staged, in one transaction, which `before` begins. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, LoadFencedError.
+ * Takes rows of another interval, rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
+ * marks the load as staged, in one transaction, which `before` begins. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, `ELT_INTERVAL_…`,
+ * LoadFencedError.
  */
 export async function finishLoad(
   context: FinishContext,
@@ -36,6 +38,7 @@ export async function finishLoad(
   let excess: number | undefined;
   const finished = await session.transaction(async () => {
     await before?.();
+    const outside = await leaveOutOutside(session, options, context.stage, columns);
     const taken = await checkKeys({
       session,
       stage: context.stage,
@@ -46,10 +49,10 @@ export async function finishLoad(
     });
     const { keyless = 0, duplicate = 0 } = taken.get(loadId) ?? {};
     const changed = await session.execute(
-      `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4,
-         rows_rejected = rows_rejected + $3, rows_duplicate = $4
+      `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4 - $6,
+         rows_rejected = rows_rejected + $3, rows_duplicate = $4, rows_outside = $6
        WHERE load_id = $1 AND token = $2 AND status = 'loading' AND next_row = $5`,
-      [loadId, token, keyless, duplicate, source.rows + 1],
+      [loadId, token, keyless, duplicate, source.rows + 1, outside],
     );
     if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
     const line = (await loadsById(session, [loadId]))[0]!;
@@ -117,12 +120,12 @@ async function checkRowCount(
 ): Promise<void> {
   const table = qualified(stage.schema, stage.name);
   const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${table}`);
-  const accounted = line.rowsLoaded + line.rowsRejected + line.rowsDuplicate;
+  const accounted = line.rowsLoaded + line.rowsRejected + line.rowsDuplicate + line.rowsOutside;
   if (line.rowsRead === source.rows && accounted === line.rowsRead && Number(counted?.rows) === line.rowsLoaded) return;
   throw new TerminalError(
     'ELT_ROW_COUNT',
     `Loading ${options.object.path} failed: ${source.rows} rows are in the file, ${line.rowsRead} were read, ${line.rowsLoaded} loaded, ` +
-      `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate; ${counted?.rows} are in the stage.`,
+      `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate, ${line.rowsOutside} outside; ${counted?.rows} are in the stage.`,
     { details: { loadId }, next: 'Run again with --force; if it happens again, report it with the file.' },
   );
 }

@@ -24,9 +24,11 @@ export function groupObjects(resource: ResourceConfig, objects: readonly Extract
 
 /** Whether an object is read fast and by itself: what a parser or a program gives is not, and a cursor asks stage by stage. */
 export function mayShare(
-  { type, parse, inventory, cursor }: ResourceConfig,
-  { bytes, statedBy }: Pick<ExtractedObject, 'bytes' | 'statedBy'>,
+  { type, parse, inventory, cursor, anomaly, write }: ResourceConfig,
+  { bytes, statedBy, interval }: Pick<ExtractedObject, 'bytes' | 'statedBy' | 'interval'>,
 ): boolean {
   const isFile = type === 'files' && parse === undefined && inventory === undefined;
-  return isFile && cursor === undefined && statedBy === undefined && bytes <= MAX_OBJECT_BYTES;
+  // What comes in is compared file by file, or looked at for its interval.
+  const isLookedAt = cursor !== undefined || interval !== undefined || (anomaly !== undefined && write !== 'replace');
+  return isFile && !isLookedAt && statedBy === undefined && bytes <= MAX_OBJECT_BYTES;
 }

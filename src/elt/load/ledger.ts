@@ -47,6 +47,11 @@ export interface LedgerLine {
   readonly rowsLoaded: number;
   readonly rowsRejected: number;
   readonly rowsDuplicate: number;
+  /** Read, and left out because their time is not in the interval. */
+  readonly rowsOutside: number;
+  /** What the load is about, in milliseconds; null where it is no interval, or the path says which. */
+  readonly intervalStart: number | null;
+  readonly intervalEnd: number | null;
   /** Values that the contract dropped, by column. */
   readonly discarded: Readonly<Record<string, number>>;
 }
@@ -61,7 +66,9 @@ export interface LoadKey {
 const LINE = `load_id AS "loadId", unit, path, sha256, generation, forced_by AS "forcedBy", settings, status, token,
   next_chunk AS "nextChunk", next_row::float8 AS "nextRow", writer_pid AS "writerPid",
   writer_backend_start AS "writerBackendStart", reader, stage_table AS "stageTable", rows_read::float8 AS "rowsRead",
-  rows_loaded::float8 AS "rowsLoaded", rows_rejected::float8 AS "rowsRejected", rows_duplicate::float8 AS "rowsDuplicate", discarded`;
+  rows_loaded::float8 AS "rowsLoaded", rows_rejected::float8 AS "rowsRejected", rows_duplicate::float8 AS "rowsDuplicate", discarded,
+  rows_outside::float8 AS "rowsOutside", extract(epoch FROM interval_start)::float8 * 1000 AS "intervalStart",
+  extract(epoch FROM interval_end)::float8 * 1000 AS "intervalEnd"`;
 
 /** The newest generation of each unit that has any. */
 export async function newestLoads(
@@ -88,6 +95,8 @@ export interface NewLoad {
   readonly generation: number;
   readonly path: string;
   readonly sha256: string;
+  /** ISO times. */
+  readonly interval?: { readonly start: string; readonly end: string } | undefined;
 }
 
 /**
@@ -106,10 +115,12 @@ export async function addLoads(
   },
 ): Promise<LedgerLine[]> {
   return session.query<LedgerLine>(
-    `INSERT INTO plumbline.loads (env, project, resource, unit, generation, path, sha256, forced_by, settings, status, stage_schema, run_id,
-       token, writer_pid, writer_backend_start)
-     SELECT $1, $2, $3, unit, generation, path, sha256, $5, $6, 'loading', $7, $8, 1, $9, $10
-     FROM ROWS FROM (jsonb_to_recordset($4) AS (unit text, generation integer, path text, sha256 text)) WITH ORDINALITY AS l ORDER BY ordinality
+    `INSERT INTO plumbline.loads (env, project, resource, unit, generation, path, sha256, interval_start, interval_end, forced_by, settings,
+       status, stage_schema, run_id, token, writer_pid, writer_backend_start)
+     SELECT $1, $2, $3, unit, generation, path, sha256, (interval->>'start')::timestamptz, (interval->>'end')::timestamptz, $5, $6,
+       'loading', $7, $8, 1, $9, $10
+     FROM ROWS FROM (jsonb_to_recordset($4) AS (unit text, generation integer, path text, sha256 text, "interval" jsonb))
+       WITH ORDINALITY AS l (unit, generation, path, sha256, interval, place) ORDER BY place
      ON CONFLICT (env, project, resource, unit, generation) DO NOTHING RETURNING ${LINE}`,
     [
       env,
@@ -197,6 +208,7 @@ export function settingsDigest(resource: ResourceConfig): string {
     ...(resource.contract === undefined ? [] : [contractOf(resource)]),
     ...(resource.merge === undefined ? [] : [resource.merge]),
     ...(resource.parse === undefined ? [] : [resource.parse]),
+    ...(resource.interval === undefined ? [] : [resource.interval]),
   ];
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

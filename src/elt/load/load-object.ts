@@ -33,6 +33,8 @@ export interface LoadOptions extends ClaimOptions {
   /** Rows a transaction. @default 50000 */
   readonly chunkRows?: number;
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Takes what a parser prints, line by line, as it may be shown. */
+  readonly onLog?: (line: string) => void;
 }
 
 /**
@@ -72,9 +74,9 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       if (claim.done) return resultOf(options, line, line.nextRow);
       const parts = await objectParts(store, resource, object);
       const existing = await existingColumns(session, options);
-      const { stated, code } = options;
+      const { stated, code, onLog } = options;
       const types = readTypes(resource, existing);
-      const file = { ...parts, file: object.path, resource, existing: types, stated, code, signal };
+      const file = { ...parts, file: object.path, resource, existing: types, stated, code, signal, onLog };
       return withSource(file, (duckdb, source) => {
         const known = { ...options, resource: streamResource(resource, [source.stream]) };
         return load({ options: known, session, line, duckdb, source, refused, existing, token: line.token });
@@ -170,7 +172,7 @@ async function assertSameRows({ options, session, line, token, source }: Work, r
 
 /** Plans the columns and makes the empty stage, in one transaction that only the load's writer can commit. */
 async function startStage({ options, session, line, token, duckdb, source, existing }: Work): Promise<Reader> {
-  const { resource, object, schemas } = options;
+  const { object, schemas } = options;
   const reader = await planReader({ ...options, existing }, duckdb, source);
   await session.transaction(async () => {
     const stage = stageName(schemas.stage, line.loadId);

@@ -12,6 +12,11 @@ export function stageName(schema: string, loadId: string): StageName {
   return { schema, name: `load_${loadId}` };
 }
 
+/** Beside a stage: the keys of all rows that the source has, where rows that are gone are looked for. */
+export function keysName({ schema, name }: StageName): StageName {
+  return { schema, name: `${name}_keys` };
+}
+
 /** Where a load's rows are: in a stage of its own, or among those of its group. */
 export function stageOf(schema: string, { loadId, stageTable }: Pick<LedgerLine, 'loadId' | 'stageTable'>): StageName {
   return stageTable === null ? stageName(schema, loadId) : { schema, name: stageTable };
@@ -43,7 +48,8 @@ export function linesByStage(lines: readonly LedgerLine[]): (readonly LedgerLine
 export async function dropStages(session: Session, schema: string, lines: readonly LedgerLine[]): Promise<void> {
   for (const [first] of linesByStage(lines)) {
     const stage = stageOf(schema, first!);
-    await session.execute(`DROP TABLE IF EXISTS ${qualified(stage.schema, stage.name)}`);
+    const tables = [stage, keysName(stage)].map(({ name }) => qualified(schema, name));
+    await session.execute(`DROP TABLE IF EXISTS ${tables.join(', ')}`);
   }
 }
 

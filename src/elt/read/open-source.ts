@@ -44,10 +44,12 @@ export async function withSource<T>(
     /** For temporary files; whoever made it removes it. @default one that goes afterwards */
     readonly folder?: string | undefined;
     readonly signal?: AbortSignal | undefined;
+    /** Takes what a parser prints, line by line. */
+    readonly onLog?: ((line: string) => void) | undefined;
   },
   work: (duckdb: OpenDuckDB, source: RowSource) => Promise<T>,
 ): Promise<T> {
-  const { parts, file, resource, signal } = options;
+  const { parts, file, resource, signal, onLog } = options;
   const types = new Map([...Object.entries(options.types), ...options.existing, ...Object.entries(resource.columns)]);
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'plumbline-load-')));
   const { shared } = options;
@@ -56,7 +58,7 @@ export async function withSource<T>(
   try {
     if (resource.parse !== undefined) {
       const code = options.code ?? '.';
-      const parsed = typed(await openParsed({ parts, code, resource, file, folder, types, environment: process.env, signal }), options.types); // prettier-ignore
+      const parsed = typed(await openParsed({ parts, code, resource, file, folder, types, environment: process.env, signal, onLog }), options.types); // prettier-ignore
       return await read(parsed);
     }
     const { path, columns } = parts[0]!;
