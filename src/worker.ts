@@ -21,6 +21,7 @@ import { TransientError } from './errors.js';
 import { openStore, sweepStore } from './storage/open-store.js';
 import { openDatabase } from './storage/database.js';
 import { databaseId } from './storage/installation.js';
+import { redactedStore } from './storage/redacted-store.js';
 import { migrate } from './storage/migrations.js';
 import { makeOwnFolder, removeAbandoned } from './storage/owned-files.js';
 import { forgetWorker, stampWorker } from './storage/workers.js';
@@ -57,7 +58,7 @@ export async function runWorker(options: {
   const database = openDatabase({ url: settings.databaseUrl.reveal(), max: 24, applicationName: 'plumbline worker' });
   const cacheDir = join(settings.stateDir, 'cache');
   const scratchDir = await openScratch(settings, join(cacheDir, 'scratch'));
-  const store = openStore(settings);
+  const store = redactedStore(openStore(settings), database);
   await store.addUser(await databaseId(database));
   const activities = createActivities({
     database,

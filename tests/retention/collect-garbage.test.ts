@@ -38,9 +38,7 @@ afterAll(async () => {
 });
 
 /** A store in which every object was last used 30 days ago. */
-async function oldStore(
-  contents: readonly string[],
-): Promise<{
+async function oldStore(contents: readonly string[]): Promise<{
   store: SharedStore;
   root: string;
   hashes: string[];
@@ -208,6 +206,7 @@ describe('a store of hundreds of objects', () => {
       'model_versions.training_set_sha256',
       'raw_objects.sha256',
       'raw_pages.sha256',
+      'redactions.sha256',
       'reject_retries.file_sha256',
     ]);
   });

@@ -47,6 +47,8 @@ export interface LedgerLine {
   readonly rowsLoaded: number;
   readonly rowsRejected: number;
   readonly rowsDuplicate: number;
+  /** Of persons who are forgotten. */
+  readonly rowsForgotten: number;
   /** Values that the contract dropped, by column. */
   readonly discarded: Readonly<Record<string, number>>;
 }
@@ -61,7 +63,7 @@ export interface LoadKey {
 const LINE = `load_id AS "loadId", unit, path, sha256, generation, forced_by AS "forcedBy", settings, status, token,
   next_chunk AS "nextChunk", next_row::float8 AS "nextRow", writer_pid AS "writerPid",
   writer_backend_start AS "writerBackendStart", reader, stage_table AS "stageTable", rows_read::float8 AS "rowsRead",
-  rows_loaded::float8 AS "rowsLoaded", rows_rejected::float8 AS "rowsRejected", rows_duplicate::float8 AS "rowsDuplicate", discarded`;
+  rows_loaded::float8 AS "rowsLoaded", rows_rejected::float8 AS "rowsRejected", rows_duplicate::float8 AS "rowsDuplicate", rows_forgotten::float8 AS "rowsForgotten", discarded`;
 
 /** The newest generation of a unit. */
 export async function newestLoad(session: Queryable, key: LoadKey): Promise<LedgerLine | undefined> {
