@@ -117,15 +117,10 @@ describe('forgetting a key', () => {
       dryRun: false,
       requestedBy: 'me',
     });
-    for (const at of [
-      'before-commit=error@3',
-      'after-commit=error@2',
-      'after-commit=error@6',
-      'before-commit=error@2',
-    ]) {
+    // Counted from the first attempt on.
+    for (const at of ['before-commit=error@3', 'after-commit=error@4', 'before-commit=error@9', 'after-commit=error@14']) {
       vi.stubEnv('PLUMBLINE_FAILPOINTS', `forget.${at}`);
-      vi.resetModules();
-      await again('gone').catch(() => {});
+      await expect(again('gone'), at).rejects.toThrow(`failpoint forget.${at.split('=')[0]}`);
     }
     vi.unstubAllEnvs();
     const report = await again('gone');
@@ -169,7 +164,7 @@ describe('forgetting a key', () => {
   it('keeps no value in the record, and the counts of loads add up', async () => {
     const dump = await bench.test.database.query(`SELECT * FROM plumbline.erasures e LEFT JOIN plumbline.erased USING (erasure_id) WHERE erasure_id = 'gone'`); // prettier-ignore
     expect(JSON.stringify(dump.map((row) => ({ ...row, key_hash: '', place: '', row_count: 0, report: '' })))).not.toMatch(/\b42\b/); // prettier-ignore
-    expect(await listErasures(bench.test.database, 'dev', 'shop')).toMatchObject([{ erasure_id: 'gone', key_hash: expect.stringMatching(/^[0-9a-f]{64}$/) as string, rows: 15 }]); // prettier-ignore
+    expect(await listErasures(bench.test.database, 'dev', 'shop')).toMatchObject([{ erasure_id: 'gone', key_hash: expect.stringMatching(/^[0-9a-f]{64}$/) as string, rows: 16 }]); // prettier-ignore
     const loads = await bench.test.database.query(`SELECT resource, rows_loaded::int AS loaded, rows_rejected::int AS rejected, rows_forgotten::int AS forgotten FROM plumbline.loads ORDER BY 1`); // prettier-ignore
     expect(loads).toEqual([
       { resource: 'facts', loaded: 2, rejected: 0, forgotten: 1 },
@@ -216,9 +211,9 @@ describe('forgetting a key', () => {
     expect(await base().has(before!.replacement)).toBe(false);
   });
 
-  it('waits for a run in progress, and says which key is not known', async () => {
+  it('waits for a run in progress', async () => {
     const { run } = await bench.open('busy', ['elt']);
-    await expect(forget('waits', '41')).rejects.toMatchObject({ type: 'RUN_LEASE_HELD', nonRetryable: false });
+    await expect(forget('waits', '41')).rejects.toMatchObject({ cause: { code: 'RUN_LEASE_HELD', terminal: false } });
     await bench.close(run);
     expect((await again('waits')).erased.length).toBeGreaterThan(3);
   });
