@@ -19,6 +19,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   s3: ['errors'],
   storage: [...SHARED, 's3'],
   alerts: [...SHARED, 'storage'],
+  openlineage: [...SHARED, 'storage'],
   elt: [...SHARED, 's3'],
   features: SHARED,
   training: SHARED,
@@ -47,7 +48,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'deployment',
     'alerts',
   ],
-  worker: ['activities', 'alerts', 'config', 'contracts', 'errors', 'storage', 'version', 'model'],
+  worker: [
+    'activities',
+    'alerts',
+    'client',
+    'config',
+    'contracts',
+    'errors',
+    'openlineage',
+    'storage',
+    'version',
+    'model',
+  ],
   index: ['client', 'contracts', 'model', 'errors', 'project', 'config'],
 };
 const DRIVERS = ['knex', 'pg', 'pg-copy-streams'];
@@ -63,6 +75,8 @@ const TEMPORAL_FREE = [
   'project',
   'retention',
   'serving',
+  'alerts',
+  'openlineage',
 ];
 
 interface Import {

@@ -154,7 +154,7 @@ export const eltErrorCodes = {
   ELT_SNAPSHOT_COLUMNS:
     'The columns of a snapshot do not fit: its header names one that is not there, a type changed, or the table is no snapshot.',
   ELT_SNAPSHOT_EMPTY:
-    'The SELECT of a snapshot with `hard_deletes: invalidate` gave no row. `allow_empty: true` lets it end all of them.',
+    'The SELECT of a snapshot with `hard_deletes: invalidate` or `new_record` gave no row. `allow_empty: true` lets it end all of them.',
   ELT_SNAPSHOT_REPLACED:
     'A snapshot is to be built as another kind of table, which would lose its history. Rename the file or drop the table.',
   ELT_BUILD_FENCED: 'Another attempt took over this build; this one ends without effect.',

@@ -88,7 +88,7 @@ export interface ResourceConfig {
   readonly columns: Readonly<Record<string, ColumnType>>;
   /** What a load may change of its table, as far as it is said. */
   readonly contract?: SchemaContract;
-  /** What happens when a table of `replace` would be far from its own history. */
+  /** What happens when a table of `replace`, or what comes in for `append` and `merge`, is far from its own history. */
   readonly anomaly?: AnomalyConfig;
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
@@ -106,7 +106,7 @@ export interface ResourceConfig {
   readonly program?: ProgramConfig;
   /** There when a source is asked only for what is new. */
   readonly cursor?: CursorConfig;
-  /** Whether a source without rows may empty a table of `write: replace`. @default false */
+  /** Whether a source without rows may empty a table that is not. @default false */
   readonly allowEmpty?: boolean;
   /** A file of seeds/: part of the code, read from the bundle. */
   readonly isSeed?: true;
@@ -219,6 +219,8 @@ export interface PostgresReadConfig {
   readonly query?: string;
   /** Connections that read at the same time, under one snapshot. */
   readonly parallel: number;
+  /** Rows that are gone from the source go from the table: its keys are compared with those of the source. */
+  readonly reconciles?: true;
 }
 
 /** How a Singer tap is run for one stream. Texts of `config` and `env` may be secrets by reference: `env:NAME` or `file:path`. */
@@ -369,6 +371,8 @@ export interface SnapshotConfig {
   readonly checkColumns: readonly string[] | 'all';
   /** Whether a row that the SELECT gives no more ends. */
   readonly closesDeleted: boolean;
+  /** With `closesDeleted`: a state that says so begins where the last one ends. */
+  readonly recordsDeleted?: true;
   /** Whether a SELECT without rows may end all of them. */
   readonly allowEmpty: boolean;
 }
@@ -538,10 +542,19 @@ export const ALERT_KINDS = ['failed', 'missed'] as const;
 /** Who is told when something goes wrong. */
 export interface AlertsConfig {
   /** Where the address is: `env:NAME` or `file:path`. */
-  readonly webhook: string;
+  readonly webhook?: string;
   /** Where the key of the signature is; without it messages are not signed. */
   readonly secret?: string;
+  readonly email?: EmailConfig;
   readonly on: readonly (typeof ALERT_KINDS)[number][];
+}
+
+export interface EmailConfig {
+  /** Where the address of the mail server is, with user and password: `env:NAME` or `file:path`. */
+  readonly smtp: string;
+  readonly from: string;
+  /** Each gets a message of its own. */
+  readonly to: readonly string[];
 }
 
 export interface DeployConfig {

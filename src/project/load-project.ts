@@ -93,8 +93,13 @@ export async function loadProject(options: { readonly root: string; readonly env
   };
 }
 
-function resolveAlerts({ webhook, secret, on }: NonNullable<ProjectYaml['alerts']>): AlertsConfig {
-  return { webhook, ...(secret === undefined ? {} : { secret }), on: on ?? ALERT_KINDS };
+function resolveAlerts({ webhook, secret, email, on }: NonNullable<ProjectYaml['alerts']>): AlertsConfig {
+  return {
+    ...(webhook === undefined ? {} : { webhook }),
+    ...(secret === undefined ? {} : { secret }),
+    ...(email === undefined ? {} : { email: { ...email, to: [...new Set([email.to].flat())] } }),
+    on: on ?? ALERT_KINDS,
+  };
 }
 
 /** plumbline.yaml with the place of each value, not checked yet. */

@@ -6,6 +6,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
 import type { SharedStore } from '../model/artifact.js';
+import { diskFull } from './disk-full.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
 import { openDirectoryUse } from './sweep-directory.js';
 
@@ -58,6 +59,8 @@ export function openDirectoryStore(root: string): SharedStore {
         const sha256 = hash.digest('hex');
         await keep(temporary, sha256);
         return { sha256, bytes };
+      } catch (error) {
+        throw diskFull(error, root);
       } finally {
         await rm(temporary, { force: true });
       }

@@ -268,7 +268,7 @@ describe('a Singer tap', { timeout: 120_000 }, () => {
       reason: 'runs node taps/orders.mjs for orders from its state {"bookmarks":{"orders":{"id":3}}}',
     });
     expect(defaults).toContain(
-      `sources.${source}.resources.orders.write = merge where the stream has a key, else append`,
+      `sources.${source}.resources.orders.write = merge (where the stream has a key, else append)`,
     );
     expect(asked()).toEqual([]);
   });

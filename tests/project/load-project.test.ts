@@ -134,11 +134,11 @@ describe('loadProject', () => {
     expect(defaults).toEqual([
       'sources.sales.type = files',
       'sources.sales.write = replace (the path is one file)',
-      "sources.sales.format = csv (from the path's ending)",
       'sources.sales.max_rejected = 1%',
       'sources.sales.columns = inferred',
       'sources.sales.anomaly = warn',
       'sources.sales.contract = columns evolve, types evolve',
+      "sources.sales.format = csv (from the path's ending)",
       'train.trainer = gradient_boosting',
       'train.baselines = mean (majority when the target is yes or no)',
       'train.gates = better than the baseline, better than the champion',
@@ -444,6 +444,9 @@ describe('a snapshot', () => {
       checkColumns: ['a', 'b'],
       closesDeleted: true,
       allowEmpty: true,
+    });
+    expect(await kept('-- unique_key: id\n-- updated_at: at\n-- hard_deletes: new_record\n')).toMatchObject({
+      snapshot: { ...plain, updatedAt: 'at', closesDeleted: true, recordsDeleted: true },
     });
   });
 

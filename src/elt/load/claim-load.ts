@@ -15,7 +15,7 @@ import {
 } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ExtractedObject } from './load-result.js';
-import { stageName } from './stage-table.js';
+import { keysName, stageName } from './stage-table.js';
 
 export interface ClaimOptions {
   readonly database: Database;
@@ -107,8 +107,9 @@ export async function beginAnew(
     const line = (await loadsById(session, [loadId]))[0];
     if (lines[0] === undefined || line === undefined) throw new LoadFencedError(`Load ${loadId}`, { loadId });
     await session.execute('DELETE FROM plumbline.rejects WHERE load_id = $1', [loadId]);
+    const stage = stageName(lines[0].schema, loadId);
     await session.execute(
-      `DROP TABLE IF EXISTS ${qualified(lines[0].schema, stageName(lines[0].schema, loadId).name)}`,
+      `DROP TABLE IF EXISTS ${qualified(stage.schema, stage.name)}, ${qualified(stage.schema, keysName(stage).name)}`,
     );
     return line;
   });

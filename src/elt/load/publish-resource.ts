@@ -32,6 +32,8 @@ export interface PublishOptions {
   readonly cursor?: { readonly from?: string; readonly to?: string };
   /** The rows are all that the source has: `append` puts them in place of those that are there. @default false */
   readonly isFull?: boolean;
+  /** The rows are what is new since the source's own state: what they lack is not gone. @default false */
+  readonly isPart?: boolean;
   /** Publishes an anomaly that would stop it otherwise. @default false */
   readonly acceptAnomaly?: boolean;
   readonly signal?: AbortSignal;
@@ -66,6 +68,8 @@ export interface PublishResult {
   readonly rowsLate?: number;
   /** Staged rows that were not there as they are; missing where nobody asked. */
   readonly rowsChanged?: number;
+  /** Rows that the source no longer has, which were deleted or closed; missing where its keys are not compared. */
+  readonly rowsGone?: number;
   /** Rows of older versions of the table, which the loads took out; missing where nothing was. */
   readonly rowsRemoved?: number;
 }

@@ -22,6 +22,8 @@ export interface ParsedSourceOptions {
   readonly types: ReadonlyMap<string, ColumnType>;
   readonly environment: Readonly<NodeJS.ProcessEnv>;
   readonly signal?: AbortSignal | undefined;
+  /** Takes what the parser prints, line by line. */
+  readonly onLog?: ((line: string) => void) | undefined;
 }
 
 /**

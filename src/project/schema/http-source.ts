@@ -1,10 +1,7 @@
 import { z } from 'zod';
-import { anomalySchema } from './anomaly.js';
-import { contractSchema } from './contract.js';
 import { cursorKeys } from './cursor.js';
-import { freshness } from './freshness.js';
-import { mergeSchema } from './merge.js';
-import { columnNames, columnTypes, jsonPath, rate, secretReference, share, tableName, text } from './values.js';
+import { resourceKeys } from './resource-keys.js';
+import { jsonPath, rate, secretReference, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
   error: 'expected a text, a number, or true or false',
@@ -79,9 +76,6 @@ const cursor = z.strictObject({
 });
 
 const resource = {
-  freshness: freshness
-    .optional()
-    .describe('How old the newest row may be; it is checked before what reads it is built.'),
   path: text(/^\/[^\s?#]*$/, 'a path such as /orders, without parameters')
     .optional()
     .describe(
@@ -96,26 +90,7 @@ const resource = {
     ),
   pagination: pagination.optional().describe('How an answer leads to the next page. Default: none.'),
   cursor: cursor.optional().describe('Asks only for what is new; needs primary_key and write: merge.'),
-  primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
-  write: z
-    .enum(['append', 'replace', 'merge'])
-    .optional()
-    .describe(
-      'What a load does with the rows that are there; merge needs primary_key, append an interval in params or path.',
-    ),
-  columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
-  merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
-  anomaly: anomalySchema
-    .optional()
-    .describe(
-      'What happens when a table of write: replace would be far from its own history in rows or NULLs. Default: warn.',
-    ),
-  contract: contractSchema.optional().describe('What a load may change of its table.'),
-  max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
-  allow_empty: z
-    .boolean({ error: 'expected true or false' })
-    .optional()
-    .describe('Whether an answer without records may empty the table. Default: false.'),
+  ...resourceKeys,
 };
 
 export const httpSourceSchema = z.strictObject({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { freshness } from './freshness.js';
-import { columnNames, columnTypes, share, tableName, text } from './values.js';
+import { resourceKeys } from './resource-keys.js';
+import { tableName, text } from './values.js';
 
 const COMMAND = 'expected a tap and its arguments such as [tap-gitlab]';
 const word = z.string({ error: COMMAND }).min(1, { error: COMMAND });
@@ -18,26 +18,7 @@ const resource = {
     .describe(
       'Metadata of the stream in its catalog, such as { replication-method: FULL_TABLE }. Default: as the catalog says.',
     ),
-  primary_key: columnNames
-    .optional()
-    .describe("Column or columns that name a row; checked on load. Default for singer: the tap's key_properties."),
-  write: z
-    .enum(['append', 'replace', 'merge'])
-    .optional()
-    .describe(
-      'What a load does with the rows that are there. Default for singer: merge where the stream has a key, else append; replace asks for everything each time.',
-    ),
-  columns: columnTypes
-    .optional()
-    .describe("Declared types by column. Default for singer: those of the stream's schema."),
-  max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
-  freshness: freshness
-    .optional()
-    .describe('How old the newest row may be; it is checked before what reads it is built.'),
-  allow_empty: z
-    .boolean({ error: 'expected true or false' })
-    .optional()
-    .describe('Whether a stream without records may empty a table of write: replace. Default: false.'),
+  ...resourceKeys,
 };
 
 export const singerSourceSchema = z.strictObject({
