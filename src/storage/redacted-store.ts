@@ -35,7 +35,8 @@ export function redactedStore(store: SharedStore, database: Queryable): SharedSt
   };
   const put = async (putting: ReturnType<SharedStore['put']>): ReturnType<SharedStore['put']> => {
     const ref = await putting;
-    if ((await redactions()).has(ref.sha256)) await store.sweep([{ ...ref, usedMs: 0 }], Infinity);
+    const [redacted] = await database.query('SELECT FROM plumbline.redactions WHERE sha256 = $1', [ref.sha256]);
+    if (redacted !== undefined) await store.sweep([{ ...ref, usedMs: 0 }], Infinity);
     return ref;
   };
   return {

@@ -107,7 +107,11 @@ export function openS3Store({
       return found;
     },
     list: objects.list,
-    sweep: objects.sweep,
+    async sweep(found, usedBefore, signal) {
+      const gone = await objects.sweep(found, usedBefore, signal);
+      for (const { sha256 } of gone) await rm(cache.pathOf(sha256), { force: true });
+      return gone;
+    },
     async sweepUnfinished(startedBefore) {
       const there = await bucket();
       await objects.sweepMarks(startedBefore);

@@ -118,7 +118,12 @@ describe('forgetting a key', () => {
       requestedBy: 'me',
     });
     // Counted from the first attempt on.
-    for (const at of ['before-commit=error@3', 'after-commit=error@4', 'before-commit=error@9', 'after-commit=error@14']) {
+    for (const at of [
+      'before-commit=error@3',
+      'after-commit=error@4',
+      'before-commit=error@9',
+      'after-commit=error@14',
+    ]) {
       vi.stubEnv('PLUMBLINE_FAILPOINTS', `forget.${at}`);
       await expect(again('gone'), at).rejects.toThrow(`failpoint forget.${at.split('=')[0]}`);
     }

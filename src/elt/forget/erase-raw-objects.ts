@@ -66,14 +66,20 @@ interface PersonalObject extends RawObject {
 async function eraseObject(work: Erasure, object: PersonalObject): Promise<string | undefined> {
   const { store, value, dryRun, signal } = work;
   const { sha256, path: file, resource, column, type, folder } = object;
-  if (!(await store.has(sha256))) return undefined;
+  // What is on record, whatever this process remembers: an attempt that died a moment ago may have rewritten it.
+  const [redacted] = await work.database.query<{ replacement: string }>(
+    'SELECT replacement FROM plumbline.redactions WHERE sha256 = $1',
+    [sha256],
+  );
+  const name = redacted?.replacement ?? sha256;
+  if (!(await store.has(name))) return undefined;
   const place = `${file} ${sha256}`;
   if (resource.parse !== undefined)
     return `Raw object ${place} is read by ${resource.parse.file}, which alone knows its rows: it was not looked into.`;
   const target = join(folder, 'rewritten');
   const sought = normalKey(value, type);
   const isTheirs = (text: string): boolean => text === value || normalKey(text, type) === sought;
-  const path = await store.localPath(sha256);
+  const path = await store.localPath(name);
   try {
     const rows = await redactObject({ path, file, resource, column, isTheirs, value, target, folder, ...(signal && { signal }) }); // prettier-ignore
     if (rows === 0) return undefined;
@@ -89,7 +95,7 @@ async function eraseObject(work: Erasure, object: PersonalObject): Promise<strin
       return found;
     });
     // Counted first: an attempt that dies between the two finds it again, and counts it twice rather than not at all.
-    if (!dryRun) await store.sweep([{ sha256, bytes: 0, usedMs: 0 }], Infinity);
+    if (!dryRun) await store.sweep([{ sha256: name, bytes: 0, usedMs: 0 }], Infinity);
     return undefined;
   } catch (error) {
     if (!(error instanceof TerminalError)) throw error;
@@ -111,7 +117,7 @@ async function redirect(
   // What an earlier erasure made of it goes too, under the same rule.
   await session.execute(
     `INSERT INTO plumbline.redactions (sha256, replacement, erasure_id)
-     SELECT $1, $2, $3 UNION SELECT replacement, $2, $3 FROM plumbline.redactions WHERE sha256 = $1
+     SELECT $1, $2, $3 UNION SELECT replacement, $2, $3 FROM plumbline.redactions WHERE sha256 = $1 AND replacement <> $2
      ON CONFLICT (sha256) DO UPDATE SET replacement = excluded.replacement, erasure_id = excluded.erasure_id, at = now()`,
     [sha256, replacement, erasureId],
   );
