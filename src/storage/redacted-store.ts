@@ -44,7 +44,7 @@ export function redactedStore(store: SharedStore, database: Queryable): SharedSt
     put: (content) => put(store.put(content)),
     putFile: (path) => put(store.putFile(path)),
     has: async (sha256) => store.has((await redactions()).get(sha256) ?? sha256),
-    read: (sha256) => reading(sha256, store.read),
-    localPath: (sha256) => reading(sha256, store.localPath),
+    read: (sha256) => reading(sha256, (name) => store.read(name)),
+    localPath: (sha256) => reading(sha256, (name) => store.localPath(name)),
   };
 }

@@ -106,7 +106,7 @@ export function openS3Store({
       for await (const { key } of (await bucket()).list(`${base}users/`)) found.push(key.slice(`${base}users/`.length));
       return found;
     },
-    list: objects.list,
+    list: (signal) => objects.list(signal),
     async sweep(found, usedBefore, signal) {
       const gone = await objects.sweep(found, usedBefore, signal);
       for (const { sha256 } of gone) await rm(cache.pathOf(sha256), { force: true });

@@ -57,8 +57,11 @@ export async function forgetKey(options: ForgetOptions): Promise<ErasureReport> 
     ),
     left: [...models, ...unread, ...(await whatIsLeft(work))],
   };
+  // Also of requests for the same key that never came this far.
   await database.execute(
-    'UPDATE plumbline.erasures SET value = NULL, report = $2, ended_at = clock_timestamp() WHERE erasure_id = $1',
+    `UPDATE plumbline.erasures e SET value = NULL, report = $2, ended_at = clock_timestamp()
+     FROM plumbline.erasures done WHERE done.erasure_id = $1 AND (e.erasure_id = $1 OR (NOT done.dry_run AND e.ended_at IS NULL
+       AND (e.env, e.project, e.key_name, e.key_hash) = (done.env, done.project, done.key_name, done.key_hash)))`,
     [erasureId, JSON.stringify(report)],
   );
   return report;
