@@ -7,6 +7,7 @@ import { takeOutForgotten } from '../forget/take-out-forgotten.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import type { LoadColumn } from '../schema/column.js';
+import { leaveOutOutside } from './leave-out-outside.js';
 import { loadsById, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ClaimOptions } from './claim-load.js';
@@ -25,8 +26,9 @@ export interface FinishContext {
 }
 
 /**
- * Takes rows of forgotten keys, rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
- * marks the load as staged, in one transaction, which `before` begins. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, LoadFencedError.
+ * Takes rows of forgotten keys and of another interval, rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
+ * marks the load as staged, in one transaction, which `before` begins. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, `ELT_INTERVAL_…`,
+ * LoadFencedError.
  */
 export async function finishLoad(
   context: FinishContext,
@@ -41,16 +43,17 @@ export async function finishLoad(
     const { env, project } = options;
     const table = qualified(stage.schema, stage.name);
     const forgotten = await takeOutForgotten(session, { env, project, personal: resource.personal ?? [], stage: table, loadId, columns }); // prettier-ignore
+    const outside = await leaveOutOutside(session, options, context.stage, columns);
     const isChecked = resource.primaryKey.length === 0 || context.keyIsProven === true;
     const keyless =
       (isChecked ? 0 : await rejectKeyless(context, columns, resource.primaryKey, 'primary key')) +
       (await rejectKeyless(context, columns, resource.merge?.key ?? [], 'merge key'));
     const duplicates = isChecked ? 0 : await takeOutDuplicates(context, columns);
     const changed = await session.execute(
-      `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4 - $6,
-         rows_rejected = rows_rejected + $3 - $7, rows_duplicate = $4, rows_forgotten = $6::bigint + $7::bigint
+      `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4 - $6 - $7,
+         rows_rejected = rows_rejected + $3 - $8, rows_duplicate = $4, rows_outside = $6, rows_forgotten = $7::bigint + $8::bigint
        WHERE load_id = $1 AND token = $2 AND status = 'loading' AND next_row = $5`,
-      [loadId, token, keyless, duplicates, source.rows + 1, forgotten.rows, forgotten.rejects],
+      [loadId, token, keyless, duplicates, source.rows + 1, outside, forgotten.rows, forgotten.rejects],
     );
     if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
     const line = (await loadsById(session, [loadId]))[0]!;
@@ -118,12 +121,12 @@ async function checkRowCount(
 ): Promise<void> {
   const table = qualified(stage.schema, stage.name);
   const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${table}`);
-  const accounted = line.rowsLoaded + line.rowsRejected + line.rowsDuplicate + line.rowsForgotten;
+  const accounted = line.rowsLoaded + line.rowsRejected + line.rowsDuplicate + line.rowsOutside + line.rowsForgotten;
   if (line.rowsRead === source.rows && accounted === line.rowsRead && Number(counted?.rows) === line.rowsLoaded) return;
   throw new TerminalError(
     'ELT_ROW_COUNT',
     `Loading ${options.object.path} failed: ${source.rows} rows are in the file, ${line.rowsRead} were read, ${line.rowsLoaded} loaded, ` +
-      `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate, ${line.rowsForgotten} forgotten; ${counted?.rows} are in the stage.`,
+      `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate, ${line.rowsOutside} outside, ${line.rowsForgotten} forgotten; ${counted?.rows} are in the stage.`,
     { details: { loadId }, next: 'Run again with --force; if it happens again, report it with the file.' },
   );
 }
