@@ -73,7 +73,7 @@ async function redactCsv(options: RedactOptions, bytes: ByteSource): Promise<num
   if (theirs.size === scan.rows) return undefined;
   for (const { line } of scan.faults) if (line !== null) firstLine = Math.min(firstLine, line);
   const comment = byteOf(csv.comment);
-  const sink = openSink(options.target, bytes.gzip);
+  const sink = openSink(options.target, bytes.compression !== 'none');
   let rest: Buffer = Buffer.alloc(0);
   let line = 1;
   let left = 0;
@@ -134,7 +134,7 @@ async function redactLines(options: RedactOptions, bytes: ByteSource): Promise<n
   });
   if (found === 0) return 0;
   if (found === lines) return undefined;
-  const sink = openSink(options.target, bytes.gzip);
+  const sink = openSink(options.target, bytes.compression !== 'none');
   let kept: Buffer[] = [];
   await readLines(bytes, 'NDJSON', {
     signal,
