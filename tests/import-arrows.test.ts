@@ -30,7 +30,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   embedded: [...SHARED, 'config', 'storage', 'state-folder'],
   // Types only: the bundler would otherwise pull zod and the activities' world into the sandbox.
   workflows: ['contracts', 'activities'],
-  activities: [...SHARED, 's3', 'contracts', 'project', 'elt', 'features', 'training', 'deployment', 'storage'],
+  activities: [
+    ...SHARED,
+    's3',
+    'contracts',
+    'project',
+    'elt',
+    'features',
+    'training',
+    'deployment',
+    'retention',
+    'storage',
+  ],
   client: [...SHARED, 'config', 'contracts', 'storage', 'project'],
   cli: [
     ...SHARED,
