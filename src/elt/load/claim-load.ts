@@ -159,7 +159,7 @@ export async function beginAnew(session: Session, held: readonly Held[], setting
   return session.transaction(async () => {
     const begun = await session.query<{ loadId: string; schema: string }>(
       `UPDATE plumbline.loads AS l SET status = 'loading', settings = $3, next_chunk = 0, next_row = 1, reader = NULL, stage_table = NULL,
-         rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, rows_outside = 0, discarded = '{}', error = NULL, staged_at = NULL
+         rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, rows_outside = 0, rows_forgotten = 0, discarded = '{}', error = NULL, staged_at = NULL
        FROM unnest($1::bigint[], $2::bigint[]) AS held (load_id, token)
        WHERE l.load_id = held.load_id AND l.token = held.token AND status IN ('loading', 'staged', 'failed')
        RETURNING l.load_id AS "loadId", stage_schema AS schema`,

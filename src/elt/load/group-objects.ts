@@ -24,11 +24,12 @@ export function groupObjects(resource: ResourceConfig, objects: readonly Extract
 
 /** Whether an object is read fast and by itself: what a parser or a program gives is not, and a cursor asks stage by stage. */
 export function mayShare(
-  { type, parse, inventory, cursor, anomaly, write }: ResourceConfig,
+  { type, parse, inventory, cursor, anomaly, write, personal }: ResourceConfig,
   { bytes, statedBy, interval }: Pick<ExtractedObject, 'bytes' | 'statedBy' | 'interval'>,
 ): boolean {
   const isFile = type === 'files' && parse === undefined && inventory === undefined;
-  // What comes in is compared file by file, or looked at for its interval.
-  const isLookedAt = cursor !== undefined || interval !== undefined || (anomaly !== undefined && write !== 'replace');
+  // What comes in is compared file by file, or looked at for its interval or for persons who are forgotten.
+  const isCompared = cursor !== undefined || (anomaly !== undefined && write !== 'replace');
+  const isLookedAt = isCompared || interval !== undefined || personal !== undefined;
   return isFile && !isLookedAt && statedBy === undefined && bytes <= MAX_OBJECT_BYTES;
 }
