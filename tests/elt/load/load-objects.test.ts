@@ -274,7 +274,7 @@ test('what is large or needs a parser, a cursor or an inventory is no part of a 
   expect(groupObjects(named('a'), [small, small, large, small])).toEqual([2, 1, 1]);
   expect(groupObjects(named('a'), [large, large])).toEqual([1, 1]);
   expect(groupObjects(named('a', { type: 'http' }), [small, small])).toEqual([1, 1]);
-  expect(groupObjects(named('a', { write: 'append', anomaly: 'warn' }), [small, small])).toEqual([1, 1]);
+  expect(groupObjects(named('a', { write: 'append', anomaly: { mode: 'warn' } }), [small, small])).toEqual([1, 1]);
   const interval = { start: '2024-01-01T00:00:00Z', end: '2024-01-02T00:00:00Z' };
   expect(groupObjects(named('a'), [{ ...small, interval }, small])).toEqual([1, 1]);
   expect(groupObjects(named('a'), [])).toEqual([]);
