@@ -2,7 +2,7 @@ import { TerminalError } from '../../errors.js';
 import type { Project, ResourceConfig } from '../../model/project.js';
 import { renderSql } from '../../model/render-sql.js';
 import { tableNames } from '../../model/table-names.js';
-import { singleStatement } from '../transform/single-statement.js';
+import { singleStatement } from '../../model/single-statement.js';
 
 export interface CompiledInventory {
   readonly file: string;
