@@ -22,7 +22,10 @@ import { taskQueue } from './contracts/queues.js';
 import { TransientError } from './errors.js';
 import { watchLineage } from './openlineage/watch-lineage.js';
 import { openStore, sweepStore } from './storage/open-store.js';
+import { CONNECTIONS } from './storage/connection-budget.js';
 import { openDatabase } from './storage/database.js';
+import { databaseId } from './storage/installation.js';
+import { assertSessions } from './storage/find-pooler.js';
 import { migrate } from './storage/migrations.js';
 import { makeOwnFolder, removeAbandoned } from './storage/owned-files.js';
 import { forgetWorker, stampWorker } from './storage/workers.js';
@@ -33,7 +36,8 @@ const SLOTS: Readonly<Record<string, number>> = { default: 8, heavy: 2 };
 
 /**
  * Runs a worker for the queues until SIGTERM or SIGINT: workflows and activities on `default`, activities elsewhere.
- * Ends with an error when PostgreSQL or Temporal cannot be reached at the start; a supervisor starts it again.
+ * Ends with an error when PostgreSQL or Temporal cannot be reached at the start; a supervisor starts it again. A pooler that
+ * lends connections by the transaction is refused (`PG_POOLER`).
  */
 export async function runWorker(options: {
   readonly settings: Settings;
@@ -55,11 +59,14 @@ export async function runWorker(options: {
       },
     );
   }
-  await migrate(settings.databaseUrl.reveal());
-  const database = openDatabase({ url: settings.databaseUrl.reveal(), max: 24, applicationName: 'plumbline worker' });
+  const url = settings.databaseUrl.reveal();
+  await assertSessions(url);
+  await migrate(url);
+  const database = openDatabase({ url, max: CONNECTIONS.worker, applicationName: 'plumbline worker' });
   const cacheDir = join(settings.stateDir, 'cache');
   const scratchDir = await openScratch(settings, join(cacheDir, 'scratch'));
   const store = openStore(settings);
+  await store.addUser(await databaseId(database));
   const dependencies = {
     database,
     store,

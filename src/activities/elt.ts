@@ -1,7 +1,5 @@
-import { tmpdir } from 'node:os';
 import type {
   ExtractResult,
-  ExtractSummary,
   LoadedObject,
   LoadObjectInput,
   LoadSummary,
@@ -21,24 +19,14 @@ import {
 } from '../contracts/elt.js';
 import { TerminalError } from '../errors.js';
 import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
-import { extractFiles } from '../elt/extract/extract-files.js';
-import { extractHttp } from '../elt/extract/extract-http.js';
-import { extractInventory } from '../elt/extract/extract-inventory.js';
-import { extractProgram } from '../elt/extract/extract-program.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
-import { extractSinger } from '../elt/extract/extract-singer.js';
-import { statedColumns } from '../elt/extract/stated-columns.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
-import { compileInventory } from '../elt/inventory/compile-inventory.js';
-import { loadObject } from '../elt/load/load-object.js';
-import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
-import { extractPostgres } from '../elt/postgres/extract-postgres.js';
-import { loadPostgres, type SourceObject } from '../elt/postgres/load-postgres.js';
+import type { ExtractedObject } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
-import { retryRejects, type RetryResult } from '../elt/load/retry-rejects.js';
+import { retryRejects } from '../elt/load/retry-rejects.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import type { Queryable, Session } from '../model/database.js';
-import type { Project, ResourceConfig } from '../model/project.js';
+import type { ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
 import {
   findReusable,
@@ -46,20 +34,20 @@ import {
   inputVersions,
   isSameCode,
   loadInputs,
-  SETTINGS,
   stepNames,
   transformInputs,
   type Found,
   type Reusable,
-  type StepInputs,
 } from './fingerprint.js';
+import { extractSource } from './extract-source.js';
+import { loadSource } from './load-source.js';
+import { summarizeLoad, summarizeRetry } from './load-summary.js';
 import { mergedLast } from './merged-last.js';
-import { bundleFolder, projectOf, resourceNamed, sourceFolder, transformNamed } from './project-code.js';
+import { projectOf, resourceNamed, transformNamed } from './project-code.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { compileFor } from './selected-steps.js';
-import { newestResult, type StepResultRow } from '../storage/step-results.js';
-import { runStep, type StepScope } from './step.js';
-import { withSourceDatabase } from './source-database.js';
+import { newestResult } from '../storage/step-results.js';
+import { runStep } from './step.js';
 import { tableExists } from './table-exists.js';
 
 export type EltActivities = ReturnType<typeof createEltActivities>;
@@ -73,11 +61,12 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep<ExtractResult>(
         dependencies,
         { run, step: stepNames.extract(id), stage: 'elt' },
-        async ({ database, signal, progress, attempt, fence }) => {
+        async ({ fence, ...scope }) => {
+          const { database } = scope;
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
-          const landed = await extract(project, resource, run, { database, signal, progress, attempt });
-          const inputs = loadInputs(resource, landed.objects);
+          const landed = await extractSource({ dependencies, project, resource, run, scope });
+          const inputs = loadInputs(resource, landed.objects, run.interval);
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
             : await reusableLoad(database, run, resource, landed.objects);
@@ -108,11 +97,13 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const { run, resource: id, object: given } = loadObjectInput.parse(input);
       const object = given as ExtractedObject;
       const step = `${stepNames.load(id)}#${object.path}`;
-      return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress }) => {
+      return runStep(dependencies, { run, step, stage: 'elt' }, async (scope) => {
         const project = await projectOf(dependencies, run);
-        const load = await loadOne(project, resourceNamed(project, id), object, run, { database, signal, progress });
-        const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
-        const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
+        const resource = resourceNamed(project, id);
+        const load = await loadSource({ dependencies, project, resource, object, run, scope });
+        const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate, rowsOutside } = load;
+        const left = rowsOutside === 0 ? {} : { rowsOutside };
+        const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate, ...left };
         const notices = [...(object.notices ?? []), ...load.notices].slice(0, 3);
         const dropped = Object.keys(load.discarded).length === 0 ? {} : { discarded: load.discarded };
         const result = { loadId, status, path, sha256, ...counts, ...dropped, notices };
@@ -127,9 +118,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress, fence }) => {
         const project = await projectOf(dependencies, run);
         const resource = resourceNamed(project, id);
-        const inputs = loadInputs(resource, loads);
+        const inputs = loadInputs(resource, loads, run.interval);
         const summary = (publishing: Omit<PublishResult, 'status'>): LoadSummary => ({
-          ...summarize(resource, loads, publishing, inputs, landed, former),
+          ...summarizeLoad(resource, loads, publishing, inputs, landed, former),
           ...(inventory === undefined ? {} : { inventory }),
         });
         const found = await findReusable<LoadSummary>(database, run, step, inputs, 'newest');
@@ -143,6 +134,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           schemas: project.schemas,
           resource,
           isFull: isFull(landed),
+          isPart: landed?.cursorFrom !== undefined,
           loads,
           runId: run.runId,
           acceptAnomaly: run.acceptAnomaly ?? false,
@@ -261,76 +253,6 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     },
   };
 
-  async function loadOne(
-    project: Project,
-    resource: ResourceConfig,
-    object: ExtractedObject,
-    run: RunRef,
-    { database, signal, progress }: Pick<StepScope, 'database' | 'signal' | 'progress'>,
-  ): Promise<LoadResult> {
-    const { env, runId, force } = run;
-    const options = { database, env, project: project.name, schemas: project.schemas, resource, runId, force, signal };
-    if (resource.type === 'postgres')
-      return withSourceDatabase(resource, run, (opened) =>
-        loadPostgres({
-          ...options,
-          ...opened,
-          object: object as SourceObject,
-          onProgress: (at) => progress({ ...at }),
-        }),
-      );
-    const stated = object.statedBy === undefined ? undefined : await statedColumns(database, object.statedBy);
-    return loadObject({
-      ...options,
-      store,
-      object,
-      ...(stated !== undefined && { stated }),
-      code: await bundleFolder(dependencies, run),
-      onProgress: ({ rowsRead, rowsTotal, rowsRejected }) =>
-        progress({ rows: rowsRead, of: rowsTotal, rejected: rowsRejected }),
-    });
-  }
-
-  async function extract(
-    project: Project,
-    resource: ResourceConfig,
-    run: RunRef,
-    { database, signal, progress, attempt }: Omit<StepScope, 'fence'>,
-  ): Promise<Pick<ExtractResult, 'extractId' | 'inventory'> & { objects: readonly ExtractedObject[] }> {
-    const { env, runId, force, interval } = run;
-    const root = await sourceFolder(dependencies, run, resource);
-    const options = { database, store, env, project: project.name, root, resource, runId, signal };
-    const onProgress = (landed: object): void => progress({ ...landed });
-    if (resource.inventory !== undefined) {
-      const inventory = compileInventory(project, resource);
-      const found = await extractInventory({
-        ...options,
-        inventory,
-        environment: process.env,
-        force,
-        onProgress: ({ secondsLeft, ...landed }) =>
-          progress(secondsLeft === undefined ? { ...landed } : { ...landed, 'seconds left': secondsLeft }),
-      });
-      const { objects, expected, fetched, missing } = found;
-      return { objects, inventory: { expected, fetched, missing: missing.length, firstMissing: missing.slice(0, 3) } };
-    }
-    if (resource.type === 'files') return { objects: await extractFiles({ ...options, now: new Date(), onProgress }) };
-    // Without the table, what the cursor says is loaded is not there.
-    const full = force || !(await tableExists(database, project.schemas.raw, resource.table));
-    if (resource.type === 'postgres')
-      return withSourceDatabase(resource, run, (opened) => extractPostgres({ ...options, ...opened, full }));
-    const asked = { ...options, environment: process.env, force, full, onProgress };
-    if (resource.type === 'http') {
-      const { objects, extractId } = await extractHttp({ ...asked, ...(interval === undefined ? {} : { interval }) });
-      return { objects, extractId };
-    }
-    const codeRoot = await bundleFolder(dependencies, run);
-    const onLog = (line: string): void => dependencies.log.info({ run: runId, resource: resource.id }, line);
-    const program = { ...asked, codeRoot, attempt, onLog };
-    if (resource.type === 'singer') return extractSinger({ ...program, scratch: dependencies.scratchDir ?? tmpdir() });
-    return extractProgram(program);
-  }
-
   /** The load's own step, for the run's record: nothing was loaded, and that is its outcome. */
   async function reuseLoad(id: string, run: RunRef, result: LoadSummary, reason: string): Promise<void> {
     await runStep(dependencies, { run, step: stepNames.load(id), stage: 'elt' }, async () => ({
@@ -370,7 +292,8 @@ async function reusableLoad(
 ): Promise<Found<LoadSummary>> {
   const reuse = await mergedLast(database, run, resource, objects);
   if (reuse !== undefined) return { reuse };
-  return findReusable<LoadSummary>(database, run, stepNames.load(resource.id), loadInputs(resource, objects), 'newest');
+  const inputs = loadInputs(resource, objects, run.interval);
+  return findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
 }
 
 /** What the newest load left. Throws `ELT_SOURCE_EMPTY` (terminal) when there was none, as no row says what the columns are. */
@@ -392,58 +315,6 @@ function withStale(result: TransformSummary, stale: readonly string[]): Transfor
   return stale.length === 0 ? result : { ...result, stale };
 }
 
-/** What the publication changed, or left, that its counts do not tell; one sentence each. */
-function publicationNotices(
-  resource: ResourceConfig,
-  loads: readonly LoadedObject[],
-  { columnsAdded, typesChanged, anomalies = [] }: Pick<PublishResult, 'columnsAdded' | 'typesChanged' | 'anomalies'>,
-): string[] {
-  const { id } = resource;
-  const dropped = new Map<string, number>();
-  for (const { discarded = {} } of loads)
-    for (const [name, values] of Object.entries(discarded)) dropped.set(name, (dropped.get(name) ?? 0) + values);
-  return [
-    ...anomalies.map((anomaly) => `${id}: unusual: ${anomaly}`),
-    ...(columnsAdded.length === 0 ? [] : [`${id}: new columns: ${columnsAdded.join(', ')}`]),
-    ...(resource.merge?.closesGone === true && loads.some(({ rowsRejected }) => rowsRejected > 0)
-      ? [`${id}: rows that are gone were not closed, as rejected ones may be among them`]
-      : []),
-    ...typesChanged.map(({ column, from, to }) => `${id}: column ${column} is ${to} now, it was ${from}`),
-    ...[...dropped].map(([name, values]) => `${id}: ${values} values of column ${name} were dropped by its contract`),
-  ];
-}
-
-/** The load's summary after some of its rejected rows came in; what the table holds is a version of its own. */
-function summarizeRetry(
-  { schemas }: Project,
-  resource: ResourceConfig,
-  loadId: string,
-  { accepted, rejected, duplicate, displaced, leftOut, rows, version }: RetryResult,
-  former: LoadSummary | undefined,
-): LoadSummary {
-  // The newest publication of an incremental resource may be of other loads.
-  const isPart = former?.objects.some((object) => object.loadId === loadId) ?? false;
-  const notices = [
-    `${resource.id}: of load ${loadId}, ${accepted} rejected rows are in the table now, ${rejected} stay rejected`,
-    ...(duplicate === 0 ? [] : [`${resource.id}: ${duplicate} have a primary key that a later row has`]),
-    ...(leftOut === 0 ? [] : [`${resource.id}: ${leftOut} rows were left out, they are not rejected (any more)`]),
-  ];
-  return {
-    resource: resource.id,
-    table: `${schemas.raw}.${resource.table}`,
-    rowsRead: former?.rowsRead ?? 0,
-    rowsLoaded: (former?.rowsLoaded ?? 0) + (isPart ? accepted - displaced : 0),
-    rowsRejected: (former?.rowsRejected ?? 0) - (isPart ? accepted + duplicate : 0),
-    rowsDuplicate: (former?.rowsDuplicate ?? 0) + (isPart ? duplicate + displaced : 0),
-    tableRows: rows,
-    version: fingerprint({ resource: resource.id, publication: String(version) }),
-    objects: former?.objects ?? [],
-    ...(former?.extract === undefined ? {} : { extract: former.extract }),
-    retried: { loadId, accepted, rejected },
-    notices,
-  };
-}
-
 /** Transforms that read `name`, directly or through others; `nodes` lists each after what it needs. */
 function readersOf(
   name: string,
@@ -458,61 +329,4 @@ function cursorOf({ cursor }: ResourceConfig, landed: LandedExtract | undefined)
   if (cursor === undefined || landed === undefined) return {};
   const { cursorFrom: from, cursorTo: to } = landed;
   return { cursor: { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) } };
-}
-
-function extractSummary({ type, cursor }: ResourceConfig, landed: LandedExtract, rowsLate: number): ExtractSummary {
-  const { pages, cursorFrom: from, cursorTo: to, cursorMissing: rowsWithout } = landed;
-  const asked = type === 'http' ? { pages } : {};
-  if (cursor === undefined) return asked;
-  const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
-  return { ...asked, cursor: { field: cursor.field, ...range, rowsLate, rowsWithout } };
-}
-
-/**
- * The version names the table's content. A `replace` is what its files are; an `append` or a `merge` also holds what
- * earlier files left, so each publication that changes a row is a version of its own.
- */
-function summarize(
-  resource: ResourceConfig,
-  loads: readonly LoadedObject[],
-  published: Omit<PublishResult, 'status'>,
-  inputs: StepInputs,
-  landed: LandedExtract | undefined,
-  former: StepResultRow<LoadSummary> | undefined,
-): LoadSummary {
-  const sum = (pick: (load: LoadedObject) => number): number => loads.reduce((total, load) => total + pick(load), 0);
-  const { rowsRemoved } = published;
-  const removed = rowsRemoved === undefined ? [] : [`${rowsRemoved} rows of older versions of the table were removed.`];
-  return {
-    resource: resource.id,
-    table: published.table,
-    rowsRead: sum((load) => load.rowsRead),
-    rowsLoaded: sum((load) => load.rowsLoaded),
-    rowsRejected: sum((load) => load.rowsRejected),
-    rowsDuplicate: sum((load) => load.rowsDuplicate),
-    tableRows: published.rows,
-    version: isAsBefore(published, inputs, former)
-      ? former!.result.version
-      : fingerprint(resource.write === 'replace' ? inputs : { ...inputs, publication: String(published.version) }),
-    objects: loads.map(({ path, sha256, loadId }) => ({ path, sha256, loadId })),
-    ...(landed === undefined ? {} : { extract: extractSummary(resource, landed, published.rowsLate ?? 0) }),
-    // Many files of one form say the same.
-    notices: [
-      ...new Set([
-        ...removed,
-        ...publicationNotices(resource, loads, published),
-        ...loads.flatMap((load) => load.notices),
-      ]),
-    ].slice(0, 20),
-  };
-}
-
-/** What came again was there: the table holds what it held. */
-function isAsBefore(
-  { rowsChanged, columnsAdded }: Omit<PublishResult, 'status'>,
-  inputs: StepInputs,
-  former: StepResultRow<LoadSummary> | undefined,
-): boolean {
-  const isSameCode = ['loader', SETTINGS].every((name) => former?.inputs[name] === inputs[name]);
-  return rowsChanged === 0 && columnsAdded.length === 0 && isSameCode;
 }

@@ -149,7 +149,7 @@ export async function retryCommand(id: string, options: RunOptions & { readonly 
 }
 
 /** The run of this folder's project whose id is or begins with `id`; a database may be shared with others. */
-async function oneRun(
+export async function oneRun(
   database: OpenDatabase,
   settings: Settings,
   id: string,

@@ -37,6 +37,7 @@ export interface Project {
   readonly deploy: DeployConfig;
   readonly schedules: readonly ScheduleConfig[];
   readonly alerts?: AlertsConfig;
+  readonly retention: RetentionConfig;
   /** Whose days cron lines and intervals mean. */
   readonly timezone: string;
   /** Every default that was applied, for `plan`: `sources.rides.type = files (from the path's ending)`. */
@@ -86,7 +87,7 @@ export interface ResourceConfig {
   readonly columns: Readonly<Record<string, ColumnType>>;
   /** What a load may change of its table, as far as it is said. */
   readonly contract?: SchemaContract;
-  /** What happens when a table of `replace` would be far from its own history. */
+  /** What happens when a table of `replace`, or what comes in for `append` and `merge`, is far from its own history. */
   readonly anomaly?: AnomalyConfig;
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
@@ -104,7 +105,9 @@ export interface ResourceConfig {
   readonly program?: ProgramConfig;
   /** There when a source is asked only for what is new. */
   readonly cursor?: CursorConfig;
-  /** Whether a source without rows may empty a table of `write: replace`. @default false */
+  /** A load is about the run's interval: always of files with it, of an API with `http.byInterval`. */
+  readonly interval?: IntervalConfig;
+  /** Whether a source without rows may empty a table that is not. @default false */
   readonly allowEmpty?: boolean;
   /** A file of seeds/: part of the code, read from the bundle. */
   readonly isSeed?: true;
@@ -121,6 +124,13 @@ export interface FreshnessConfig {
   readonly warnAfterMs?: number;
   readonly errorAfterMs?: number;
   readonly at: { readonly file: string; readonly line: number };
+}
+
+export interface IntervalConfig {
+  /** Column that says to which interval a row belongs. Absent: all of what is loaded does. */
+  readonly column?: string;
+  /** What becomes of a row of another interval: the load fails, or it is left out and counted. */
+  readonly outside: 'fail' | 'ignore';
 }
 
 export interface AnomalyConfig {
@@ -215,6 +225,8 @@ export interface PostgresReadConfig {
   readonly query?: string;
   /** Connections that read at the same time, under one snapshot. */
   readonly parallel: number;
+  /** Rows that are gone from the source go from the table: its keys are compared with those of the source. */
+  readonly reconciles?: true;
 }
 
 /** How a Singer tap is run for one stream. Texts of `config` and `env` may be secrets by reference: `env:NAME` or `file:path`. */
@@ -229,6 +241,8 @@ export interface SingerConfig {
   readonly catalog: { readonly from: 'tap' | 'none' } | { readonly from: 'file'; readonly path: string };
   /** Metadata of the stream in its catalog, such as `replication-method`. */
   readonly metadata: JsonObject;
+  /** Patterns of the properties to ask for and to keep; undefined for all. */
+  readonly select?: readonly string[];
   /** Whether `write` is the tap's to say: merge where the stream has a key, else append. */
   readonly writeByKey: boolean;
 }
@@ -247,9 +261,23 @@ export interface HttpRequestConfig {
   readonly pagination: HttpPagination;
   /** Whether `path` or `params` name the run's interval, so that each interval is asked for by itself. */
   readonly byInterval?: true;
+  /** Asks once for each row of another table; `{row.column}` in `path` and `params` is a value of the row. */
+  readonly forEach?: HttpForEach;
   /** Least time between two requests of the source, over all workers. */
   readonly intervalMs: number;
   readonly allowPrivate: boolean;
+}
+
+/** The rows that an API is asked for one by one. */
+export interface HttpForEach {
+  /** One SELECT over raw tables; rows that are alike are asked for once. */
+  readonly query: SqlFile;
+  /** Columns that are added to each record: name → column of the row. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** What becomes of a row for which the server answers 404 or 410. */
+  readonly missing: 'fail' | 'ignore';
+  /** Rows that are asked for at the same time. */
+  readonly parallel: number;
 }
 
 /** A source that is code of the project. Texts may be secrets by reference: `env:NAME` or `file:path`. */
@@ -488,7 +516,10 @@ export interface ScheduleConfig {
   readonly cron?: string;
   readonly everyMs?: number;
   readonly timezone: string;
+  /** Empty for the one that collects garbage. */
   readonly stages: readonly StageName[];
+  /** There when it runs no stages but collects garbage. */
+  readonly retention?: RetentionConfig;
   /** There when each interval that is over and not done gets a run. */
   readonly interval?: IntervalLength;
   /** The first day whose intervals it runs; absent: the interval in which it was applied first. */
@@ -498,6 +529,18 @@ export interface ScheduleConfig {
   /** How late a start that Temporal missed may be made up for. */
   readonly catchupMs: number;
   readonly pauseOnFailure: boolean;
+}
+
+/** How long records are kept, in milliseconds; what has no limit is kept for good. */
+export interface RetentionConfig {
+  /** Raw objects that no load has in a table any more. */
+  readonly rawMs?: number;
+  /** Records of runs, outcomes of steps, and code. */
+  readonly runsMs?: number;
+  readonly rejectsMs?: number;
+  readonly predictionsMs?: number;
+  /** How long an object that nothing refers to is left alone after its last use. */
+  readonly graceMs: number;
 }
 
 export const ALERT_KINDS = ['failed', 'missed'] as const;

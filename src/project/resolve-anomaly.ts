@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { AnomalyConfig, WriteDisposition } from '../model/project.js';
 import type { anomalySchema } from './schema/anomaly.js';
 
-/** The guard of a table that is replaced, as far as it is said; a line for `plan` where it is not. */
+/** The guard of a publication, as far as it is said; a line for `plan` where it is not. */
 export function resolveAnomaly(
   given: z.infer<typeof anomalySchema> | undefined,
   write: WriteDisposition,
@@ -10,7 +10,7 @@ export function resolveAnomaly(
   place: string,
 ): { readonly anomaly?: AnomalyConfig } {
   if (given === undefined) {
-    if (write === 'replace') applied(`${place}.anomaly = warn`);
+    applied(`${place}.anomaly = ${write === 'replace' ? 'warn' : 'off'}`);
     return {};
   }
   if (typeof given === 'string') return { anomaly: { mode: given } };

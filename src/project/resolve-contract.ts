@@ -1,4 +1,4 @@
-import type { SchemaContract, WriteDisposition } from '../model/project.js';
+import type { ContractMode, SchemaContract } from '../model/project.js';
 
 interface ContractYaml {
   readonly tables?: SchemaContract['tables'] | undefined;
@@ -9,14 +9,15 @@ interface ContractYaml {
 /** The part of a contract that is said; a line for `plan` of the part that is not. */
 export function resolveContract(
   given: ContractYaml | undefined,
-  write: WriteDisposition,
+  /** Where the contract says none. */
+  typesMode: ContractMode,
   applied: (line: string) => void,
   place: string,
 ): { readonly contract?: SchemaContract } {
   const { tables, columns, types } = given ?? {};
   const defaults = [
     ...(columns === undefined ? ['columns evolve'] : []),
-    ...(types === undefined ? [`types ${write === 'replace' ? 'evolve' : 'discard_row'}`] : []),
+    ...(types === undefined ? [`types ${typesMode}`] : []),
   ];
   if (defaults.length > 0) applied(`${place}.contract = ${defaults.join(', ')}`);
   if (tables === undefined && columns === undefined && types === undefined) return {};

@@ -1,120 +1,78 @@
-import { INTERVAL_NAMES } from '../model/data-interval.js';
-import { didYouMean } from '../model/nearest.js';
 import type { HttpAuth, HttpPagination, ResourceConfig } from '../model/project.js';
-import { positionAt } from './located-yaml.js';
-import type { Problem } from './problem.js';
 import { intervalMs } from './rate.js';
-import { resolveColumns } from './resolve-columns.js';
 import { resolveCursor } from './resolve-cursor.js';
-import { resolveMerge, whenGoneLine } from './resolve-merge.js';
-import { resolveAnomaly } from './resolve-anomaly.js';
-import { resolveContract } from './resolve-contract.js';
-import type { ResourcePlace, ResourceScope } from './resolve-resources.js';
+import { resolveForEach } from './resolve-for-each.js';
+import { resolveInterval } from './resolve-interval.js';
+import { resolveLoad } from './resolve-load.js';
+import { refuser, type Refusal, type ResourcePlace, type ResourceScope } from './resource-place.js';
 import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
-import { parseShare } from './share.js';
 
 export type HttpPlace = ResourcePlace<Omit<HttpSourceYaml, 'resources'> & HttpResourceYaml>;
 
 /** A resource of an http source; empty when something is wrong, which is reported. */
-export function resolveHttpResource(
-  { source, id, table, given, path }: HttpPlace,
-  { yaml, report, applied }: ResourceScope,
-): ResourceConfig[] {
+export async function resolveHttpResource(resource: HttpPlace, scope: ResourceScope): Promise<ResourceConfig[]> {
+  const { source, id, table, given, path } = resource;
+  const { applied } = scope;
   const place = path.join('.');
-  const position = positionAt(yaml, path, 'key');
-  const refuse = (code: Problem['code'], message: string, where: Problem['at'], next: string): [] => {
-    report({ code, message: `Reading ${yaml.file} failed: ${message}`, at: where, next });
+  const refuse = (refusal: Refusal): [] => {
+    refuser(resource, scope)(refusal);
     return [];
   };
   if (given.path === undefined)
-    return refuse('PROJECT_KEY_MISSING', `${place} has no "path", expected one such as /orders.`, position, 'Add `path:`.'); // prettier-ignore
-  const primaryKey = [given.primary_key ?? []].flat();
+    return refuse({
+      code: 'PROJECT_KEY_MISSING',
+      message: `${place} has no "path", expected one such as /orders.`,
+      next: 'Add `path:`.',
+    });
   const templates = [given.path, ...Object.values(given.params ?? {}).map(String)];
-  const named = templates.flatMap((text) => [...text.matchAll(/\{interval\.(\w+)\}/g)].map(([, name]) => name!));
-  const byInterval = named.length > 0;
-  const unknown = named.find((name) => !(INTERVAL_NAMES as readonly string[]).includes(name));
-  if (unknown !== undefined)
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place} names interval.${unknown}${didYouMean(unknown, INTERVAL_NAMES) || '.'}`,
-      position,
-      `Use one of ${INTERVAL_NAMES.join(', ')}.`,
-    );
+  const about = resolveInterval(resource, scope, templates);
+  if (about === undefined) return [];
+  const byInterval = about.isNamed;
+  if (about.interval !== undefined && !byInterval)
+    return refuse({
+      message: `${place} has "interval_column", and neither path nor params say of which interval the API is asked.`,
+      at: 'interval_column',
+      part: 'key',
+      next: "Name it, for example `params: { from: '{interval.start}' }`.",
+    });
   if (byInterval && given.cursor !== undefined)
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place} has a cursor and names the interval: it is asked for what is new, or for an interval.`,
-      positionAt(yaml, [...path, 'cursor'], 'key'),
-      'Remove one of the two.',
-    );
+    return refuse({
+      message: `${place} has a cursor and names the interval: it is asked for what is new, or for an interval.`,
+      at: 'cursor',
+      part: 'key',
+      next: 'Remove one of the two.',
+    });
+  const forEach = given.for_each === undefined ? undefined : await resolveForEach(resource, scope);
+  if (given.for_each !== undefined && forEach === undefined) return [];
+  const row = templates.find((text) => /\{row\./.test(text));
+  if (row !== undefined && forEach === undefined)
+    return refuse({
+      message: `${place} has ${JSON.stringify(row)} and no "for_each", which says of what row that is.`,
+      next: 'Add `for_each: { rows_of: … }`.',
+    });
   if (byInterval && given.write === 'replace')
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place}.write is replace; each interval would leave its own rows only.`,
-      positionAt(yaml, [...path, 'write']),
-      'Use write: append (rows of an interval take the place of those it had), or merge with a primary_key.',
-    );
+    return refuse({
+      message: `${place}.write is replace; each interval would leave its own rows only.`,
+      at: 'write',
+      next: 'Use write: append (rows of an interval take the place of those it had), or merge with a primary_key.',
+    });
   if (given.write === 'append' && !byInterval)
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place}.write is append; an API answers with rows again that are there, which would be appended twice.`,
-      positionAt(yaml, [...path, 'write']),
-      'Use write: replace, or merge with a primary_key.',
-    );
-  if (given.cursor !== undefined && primaryKey.length === 0)
-    return refuse(
-      'PROJECT_KEY_MISSING',
-      `${place} has a cursor and no "primary_key": rows that tie with the cursor come again.`,
-      positionAt(yaml, [...path, 'cursor'], 'key'),
-      'Add `primary_key:`.',
-    );
-  if (given.cursor !== undefined && given.write === 'replace')
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place}.write is replace; with a cursor only new rows come, and the others would be gone.`,
-      positionAt(yaml, [...path, 'write']),
-      'Use write: merge, or remove the cursor.',
-    );
-  const cursor = given.cursor === undefined ? undefined : resolveCursor(given.cursor);
-  if (cursor !== undefined && 'wrong' in cursor)
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place}.cursor.${cursor.wrong}`,
-      positionAt(yaml, [...path, 'cursor', cursor.key]),
-      `Correct ${cursor.key}.`,
-    );
-  const isWhole = cursor === undefined && given.merge === undefined;
-  const write = given.write ?? (byInterval && given.merge === undefined ? 'append' : isWhole ? 'replace' : 'merge');
-  const merging = { given: given.merge, write, primaryKey, isPartial: cursor !== undefined || byInterval };
-  const merged = resolveMerge(merging);
-  if ('wrong' in merged)
-    return refuse(
-      given.merge === undefined ? 'PROJECT_KEY_MISSING' : 'PROJECT_VALUE_INVALID',
-      `${place} ${merged.wrong}`,
-      positionAt(yaml, [...path, given.merge === undefined ? 'write' : 'merge']),
-      merged.next,
-    );
-  if (given.anomaly !== undefined && write !== 'replace')
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place} has "anomaly" and write: ${write}; it compares whole tables.`,
-      positionAt(yaml, [...path, 'anomaly'], 'key'),
-      'Set write: replace, or take `anomaly` out.',
-    );
-  for (const line of whenGoneLine(merging, merged.merge)) applied(`${place}.${line}`);
-  if (given.write === undefined)
-    applied(
-      `${place}.write = ${write} (each load asks for ${byInterval ? 'an interval' : cursor === undefined ? 'all' : 'what is new'})`,
-    );
-  if (cursor !== undefined) {
-    if (given.cursor?.type === undefined) applied(`${place}.cursor.type = ${cursor.type}`);
-    if (given.cursor?.lag === undefined) applied(`${place}.cursor.lag = ${cursor.type === 'integer' ? '1' : '1s'}`);
-    if (cursor.initial === undefined) applied(`${place}.cursor.initial = none (the first load asks for everything)`);
-  }
+    return refuse({
+      message: `${place}.write is append; an API answers with rows again that are there, which would be appended twice.`,
+      at: 'write',
+      next: 'Use write: replace, or merge with a primary_key.',
+    });
+  const cursor = given.cursor === undefined ? undefined : resolveCursor(resource, scope, given.cursor);
+  if (given.cursor !== undefined && cursor === undefined) return [];
+  const load = resolveLoad(resource, scope, {
+    write: byInterval ? 'append' : cursor === undefined ? 'replace' : 'merge',
+    why: `each load asks for ${byInterval ? 'an interval' : cursor === undefined ? 'all' : 'what is new'}`,
+    isPartial: cursor !== undefined || byInterval,
+    columns: 'inferred',
+  });
+  if (load === undefined) return [];
   if (given.pagination === undefined) applied(`${place}.pagination = none`);
   if (given.records === undefined) applied(`${place}.records = the answer itself`);
-  if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
-  if (given.columns === undefined) applied(`${place}.columns = inferred`);
   return [
     {
       id,
@@ -123,13 +81,7 @@ export function resolveHttpResource(
       type: 'http',
       path: given.path,
       format: 'ndjson',
-      write,
-      primaryKey,
-      ...merged,
-      columns: resolveColumns(given.columns),
-      ...resolveAnomaly(given.anomaly, write, applied, place),
-      ...resolveContract(given.contract, write, applied, place),
-      maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
+      ...load,
       http: {
         url: given.url.replace(/\/+$/, ''),
         ...(given.auth === undefined ? {} : { auth: resolveAuth(given.auth) }),
@@ -139,12 +91,13 @@ export function resolveHttpResource(
         records: given.records?.split('.') ?? [],
         pagination: resolvePagination(given.pagination ?? { type: 'none' }),
         ...(byInterval ? { byInterval } : {}),
+        ...(forEach === undefined ? {} : { forEach }),
         intervalMs: intervalMs(given.rate_limit),
         allowPrivate: given.allow_private ?? false,
       },
       ...(cursor === undefined ? {} : { cursor }),
+      ...(about.interval !== undefined && { interval: about.interval }),
       allowEmpty: given.allow_empty ?? false,
-      at: { file: yaml.file, line: position.line ?? 1 },
     },
   ];
 }

@@ -7,7 +7,8 @@ import { moduleDigest } from './module-digest.js';
 import type { Problem } from './problem.js';
 import { intervalMs } from './rate.js';
 import { readSqlFile } from './read-sql-file.js';
-import type { FilesPlace, ResourceScope } from './resolve-resources.js';
+import type { FilesPlace } from './resolve-files-resource.js';
+import type { ResourceScope } from './resource-place.js';
 import { parseShare } from './share.js';
 
 const header = z.strictObject({ description: z.string().optional().describe('What the file is, in words.') });

@@ -6,8 +6,10 @@ export interface MergePlace {
   readonly given: z.infer<typeof mergeSchema> | undefined;
   readonly write: WriteDisposition;
   readonly primaryKey: readonly string[];
-  /** A load is not all of the source: a glob, or what is new since a cursor. */
-  readonly isPartial: boolean;
+  /** A load is not all of the source: a glob, or what is new since a cursor. `unknown`: its code decides. */
+  readonly isPartial: boolean | 'unknown';
+  /** Its source names the key where `primaryKey` is empty. */
+  readonly keyIsOfSource: boolean;
 }
 
 /** How rows are merged, absent for a plain upsert; or what is wrong with it, at which key. */
@@ -16,9 +18,10 @@ export function resolveMerge({
   write,
   primaryKey,
   isPartial,
+  keyIsOfSource,
 }: MergePlace): { readonly merge?: MergeConfig } | { readonly wrong: string; readonly next: string } {
   if (given === undefined)
-    return write === 'merge' && primaryKey.length === 0
+    return write === 'merge' && primaryKey.length === 0 && !keyIsOfSource
       ? { wrong: 'is merged and has no "primary_key".', next: 'Add `primary_key:`, or write: replace.' }
       : {};
   const {
@@ -39,14 +42,15 @@ export function resolveMerge({
       wrong: `has merge.when_gone, which ${strategy} does not use.`,
       next: 'Set strategy: scd2, or take `when_gone` out.',
     };
-  if (primaryKey.length === 0 && key === undefined)
+  if (primaryKey.length === 0 && key === undefined && !keyIsOfSource)
     return { wrong: 'is merged and has no "primary_key".', next: 'Add `primary_key:`, or write: replace.' };
-  if (whenGone === 'close' && isPartial)
+  if (whenGone === 'close' && isPartial === true)
     return {
-      wrong: 'has merge.when_gone: close, but a load is not all of the source: its path is a glob, or it has a cursor.',
+      wrong:
+        'has merge.when_gone: close, but a load is not all of the source: its path is a glob, it has a cursor, or it is a tap.',
       next: 'Set when_gone: keep, or mark deleted rows with `hard_delete`.',
     };
-  const closesGone = strategy === 'scd2' && (whenGone ?? (isPartial ? 'keep' : 'close')) === 'close';
+  const closesGone = strategy === 'scd2' && (whenGone ?? (isPartial === false ? 'close' : 'keep')) === 'close';
   if (strategy === 'upsert' && hardDelete === undefined) return {};
   return {
     merge: {
@@ -63,6 +67,6 @@ export function whenGoneLine({ given }: Pick<MergePlace, 'given'>, merge: MergeC
   const isSaid = typeof given === 'object' && given.when_gone !== undefined;
   if (merge?.strategy !== 'scd2' || isSaid) return [];
   return [
-    `merge.when_gone = ${merge.closesGone === true ? 'close (each load is everything)' : 'keep (a load is a part)'}`,
+    `merge.when_gone = ${merge.closesGone === true ? 'close (each load is everything)' : 'keep (a load may be a part)'}`,
   ];
 }

@@ -1,98 +1,56 @@
 import { createHash } from 'node:crypto';
-import type { ResourceConfig } from '../model/project.js';
-import { positionAt } from './located-yaml.js';
-import type { Problem } from './problem.js';
-import { resolveColumns } from './resolve-columns.js';
-import { resolveCursor } from './resolve-cursor.js';
-import type { ResourcePlace, ResourceScope } from './resolve-resources.js';
+import type { CursorConfig, ResourceConfig } from '../model/project.js';
+import { canFollow, resolveCursor } from './resolve-cursor.js';
+import { resolveLoad } from './resolve-load.js';
+import { refuser, type Refusal, type ResourcePlace, type ResourceScope } from './resource-place.js';
 import type { PostgresResourceYaml, PostgresSourceYaml } from './schema/postgres-source.js';
-import { parseShare } from './share.js';
 
 export type PostgresPlace = ResourcePlace<Omit<PostgresSourceYaml, 'resources'> & PostgresResourceYaml>;
 
 /** A resource of a postgres source; empty when something is wrong, which is reported. */
-export function resolvePostgresResource(
-  { source, id, table, given, path }: PostgresPlace,
-  { yaml, report, applied }: ResourceScope,
-): ResourceConfig[] {
+export function resolvePostgresResource(resource: PostgresPlace, scope: ResourceScope): ResourceConfig[] {
+  const { source, id, table, given, path } = resource;
+  const { applied } = scope;
   const place = path.join('.');
-  const position = positionAt(yaml, path, 'key');
-  const refuse = (code: Problem['code'], message: string, where: Problem['at'], next: string): [] => {
-    report({ code, message: `Reading ${yaml.file} failed: ${message}`, at: where, next });
+  const refuse = (refusal: Refusal): [] => {
+    refuser(resource, scope)(refusal);
     return [];
   };
   if (given.table !== undefined && given.query !== undefined)
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place} has a table and a query, expected one of the two.`,
-      positionAt(yaml, [...path, 'query'], 'key'),
-      'Remove one of them.',
-    );
+    return refuse({
+      message: `${place} has a table and a query, expected one of the two.`,
+      at: 'query',
+      part: 'key',
+      next: 'Remove one of them.',
+    });
   if (given.table === undefined && given.query === undefined)
-    return refuse('PROJECT_KEY_MISSING', `${place} has no "table" and no "query", expected one of them.`, position, 'Add `table:` or `query:`.'); // prettier-ignore
-  const primaryKey = [given.primary_key ?? []].flat();
-  if (given.write === 'merge' && primaryKey.length === 0)
-    return refuse(
-      'PROJECT_KEY_MISSING',
-      `${place} is merged and has no "primary_key".`,
-      positionAt(yaml, [...path, 'write']),
-      'Add `primary_key:`, or write: replace.',
-    );
+    return refuse({
+      code: 'PROJECT_KEY_MISSING',
+      message: `${place} has no "table" and no "query", expected one of them.`,
+      next: 'Add `table:` or `query:`.',
+    });
   if (given.write === 'append')
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place}.write is append; each load would add again the rows that are there.`,
-      positionAt(yaml, [...path, 'write']),
-      'Use write: replace, or merge with a primary_key.',
-    );
-  if (given.cursor !== undefined && primaryKey.length === 0)
-    return refuse(
-      'PROJECT_KEY_MISSING',
-      `${place} has a cursor and no "primary_key": rows that tie with the cursor come again.`,
-      positionAt(yaml, [...path, 'cursor'], 'key'),
-      'Add `primary_key:`.',
-    );
-  if (given.cursor !== undefined && given.write === 'replace')
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place}.write is replace; with a cursor only new rows come, and the others would be gone.`,
-      positionAt(yaml, [...path, 'write']),
-      'Use write: merge, or remove the cursor.',
-    );
-  const cursor = given.cursor === undefined ? undefined : cursorOf(given.cursor);
-  if (cursor === 'unclear')
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place}.cursor has to name a field, or be { xmin: true } and nothing else.`,
-      positionAt(yaml, [...path, 'cursor'], 'key'),
-      'Name the `field`, or leave `xmin: true` alone.',
-    );
-  if (given.cursor?.xmin === true && given.query !== undefined)
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place}.cursor.xmin: the rows of a query have no transaction, expected a table.`,
-      positionAt(yaml, [...path, 'cursor', 'xmin']),
-      'Read a `table`, or name a `field`.',
-    );
-  if (cursor !== undefined && 'wrong' in cursor)
-    return refuse(
-      'PROJECT_VALUE_INVALID',
-      `${place}.cursor.${cursor.wrong}`,
-      positionAt(yaml, [...path, 'cursor', cursor.key]),
-      `Correct ${cursor.key}.`,
-    );
-  const write = given.write ?? (cursor === undefined ? 'replace' : 'merge');
-  if (given.write === undefined)
-    applied(`${place}.write = ${write} (each load asks for ${cursor === undefined ? 'all' : 'what is new'})`);
-  if (cursor !== undefined && cursor.byTransaction !== true) {
-    if (given.cursor?.type === undefined) applied(`${place}.cursor.type = ${cursor.type}`);
-    if (given.cursor?.lag === undefined) applied(`${place}.cursor.lag = ${cursor.type === 'integer' ? '1' : '1s'}`);
-    if (cursor.initial === undefined) applied(`${place}.cursor.initial = none (the first load asks for everything)`);
-  }
+    return refuse({
+      message: `${place}.write is append; each load would add again the rows that are there.`,
+      at: 'write',
+      next: 'Use write: replace, or merge with a primary_key.',
+    });
+  const cursor = given.cursor === undefined ? undefined : cursorOf(resource, scope, given.cursor);
+  if (given.cursor !== undefined && cursor === undefined) return [];
+  const reconciles = given.deletes === 'reconcile';
+  const wrong = (reconciles ? reconcileFault(given) : undefined) ?? contractFault(given.contract);
+  if (wrong !== undefined) return refuse({ ...wrong, message: `${place}.${wrong.message}` });
+  const load = resolveLoad(resource, scope, {
+    write: cursor === undefined ? 'replace' : 'merge',
+    why: `each load asks for ${cursor === undefined ? 'all' : 'what is new'}`,
+    // What is gone is then found by the source's keys.
+    isPartial: cursor !== undefined || reconciles,
+    types: 'evolve',
+    columns: 'as in the source',
+  });
+  if (load === undefined) return [];
   const schema = given.schema ?? 'public';
   if (given.schema === undefined) applied(`${place}.schema = public`);
-  if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
-  if (given.columns === undefined) applied(`${place}.columns = as in the source`);
   const query = given.query?.trim().replace(/[\s;]+$/, '');
   return [
     {
@@ -102,33 +60,89 @@ export function resolvePostgresResource(
       type: 'postgres',
       path: query === undefined ? `${schema}.${given.table!}` : `query ${digest(query)}`,
       format: 'auto',
-      write,
-      primaryKey,
-      columns: resolveColumns(given.columns),
-      maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
+      ...load,
       postgres: {
         connection: given.connection,
         schema,
         ...(query === undefined ? { table: given.table! } : { query }),
         parallel: given.parallel ?? 1,
+        ...(reconciles && { reconciles }),
       },
       ...(cursor === undefined ? {} : { cursor }),
       allowEmpty: given.allow_empty ?? false,
-      at: { file: yaml.file, line: position.line ?? 1 },
     },
   ];
 }
 
-function cursorOf({
-  xmin,
-  field,
-  ...rest
-}: NonNullable<PostgresResourceYaml['cursor']>): ReturnType<typeof resolveCursor> | 'unclear' {
-  if (xmin === true)
-    return field === undefined && Object.keys(rest).length === 0
-      ? { field: 'xmin', type: 'integer', lag: 0, byTransaction: true }
-      : 'unclear';
-  return field === undefined ? 'unclear' : resolveCursor({ field, ...rest });
+/** Why gone rows cannot be found by the source's keys; undefined when they can. */
+function reconcileFault({ write, primary_key: key, merge, cursor }: PostgresPlace['given']): Refusal | undefined {
+  const isReplaced = write === 'replace' || (write === undefined && merge === undefined && cursor === undefined);
+  if (isReplaced)
+    return {
+      message: 'deletes is reconcile, and write is replace: a table that is made anew has no rows that are gone.',
+      at: 'deletes',
+      next: 'Take `deletes` out, or set write: merge.',
+    };
+  if (key === undefined)
+    return {
+      message: 'deletes is reconcile, and there is no "primary_key" to tell gone rows by.',
+      at: 'deletes',
+      next: 'Add `primary_key:`.',
+    };
+  return typeof merge === 'object' && merge.when_gone !== undefined
+    ? {
+        message: 'deletes is reconcile, and merge.when_gone says as well what becomes of rows that are gone.',
+        at: 'deletes',
+        next: 'Take `when_gone` out: scd2 closes the rows that are gone.',
+      }
+    : undefined;
+}
+
+/** In a database all rows have a column, and all values of it one type. */
+function contractFault(contract: PostgresPlace['given']['contract']): Refusal | undefined {
+  if (contract?.columns === 'discard_row')
+    return {
+      message: 'contract.columns is discard_row; in a database every row has a new column.',
+      at: ['contract', 'columns'],
+      next: 'Use evolve, freeze, or discard_value, which leaves the column out.',
+    };
+  return contract?.types === 'discard_row' || contract?.types === 'discard_value'
+    ? {
+        message: `contract.types is ${contract.types}; in a database a column has one type, which all of its values are of.`,
+        at: ['contract', 'types'],
+        next: 'Use evolve or freeze, or give the column a type under `columns`.',
+      }
+    : undefined;
+}
+
+/** Undefined when something is wrong, which is reported. */
+function cursorOf(
+  resource: PostgresPlace,
+  scope: ResourceScope,
+  { xmin, field, ...rest }: NonNullable<PostgresResourceYaml['cursor']>,
+): CursorConfig | undefined {
+  const place = resource.path.join('.');
+  const refuse = refuser(resource, scope);
+  if (xmin === undefined && field !== undefined) return resolveCursor(resource, scope, { field, ...rest });
+  if (xmin === undefined || field !== undefined || Object.keys(rest).length > 0) {
+    refuse({
+      message: `${place}.cursor has to name a field, or be { xmin: true } and nothing else.`,
+      at: 'cursor',
+      part: 'key',
+      next: 'Name the `field`, or leave `xmin: true` alone.',
+    });
+    return undefined;
+  }
+  if (resource.given.query !== undefined) {
+    refuse({
+      message: `${place}.cursor.xmin: the rows of a query have no transaction, expected a table.`,
+      at: ['cursor', 'xmin'],
+      next: 'Read a `table`, or name a `field`.',
+    });
+    return undefined;
+  }
+  if (!canFollow(resource, scope)) return undefined;
+  return { field: 'xmin', type: 'integer', lag: 0, byTransaction: true };
 }
 
 function digest(query: string): string {

@@ -1,28 +1,20 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { JsonObject, ResourceConfig, WriteDisposition } from '../model/project.js';
+import type { JsonObject, ResourceConfig } from '../model/project.js';
 import { positionAt } from './located-yaml.js';
-import type { Problem } from './problem.js';
-import { resolveColumns } from './resolve-columns.js';
-import type { ResourcePlace, ResourceScope } from './resolve-resources.js';
+import { resolveLoad } from './resolve-load.js';
+import type { ResourcePlace, ResourceScope } from './resource-place.js';
 import type { PluginSourceYaml, ProgramResourceYaml, PythonSourceYaml } from './schema/program-source.js';
-import { parseShare } from './share.js';
 
 export type ProgramPlace = ResourcePlace<
   (Omit<PythonSourceYaml, 'resources'> | Omit<PluginSourceYaml, 'resources'>) & ProgramResourceYaml
 >;
 
 /** A resource of a source that is code of the project; empty when something is wrong, which is reported. */
-export function resolveProgramResource(
-  { source, id, table, given, path }: ProgramPlace,
-  { root, yaml, report, applied }: ResourceScope,
-): ResourceConfig[] {
+export function resolveProgramResource(resource: ProgramPlace, scope: ResourceScope): ResourceConfig[] {
+  const { source, id, table, given, path } = resource;
+  const { root, yaml, report, applied } = scope;
   const place = path.join('.');
-  const refuse = (code: Problem['code'], message: string, key: string, next: string): [] => {
-    const at = positionAt(yaml, [...path, key]);
-    report({ code, message: `Reading ${yaml.file} failed: ${message}`, at, next });
-    return [];
-  };
   const [key, file] = given.type === 'python' ? ['script', given.script] : ['module', given.module];
   const python = given.type === 'python' ? given.python : undefined;
   // Any other module is a package, which is there when the code is packed and not where it is unpacked.
@@ -46,22 +38,18 @@ export function resolveProgramResource(
     });
     return [];
   }
-  const primaryKey = [given.primary_key ?? []].flat();
-  if (given.write === 'merge' && primaryKey.length === 0)
-    return refuse(
-      'PROJECT_KEY_MISSING',
-      `${place} is merged and has no "primary_key".`,
-      'write',
-      'Add `primary_key:`, or write: replace.',
-    );
-  const write: WriteDisposition = given.write ?? (primaryKey.length === 0 ? 'replace' : 'merge');
-  if (given.write === undefined)
-    applied(`${place}.write = ${write} (${primaryKey.length === 0 ? 'there is no' : 'there is a'} primary_key)`);
+  const isKeyed = given.primary_key !== undefined;
+  const load = resolveLoad(resource, scope, {
+    write: isKeyed ? 'merge' : 'replace',
+    why: `there is ${isKeyed ? 'a' : 'no'} primary_key`,
+    // It goes on from a checkpoint if it sets any.
+    isPartial: 'unknown',
+    columns: 'inferred',
+  });
+  if (load === undefined) return [];
   if (given.function === undefined) applied(`${place}.function = ${nameOf(id, source)}`);
   if (given.type === 'python' && python === undefined)
     applied(`${place}.python = .venv/bin/python if there is one, else python3`);
-  if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
-  if (given.columns === undefined) applied(`${place}.columns = inferred`);
   return [
     {
       id,
@@ -70,10 +58,7 @@ export function resolveProgramResource(
       type: given.type,
       path: file,
       format: 'ndjson',
-      write,
-      primaryKey,
-      columns: resolveColumns(given.columns),
-      maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
+      ...load,
       program: {
         function: given.function ?? nameOf(id, source),
         ...(python !== undefined && { python }),
@@ -82,7 +67,6 @@ export function resolveProgramResource(
         config: (given.config ?? {}) as JsonObject,
       },
       allowEmpty: given.allow_empty ?? false,
-      at: { file: yaml.file, line: positionAt(yaml, path, 'key').line ?? 1 },
     },
   ];
 }

@@ -1,27 +1,17 @@
 import type { JsonObject, ResourceConfig } from '../model/project.js';
-import { positionAt } from './located-yaml.js';
-import type { Problem } from './problem.js';
-import { resolveColumns } from './resolve-columns.js';
-import type { ResourcePlace, ResourceScope } from './resolve-resources.js';
+import { resolveLoad } from './resolve-load.js';
+import { refuser, type ResourcePlace, type ResourceScope } from './resource-place.js';
 import type { SingerResourceYaml, SingerSourceYaml } from './schema/singer-source.js';
-import { parseShare } from './share.js';
 
 export type SingerPlace = ResourcePlace<Omit<SingerSourceYaml, 'resources'> & SingerResourceYaml>;
 
 /** A resource of a singer source; empty when something is wrong, which is reported. */
-export function resolveSingerResource(
-  { source, id, table, given, path }: SingerPlace,
-  { yaml, report, applied }: ResourceScope,
-): ResourceConfig[] {
+export function resolveSingerResource(resource: SingerPlace, scope: ResourceScope): ResourceConfig[] {
+  const { source, id, table, given, path } = resource;
+  const { applied } = scope;
   const place = path.join('.');
-  const refuse = (message: string, key: string, next: string): [] => {
-    const at = positionAt(yaml, [...path, key], 'key');
-    report({
-      code: 'PROJECT_VALUE_INVALID' satisfies Problem['code'],
-      message: `Reading ${yaml.file} failed: ${message}`,
-      at,
-      next,
-    });
+  const refuse = (message: string, at: string, next: string): [] => {
+    refuser(resource, scope)({ message, at, part: 'key', next });
     return [];
   };
   if (given.catalog !== undefined && given.discover !== undefined)
@@ -39,11 +29,18 @@ export function resolveSingerResource(
   const stream = given.stream ?? id.slice(id.indexOf('.') + 1);
   if (given.stream === undefined) applied(`${place}.stream = ${stream}`);
   if (given.primary_key === undefined) applied(`${place}.primary_key = the tap's key_properties`);
-  if (given.write === undefined) applied(`${place}.write = merge where the stream has a key, else append`);
   if (given.catalog === undefined && given.discover === undefined)
     applied(`${place}.catalog = what the tap says with --discover`);
-  if (given.max_rejected === undefined) applied(`${place}.max_rejected = 1%`);
-  if (given.columns === undefined) applied(`${place}.columns = the types of the stream's schema`);
+  const load = resolveLoad(resource, scope, {
+    // A table that may be merged into is one whose rows change, for everything that asks.
+    write: 'merge',
+    why: 'where the stream has a key, else append',
+    isPartial: true,
+    keyIsOfSource: true,
+    types: 'evolve',
+    columns: "the types of the stream's schema",
+  });
+  if (load === undefined) return [];
   return [
     {
       id,
@@ -52,21 +49,17 @@ export function resolveSingerResource(
       type: 'singer',
       path: stream,
       format: 'singer',
-      // A table that may be merged into is one whose rows change, for everything that asks.
-      write: given.write ?? 'merge',
-      primaryKey: [given.primary_key ?? []].flat(),
-      columns: resolveColumns(given.columns),
-      maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
+      ...load,
       singer: {
         command: given.command,
         config: (given.config ?? {}) as JsonObject,
         env: given.env ?? {},
         catalog: catalogOf(given),
         metadata: (given.metadata ?? {}) as JsonObject,
-        writeByKey: given.write === undefined,
+        ...(given.select && { select: given.select }),
+        writeByKey: given.write === undefined && given.merge === undefined,
       },
       allowEmpty: given.allow_empty ?? false,
-      at: { file: yaml.file, line: positionAt(yaml, path, 'key').line ?? 1 },
     },
   ];
 }

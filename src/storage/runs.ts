@@ -93,6 +93,18 @@ export async function listSilentRuns(database: Queryable): Promise<SilentRun[]> 
   );
 }
 
+/** Whether a run of the project is in progress, be its worker alive or not. */
+export async function hasOpenRun(
+  database: Queryable,
+  { env, project }: { readonly env: string; readonly project: string },
+): Promise<boolean> {
+  const rows = await database.query(
+    `SELECT 1 FROM plumbline.runs WHERE env = $1 AND project = $2 AND status = 'running' LIMIT 1`,
+    [env, project],
+  );
+  return rows.length > 0;
+}
+
 export async function isClosed(database: Queryable, runId: string): Promise<boolean> {
   const rows = await database.query(`SELECT 1 FROM plumbline.runs WHERE run_id = $1 AND status <> 'running'`, [runId]);
   return rows.length > 0;

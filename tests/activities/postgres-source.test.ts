@@ -41,9 +41,12 @@ const yaml = (resources: Readonly<Record<string, string>>): string =>
     .map(([name, resource]) => `      ${name}: ${resource}\n`)
     .join('')}`;
 
-async function load(resources: Readonly<Record<string, string>>): Promise<readonly LoadSummary[]> {
+async function load(
+  resources: Readonly<Record<string, string>>,
+  acceptAnomaly = false,
+): Promise<readonly LoadSummary[]> {
   await bench.write({ 'plumbline.yaml': yaml(resources) });
-  const { run, plan } = await bench.open(`run-${++runs}`, ['elt']);
+  const { run, plan } = await bench.open(`run-${++runs}`, ['elt'], { acceptAnomaly });
   const { loads } = await bench.elt(run, plan);
   await bench.close(run);
   return loads;
@@ -323,5 +326,124 @@ describe('a cursor', () => {
       `reads public.events of env:TEST_SHOP_URL from at 2024-05-01T11:00:00.000001Z on; cursor at is at ${now}`,
       'reads sales.lines of env:TEST_SHOP_URL whole, under one snapshot, over 4 connections',
     ]);
+  }); // prettier-ignore
+});
+
+describe('what a table may become', () => {
+  /** One row as a text each, in the order of its columns. */
+  const texts = async (table: string, columns: string): Promise<string[]> =>
+    (
+      await bench.test.database.query<{ row: string }>(
+        `SELECT concat_ws(' ', ${columns}) AS row FROM shop_dev_raw.shop_${table} ORDER BY ${columns}`,
+      )
+    ).map(({ row }) => row);
+  const states = (table: string): Promise<string[]> =>
+    texts(table, `id, v, CASE WHEN _valid_to IS NULL THEN 'now' ELSE 'ended' END`);
+  const refused = async (resource: string, table = 'kept_to'): Promise<unknown> => {
+    const error: unknown = await load({ [table]: resource }).catch((caught: unknown) => caught);
+    await bench.test.database.execute('DELETE FROM plumbline.leases');
+    return (error as { details: [unknown] }).details[0];
+  };
+
+  it('follows its merge strategy', async () => {
+    await shop.database.execute(`CREATE TABLE staff (id integer PRIMARY KEY, team integer, v text, left_at date);
+      INSERT INTO staff VALUES (1, 1, 'a', NULL), (2, 1, 'a', NULL), (3, 2, 'a', NULL), (4, 2, 'a', '2024-01-01')`);
+    const resources = {
+      staff: '{ table: staff, primary_key: id, merge: { strategy: scd2, hard_delete: left_at } }',
+      teams: '{ table: staff, merge: { strategy: delete-insert, key: team } }',
+      here: '{ table: staff, primary_key: id, merge: { hard_delete: left_at } }',
+    };
+    await load(resources);
+    await shop.database.execute(
+      `UPDATE staff SET v = 'b' WHERE id = 1; DELETE FROM staff WHERE id = 2; UPDATE staff SET left_at = '2024-02-02' WHERE id = 3`,
+    );
+    await load(resources);
+    expect(await states('staff')).toEqual(['1 a ended', '1 b now', '2 a ended', '3 a ended']);
+    expect(await texts('teams', 'team, id')).toEqual(['1 1', '2 3', '2 4']);
+    // An upsert is told of deletions by the mark only.
+    expect(await texts('here', 'id, v')).toEqual(['1 b', '2 a']);
+    expect(await refused('{ table: staff, primary_key: id, merge: { hard_delete: gone_at } }')).toMatchObject({
+      code: 'ELT_COLUMN_UNKNOWN',
+      message: expect.stringContaining('no column "gone_at"') as string,
+    });
+  });
+
+  it('keeps to its contract', async () => {
+    await shop.database.execute(`CREATE TABLE contracted (id integer PRIMARY KEY, price numeric(9,2), old text);
+      INSERT INTO contracted VALUES (1, 1.50, 'x'), (2, NULL, 'y')`);
+    const of = (contract: string, more = ''): string => `{ table: contracted, primary_key: id, contract: { ${contract} }${more} }`;
+    expect(await refused(of('tables: freeze'))).toMatchObject({ code: 'ELT_CONTRACT', message: expect.stringContaining('`contract.tables` is freeze') as string });
+    await load({ kept_to: of('columns: freeze, types: freeze') });
+    await shop.database.execute('ALTER TABLE contracted ADD COLUMN tip text, ADD COLUMN note text');
+    await shop.database.execute(`UPDATE contracted SET tip = 'big' WHERE id = 2`);
+    expect(await refused(of('columns: freeze'))).toMatchObject({ code: 'ELT_CONTRACT', message: expect.stringContaining('it has column "tip", "note"') as string });
+    const [dropped] = await load({ kept_to: of('columns: discard_value, types: freeze') });
+    expect(dropped).toMatchObject({ rowsLoaded: 2, notices: ['shop.kept_to: 1 values of column tip were dropped by its contract'] });
+    expect(await texts('kept_to', 'id, price, old')).toEqual(['1 1.50 x', '2 y']);
+    await shop.database.execute('ALTER TABLE contracted ALTER price TYPE numeric(12,4)');
+    expect(await refused(of('types: freeze, columns: discard_value'))).toMatchObject({ code: 'ELT_CONTRACT', message: expect.stringContaining('column "price" is numeric(12,4), and numeric(9,2) in the table') as string });
+    await load({ kept_to: of('types: freeze, columns: discard_value', ", columns: { price: 'numeric(9,2)' }") });
+    await shop.database.execute('ALTER TABLE contracted DROP old');
+    expect(await refused(of('columns: discard_value'))).toMatchObject({ code: 'ELT_CONTRACT', message: expect.stringContaining('it has no column "old"') as string });
+    expect((await load({ kept_to: of('types: evolve') }))[0]!.notices).toContain('shop.kept_to: column price is numeric(12,4) now, it was numeric(9,2)');
+  }); // prettier-ignore
+
+  it('loses the rows that the source no longer has, and none for want of an answer', async () => {
+    await shop.database
+      .execute(`CREATE TABLE live (id integer, part smallint, at timestamptz, v text, PRIMARY KEY (id, part)) WITH (fillfactor = 10);
+      INSERT INTO live SELECT i, i % 2, timestamptz '2024-01-01' - i * interval '1 minute', repeat('x', 500) FROM generate_series(1, 6000) AS i`);
+    const live = (more = ''): Readonly<Record<string, string>> => ({
+      live: `{ table: live, primary_key: [part, id], cursor: { field: at, lag: 1h }, deletes: reconcile${more} }`,
+      history: `{ table: live, primary_key: [id, part], merge: scd2, deletes: reconcile${more} }`,
+    });
+    await load(live());
+    await shop.database.execute(
+      `DELETE FROM live WHERE id <= 1000; INSERT INTO live VALUES (7001, 1, '2024-01-02', 'new'); UPDATE live SET part = 5 WHERE id = 6000`,
+    );
+    // Between two transactions of keys the attempt ends; the next one takes nothing for gone that it has not asked for.
+    process.env['PLUMBLINE_FAILPOINTS'] = 'load.mid-copy=error@3';
+    await expect(load(live())).rejects.toThrow();
+    delete process.env['PLUMBLINE_FAILPOINTS'];
+    await bench.test.database.execute('DELETE FROM plumbline.leases');
+    const before = `SELECT count(*)::int AS rows FROM shop_dev_raw.shop_live`;
+    expect(await bench.test.database.query(before)).toEqual([{ rows: 6000 }]);
+    const [rows, history] = await load(live());
+    // Row 6000 has another key, and is not new to the cursor.
+    expect(rows).toMatchObject({ tableRows: 5_000, notices: ['shop.live: 1001 rows that the source no longer has were deleted'] }); // prettier-ignore
+    expect(history).toMatchObject({ tableRows: 6_002, notices: ['shop.history: 1001 rows that the source no longer has were closed'] }); // prettier-ignore
+    const [keys] = await bench.test.database.query(
+      `SELECT array_agg(DISTINCT id) FILTER (WHERE id <= 1000 OR id >= 6000)::text AS ids, count(*)::int AS rows FROM shop_dev_raw.shop_history WHERE _valid_to IS NULL`,
+    );
+    expect(keys).toEqual({ ids: '{6000,7001}', rows: 5_001 });
+    const orphans = `SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = 'shop_dev_stage' AND relkind = 'r'`;
+    expect(await bench.test.database.query(orphans)).toEqual([]);
+
+    await shop.database.execute('DELETE FROM live');
+    await expect(load(live())).rejects.toMatchObject({ details: [{ code: 'ELT_SOURCE_EMPTY', terminal: true }] });
+    await bench.test.database.execute('DELETE FROM plumbline.leases');
+    expect(await load(live(', allow_empty: true'))).toMatchObject([{ tableRows: 0 }, { tableRows: 6_002 }]);
+  }, 60_000);
+
+  it('stops before what came in is far from what usually comes in', async () => {
+    await shop.database.execute(`CREATE TABLE inflow (id serial PRIMARY KEY, at timestamptz DEFAULT clock_timestamp(), v integer)`);
+    const guarded = { inflow: '{ table: inflow, primary_key: id, cursor: { field: at, lag: 0s }, anomaly: { mode: fail, min_history: 3 } }' };
+    const come = (rows: number, v = '1'): Promise<unknown> => shop.database.execute(`INSERT INTO inflow (v) SELECT ${v} FROM generate_series(1, ${rows}) AS i`);
+    // The first load is the whole source, which later ones are not compared with.
+    for (const rows of [5_000, 100, 110, 105]) await come(rows).then(() => load(guarded));
+    const [before] = await texts('inflow', 'count(*)');
+    await come(10);
+    const stopped = async (): Promise<unknown> => {
+      const error: unknown = await load(guarded).catch((caught: unknown) => caught);
+      await bench.test.database.execute('DELETE FROM plumbline.leases');
+      return (error as { details: [{ message: string }] }).details[0];
+    };
+    expect(await stopped()).toMatchObject({ code: 'ELT_ANOMALY', terminal: true, message: expect.stringMatching(/what came in has 1\d rows, expected \d+ to \d+ \(median 1\d\d of 3 loads\)/) as string });
+    await come(90, 'NULL');
+    expect(await stopped()).toMatchObject({ code: 'ELT_ANOMALY', message: expect.stringMatching(/what came in has column v is NULL in \d\d.* % of the rows, expected 0 % to 4 %/) as string });
+    expect(await texts('inflow', 'count(*)')).toEqual([before]);
+    expect(await load(guarded, true)).toMatchObject([{ tableRows: 5_415, notices: [expect.stringMatching('shop.inflow: unusual: column v is NULL') as string] }]);
+    // It begins a new history, in which nothing is unusual yet.
+    await come(1);
+    expect(await load(guarded)).toMatchObject([{ tableRows: 5_416, notices: [] }]);
   }); // prettier-ignore
 });

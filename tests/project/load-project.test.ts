@@ -134,11 +134,11 @@ describe('loadProject', () => {
     expect(defaults).toEqual([
       'sources.sales.type = files',
       'sources.sales.write = replace (the path is one file)',
-      "sources.sales.format = csv (from the path's ending)",
       'sources.sales.max_rejected = 1%',
       'sources.sales.columns = inferred',
       'sources.sales.anomaly = warn',
       'sources.sales.contract = columns evolve, types evolve',
+      "sources.sales.format = csv (from the path's ending)",
       'train.trainer = gradient_boosting',
       'train.baselines = mean (majority when the target is yes or no)',
       'train.gates = better than the baseline, better than the champion',

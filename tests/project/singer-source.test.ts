@@ -43,7 +43,7 @@ describe('a singer source', () => {
       expect.arrayContaining([
         'sources.crm.stream = crm',
         "sources.crm.primary_key = the tap's key_properties",
-        'sources.crm.write = merge where the stream has a key, else append',
+        'sources.crm.write = merge (where the stream has a key, else append)',
         'sources.crm.catalog = what the tap says with --discover',
       ]),
     );

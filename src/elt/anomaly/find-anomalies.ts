@@ -10,6 +10,8 @@ export interface AnomalyRule {
   readonly deviations?: number;
   /** Fewest publications to compare with; nothing is an anomaly before. @default 5 */
   readonly minHistory?: number;
+  /** What the history is of, for messages. @default 'publications' */
+  readonly counted?: string;
 }
 
 /**
@@ -23,7 +25,7 @@ export interface AnomalyRule {
 export function findAnomalies(
   { rows, nulls }: Profile,
   history: readonly Profile[],
-  { deviations = 4, minHistory = 5 }: AnomalyRule = {},
+  { deviations = 4, minHistory = 5, counted = 'publications' }: AnomalyRule = {},
 ): string[] {
   const anomalies: string[] = [];
   const judge = (value: number, before: readonly number[], floor: (median: number) => number): Range | undefined => {
@@ -43,7 +45,7 @@ export function findAnomalies(
   if (usualRows !== undefined) {
     const { from, to, middle } = usualRows;
     anomalies.push(
-      `${count(rows)} rows, expected ${count(Math.ceil(from))} to ${count(Math.floor(to))} (median ${count(middle)} of ${history.length} publications)`,
+      `${count(rows)} rows, expected ${count(Math.ceil(from))} to ${count(Math.floor(to))} (median ${count(middle)} of ${history.length} ${counted})`,
     );
   }
   for (const [column, share] of Object.entries(nulls)) {

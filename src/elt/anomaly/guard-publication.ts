@@ -44,7 +44,8 @@ export async function guardPublication(
   if (mode === 'off') return { rows, anomalies: [] };
   const history = await profileHistory(database, { env, project, resource: resource.id }, most);
   const anomalies = findAnomalies(profile, history, rule);
-  if (anomalies.length > 0 && mode === 'fail' && !accepted) throw anomaly(resource, target, anomalies);
+  if (anomalies.length > 0 && mode === 'fail' && !accepted)
+    throw anomalyError(resource, target, 'the new one', anomalies);
   return { rows, profile, anomalies };
 }
 
@@ -64,10 +65,16 @@ async function refuseToEmpty(database: Queryable, resource: ResourceConfig, targ
   );
 }
 
-function anomaly(resource: ResourceConfig, target: Table, anomalies: readonly string[]): TerminalError {
+/** @param what is unusual: the new table, or what came in */
+export function anomalyError(
+  resource: ResourceConfig,
+  target: Table,
+  what: string,
+  anomalies: readonly string[],
+): TerminalError {
   return new TerminalError(
     'ELT_ANOMALY',
-    `Publishing ${target.schema}.${target.name} was stopped, the table keeps its rows: the new one has ${anomalies.join('; ')}.`,
+    `Publishing ${target.schema}.${target.name} was stopped, the table keeps its rows: ${what} has ${anomalies.join('; ')}.`,
     {
       at: resource.at,
       details: { anomalies },

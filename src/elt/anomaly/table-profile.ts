@@ -25,10 +25,26 @@ export async function profileHistory(
 ): Promise<Profile[]> {
   const rows = await database.query<{ profile: Profile }>(
     `SELECT profile FROM plumbline.resource_versions AS v
-     WHERE env = $1 AND project = $2 AND resource = $3 AND profile IS NOT NULL AND version >= coalesce(
-       (SELECT max(version) FROM plumbline.resource_versions WHERE env = $1 AND project = $2 AND resource = $3 AND anomaly_accepted), 0)
-     ORDER BY version DESC LIMIT $4`,
+     WHERE ${OF_RESOURCE} AND profile IS NOT NULL ORDER BY version DESC LIMIT $4`,
     [env, project, resource, most],
   );
   return rows.map(({ profile }) => profile);
 }
+
+/** Profiles of the newest batches that were written in the same way, since the last publication that was accepted although it was an anomaly. */
+export async function batchHistory(
+  database: Queryable,
+  { env, project, resource }: { readonly env: string; readonly project: string; readonly resource: string },
+  write: string,
+  most: number,
+): Promise<Profile[]> {
+  const rows = await database.query<{ batches: readonly Profile[] }>(
+    `SELECT batches FROM plumbline.resource_versions AS v
+     WHERE ${OF_RESOURCE} AND batches IS NOT NULL AND write = $5 ORDER BY version DESC LIMIT $4`,
+    [env, project, resource, most, write],
+  );
+  return rows.flatMap(({ batches }) => batches.toReversed()).slice(0, most);
+}
+
+const OF_RESOURCE = `env = $1 AND project = $2 AND resource = $3 AND version >= coalesce(
+  (SELECT max(version) FROM plumbline.resource_versions WHERE env = $1 AND project = $2 AND resource = $3 AND anomaly_accepted), 0)`;

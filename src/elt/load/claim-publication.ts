@@ -107,6 +107,8 @@ export interface PublicationMark {
   readonly rows: number;
   /** What later publications are compared with. */
   readonly profile?: Profile;
+  /** The same of what came in, where the table as a whole is not compared. */
+  readonly batches?: readonly Profile[];
   /** It is an anomaly, and a person wants it all the same. */
   readonly isAnomalyAccepted?: boolean;
 }
@@ -139,8 +141,8 @@ export async function markPublished(
   );
   await session.execute(
     `INSERT INTO plumbline.resource_versions
-       (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, types_changed, row_count, run_id, profile, anomaly_accepted)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+       (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, types_changed, row_count, run_id, profile, batches, anomaly_accepted)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
     [
       publication.env,
       publication.project,
@@ -156,6 +158,7 @@ export async function markPublished(
       mark.rows,
       mark.runId,
       mark.profile === undefined ? null : JSON.stringify(mark.profile),
+      mark.batches === undefined ? null : JSON.stringify(mark.batches),
       mark.isAnomalyAccepted ?? false,
     ],
   );

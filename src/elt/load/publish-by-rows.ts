@@ -1,23 +1,25 @@
-import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
+import { isByInterval } from '../../model/is-by-interval.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { countLateRows } from '../cursor/count-late-rows.js';
 import { moveCursor } from '../cursor/cursor-state.js';
+import { guardBatches, type GuardedBatches } from '../anomaly/guard-batches.js';
 import { addRows } from '../merge/add-rows.js';
 import { prepareMerge } from '../merge/merge-index.js';
 import { mergeStrategy } from '../merge/merge-key.js';
+import { removeGone } from '../merge/remove-gone.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { activateVersion } from './activate-version.js';
 import { changedTypes, changeType } from './change-type.js';
 import { markPublished, type TypeChange } from './claim-publication.js';
 import { countChangedRows } from './count-changed-rows.js';
+import { formerIntervals } from './former-intervals.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
-import { intervalOfPath } from './interval-of-path.js';
-import { stageName, type StageName } from './stage-table.js';
+import { keysName, stageName, type StageName } from './stage-table.js';
 import { uniteColumns } from './unite-columns.js';
 
 /** `append` and `merge`: the staged rows go into the published table, in one transaction with the ledger. */
@@ -31,10 +33,11 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const { schemas, resource, runId, signal } = options;
   const target = { schema: schemas.raw, name: resource.table };
   const staged = lines.filter(({ status }) => status === 'staged');
+  const { batches, anomalies } = await guard(session, work, target, staged);
   // Readers queue behind a lock that waits; a client frozen here must not keep it.
   await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
   const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, staged);
-  const displacedIds = await formerContents(session, work, staged);
+  const displacedIds = await formerContents(session, work, staged, isNew);
   if (resource.write === 'append')
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
@@ -42,6 +45,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const batch = staged.map(({ loadId }) => loadId);
   let rowsLate = 0;
   let rowsChanged = 0;
+  let rowsGone = 0;
   // Without a cursor nothing comes twice for no reason; a history has other rows than come.
   const isCounted =
     resource.cursor !== undefined && !isNew && typesChanged.length === 0 && mergeStrategy(resource) === 'upsert';
@@ -57,11 +61,16 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
         rowsLate += await countLateRows(session, { resource, from: options.cursor.from, stage, stageColumns: readColumns(line), target, targetColumns: columns }); // prettier-ignore
       if (isCounted) rowsChanged += await countChangedRows(session, { resource, target, stage, line, columns });
     }
-    const isWhole = unit.every(({ rowsRejected }) => rowsRejected === 0);
+    const isWhole = options.isPart !== true && unit.every(({ rowsRejected }) => rowsRejected === 0);
     await addRows(session, { resource, target, columns, stages, batch }, isWhole);
-    for (const { table } of stages) await session.execute(`DROP TABLE ${qualified(table.schema, table.name)}`);
+    for (const { table, loadId } of resource.postgres?.reconciles === true ? stages : [])
+      rowsGone += await removeGone(session, { resource, target, columns, keys: keysName(table), loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
+    for (const { table } of stages)
+      await session.execute(
+        `DROP TABLE IF EXISTS ${qualified(table.schema, table.name)}, ${qualified(table.schema, keysName(table).name)}`,
+      );
   }
-  const rowsRemoved = await activateVersion(session, target, columns, staged);
+  const rowsRemoved = await activateVersion(session, resource, target, columns, staged);
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,
   );
@@ -77,18 +86,50 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     columnsAdded,
     typesChanged,
     rows,
+    ...(batches && { batches }),
+    isAnomalyAccepted: options.acceptAnomaly === true && anomalies.length > 0,
   });
   if (options.cursor?.to !== undefined && resource.cursor !== undefined)
     await moveCursor(session, publication, resource.cursor, options.cursor.to);
   const late = options.cursor === undefined ? {} : { rowsLate };
   const changed = isCounted ? { rowsChanged } : {};
   const removed = rowsRemoved === 0 ? {} : { rowsRemoved };
-  const counts = { ...late, ...changed, ...removed };
-  const result = { rows, table: `${target.schema}.${target.name}`, version, columnsAdded, typesChanged, ...counts };
+  const gone = resource.postgres?.reconciles === true ? { rowsGone } : {};
+  const counts = { ...late, ...changed, ...gone, ...removed };
+  const result = {
+    rows,
+    table: `${target.schema}.${target.name}`,
+    version,
+    columnsAdded,
+    typesChanged,
+    anomalies,
+    ...counts,
+  };
   await options.onPublish?.(session, result);
   await failpoint('publish.before-commit');
   signal?.throwIfAborted();
   return { status: 'published' as const, ...result };
+}
+
+/** What comes in, compared with what came before; all that a source has is not comparable with what was new since. */
+async function guard(
+  session: Session,
+  { options }: PublishWork,
+  target: StageName,
+  staged: readonly LedgerLine[],
+): Promise<GuardedBatches> {
+  const { env, project, schemas, resource, acceptAnomaly: accepted = false } = options;
+  const isAll = options.isFull === true || (resource.cursor !== undefined && options.cursor?.from === undefined);
+  if (isAll || resource.anomaly === undefined) return { anomalies: [] };
+  const former = await tableColumns(session, target.schema, target.name);
+  const batches = unitsOf(resource, staged).map((unit) => ({
+    name: resource.type === 'files' ? unit[0]!.path : '',
+    stages: unit.map((line) => ({
+      table: stageName(schemas.stage, line.loadId),
+      names: [...readColumns(line).keys()],
+    })),
+  }));
+  return guardBatches(session, { env, project, resource, target, columns: [...(former?.keys() ?? [])], batches, accepted }); // prettier-ignore
 }
 
 /** Each file by itself, in their order; what another source was asked for at once belongs together. */
@@ -141,8 +182,9 @@ async function formerContents(
   session: Session,
   { options, lines }: PublishWork,
   staged: readonly LedgerLine[],
+  isNew: boolean,
 ): Promise<string[]> {
-  if (options.resource.http?.byInterval === true) return formerIntervals(session, options, lines);
+  if (isByInterval(options.resource)) return formerIntervals(session, options, lines, isNew);
   const rows = await session.query<{ loadId: string }>(
     `SELECT load_id AS "loadId" FROM plumbline.loads
      WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND path = ANY($4) AND load_id <> ALL($5::bigint[])`,
@@ -155,41 +197,6 @@ async function formerContents(
     ],
   );
   return rows.map(({ loadId }) => loadId);
-}
-
-/**
- * Published loads of the intervals that these loads are about. Throws `ELT_INTERVAL_OVERLAP` (terminal) when one of them
- * also holds rows of another time, which would be gone.
- */
-async function formerIntervals(
-  session: Session,
-  { env, project, resource }: PublishOptions,
-  lines: readonly LedgerLine[],
-): Promise<string[]> {
-  if (resource.write !== 'append') return [];
-  const published = await session.query<{ loadId: string; path: string }>(
-    `SELECT load_id AS "loadId", path FROM plumbline.loads
-     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND load_id <> ALL($4::bigint[])`,
-    [env, project, resource.id, lines.map(({ loadId }) => loadId)],
-  );
-  const loaded = lines.map(({ path }) => intervalOfPath(path)!);
-  const met = published.filter(({ path }) => {
-    const former = intervalOfPath(path);
-    return former !== undefined && loaded.some(({ start, end }) => former.start < end && start < former.end);
-  });
-  for (const { path } of met) {
-    const former = intervalOfPath(path)!;
-    if (loaded.some(({ start, end }) => start <= former.start && former.end <= end)) continue;
-    throw new TerminalError(
-      'ELT_INTERVAL_OVERLAP',
-      `Publishing ${resource.id} failed: ${path} was loaded before and reaches beyond the interval of this load.`,
-      {
-        at: resource.at,
-        next: 'Load an interval that holds it as a whole: `plumbline run load --interval A/B`. The table is untouched.',
-      },
-    );
-  }
-  return met.map(({ loadId }) => loadId);
 }
 
 function readColumns(line: LedgerLine): Map<string, ColumnType> {

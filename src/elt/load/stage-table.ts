@@ -11,6 +11,11 @@ export function stageName(schema: string, loadId: string): StageName {
   return { schema, name: `load_${loadId}` };
 }
 
+/** Beside a stage: the keys of all rows that the source has, where rows that are gone are looked for. */
+export function keysName({ schema, name }: StageName): StageName {
+  return { schema, name: `${name}_keys` };
+}
+
 /**
  * An empty stage that has row numbers and lacks the loader's other columns: `completeStage` adds them when all rows are
  * there. They are constants, which PostgreSQL then keeps once for the table.

@@ -9,7 +9,7 @@ export function mergeKey({ merge, primaryKey }: Pick<ResourceConfig, 'merge' | '
   return merge?.key ?? primaryKey;
 }
 
-/** Whether each extract of an API is a whole snapshot that rows can be gone from: then all of it is loaded whenever some of it is. */
+/** Whether each extract of an API, or of code, is a whole snapshot that rows can be gone from: then all of it is loaded whenever some of it is. */
 export function isSnapshot({ merge, type }: Pick<ResourceConfig, 'merge' | 'type'>): boolean {
-  return type === 'http' && merge?.closesGone === true;
+  return (type === 'http' || type === 'python' || type === 'plugin') && merge?.closesGone === true;
 }

@@ -1,5 +1,6 @@
 import type { Session } from '../../model/database.js';
 import { identifier } from '../../model/sql-identifier.js';
+import { TABLE_VERSION } from '../singer/table-version.js';
 import { isNotOlder } from './row-version.js';
 import { isDeleted, sameKey, sqlName, writtenColumns, writtenValues, type Unit, type UnitStage } from './unit.js';
 
@@ -15,12 +16,13 @@ export async function addVersions(session: Session, unit: Unit, closesGone: bool
   for (const stage of unit.stages) {
     await endVersions(session, unit, stage, at);
     await openVersions(session, unit, stage, at);
+    if (stage.names.includes(TABLE_VERSION)) await renewTableVersion(session, unit, stage);
   }
   if (closesGone) await closeGone(session, unit, at);
 }
 
 /** When the unit's states begin. Behind all that is there, whatever the clock says, so that no state ends before it began. */
-async function nextMoment(session: Session, { target }: Unit): Promise<string> {
+export async function nextMoment(session: Session, { target }: Pick<Unit, 'target'>): Promise<string> {
   const [moment] = await session.query<{ at: string }>(
     `SELECT greatest(clock_timestamp(), max(greatest(_valid_from, _valid_to)) + interval '1 microsecond')::text AS at FROM ${sqlName(target)}`,
   );
@@ -30,7 +32,8 @@ async function nextMoment(session: Session, { target }: Unit): Promise<string> {
 /** Ends the present state of keys that changed or are deleted. One that began in this very unit was seen by nobody and goes. */
 async function endVersions(session: Session, unit: Unit, stage: UnitStage, at: string): Promise<void> {
   const { resource, target, columns, batch } = unit;
-  const names = stage.names.filter((name) => !resource.primaryKey.includes(name));
+  // Which full replication a row came with is none of its state.
+  const names = stage.names.filter((name) => !resource.primaryKey.includes(name) && name !== TABLE_VERSION);
   const there = names.map((name) => `t.${identifier(name)}`).join(', ');
   const added = names.map((name) => `s.${identifier(name)}::${columns.get(name)!}`).join(', ');
   const isChanged = names.length === 0 ? 'false' : `ROW(${there}) IS DISTINCT FROM ROW(${added})`;
@@ -54,6 +57,18 @@ async function openVersions(session: Session, unit: Unit, stage: UnitStage, at: 
      WHERE NOT (${isDeleted(unit, stage, 's')}) AND NOT EXISTS (
        SELECT 1 FROM ${sqlName(target)} AS t WHERE ${sameKey(resource.primaryKey, 't', 's')} AND t._valid_to IS NULL)`,
     [at],
+  );
+}
+
+/** A row that came again as it was is one of the newer version of its table. */
+async function renewTableVersion(session: Session, unit: Unit, stage: UnitStage): Promise<void> {
+  const { resource, target, batch } = unit;
+  const version = identifier(TABLE_VERSION);
+  await session.execute(
+    `UPDATE ${sqlName(target)} AS t SET ${version} = s.${version} FROM ${sqlName(stage.table)} AS s
+     WHERE ${sameKey(resource.primaryKey, 't', 's')} AND t._valid_to IS NULL AND t.${version} IS DISTINCT FROM s.${version}
+       AND ${isNotOlder(unit, stage, 't', 's')}`,
+    [[...batch]],
   );
 }
 

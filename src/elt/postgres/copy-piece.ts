@@ -27,11 +27,16 @@ export async function copyPiece(
 ): Promise<number> {
   const { number, select, meter } = piece;
   const rows = await into.transaction(async () => {
-    const written = await stream(from, into, `COPY (${select}) TO STDOUT (FORMAT binary)`, copy, meter, signal).catch(
-      (error: unknown) => {
-        throw refusedValue(error, resource);
-      },
-    );
+    const written = await streamPiece(
+      from,
+      into,
+      `COPY (${select}) TO STDOUT (FORMAT binary)`,
+      copy,
+      meter,
+      signal,
+    ).catch((error: unknown) => {
+      throw refusedValue(error, resource);
+    });
     await failpoint('load.after-copy');
     await into.execute(
       'INSERT INTO plumbline.load_pieces (load_id, piece, row_count, bytes, sha256) VALUES ($1, $2, $3, $4, $5)',
@@ -66,7 +71,8 @@ function refusedValue(error: unknown, { id, at }: PieceTarget['resource']): unkn
 /** The source's failure, as the receiving side sees it: which of the two failed first is otherwise not to be told. */
 class SourceFailed extends Error {}
 
-async function stream(
+/** Streams what a COPY gives into another. Gives the number of rows. */
+export async function streamPiece(
   from: Session,
   into: Session,
   copyOut: string,

@@ -26,6 +26,8 @@ export interface SourceDescription {
   readonly keyIsProven: boolean;
   /** What it gives depends on nothing but the snapshot. */
   readonly isStable: boolean;
+  /** Columns that the contract leaves out of the table, with their values as SQL over q. @default none */
+  readonly unwanted?: readonly { readonly name: string; readonly value: string }[];
   readonly notices: readonly string[];
 }
 
@@ -45,8 +47,7 @@ export async function describeSource(
     relation === undefined ? resource.postgres!.query! : `SELECT * FROM ${relation}`,
   );
   const { names, notices } = nameColumns(given.map(({ name }) => name), resource.path); // prettier-ignore
-  for (const name of [...resource.primaryKey, ...Object.keys(resource.columns)])
-    if (!names.includes(name)) throw unknownColumn(resource, name, names);
+  for (const name of namedColumns(resource)) if (!names.includes(name)) throw unknownColumn(resource, name, names);
   const mapped = given.map((column, index) =>
     mapColumn(column, `q.${identifier(column.name)}`, resource.columns[names[index]!]),
   );
@@ -66,6 +67,12 @@ export async function describeSource(
     ...(await storageOf(session, found)),
     notices,
   };
+}
+
+/** Columns that the project file names, beside a cursor's. */
+export function namedColumns({ primaryKey, columns, merge }: ResourceConfig): readonly string[] {
+  const marker = merge?.hardDelete === undefined ? [] : [merge.hardDelete];
+  return [...primaryKey, ...Object.keys(columns), ...(merge?.key ?? []), ...marker];
 }
 
 /** Reading by place needs tables that PostgreSQL itself stores, and a server that finds a range of places: 14 and newer. */
@@ -106,6 +113,6 @@ function unknownColumn({ id, path, at }: ResourceConfig, name: string, names: re
   return new TerminalError(
     'ELT_COLUMN_UNKNOWN',
     `Reading ${id} failed: ${path} has no column ${JSON.stringify(name)}${didYouMean(name, names) || `; it has ${shown}.`}`,
-    { at, details: { column: name }, next: 'Correct `primary_key` or `columns`.' },
+    { at, details: { column: name }, next: 'Correct `primary_key`, `merge` or `columns`.' },
   );
 }

@@ -16,11 +16,12 @@ export async function whatIsRead(
   full: boolean,
 ): Promise<string> {
   const { connection, parallel } = postgres!;
+  const keys = postgres!.reconciles === true ? ', and all keys, for rows that are gone' : '';
   const reads = `reads ${path} of ${connection}`;
   const lanes = parallel === 1 ? '' : `, over ${parallel} connections`;
   if (cursor === undefined) return `${reads} whole, under one snapshot${lanes}`;
   const state = await readCursor(database, { ...at, resource: id }, cursor);
   const from = state === undefined || full ? cursor.initial : cursorBefore(cursor, state);
   const place = state === undefined ? 'has no state yet' : `is at ${state}`;
-  return `${reads} ${from === undefined ? `whole${lanes}` : `from ${cursor.field} ${from} on`}; cursor ${cursor.field} ${place}`;
+  return `${reads} ${from === undefined ? `whole${lanes}` : `from ${cursor.field} ${from} on`}${keys}; cursor ${cursor.field} ${place}`;
 }

@@ -6,12 +6,12 @@ const count = z
   .min(3, { error: 'expected 3 or more' })
   .max(1_000, { error: 'expected 1000 or less' });
 
-/** What happens when a table of `replace` would be far from its own history. */
+/** What happens when a table of `replace`, or what comes in for `append` and `merge`, is far from its own history. */
 export const anomalySchema = z.union(
   [
     mode,
     z.strictObject({
-      mode: mode.describe('off: nothing is looked at; warn: the run says so; fail: the table keeps its rows.'),
+      mode: mode.describe('off: nothing is looked at; warn: the run says so; fail: the table stays as it is.'),
       deviations: z
         .number({ error: 'expected a number such as 4' })
         .positive({ error: 'expected a number above 0' })

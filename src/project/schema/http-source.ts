@@ -1,10 +1,8 @@
 import { z } from 'zod';
-import { anomalySchema } from './anomaly.js';
-import { contractSchema } from './contract.js';
 import { cursorKeys } from './cursor.js';
-import { freshness } from './freshness.js';
-import { mergeSchema } from './merge.js';
-import { columnNames, columnTypes, jsonPath, rate, secretReference, share, tableName, text } from './values.js';
+import { intervalKeys } from './interval.js';
+import { resourceKeys } from './resource-keys.js';
+import { columnName, jsonPath, rate, secretReference, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
   error: 'expected a text, a number, or true or false',
@@ -78,10 +76,30 @@ const cursor = z.strictObject({
   param: name.describe('Parameter that asks for what is new from a cursor on.'),
 });
 
-const resource = {
-  freshness: freshness
+const forEach = z.strictObject({
+  rows_of: text(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$/, 'a resource such as orders, or shop.orders of another source')
     .optional()
-    .describe('How old the newest row may be; it is checked before what reads it is built.'),
+    .describe('Resource whose rows are asked for one by one: of this source, or source.resource.'),
+  query: text(/^(?!\/)(?!(?:.*\/)?\.\.\/)\S+\.sql$/, 'an SQL file of the project such as parents/orders.sql')
+    .optional()
+    .describe('In place of rows_of: a SELECT over loaded tables that gives the rows.'),
+  columns: z
+    .record(columnName, columnName)
+    .optional()
+    .describe('Columns that are added to each record: name, and the column of the row that it comes from.'),
+  missing: z
+    .enum(['fail', 'ignore'])
+    .optional()
+    .describe('What becomes of a row for which the server answers 404 or 410. Default: fail.'),
+  parallel: z
+    .int({ error: 'expected a whole number' })
+    .min(1, { error: 'expected 1 or more' })
+    .max(32, { error: 'expected at most 32' })
+    .optional()
+    .describe('Rows that are asked for at the same time, under the rate limit of the source. Default: 4.'),
+});
+
+const resource = {
   path: text(/^\/[^\s?#]*$/, 'a path such as /orders, without parameters')
     .optional()
     .describe(
@@ -94,28 +112,15 @@ const resource = {
     .describe(
       'Parameters of every request; a value may be env:NAME or file:path, and {interval.start}, end, start_date, end_date, last_date stand for the interval of the run.',
     ),
+  for_each: forEach
+    .optional()
+    .describe(
+      'Asks once for each row of another table; {row.column} in path and params stands for a value of the row.',
+    ),
   pagination: pagination.optional().describe('How an answer leads to the next page. Default: none.'),
   cursor: cursor.optional().describe('Asks only for what is new; needs primary_key and write: merge.'),
-  primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
-  write: z
-    .enum(['append', 'replace', 'merge'])
-    .optional()
-    .describe(
-      'What a load does with the rows that are there; merge needs primary_key, append an interval in params or path.',
-    ),
-  columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
-  merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
-  anomaly: anomalySchema
-    .optional()
-    .describe(
-      'What happens when a table of write: replace would be far from its own history in rows or NULLs. Default: warn.',
-    ),
-  contract: contractSchema.optional().describe('What a load may change of its table.'),
-  max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
-  allow_empty: z
-    .boolean({ error: 'expected true or false' })
-    .optional()
-    .describe('Whether an answer without records may empty the table. Default: false.'),
+  ...intervalKeys,
+  ...resourceKeys,
 };
 
 export const httpSourceSchema = z.strictObject({

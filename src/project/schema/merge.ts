@@ -21,7 +21,7 @@ export const mergeSchema = z.union(
         .enum(['close', 'keep'], { error: 'expected close or keep' })
         .optional()
         .describe(
-          'What scd2 does with a key that a load no longer has. Default: close where each load is everything, keep for a glob or a cursor.',
+          'What scd2 does with a key that a load no longer has. Default: close where each load is everything, keep for a glob, a cursor, code and taps.',
         ),
     }),
   ],

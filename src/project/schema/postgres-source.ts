@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { cursorKeys } from './cursor.js';
-import { freshness } from './freshness.js';
-import { columnNames, columnTypes, secretReference, share, tableName } from './values.js';
+import { resourceKeys } from './resource-keys.js';
+import { secretReference, tableName } from './values.js';
 
 const relation = (expected: string) =>
   z.string({ error: `expected ${expected}` }).min(1, { error: `expected ${expected}` });
@@ -31,20 +31,13 @@ const resource = {
     })
     .optional()
     .describe('Asks only for what is new; needs primary_key and write: merge.'),
-  primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
-  write: z
-    .enum(['append', 'replace', 'merge'])
+  deletes: z
+    .enum(['keep', 'reconcile'], { error: 'expected keep or reconcile' })
     .optional()
-    .describe('What a load does with the rows that are there; merge needs primary_key.'),
-  columns: columnTypes.optional().describe('Declared types by column. Default: the type in the source.'),
-  max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
-  freshness: freshness
-    .optional()
-    .describe('How old the newest row may be; it is checked before what reads it is built.'),
-  allow_empty: z
-    .boolean({ error: 'expected true or false' })
-    .optional()
-    .describe('Whether a source without rows may empty the table. Default: false.'),
+    .describe(
+      'Rows that a postgres table no longer has, of write: merge. keep: they stay; reconcile: all keys of the source are read with each load, and rows without one are deleted, or closed by scd2. Default: keep.',
+    ),
+  ...resourceKeys,
 };
 
 export const postgresSourceSchema = z.strictObject({

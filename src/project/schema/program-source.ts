@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { freshness } from './freshness.js';
-import { columnNames, columnTypes, share, tableName, text } from './values.js';
+import { resourceKeys } from './resource-keys.js';
+import { tableName, text } from './values.js';
 
 const name = text(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a name of letters, digits and _');
 
@@ -10,20 +10,7 @@ const resource = {
     .record(z.string(), z.unknown(), { error: 'expected a mapping of names and values' })
     .optional()
     .describe('What the code is given as its configuration; a text may be env:NAME or file:path.'),
-  primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
-  write: z
-    .enum(['append', 'replace', 'merge'])
-    .optional()
-    .describe('What a load does with the rows that are there; merge needs primary_key.'),
-  columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
-  max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
-  freshness: freshness
-    .optional()
-    .describe('How old the newest row may be; it is checked before what reads it is built.'),
-  allow_empty: z
-    .boolean({ error: 'expected true or false' })
-    .optional()
-    .describe('Whether a source without rows may empty the table. Default: false.'),
+  ...resourceKeys,
 };
 
 const shared = {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ALERT_KINDS } from '../../model/project.js';
 import { dataTests } from './data-tests.js';
+import { retentionSchema } from './retention.js';
 import { scheduleSchema } from './schedule.js';
 import { seedSchema, sourceSchema } from './sources.js';
 import { trainSchema } from './train.js';
@@ -78,6 +79,9 @@ const sections = {
     })
     .optional()
     .describe('Who is told when something goes wrong.'),
+  retention: retentionSchema
+    .optional()
+    .describe('How long what is not needed any more is kept; `plumbline gc` and, once applied, a schedule delete it.'),
   database: secretReference
     .optional()
     .describe('Planned: a database of an environment, as env:NAME or file:path. This version refuses it.'),

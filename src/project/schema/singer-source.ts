@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { freshness } from './freshness.js';
-import { columnNames, columnTypes, share, tableName, text } from './values.js';
+import { resourceKeys } from './resource-keys.js';
+import { tableName, text } from './values.js';
 
 const COMMAND = 'expected a tap and its arguments such as [tap-gitlab]';
 const word = z.string({ error: COMMAND }).min(1, { error: COMMAND });
@@ -11,6 +11,9 @@ const file = z
   .string({ error: 'expected a file such as catalog.json' })
   .min(1, { error: 'expected a file such as catalog.json' });
 
+const PROPERTIES = 'expected properties such as [id, "address_*", "!password"]';
+const property = z.string({ error: PROPERTIES }).regex(/^!?[^!]/, { error: PROPERTIES });
+
 const resource = {
   stream: stream.optional().describe('Stream of the tap. Default: the name of the resource.'),
   metadata: settings
@@ -18,26 +21,14 @@ const resource = {
     .describe(
       'Metadata of the stream in its catalog, such as { replication-method: FULL_TABLE }. Default: as the catalog says.',
     ),
-  primary_key: columnNames
-    .optional()
-    .describe("Column or columns that name a row; checked on load. Default for singer: the tap's key_properties."),
-  write: z
-    .enum(['append', 'replace', 'merge'])
+  select: z
+    .array(property, { error: PROPERTIES })
+    .min(1, { error: PROPERTIES })
     .optional()
     .describe(
-      'What a load does with the rows that are there. Default for singer: merge where the stream has a key, else append; replace asks for everything each time.',
+      'Properties of the stream to ask for and to keep, such as [id, "address_*", "!password"]; keys are always among them. Default: all but those that are off in the catalog.',
     ),
-  columns: columnTypes
-    .optional()
-    .describe("Declared types by column. Default for singer: those of the stream's schema."),
-  max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
-  freshness: freshness
-    .optional()
-    .describe('How old the newest row may be; it is checked before what reads it is built.'),
-  allow_empty: z
-    .boolean({ error: 'expected true or false' })
-    .optional()
-    .describe('Whether a stream without records may empty a table of write: replace. Default: false.'),
+  ...resourceKeys,
 };
 
 export const singerSourceSchema = z.strictObject({

@@ -1,11 +1,9 @@
 import { z } from 'zod';
-import { anomalySchema } from './anomaly.js';
-import { contractSchema } from './contract.js';
-import { freshness } from './freshness.js';
 import { httpSourceSchema } from './http-source.js';
-import { mergeSchema } from './merge.js';
 import { postgresSourceSchema } from './postgres-source.js';
 import { pluginSourceSchema, pythonSourceSchema } from './program-source.js';
+import { intervalKeys } from './interval.js';
+import { resourceKeys } from './resource-keys.js';
 import { singerSourceSchema } from './singer-source.js';
 import {
   columnName,
@@ -100,22 +98,13 @@ const xlsx = z.strictObject({
 });
 
 const resource = {
-  freshness: freshness
-    .optional()
-    .describe('How old the newest row may be; it is checked before what reads it is built.'),
+  ...intervalKeys,
   path: z
     .string({ error: 'expected a path or a glob such as data/*.csv' })
     .min(1, { error: 'expected a path or a glob such as data/*.csv' })
     .optional()
     .describe(
-      'File or glob, relative to the project or absolute, the http(s) URL of a file, or s3://bucket/key with globs in the key; of an http source, the path behind its url.',
-    ),
-  primary_key: columnNames.optional().describe('Column or columns that name a row; checked on load.'),
-  write: z
-    .enum(['append', 'replace', 'merge'])
-    .optional()
-    .describe(
-      'What a load does with the rows that are there; merge needs primary_key. Default: replace for one file, append for a glob.',
+      'File or glob, relative to the project or absolute, the http(s) URL of a file, or s3://bucket/key with globs in the key; {interval.start_date} and the like stand for the interval of the run; of an http source, the path behind its url.',
     ),
   format: z
     .enum(['csv', 'json', 'ndjson', 'parquet', 'xlsx', 'auto'])
@@ -139,24 +128,18 @@ const resource = {
     .describe('Of text files. Default: UTF-8, or UTF-16 where a byte order mark says so.'),
   csv: csv.optional().describe('How CSV files are written. Default: found out from the file.'),
   xlsx: xlsx.optional().describe('What is read of Excel workbooks. Default: the first visible sheet.'),
-  columns: columnTypes.optional().describe('Declared types by column. Default: inferred.'),
-  merge: mergeSchema.optional().describe('How `write: merge` merges rows. Default: upsert.'),
-  anomaly: anomalySchema
+  parse: file(/\.m?[jt]s/, 'a module of the project such as parsers/filing.ts')
     .optional()
     .describe(
-      'What happens when a table of write: replace would be far from its own history in rows or NULLs. Default: warn.',
+      'Module of the project, in TypeScript or JavaScript, that makes rows of each file, for formats that are not read as they are.',
     ),
-  contract: contractSchema.optional().describe('What a load may change of its table.'),
-  max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
-  parse: file(/\.m?js/, 'a module of the project such as parsers/filing.mjs')
-    .optional()
-    .describe('Module of the project that makes rows of each file, for formats that are not read as they are.'),
   inventory: file(/\.sql/, 'an SQL file of the project such as inventory/filings.sql')
     .optional()
     .describe('In place of path: a SELECT over loaded tables that names the objects to fetch, one `url` a row.'),
   max_missing: share
     .optional()
     .describe('Share of an inventory that the server may not have (404, 410) before the load fails. Default: 0.'),
+  ...resourceKeys,
 };
 
 const requests = {

@@ -1,0 +1,68 @@
+import { TerminalError } from '../../errors.js';
+import type { Session } from '../../model/database.js';
+import type { ColumnType, ResourceConfig } from '../../model/project.js';
+import { identifier } from '../../model/sql-identifier.js';
+import { mergeStrategy } from './merge-key.js';
+import { nextMoment } from './scd2.js';
+import { sqlName } from './unit.js';
+
+interface Table {
+  readonly schema: string;
+  readonly name: string;
+}
+
+/**
+ * Takes out of a table, in the caller's transaction, the rows whose primary key the source no longer has: `scd2` closes them,
+ * the others delete them. Rows of newer loads than the one that read the keys stay. Gives the number of rows.
+ *
+ * Throws `ELT_SOURCE_EMPTY` (terminal) when the source has no key at all, the table has rows, and it is not meant to become empty.
+ *
+ * @param keys the primary keys of every row of the source, read under one snapshot with the load's rows
+ */
+export async function removeGone(
+  session: Session,
+  work: {
+    readonly resource: ResourceConfig;
+    readonly target: Table;
+    readonly columns: ReadonlyMap<string, ColumnType>;
+    readonly keys: Table;
+    readonly loadId: string;
+    /** A person wants the table to be emptied. */
+    readonly mayEmpty: boolean;
+  },
+): Promise<number> {
+  const { resource, target, columns, keys, loadId } = work;
+  const isHistory = mergeStrategy(resource) === 'scd2';
+  const present = isHistory ? 't._valid_to IS NULL' : 'true';
+  if (resource.allowEmpty !== true && !work.mayEmpty) await refuseToEmpty(session, resource, target, keys, present);
+  const sameKey = resource.primaryKey
+    .map((name) => `t.${identifier(name)} = k.${identifier(name)}::${columns.get(name)!}`)
+    .join(' AND ');
+  const isGone = `${present} AND t._load_id <= $1::bigint AND NOT EXISTS (SELECT 1 FROM ${sqlName(keys)} AS k WHERE ${sameKey})`;
+  if (!isHistory) return session.execute(`DELETE FROM ${sqlName(target)} AS t WHERE ${isGone}`, [loadId]);
+  return session.execute(`UPDATE ${sqlName(target)} AS t SET _valid_to = $2::timestamptz WHERE ${isGone}`, [
+    loadId,
+    await nextMoment(session, { target }),
+  ]);
+}
+
+async function refuseToEmpty(
+  session: Session,
+  resource: ResourceConfig,
+  target: Table,
+  keys: Table,
+  present: string,
+): Promise<void> {
+  const [found] = await session.query<{ isEmpty: boolean }>(
+    `SELECT NOT EXISTS (SELECT 1 FROM ${sqlName(keys)}) AND EXISTS (SELECT 1 FROM ${sqlName(target)} AS t WHERE ${present}) AS "isEmpty"`,
+  );
+  if (found?.isEmpty !== true) return;
+  throw new TerminalError(
+    'ELT_SOURCE_EMPTY',
+    `Publishing ${target.schema}.${target.name} was stopped: ${resource.path} has no row any more, and all rows of the table would be gone; it keeps them.`,
+    {
+      at: resource.at,
+      next: 'Look at the source. If it is right, `plumbline run --accept-anomaly` empties the table; `allow_empty: true` always lets it.',
+    },
+  );
+}
