@@ -4,6 +4,7 @@ import { closeRunInput, openRunInput } from '../contracts/run.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { sweepBuilds } from '../elt/transform/sweep-builds.js';
 import { sweepStages } from '../elt/load/sweep-stages.js';
+import { isByInterval } from '../model/is-by-interval.js';
 import { instant, shownInterval } from '../model/data-interval.js';
 import type { Database } from '../model/database.js';
 import { ensureSchema } from '../model/ensure-schema.js';
@@ -148,8 +149,9 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     if (run.keepLoaded !== true) return plan;
     const resources: string[] = [];
     for (const id of plan.resources) {
-      const { http, table, isSeed } = resourceNamed(project, id);
-      if (isSeed === true || http?.byInterval === true || !(await tableExists(own, project.schemas.raw, table)))
+      const resource = resourceNamed(project, id);
+      const { table, isSeed } = resource;
+      if (isSeed === true || isByInterval(resource) || !(await tableExists(own, project.schemas.raw, table)))
         resources.push(id);
     }
     return { ...plan, resources };

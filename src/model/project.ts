@@ -105,6 +105,8 @@ export interface ResourceConfig {
   readonly program?: ProgramConfig;
   /** There when a source is asked only for what is new. */
   readonly cursor?: CursorConfig;
+  /** A load is about the run's interval: always of files with it, of an API with `http.byInterval`. */
+  readonly interval?: IntervalConfig;
   /** Whether a source without rows may empty a table that is not. @default false */
   readonly allowEmpty?: boolean;
   /** A file of seeds/: part of the code, read from the bundle. */
@@ -122,6 +124,13 @@ export interface FreshnessConfig {
   readonly warnAfterMs?: number;
   readonly errorAfterMs?: number;
   readonly at: { readonly file: string; readonly line: number };
+}
+
+export interface IntervalConfig {
+  /** Column that says to which interval a row belongs. Absent: all of what is loaded does. */
+  readonly column?: string;
+  /** What becomes of a row of another interval: the load fails, or it is left out and counted. */
+  readonly outside: 'fail' | 'ignore';
 }
 
 export interface AnomalyConfig {
@@ -252,9 +261,23 @@ export interface HttpRequestConfig {
   readonly pagination: HttpPagination;
   /** Whether `path` or `params` name the run's interval, so that each interval is asked for by itself. */
   readonly byInterval?: true;
+  /** Asks once for each row of another table; `{row.column}` in `path` and `params` is a value of the row. */
+  readonly forEach?: HttpForEach;
   /** Least time between two requests of the source, over all workers. */
   readonly intervalMs: number;
   readonly allowPrivate: boolean;
+}
+
+/** The rows that an API is asked for one by one. */
+export interface HttpForEach {
+  /** One SELECT over raw tables; rows that are alike are asked for once. */
+  readonly query: SqlFile;
+  /** Columns that are added to each record: name → column of the row. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** What becomes of a row for which the server answers 404 or 410. */
+  readonly missing: 'fail' | 'ignore';
+  /** Rows that are asked for at the same time. */
+  readonly parallel: number;
 }
 
 /** A source that is code of the project. Texts may be secrets by reference: `env:NAME` or `file:path`. */

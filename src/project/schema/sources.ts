@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { httpSourceSchema } from './http-source.js';
 import { postgresSourceSchema } from './postgres-source.js';
 import { pluginSourceSchema, pythonSourceSchema } from './program-source.js';
+import { intervalKeys } from './interval.js';
 import { resourceKeys } from './resource-keys.js';
 import { singerSourceSchema } from './singer-source.js';
 import {
@@ -97,12 +98,13 @@ const xlsx = z.strictObject({
 });
 
 const resource = {
+  ...intervalKeys,
   path: z
     .string({ error: 'expected a path or a glob such as data/*.csv' })
     .min(1, { error: 'expected a path or a glob such as data/*.csv' })
     .optional()
     .describe(
-      'File or glob, relative to the project or absolute, the http(s) URL of a file, or s3://bucket/key with globs in the key; of an http source, the path behind its url.',
+      'File or glob, relative to the project or absolute, the http(s) URL of a file, or s3://bucket/key with globs in the key; {interval.start_date} and the like stand for the interval of the run; of an http source, the path behind its url.',
     ),
   format: z
     .enum(['csv', 'json', 'ndjson', 'parquet', 'xlsx', 'auto'])
