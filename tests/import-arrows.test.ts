@@ -39,13 +39,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'features',
     'training',
     'deployment',
-<<<<<<< HEAD
     'retention',
     'storage',
-=======
-    'storage',
-    'retention',
->>>>>>> around
   ],
   client: [...SHARED, 'config', 'contracts', 'storage', 'project'],
   cli: [
