@@ -5,6 +5,7 @@ import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Database, Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import type { Profile } from '../anomaly/find-anomalies.js';
 import { assertKey } from '../load/assert-key.js';
 import { beginAnew, claimLoad, type Claim, type ClaimOptions } from '../load/claim-load.js';
 import { finishLoad } from '../load/finish-load.js';
@@ -203,7 +204,7 @@ async function readPieces({ options, session, reader, line, description }: Readi
   const lane = async (from: Session, into: Session): Promise<void> => {
     for (let piece = todo.shift(); piece !== undefined; piece = todo.shift()) {
       signal.throwIfAborted();
-      const meter = meterPiece();
+      const meter = meterPiece(description.columns.length + 1);
       underWay.add(meter);
       const copied = await copyPiece(
         from,
@@ -304,15 +305,14 @@ async function finish(
   const context = { options, session, loadId, token, stage, source: { rows, lineOf: () => null }, keyIsProven };
   return cancelOnAbort(database, session, signal, () =>
     finishLoad(context, columns, async () => {
-      const pieces = await session.query<{ sha256: string }>(
-        'SELECT sha256 FROM plumbline.load_pieces WHERE load_id = $1 AND row_count > 0 ORDER BY piece',
+      const pieces = await session.query<{ sha256: string; nulls: number[] | null }>(
+        'SELECT sha256, nulls::float8[] AS nulls FROM plumbline.load_pieces WHERE load_id = $1 AND row_count > 0 ORDER BY piece',
         [loadId],
       );
-      await session.execute('UPDATE plumbline.loads SET sha256 = $3 WHERE load_id = $1 AND token = $2', [
-        loadId,
-        token,
-        contentHash(columns, pieces),
-      ]);
+      await session.execute(
+        `UPDATE plumbline.loads SET sha256 = $3, reader = reader || coalesce($4::jsonb, '{}') WHERE load_id = $1 AND token = $2`,
+        [loadId, token, contentHash(columns, pieces), profileOf(columns, rows, pieces)],
+      );
       await session.execute('DELETE FROM plumbline.load_pieces WHERE load_id = $1', [loadId]);
       await completeStage(session, stage, loadId);
       if (cursor === undefined) return;
@@ -324,6 +324,22 @@ async function finish(
       );
     }),
   );
+}
+
+/** Of the rows as they were read: `{"profile": …}`; null of pieces that were read before NULLs were counted. */
+function profileOf(
+  columns: SourceDescription['columns'],
+  rows: number,
+  pieces: readonly { readonly nulls: readonly number[] | null }[],
+): string | null {
+  if (pieces.some(({ nulls }) => nulls === null)) return null;
+  const share = (index: number): number =>
+    rows === 0 ? 0 : pieces.reduce((sum, { nulls }) => sum + nulls![index]!, 0) / rows;
+  const profile: Profile = {
+    rows,
+    nulls: Object.fromEntries(columns.map(({ name }, index) => [name, share(index)])),
+  };
+  return JSON.stringify({ profile });
 }
 
 /** Names the rows and their columns; the same bytes in the same order give the same. */
