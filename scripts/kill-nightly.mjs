@@ -1,4 +1,4 @@
-// The random kill tests with more kills: `node scripts/kill-nightly.mjs [kills of each kind, default 200]`.
+// The random kill tests with more kills, and the load of many resources with 200: `node scripts/kill-nightly.mjs [kills of each kind, default 200]`.
 // Each test prints its seed; PLUMBLINE_TEST_SEED=… repeats it.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -14,7 +14,11 @@ ensureInstalled();
 ensureBuilt();
 const { status } = spawnSync(
   process.execPath,
-  [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', 'tests/faults/kill-'],
-  { cwd: root, stdio: 'inherit', env: { ...process.env, PLUMBLINE_TEST_KILLS: String(kills) } },
+  [join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', 'tests/faults/kill-', 'tests/faults/many-'],
+  {
+    cwd: root,
+    stdio: 'inherit',
+    env: { PLUMBLINE_TEST_SOURCES: '20', ...process.env, PLUMBLINE_TEST_KILLS: String(kills) },
+  },
 );
 process.exit(status ?? 1);

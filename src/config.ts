@@ -38,8 +38,13 @@ export interface Settings {
   /** `<root>/.plumbline` */
   readonly stateDir: string;
   readonly logsDir: string;
-  /** PLUMBLINE_DATABASE_URL, else that of the embedded PostgreSQL; undefined where neither exists. */
+  /**
+   * Where connections keep their session: PLUMBLINE_DATABASE_DIRECT_URL, else PLUMBLINE_DATABASE_URL, else that of the
+   * embedded PostgreSQL; undefined where none exists.
+   */
   readonly databaseUrl?: Secret;
+  /** PLUMBLINE_DATABASE_URL where a direct one is named beside it: serving may go through a pooler. */
+  readonly pooledDatabaseUrl?: Secret;
   /** True when the database is the one `plumbline up` starts. */
   readonly databaseEmbedded: boolean;
   /** PLUMBLINE_STORE: a folder, or s3://bucket/prefix. @default `<root>/.plumbline/store` */
@@ -49,6 +54,8 @@ export interface Settings {
   readonly temporal: TemporalSettings;
   readonly temporalUiUrl?: string;
   readonly serving: { readonly host: string; readonly port: number; readonly url: string };
+  /** PLUMBLINE_OPENLINEAGE_URL and …_KEY: who is told of runs; absent: nobody. */
+  readonly openLineage?: { readonly url: Secret; readonly key?: Secret };
 }
 
 export interface TemporalSettings {
@@ -140,6 +147,7 @@ export async function loadSettings(options: {
     temporal,
     ...(temporalUiUrl === undefined ? {} : { temporalUiUrl }),
     serving: servingSettings(env, state),
+    ...openLineageSettings(env),
   };
 }
 
@@ -189,26 +197,31 @@ async function databaseSettings(
   env: NodeJS.ProcessEnv,
   state: StackState | undefined,
   readPassword: () => Promise<Secret | undefined>,
-): Promise<Pick<Settings, 'databaseUrl' | 'databaseEmbedded'>> {
-  const url = env['PLUMBLINE_DATABASE_URL'];
-  if (url !== undefined && url !== '') {
-    if (!/^postgres(ql)?:\/\//.test(url)) {
-      // The value may hold a password: it is not repeated.
-      throw invalid('PLUMBLINE_DATABASE_URL', 'a value of another form', DATABASE_URL_FORM);
-    }
-    if (!isDatabaseUrl(url)) {
-      throw invalid(
-        'PLUMBLINE_DATABASE_URL',
-        'an address that cannot be read',
-        DATABASE_URL_FORM,
-        'Percent-encode the password and the user in it: # is %23, / is %2F, ? is %3F, % is %25.',
-      );
-    }
-    return { databaseUrl: new Secret(url), databaseEmbedded: false };
-  }
+): Promise<Pick<Settings, 'databaseUrl' | 'pooledDatabaseUrl' | 'databaseEmbedded'>> {
+  const direct = databaseUrlOf(env, 'PLUMBLINE_DATABASE_DIRECT_URL');
+  const url = databaseUrlOf(env, 'PLUMBLINE_DATABASE_URL');
+  if (direct !== undefined)
+    return { databaseUrl: direct, ...(url === undefined ? {} : { pooledDatabaseUrl: url }), databaseEmbedded: false };
+  if (url !== undefined) return { databaseUrl: url, databaseEmbedded: false };
   const password = state?.ports.postgres === undefined ? undefined : await readPassword();
   if (state?.ports.postgres === undefined || password === undefined) return { databaseEmbedded: true };
   return { databaseUrl: embeddedDatabaseUrl(state.ports.postgres, password), databaseEmbedded: true };
+}
+
+function databaseUrlOf(env: NodeJS.ProcessEnv, variable: string): Secret | undefined {
+  const url = env[variable];
+  if (url === undefined || url === '') return undefined;
+  // The value may hold a password: it is not repeated.
+  if (!/^postgres(ql)?:\/\//.test(url)) throw invalid(variable, 'a value of another form', DATABASE_URL_FORM);
+  if (!isDatabaseUrl(url)) {
+    throw invalid(
+      variable,
+      'an address that cannot be read',
+      DATABASE_URL_FORM,
+      'Percent-encode the password and the user in it: # is %23, / is %2F, ? is %3F, % is %25.',
+    );
+  }
+  return new Secret(url);
 }
 
 /** Whether user, password, host and database can be told apart, as the driver does it. */
@@ -240,6 +253,20 @@ function storeCacheBytesOf(env: NodeJS.ProcessEnv): number {
   const number = Number(text);
   if (number > 0 && Number.isFinite(number)) return Math.round(number * 1024 ** 3);
   throw invalid('PLUMBLINE_STORE_CACHE_GIB', JSON.stringify(text), 'a number of GiB above 0');
+}
+
+function openLineageSettings(env: NodeJS.ProcessEnv): Pick<Settings, 'openLineage'> {
+  const url = env['PLUMBLINE_OPENLINEAGE_URL'];
+  if (url === undefined || url === '') return {};
+  // The value is not shown: it may hold a key.
+  if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
+    throw invalid(
+      'PLUMBLINE_OPENLINEAGE_URL',
+      'a value of another form',
+      'https://host or https://host/api/v1/lineage',
+    );
+  const key = env['PLUMBLINE_OPENLINEAGE_KEY'];
+  return { openLineage: { url: new Secret(url), ...(key ? { key: new Secret(key) } : {}) } };
 }
 
 async function temporalSettings(env: NodeJS.ProcessEnv, state: StackState | undefined): Promise<TemporalSettings> {

@@ -13,13 +13,19 @@ import {
   type WorkerOptions,
 } from '@temporalio/worker';
 import { pino, type Logger } from 'pino';
+import { describeLineage } from './activities/describe-lineage.js';
 import { createActivities } from './activities/index.js';
 import { watchAlerts } from './alerts/watch-alerts.js';
+import { createWorkflowEnds } from './client/workflow-ends.js';
 import type { Settings } from './config.js';
 import { taskQueue } from './contracts/queues.js';
 import { TransientError } from './errors.js';
+import { watchLineage } from './openlineage/watch-lineage.js';
 import { openStore, sweepStore } from './storage/open-store.js';
+import { CONNECTIONS } from './storage/connection-budget.js';
 import { openDatabase } from './storage/database.js';
+import { databaseId } from './storage/installation.js';
+import { assertSessions } from './storage/find-pooler.js';
 import { migrate } from './storage/migrations.js';
 import { makeOwnFolder, removeAbandoned } from './storage/owned-files.js';
 import { forgetWorker, stampWorker } from './storage/workers.js';
@@ -30,7 +36,8 @@ const SLOTS: Readonly<Record<string, number>> = { default: 8, heavy: 2 };
 
 /**
  * Runs a worker for the queues until SIGTERM or SIGINT: workflows and activities on `default`, activities elsewhere.
- * Ends with an error when PostgreSQL or Temporal cannot be reached at the start; a supervisor starts it again.
+ * Ends with an error when PostgreSQL or Temporal cannot be reached at the start; a supervisor starts it again. A pooler that
+ * lends connections by the transaction is refused (`PG_POOLER`).
  */
 export async function runWorker(options: {
   readonly settings: Settings;
@@ -52,19 +59,23 @@ export async function runWorker(options: {
       },
     );
   }
-  await migrate(settings.databaseUrl.reveal());
-  const database = openDatabase({ url: settings.databaseUrl.reveal(), max: 24, applicationName: 'plumbline worker' });
+  const url = settings.databaseUrl.reveal();
+  await assertSessions(url);
+  await migrate(url);
+  const database = openDatabase({ url, max: CONNECTIONS.worker, applicationName: 'plumbline worker' });
   const cacheDir = join(settings.stateDir, 'cache');
   const scratchDir = await openScratch(settings, join(cacheDir, 'scratch'));
   const store = openStore(settings);
-  const activities = createActivities({
+  await store.addUser(await databaseId(database));
+  const dependencies = {
     database,
     store,
     cacheDir,
     scratchDir,
     threads: Math.max(1, Math.min(4, availableParallelism())),
     log,
-  });
+  };
+  const activities = createActivities(dependencies);
 
   const connection = await connect(settings);
   const identity = {
@@ -93,14 +104,30 @@ export async function runWorker(options: {
   const alerts = watchAlerts({
     database,
     environment: process.env,
+    ends: createWorkflowEnds(settings),
     onError: (error) => log.warn({ err: error }, 'looking for alerts failed'),
   });
+  const lineage =
+    settings.openLineage === undefined
+      ? undefined
+      : watchLineage({
+          database,
+          receiver: {
+            url: settings.openLineage.url.reveal(),
+            ...(settings.openLineage.key === undefined ? {} : { key: settings.openLineage.key.reveal() }),
+          },
+          databaseUrl: settings.databaseUrl.reveal(),
+          version: VERSION,
+          describe: (run) => describeLineage(dependencies, run),
+          onError: (error) => log.warn({ err: error }, 'telling of lineage failed'),
+        });
   log.info({ queues, pid: process.pid, temporal: settings.temporal.address }, 'worker started');
   try {
     await running;
   } finally {
     clearInterval(stamping);
     await alerts.stop();
+    await lineage?.stop();
     await forgetWorker(database, identity.id).catch(() => {});
     await connection.close();
     await database.close();

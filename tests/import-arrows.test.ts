@@ -19,12 +19,14 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   s3: ['errors'],
   storage: [...SHARED, 's3'],
   alerts: [...SHARED, 'storage'],
+  openlineage: [...SHARED, 'storage'],
   elt: [...SHARED, 's3'],
   features: SHARED,
   training: SHARED,
   deployment: SHARED,
+  retention: SHARED,
   project: [...SHARED, 's3', 'state-folder'],
-  serving: [...SHARED, 'deployment', 'storage'],
+  serving: [...SHARED, 'deployment', 'retention', 'storage'],
   embedded: [...SHARED, 'config', 'storage', 'state-folder'],
   // Types only: the bundler would otherwise pull zod and the activities' world into the sandbox.
   workflows: ['contracts', 'activities'],
@@ -46,7 +48,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'deployment',
     'alerts',
   ],
-  worker: ['activities', 'alerts', 'config', 'contracts', 'errors', 'storage', 'version', 'model'],
+  worker: [
+    'activities',
+    'alerts',
+    'client',
+    'config',
+    'contracts',
+    'errors',
+    'openlineage',
+    'storage',
+    'version',
+    'model',
+  ],
   index: ['client', 'contracts', 'model', 'errors', 'project', 'config'],
 };
 const DRIVERS = ['knex', 'pg', 'pg-copy-streams'];
@@ -60,7 +73,10 @@ const TEMPORAL_FREE = [
   's3',
   'storage',
   'project',
+  'retention',
   'serving',
+  'alerts',
+  'openlineage',
 ];
 
 interface Import {

@@ -67,6 +67,8 @@ class Output:
 
 def main(arguments: List[str]) -> int:
     script, function = arguments
+    # So that what is printed is seen while the script runs, and is there when it is killed.
+    sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
     request = json.load(sys.stdin)
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)

@@ -61,12 +61,12 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep<ExtractResult>(
         dependencies,
         { run, step: stepNames.extract(id), stage: 'elt' },
-        async ({ database, signal, progress, attempt, fence }) => {
+        async ({ fence, ...scope }) => {
+          const { database } = scope;
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
-          const scope = { database, signal, progress, attempt };
           const landed = await extractSource({ dependencies, project, resource, run, scope });
-          const inputs = loadInputs(resource, landed.objects);
+          const inputs = loadInputs(resource, landed.objects, run.interval);
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
             : await reusableLoad(database, run, resource, landed.objects);
@@ -97,13 +97,13 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       const { run, resource: id, object: given } = loadObjectInput.parse(input);
       const object = given as ExtractedObject;
       const step = `${stepNames.load(id)}#${object.path}`;
-      return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress }) => {
+      return runStep(dependencies, { run, step, stage: 'elt' }, async (scope) => {
         const project = await projectOf(dependencies, run);
         const resource = resourceNamed(project, id);
-        const scope = { database, signal, progress };
         const load = await loadSource({ dependencies, project, resource, object, run, scope });
-        const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate } = load;
-        const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate };
+        const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate, rowsOutside } = load;
+        const left = rowsOutside === 0 ? {} : { rowsOutside };
+        const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate, ...left };
         const notices = [...(object.notices ?? []), ...load.notices].slice(0, 3);
         const dropped = Object.keys(load.discarded).length === 0 ? {} : { discarded: load.discarded };
         const result = { loadId, status, path, sha256, ...counts, ...dropped, notices };
@@ -118,7 +118,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress, fence }) => {
         const project = await projectOf(dependencies, run);
         const resource = resourceNamed(project, id);
-        const inputs = loadInputs(resource, loads);
+        const inputs = loadInputs(resource, loads, run.interval);
         const summary = (publishing: Omit<PublishResult, 'status'>): LoadSummary => ({
           ...summarizeLoad(resource, loads, publishing, inputs, landed, former),
           ...(inventory === undefined ? {} : { inventory }),
@@ -292,7 +292,8 @@ async function reusableLoad(
 ): Promise<Found<LoadSummary>> {
   const reuse = await mergedLast(database, run, resource, objects);
   if (reuse !== undefined) return { reuse };
-  return findReusable<LoadSummary>(database, run, stepNames.load(resource.id), loadInputs(resource, objects), 'newest');
+  const inputs = loadInputs(resource, objects, run.interval);
+  return findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
 }
 
 /** What the newest load left. Throws `ELT_SOURCE_EMPTY` (terminal) when there was none, as no row says what the columns are. */

@@ -1,7 +1,8 @@
 import { isS3 } from '../s3/location.js';
 import { foreseeInventory } from '../elt/extract/extract-inventory.js';
-import { lastSeen } from '../elt/extract/extract-s3.js';
-import { isUrl, lastFetched } from '../elt/extract/extract-url.js';
+import { isUrl, isUrlOfArchive, lastFetched } from '../elt/extract/extract-url.js';
+import { filesOf } from './files-of.js';
+import { lastSeen } from '../elt/extract/last-seen.js';
 import { hashFiles } from '../elt/extract/hash-files.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { LoadSummary } from '../contracts/elt.js';
@@ -141,7 +142,7 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
         database,
         run,
         step,
-        loadInputs(resource, await foreseenObjects(dependencies, run, resource)),
+        loadInputs(resource, await foreseenObjects(dependencies, run, filesOf(resource, run.interval)), run.interval),
         'newest',
       ),
     );
@@ -302,7 +303,7 @@ async function foreseenObjects(
 ): Promise<{ path: string; sha256: string }[]> {
   const { path } = resource;
   const at = { env: run.env, project: run.project, resource };
-  if (isS3(path)) return lastSeen(dependencies.database, at);
+  if (isS3(path) || isUrlOfArchive(resource)) return lastSeen(dependencies.database, at);
   if (!isUrl(path)) return hashFiles(await sourceFolder(dependencies, run, resource), resource);
   const last = await lastFetched(dependencies.database, at);
   return last === undefined ? [] : [{ path, sha256: last.sha256 }];

@@ -7,10 +7,12 @@ import { extractInventory } from '../elt/extract/extract-inventory.js';
 import { extractProgram } from '../elt/extract/extract-program.js';
 import { extractSinger } from '../elt/extract/extract-singer.js';
 import { compileInventory } from '../elt/inventory/compile-inventory.js';
+import { compileParents } from '../elt/inventory/compile-parents.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { extractPostgres } from '../elt/postgres/extract-postgres.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { filesOf } from './files-of.js';
 import { bundleFolder, sourceFolder } from './project-code.js';
 import { withSourceDatabase } from './source-database.js';
 import type { StepScope } from './step.js';
@@ -47,7 +49,13 @@ export async function extractSource(extraction: Extraction): Promise<Extracted> 
 }
 
 async function files(extraction: Extraction): Promise<Extracted> {
-  return { objects: await extractFiles({ ...(await options(extraction)), now: new Date() }) };
+  const { resource, run } = extraction;
+  const interval = resource.interval === undefined ? undefined : run.interval;
+  const asked = { ...(await options(extraction)), resource: filesOf(resource, interval), now: new Date() };
+  const objects = await extractFiles(asked);
+  if (interval === undefined) return { objects };
+  const { start, end } = interval;
+  return { objects: objects.map((object) => ({ ...object, interval: { start, end } })) };
 }
 
 async function inventory(extraction: Extraction): Promise<Extracted> {
@@ -64,10 +72,13 @@ async function inventory(extraction: Extraction): Promise<Extracted> {
 }
 
 async function http(extraction: Extraction): Promise<Extracted> {
-  const { interval } = extraction.run;
+  const { project, resource, run } = extraction;
+  const { interval } = run;
+  const parents = compileParents(project, resource);
   const { objects, extractId } = await extractHttp({
     ...(await asked(extraction)),
     ...(interval === undefined ? {} : { interval }),
+    ...(parents === undefined ? {} : { parents }),
   });
   return { objects, extractId };
 }
@@ -105,10 +116,9 @@ async function asked(extraction: Extraction) {
 
 /** What the user's own code is given. */
 async function code(extraction: Extraction) {
-  const { dependencies, resource, run, scope } = extraction;
+  const { dependencies, run, scope } = extraction;
   const codeRoot = await bundleFolder(dependencies, run);
-  const onLog = (line: string): void => dependencies.log.info({ run: run.runId, resource: resource.id }, line);
-  return { ...(await asked(extraction)), codeRoot, attempt: scope.attempt, onLog };
+  return { ...(await asked(extraction)), codeRoot, attempt: scope.attempt, onLog: scope.output };
 }
 
 /** Without the table, what the cursor says is loaded is not there. */

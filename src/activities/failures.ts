@@ -1,13 +1,15 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { StepError } from '../contracts/run.js';
 import { PipelineError, TransientError } from '../errors.js';
+import { diskFull } from '../storage/disk-full.js';
 
 /** An error nobody classified may be a passing fault or a bug: it is tried this often, then given up. */
 export const UNKNOWN_ERROR_ATTEMPTS = 4;
 
 /** The one place where errors become Temporal failures: type = class, non-retryable = terminal, details = what the CLI prints. */
-export function toFailure(error: unknown, step: string, attempt: number): Error {
-  if (error instanceof CancelledFailure || error instanceof ApplicationFailure) return error;
+export function toFailure(caught: unknown, step: string, attempt: number): Error {
+  if (caught instanceof CancelledFailure || caught instanceof ApplicationFailure) return caught;
+  const error = diskFull(caught);
   const described = describeError(error, step);
   return ApplicationFailure.create({
     message: described.message,
@@ -25,7 +27,8 @@ function retryDelay(error: unknown): { nextRetryDelay?: number } {
   return typeof waitMs === 'number' ? { nextRetryDelay: waitMs } : {};
 }
 
-export function describeError(error: unknown, step?: string): StepError {
+export function describeError(caught: unknown, step?: string): StepError {
+  const error = diskFull(caught);
   const base = step === undefined ? {} : { step };
   if (error instanceof PipelineError) {
     return {

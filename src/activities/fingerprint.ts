@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { RunRef } from '../contracts/run.js';
 import type { BaselineSummary } from '../contracts/training.js';
+import { shownInterval, type DataInterval } from '../model/data-interval.js';
 import type { Queryable } from '../model/database.js';
 import type { FeatureViewFile, Project, ResourceConfig, TrainConfig, TransformFile } from '../model/project.js';
 import { newestResult, resultFor } from '../storage/step-results.js';
@@ -36,13 +37,19 @@ export const stepNames = {
   deploy: 'deploy',
 } as const;
 
-export function loadInputs(resource: ResourceConfig, objects: readonly { path: string; sha256: string }[]): StepInputs {
+/** @param interval of the run; it counts where the files are read for it */
+export function loadInputs(
+  resource: ResourceConfig,
+  objects: readonly { path: string; sha256: string }[],
+  interval?: DataInterval,
+): StepInputs {
   // What an inventory names is in the objects; how it is asked for is none of the table's content.
   const { at: _at, inventory: _inventory, parse, ...settings } = resource;
   return {
     loader: LOADER,
     [SETTINGS]: hash(JSON.stringify(settings)),
     ...(parse === undefined ? {} : { [parse.file]: parse.digest }),
+    ...(interval === undefined || resource.interval === undefined ? {} : { interval: shownInterval(interval) }),
     ...Object.fromEntries(objects.map((object) => [object.path, object.sha256])),
   };
 }

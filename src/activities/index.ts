@@ -3,6 +3,7 @@ import { createDeploymentActivities } from './deployment.js';
 import { createEltActivities } from './elt.js';
 import { createFeaturesActivities } from './features.js';
 import { createIntervalActivities } from './intervals.js';
+import { createMaintenanceActivities } from './maintenance.js';
 import { createRunActivities } from './run.js';
 import { createTrainingActivities } from './training.js';
 
@@ -15,5 +16,6 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...createTrainingActivities(dependencies),
     ...createDeploymentActivities(dependencies),
     ...createIntervalActivities(dependencies),
+    ...createMaintenanceActivities(dependencies),
   };
 }

@@ -16,14 +16,14 @@ export async function loadSource({
   resource,
   object,
   run,
-  scope: { database, signal, progress },
+  scope: { database, signal, progress, output },
 }: {
   readonly dependencies: ActivityDependencies;
   readonly project: Project;
   readonly resource: ResourceConfig;
   readonly object: ExtractedObject;
   readonly run: RunRef;
-  readonly scope: Pick<StepScope, 'database' | 'signal' | 'progress'>;
+  readonly scope: Pick<StepScope, 'database' | 'signal' | 'progress' | 'output'>;
 }): Promise<LoadResult> {
   const { env, runId, force } = run;
   const options = { database, env, project: project.name, schemas: project.schemas, resource, runId, force, signal };
@@ -43,6 +43,7 @@ export async function loadSource({
     object,
     ...(stated !== undefined && { stated }),
     code: await bundleFolder(dependencies, run),
+    onLog: output,
     onProgress: ({ rowsRead, rowsTotal, rowsRejected }) =>
       progress({ rows: rowsRead, of: rowsTotal, rejected: rowsRejected }),
   });

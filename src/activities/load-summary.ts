@@ -20,6 +20,7 @@ export function summarizeLoad(
 ): LoadSummary {
   const sum = (pick: (load: LoadedObject) => number): number => loads.reduce((total, load) => total + pick(load), 0);
   const { rowsRemoved } = published;
+  const outside = sum((load) => load.rowsOutside ?? 0);
   const removed =
     rowsRemoved === undefined
       ? []
@@ -33,6 +34,7 @@ export function summarizeLoad(
     rowsLoaded: sum((load) => load.rowsLoaded),
     rowsRejected: sum((load) => load.rowsRejected),
     rowsDuplicate: sum((load) => load.rowsDuplicate),
+    ...(outside === 0 ? {} : { rowsOutside: outside }),
     tableRows: published.rows,
     version: isAsBefore(published, inputs, former)
       ? former!.result.version
@@ -112,8 +114,8 @@ function publicationNotices(
 }
 
 function extractSummary({ type, cursor }: ResourceConfig, landed: LandedExtract, rowsLate: number): ExtractSummary {
-  const { pages, cursorFrom: from, cursorTo: to, cursorMissing: rowsWithout } = landed;
-  const asked = type === 'http' ? { pages } : {};
+  const { pages, parents, cursorFrom: from, cursorTo: to, cursorMissing: rowsWithout } = landed;
+  const asked = type === 'http' ? { pages, ...(parents === undefined ? {} : { parents }) } : {};
   if (cursor === undefined) return asked;
   const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
   return { ...asked, cursor: { field: cursor.field, ...range, rowsLate, rowsWithout } };

@@ -9,7 +9,7 @@ import type { ActivityDependencies } from './dependencies.js';
 const loaded = new Map<string, Promise<Project>>();
 
 /** The project as the run's bundle has it; unpacked and read once per process, bundle and environment. */
-export function projectOf(dependencies: ActivityDependencies, run: RunRef): Promise<Project> {
+export function projectOf(dependencies: ActivityDependencies, run: Pick<RunRef, 'bundle' | 'env'>): Promise<Project> {
   const key = `${run.bundle.digest} ${run.env}`;
   let project = loaded.get(key);
   if (project === undefined) {
@@ -21,7 +21,7 @@ export function projectOf(dependencies: ActivityDependencies, run: RunRef): Prom
   return project;
 }
 
-export function bundleFolder(dependencies: ActivityDependencies, run: RunRef): Promise<string> {
+export function bundleFolder(dependencies: ActivityDependencies, run: Pick<RunRef, 'bundle'>): Promise<string> {
   return unpackBundle({
     digest: run.bundle.digest,
     artifactSha256: run.bundle.artifact,

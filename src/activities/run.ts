@@ -1,21 +1,22 @@
 import { activityInfo } from '@temporalio/activity';
-import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef, Stage, StepError } from '../contracts/run.js';
+import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef, Stage } from '../contracts/run.js';
 import { closeRunInput, openRunInput } from '../contracts/run.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { sweepBuilds } from '../elt/transform/sweep-builds.js';
 import { sweepStages } from '../elt/load/sweep-stages.js';
+import { isByInterval } from '../model/is-by-interval.js';
 import { instant, shownInterval } from '../model/data-interval.js';
-import type { Database, Queryable } from '../model/database.js';
+import type { Database } from '../model/database.js';
 import { ensureSchema } from '../model/ensure-schema.js';
 import { onSession } from '../model/on-session.js';
 import type { Project } from '../model/project.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
 import { claimInterval, settleInterval } from '../storage/intervals.js';
-import { recordAlert } from '../storage/alerts.js';
+import { closeRunRow } from '../storage/close-run.js';
 import { expiredHolder, releaseLease, renewLease, takeLease } from '../storage/leases.js';
 import { ensureRoles } from '../storage/roles.js';
 import { planSteps, skipRest } from '../storage/run-steps.js';
-import { claimOpening, closeRunRow, insertRun } from '../storage/runs.js';
+import { claimOpening, insertRun, saveRunAlerts } from '../storage/runs.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { explainSteps } from './explain-plan.js';
 import { projectOf, resourceNamed } from './project-code.js';
@@ -63,6 +64,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           await endOthers(`^${connectionName(run.runId, 'open')}/`);
           await takeProject(run, own, endOthers);
           const project = await projectOf(dependencies, run);
+          if (project.alerts !== undefined) await saveRunAlerts(own, run.runId, project.alerts);
           if (stages.includes('elt')) requireInterval(project, run);
           await createSchemas(own, project);
           await sweep(own, run, project);
@@ -80,10 +82,9 @@ export function createRunActivities(dependencies: ActivityDependencies) {
         const { run, status, error, result } = closeRunInput.parse(input);
         await onOneConnection(run, 'close', async (own, endOthers) => {
           await endOthers(`^${connectionName(run.runId)}/`);
-          const project = await tidyUp(own, run, status);
+          await tidyUp(own, run, status);
           await own.transaction(async (session) => {
-            const isClosedNow = await closeRunRow(session, run.runId, status, error, result);
-            if (isClosedNow && status === 'failed') await alertOfFailure(session, run, project, error);
+            await closeRunRow(session, run.runId, status, error, result);
             await skipRest(session, run.runId, status === 'succeeded');
             await settleInterval(session, run.runId);
             await releaseLease(session, leaseOf(run), run.runId);
@@ -122,42 +123,19 @@ export function createRunActivities(dependencies: ActivityDependencies) {
       throw new TransientError(
         'RUN_LEASE_HELD',
         `Run ${lease.holder} still holds ${run.project} (${run.env}), until ${lease.expiresAt} at the latest.`,
+        { next: `Nothing: it is tried again. \`plumbline runs show ${lease.holder}\` tells what that run is at.` },
       );
     }
     // Whatever a dead run left open or half built must not meet this one.
     if (lease.takenFrom !== undefined) await endOthers(`^${connectionName(lease.takenFrom)}/`);
   }
 
-  /** One event a run, there if and only if the run is closed as failed. */
-  async function alertOfFailure(
-    session: Queryable,
-    run: RunRef,
-    project: Project | undefined,
-    error: StepError | undefined,
-  ): Promise<void> {
-    if (project?.alerts === undefined || error?.code === 'RUN_INTERVAL_DONE') return;
-    const { step, code, message, at, next } = error ?? {};
-    await recordAlert(session, {
-      env: run.env,
-      project: run.project,
-      kind: 'failed',
-      subject: run.runId,
-      payload: {
-        run: run.runId,
-        ...(run.interval === undefined ? {} : { interval: run.interval }),
-        error: { step, code, message, at },
-        next: next ?? `See \`plumbline runs show ${run.runId}\`.`,
-      },
-      config: project.alerts,
-      root: run.root,
-    });
-  }
-
   /** Best effort: a bundle that cannot be read, or a table somebody holds, must not keep a run open for ever. */
-  async function tidyUp(own: Database, run: RunRef, status: CloseRunInput['status']): Promise<Project | undefined> {
-    let project: Project | undefined;
+  async function tidyUp(own: Database, run: RunRef, status: CloseRunInput['status']): Promise<void> {
     try {
-      project = await projectOf(dependencies, run);
+      const project = await projectOf(dependencies, run);
+      // A run that could not be opened has not said so yet.
+      if (project.alerts !== undefined) await saveRunAlerts(own, run.runId, project.alerts);
       if (status === 'succeeded') await grantRoles(own, project);
       // Without the lease the stages may be another run's; its own opening and closing sweep them.
       else if (await renewLease(own, leaseOf(run), run.runId, LEASE_TTL_SECONDS))
@@ -165,15 +143,15 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     } catch (error) {
       dependencies.log.warn({ run: run.runId, err: error }, 'tidying up after a run failed; the next run sweeps');
     }
-    return project;
   }
 
   async function withoutLoaded(own: Database, run: RunRef, project: Project, plan: RunPlan): Promise<RunPlan> {
     if (run.keepLoaded !== true) return plan;
     const resources: string[] = [];
     for (const id of plan.resources) {
-      const { http, table, isSeed } = resourceNamed(project, id);
-      if (isSeed === true || http?.byInterval === true || !(await tableExists(own, project.schemas.raw, table)))
+      const resource = resourceNamed(project, id);
+      const { table, isSeed } = resource;
+      if (isSeed === true || isByInterval(resource) || !(await tableExists(own, project.schemas.raw, table)))
         resources.push(id);
     }
     return { ...plan, resources };

@@ -3,6 +3,7 @@ import { TerminalError } from '../errors.js';
 import { compileTransforms, type TransformGraph, type TransformNode } from '../elt/transform/compile-transforms.js';
 import { selectNodes } from '../elt/transform/select-nodes.js';
 import { orderResources, type OrderedResource } from '../elt/inventory/order-resources.js';
+import { isByInterval } from '../model/is-by-interval.js';
 import type { Project } from '../model/project.js';
 
 /**
@@ -33,7 +34,7 @@ export function requireInterval(project: Project, run: Pick<RunRef, 'only' | 'se
   if (run.interval !== undefined) return;
   const { resources, nodes } = selectedSteps(project, run);
   const node = nodes.find(({ usesInterval }) => usesInterval);
-  const resource = resources.find((one) => one.resource.http?.byInterval === true)?.resource;
+  const resource = resources.find((one) => isByInterval(one.resource))?.resource;
   if (node === undefined && resource === undefined) return;
   const [what, at] = node === undefined ? [resource!.id, resource!.at] : [node.file, { file: node.file }];
   throw new TerminalError(

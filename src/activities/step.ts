@@ -9,6 +9,7 @@ import { holdsLease, renewLease } from '../storage/leases.js';
 import { beginStep, countFailures, endStep, holdsStep, isLate, saveProgress } from '../storage/run-steps.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { describeError, toFailure } from './failures.js';
+import { openStepOutput } from './step-output.js';
 
 export const LEASE_SCOPE = 'write';
 /** Long enough for a killed worker to come back (10 s), short enough that a dead run does not hold the project up. */
@@ -20,6 +21,8 @@ export interface StepScope {
   readonly signal: AbortSignal;
   readonly attempt: number;
   readonly progress: (progress: Readonly<Record<string, unknown>>) => void;
+  /** Keeps a line that a program of the step printed, for `plumbline runs logs`; it must have no secret. */
+  readonly output: (line: string) => void;
   /** Inside the transaction that publishes: throws unless this attempt is still the one that works. */
   readonly fence: (session: Session) => Promise<void>;
 }
@@ -67,6 +70,7 @@ export async function runStep<T>(
     if (!(await renewLease(database, leaseOf(run), run.runId, LEASE_TTL_SECONDS))) throw leaseLost(run);
     attempt = await takeOverStep(database, run, step, stage);
     await failpoint(`step.${stage}.started`);
+    const output = openStepOutput(dependencies, { runId: run.runId, step, attempt });
     const outcome = await work({
       database: tagDatabase(database, `${connectionName(run.runId, step)}/${attempt}`),
       signal,
@@ -75,11 +79,13 @@ export async function runStep<T>(
         latest = progress;
         dirty = true;
       },
+      output: output.add,
       fence: async (session) => {
         if (!(await holdsStep(session, run.runId, step, attempt))) throw stepLost(step);
         if (!(await holdsLease(session, leaseOf(run), run.runId))) throw leaseLost(run);
       },
-    });
+      // Before the step is seen to have ended.
+    }).finally(output.close);
     await endStep(database, run.runId, step, attempt, {
       status: outcome.status ?? 'succeeded',
       ...(outcome.reason === undefined ? {} : { reason: outcome.reason }),

@@ -1,9 +1,7 @@
-import { createHmac } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import type { Database } from '../model/database.js';
-import { mayRefer } from '../model/may-refer.js';
 import { endAlertAttempt, takeDueAlert, type DueAlert } from '../storage/alerts.js';
+import { sendEmail } from './send-email.js';
+import { sendWebhook } from './send-webhook.js';
 
 export interface DeliveryOptions {
   readonly database: Database;
@@ -35,52 +33,8 @@ export async function deliverAlerts(options: DeliveryOptions): Promise<number> {
   return delivered;
 }
 
-/** Throws what went wrong, in words without the address, which may hold a key. */
 async function send(alert: DueAlert, options: DeliveryOptions): Promise<void> {
-  const { environment, timeoutMs = 10_000, now = () => new Date(), signal } = options;
-  const limit = AbortSignal.timeout(timeoutMs);
-  const { eventId: id, kind, env, project, at, payload } = alert;
-  const body = JSON.stringify({ id, kind, env, project, at, ...payload });
-  const url = await secretOf(alert.webhook, environment, alert.root);
-  const key = alert.secret === null ? undefined : await secretOf(alert.secret, environment, alert.root);
-  let status: number;
-  try {
-    const answer = await fetch(url, {
-      method: 'POST',
-      redirect: 'manual',
-      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
-      headers: {
-        'content-type': 'application/json',
-        'plumbline-event-id': id,
-        ...(key === undefined ? {} : { 'plumbline-signature': signatureOf(body, key, now()) }),
-      },
-      body,
-    });
-    await answer.body?.cancel();
-    status = answer.status;
-  } catch (error) {
-    const { code } = ((error as Error).cause ?? {}) as { code?: string };
-    throw new Error(`the webhook of ${alert.webhook} did not answer (${code ?? (error as Error).name})`, {
-      cause: error,
-    });
-  }
-  if (status < 200 || status > 299) throw new Error(`the webhook of ${alert.webhook} answered ${status}`);
-}
-
-/** `t=<seconds since 1970>,v1=<hex>`: HMAC-SHA256 over `<t>.<body>`, so that an old message cannot be sent again as new. */
-export function signatureOf(body: string, key: string, at: Date): string {
-  const seconds = Math.floor(at.getTime() / 1000);
-  return `t=${seconds},v1=${createHmac('sha256', key).update(`${seconds}.${body}`).digest('hex')}`;
-}
-
-async function secretOf(reference: string, environment: DeliveryOptions['environment'], root: string): Promise<string> {
-  const [, kind, name = ''] = /^(env|file):(.+)$/s.exec(reference) ?? [];
-  if (kind === 'env' && !mayRefer(environment, name))
-    throw new Error(`projects may not have ${reference}; see PLUMBLINE_PROJECT_ENV`);
-  const value =
-    kind === 'env'
-      ? environment[name]
-      : await readFile(resolve(root, name), 'utf8').then((text) => text.trim(), () => undefined); // prettier-ignore
-  if (value === undefined || value === '') throw new Error(`there is no ${reference} where this process runs`);
-  return value;
+  const { webhook, email } = alert;
+  if (email !== null) await sendEmail({ ...alert, email }, options);
+  else if (webhook !== null) await sendWebhook({ ...alert, webhook }, options);
 }

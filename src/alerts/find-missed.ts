@@ -18,6 +18,8 @@ const GRACE_MS = 10 * 60_000;
  */
 export async function findMissed(database: Queryable, now: Date): Promise<void> {
   for (const schedule of await allSchedules(database)) {
+    // What is not swept tonight is swept tomorrow.
+    if (schedule.definition.retention !== undefined) continue;
     if (schedule.alerts === null || schedule.paused) continue;
     const at = dueBefore(schedule.definition, new Date(now.getTime() - GRACE_MS - schedule.definition.jitterMs));
     if (at === undefined || at.getTime() < schedule.appliedMs || !(await isMissed(database, schedule, at))) continue;

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pc from 'picocolors';
 import { backfillProgress, changeBackfill, startBackfill } from '../client/backfills.js';
-import { connectTemporal, requireWorker } from '../client/connect.js';
+import { connectDatabase, connectTemporal, requireWorker } from '../client/connect.js';
 import { gridOf, onlyOf, stagesOf } from '../client/schedule-options.js';
 import { createRunTemplate, userName } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import type { BackfillProgress } from '../contracts/intervals.js';
-import { TerminalError } from '../errors.js';
+import { TerminalError, TransientError } from '../errors.js';
 import { instant, isoTime, shownInterval } from '../model/data-interval.js';
 import { intervalAt, lastCompleteInterval, type IntervalGrid, type IntervalLength } from '../model/interval-grid.js';
 import { parseMoment } from '../model/parse-interval.js';
@@ -16,6 +16,7 @@ import { loadProject } from '../project/load-project.js';
 import { projectName } from '../project/project-name.js';
 
 import { listIntervals } from '../storage/intervals.js';
+import { markBackfillCancelled } from '../storage/runs.js';
 import { compileProject } from './compile-project.js';
 import { count, table } from './format.js';
 import { EXIT } from './print-error.js';
@@ -170,6 +171,7 @@ async function tell(
 ): Promise<void> {
   const temporal = await connectTemporal(settings);
   try {
+    if (change === 'cancel') await markCancelledHere(settings, owner);
     await changeBackfill(temporal, owner, change);
   } finally {
     await temporal.close();
@@ -177,6 +179,22 @@ async function tell(
   const words = { pause: 'pausing behind the run in progress', resume: 'going on', cancel: 'cancelling' };
   if (json) print({ change });
   else process.stdout.write(`${words[change]}; see \`plumbline backfills show\`\n`);
+}
+
+/** So that nobody is alarmed. PostgreSQL may be away: the cancellation itself does not need it. */
+async function markCancelledHere(
+  settings: Settings,
+  owner: { readonly env: string; readonly project: string },
+): Promise<void> {
+  if (settings.databaseUrl === undefined) return;
+  const database = connectDatabase(settings, 1);
+  try {
+    await markBackfillCancelled(database, owner, userName());
+  } catch (error) {
+    if (!(error instanceof TransientError)) throw error;
+  } finally {
+    await database.close();
+  }
 }
 
 async function follow(

@@ -1,9 +1,16 @@
 import type { Secret, TemporalSettings } from '../config.js';
 import { TransientError } from '../errors.js';
 
-/** Asks PostgreSQL one question. Throws `PG_UNREACHABLE` within 5 s. */
+/**
+ * Asks PostgreSQL one question, where its connections keep their session. Throws `PG_UNREACHABLE` within 5 s, and `PG_POOLER`
+ * for a pooler that lends them by the transaction.
+ */
 export async function checkDatabase(url: Secret): Promise<{ readonly version: string }> {
-  const { openDatabase } = await import('../storage/database.js');
+  const [{ openDatabase }, { assertSessions }] = await Promise.all([
+    import('../storage/database.js'),
+    import('../storage/find-pooler.js'),
+  ]);
+  await assertSessions(url.reveal());
   const database = openDatabase({
     url: url.reveal(),
     max: 1,

@@ -6,7 +6,8 @@ import { resolveTemporalBinary } from '../embedded/binaries/resolve-binary.js';
 import { stackStatus } from '../embedded/stack-status.js';
 import { servingIsLive } from '../embedded/serving-part.js';
 import { projectName } from '../project/project-name.js';
-import { checkDatabase, checkTemporal } from './check-servers.js';
+import { checkTemporal } from './check-servers.js';
+import { checkConnections, checkPooler, checkPostgres, START, withDatabase } from './database-checks.js';
 
 export interface Check {
   readonly name: string;
@@ -18,17 +19,19 @@ export interface Check {
 
 const LEAST_NODE = [20, 19] as const;
 const LEAST_FREE_BYTES = 2 * 2 ** 30;
-const UP = 'Start it with `plumbline up`.';
 
 /** The checks of `doctor`, started together and given in the order in which one thing needs the other. */
 export function diagnose(settings: Settings, env: NodeJS.ProcessEnv): readonly Promise<Check>[] {
+  const { pooledDatabaseUrl } = settings;
   return [
     node(),
     attempt('project', () => project(settings)),
     attempt('disk', () => disk(settings)),
     attempt('temporal program', () => temporalProgram(settings, env)),
     attempt('stack', () => stack(settings, env)),
-    attempt('postgres', () => postgres(settings)),
+    attempt('postgres', () => checkPostgres(settings)),
+    attempt('connections', () => checkConnections(settings)),
+    ...(pooledDatabaseUrl === undefined ? [] : [attempt('pooler', () => checkPooler(pooledDatabaseUrl))]),
     attempt('temporal', () => temporal(settings)),
     attempt('worker', () => worker(settings)),
     attempt('serving', () => serving(settings)),
@@ -85,14 +88,8 @@ async function stack(settings: Settings, env: NodeJS.ProcessEnv): Promise<Omit<C
   return {
     ok: false,
     found: supervisor === undefined ? 'no supervisor runs' : `not running: ${down.map(({ name }) => name).join(', ')}`,
-    next: supervisor === undefined ? UP : `Read ${down.map(({ log }) => log).join(', ')}.`,
+    next: supervisor === undefined ? START : `Read ${down.map(({ log }) => log).join(', ')}.`,
   };
-}
-
-async function postgres({ databaseUrl }: Settings): Promise<Omit<Check, 'name'>> {
-  if (databaseUrl === undefined) return { ok: false, found: 'no database is known here', next: UP };
-  const { version } = await checkDatabase(databaseUrl);
-  return { ok: true, found: `answers, version ${version}` };
 }
 
 async function temporal(settings: Settings): Promise<Omit<Check, 'name'>> {
@@ -102,28 +99,22 @@ async function temporal(settings: Settings): Promise<Omit<Check, 'name'>> {
 }
 
 async function worker({ databaseUrl }: Settings): Promise<Omit<Check, 'name'>> {
-  if (databaseUrl === undefined) return { ok: false, found: 'unknown without a database', next: UP };
-  const [{ openDatabase }, { liveWorkers }] = await Promise.all([
-    import('../storage/database.js'),
-    import('../storage/workers.js'),
-  ]);
-  const database = openDatabase({ url: databaseUrl.reveal(), max: 1, applicationName: 'plumbline doctor' });
-  try {
+  if (databaseUrl === undefined) return { ok: false, found: 'unknown without a database', next: START };
+  return withDatabase(databaseUrl, async (database) => {
+    const { liveWorkers } = await import('../storage/workers.js');
     const workers = await liveWorkers(database, 10);
     if (workers.length === 0)
-      return { ok: false, found: 'none was seen in the last 10 s', next: `${UP} Or run \`plumbline worker\`.` };
+      return { ok: false, found: 'none was seen in the last 10 s', next: `${START} Or run \`plumbline worker\`.` };
     return {
       ok: true,
       found: workers.map(({ host, pid, queues }) => `${host} ${pid} (${queues.join(', ')})`).join('; '),
     };
-  } finally {
-    await database.close();
-  }
+  });
 }
 
 async function serving({ serving: { url } }: Settings): Promise<Omit<Check, 'name'>> {
   if (await servingIsLive(url)) return { ok: true, found: `answers at ${url}` };
-  return { ok: false, found: `no answer at ${url}`, next: `${UP} Or run \`plumbline serve\`.` };
+  return { ok: false, found: `no answer at ${url}`, next: `${START} Or run \`plumbline serve\`.` };
 }
 
 async function attempt(name: string, check: () => Promise<Omit<Check, 'name'>>): Promise<Check> {

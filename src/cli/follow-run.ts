@@ -6,7 +6,8 @@ import type { StepError } from '../contracts/run.js';
 import type { Database } from '../model/database.js';
 import { shownInterval } from '../model/data-interval.js';
 import { listSteps, type StepRow } from '../storage/run-steps.js';
-import { closeRunRow, findRun, type RunRow } from '../storage/runs.js';
+import { closeRunRow } from '../storage/close-run.js';
+import { findRun, type RunRow } from '../storage/runs.js';
 import { createPatience, PATIENCE_MS } from './patience.js';
 import { RunFailure, type EndedRun } from './print-error.js';
 import { halfOfRun, stageWord } from './stage-words.js';
@@ -79,7 +80,7 @@ async function checkWorkflow(
     message: `Run ${runId} ended in Temporal${isOwn ? ` as ${workflow.status.toLowerCase()}` : ''} before it could close itself.`,
     next: 'Look at the workflow in the Temporal UI for who ended it.',
   };
-  if (run !== undefined) await closeRunRow(database, runId, 'failed', error, undefined);
+  if (run !== undefined) await database.transaction((session) => closeRunRow(session, runId, 'failed', error));
   const ended = { runId, status: 'failed', kept: keptOf(steps) } as const;
   throw new RunFailure(error, ended, 'Run it again with', 'plumbline run');
 }

@@ -3,6 +3,12 @@ export function count(value: number): string {
   return value.toLocaleString('en-US');
 }
 
+/** 1536 → `1.5 KiB`. */
+export function bytes(value: number): string {
+  const power = Math.min(4, Math.max(0, Math.floor(Math.log2(Math.max(1, value)) / 10)));
+  return `${(value / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;
+}
+
 /** Milliseconds → `0.4 s`, `2 min 05 s`. */
 export function duration(ms: number): string {
   if (ms < 60_000) return `${(ms / 1000).toFixed(1)} s`;

@@ -154,7 +154,10 @@ export async function decideCommand(
     print(
       `${kind === 'approve' ? 'approved' : 'rejected'} ${model} v${version} (${decision.digest.slice(0, 12)}) as ${decision.who}: ${reason}`,
     );
-    if (notified === 'not_running') print('no deployment of it waits; the decision is kept for the next one');
+    if (notified === 'not_running') {
+      print('no deployment of it waits: it is over, or was ended in Temporal. The decision is kept for the next one');
+      if (kind === 'approve') print(`to let it serve now: \`plumbline models promote ${model} ${version} --reason …\``);
+    }
     if (notified === 'temporal_unreachable')
       print(
         `Temporal is not reachable: the decision is kept. Say it again when Temporal is back, so that the deployment reads it: \`plumbline models ${kind} ${model} ${version}\``,

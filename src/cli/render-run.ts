@@ -75,7 +75,8 @@ function outcome(kind: string, step: StepRow): string {
     case 'load': {
       const load = result as LoadSummary;
       const duplicates = load.rowsDuplicate > 0 ? `   ${count(load.rowsDuplicate)} duplicate` : '';
-      return `${count(load.tableRows).padStart(9)} rows   ${count(load.rowsRejected)} rejected${duplicates}${asked(load)}`;
+      const outside = load.rowsOutside === undefined ? '' : `   ${count(load.rowsOutside)} outside`;
+      return `${count(load.tableRows).padStart(9)} rows   ${count(load.rowsRejected)} rejected${duplicates}${outside}${asked(load)}`;
     }
     case 'transform': {
       const built = result as TransformSummary;
@@ -119,9 +120,10 @@ function asked({ extract, inventory }: LoadSummary): string {
   }
   if (extract === undefined) return '';
   const late = extract.cursor?.rowsLate ?? 0;
-  const { pages } = extract;
+  const { pages, parents } = extract;
+  const missing = parents === undefined || parents.missing === 0 ? '' : `   ${count(parents.missing)} of ${count(parents.asked)} missing`; // prettier-ignore
   const paged = pages === undefined ? '' : `   ${count(pages)} ${pages === 1 ? 'page' : 'pages'}`;
-  return `${paged}${late === 0 ? '' : `   ${count(late)} late`}`;
+  return `${paged}${missing}${late === 0 ? '' : `   ${count(late)} late`}`;
 }
 
 /** What people look at first; a jsonb column does not keep an order of its own. */

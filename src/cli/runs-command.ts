@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectDatabase, connectTemporal } from '../client/connect.js';
 import { findRunWorkflow } from '../client/run-workflow.js';
+import { userName } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import { STAGES, type Stage } from '../contracts/run.js';
 import { TerminalError } from '../errors.js';
@@ -8,7 +9,8 @@ import { shownInterval } from '../model/data-interval.js';
 import { projectName } from '../project/project-name.js';
 import { findBundle } from '../storage/bundles.js';
 import { listSteps } from '../storage/run-steps.js';
-import { closeRunRow, findRun, listRuns, type RunRow } from '../storage/runs.js';
+import { closeRunRow } from '../storage/close-run.js';
+import { findRun, listRuns, markCancelled, type RunRow } from '../storage/runs.js';
 import type { OpenDatabase } from '../storage/database.js';
 import { failureOf } from './follow-run.js';
 import { table } from './format.js';
@@ -87,7 +89,7 @@ export async function cancelCommand(id: string, options: RunOptions): Promise<vo
           code: 'RUN_ENDED_OUTSIDE',
           message: `Run ${run.run_id} ended in Temporal before it could close itself.`,
         };
-        await closeRunRow(database, run.run_id, 'failed', error, undefined);
+        await database.transaction((session) => closeRunRow(session, run.run_id, 'failed', error));
         throw new TerminalError(
           'RUN_ENDED_OUTSIDE',
           `Cancelling run ${run.run_id} failed: its workflow ended already.`,
@@ -96,6 +98,7 @@ export async function cancelCommand(id: string, options: RunOptions): Promise<vo
           },
         );
       }
+      await markCancelled(database, run.run_id, userName());
       await temporal.client.workflow.getHandle(run.workflow_id).cancel();
     } finally {
       await temporal.close();
@@ -146,7 +149,7 @@ export async function retryCommand(id: string, options: RunOptions & { readonly 
 }
 
 /** The run of this folder's project whose id is or begins with `id`; a database may be shared with others. */
-async function oneRun(
+export async function oneRun(
   database: OpenDatabase,
   settings: Settings,
   id: string,

@@ -7,6 +7,7 @@ import { createRunTemplate, recordBundle, userName } from '../client/start-run.j
 import { loadSettings, type Settings } from '../config.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import { TerminalError } from '../errors.js';
+import { isByInterval } from '../model/is-by-interval.js';
 import type { Project } from '../model/project.js';
 import { bundleDigest, contentHash } from '../project/bundle-digest.js';
 import { listBundleFiles } from '../project/bundle-files.js';
@@ -61,7 +62,7 @@ export async function applyCommand(options: ScheduleOptions & { readonly dryRun:
 /** What needs an interval must not be started without one, at night. */
 function requireItsInterval(project: Project, { name, interval, stages }: Project['schedules'][number]): void {
   if (interval !== undefined || !stages.some((stage) => stage === 'load' || stage === 'transform')) return;
-  const resource = project.resources.find(({ http }) => http?.byInterval === true);
+  const resource = project.resources.find(isByInterval);
   const node = compileTransforms(project).nodes.find(({ usesInterval }) => usesInterval);
   if (resource === undefined && node === undefined) return;
   throw new TerminalError(

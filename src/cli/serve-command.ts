@@ -1,7 +1,8 @@
 import { join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { watchAlerts } from '../alerts/watch-alerts.js';
-import { connectDatabase } from '../client/connect.js';
+import { connectServing } from '../client/connect.js';
+import { createWorkflowEnds } from '../client/workflow-ends.js';
 import { loadSettings } from '../config.js';
 import { projectName } from '../project/project-name.js';
 import { createServer } from '../serving/create-server.js';
@@ -21,7 +22,7 @@ export interface ServeOptions {
 export async function serveCommand(options: ServeOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const logger = pino({ level: process.env['PLUMBLINE_LOG_LEVEL'] ?? 'info' });
-  const database = connectDatabase(settings);
+  const database = connectServing(settings);
   const stopped = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
   });
@@ -43,6 +44,7 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     const alerts = watchAlerts({
       database,
       environment: process.env,
+      ends: createWorkflowEnds(settings),
       onError: (error) => logger.warn({ err: error }, 'looking for alerts failed'),
     });
     logger.info({ signal: await stopped }, 'stopping');

@@ -12,6 +12,7 @@ import { renderSql } from '../model/render-sql.js';
 import { qualified } from '../model/sql-identifier.js';
 import { tableNames } from '../model/table-names.js';
 import { loadProject } from '../project/load-project.js';
+import { CONNECTIONS } from '../storage/connection-budget.js';
 import { compileProject } from './compile-project.js';
 import { EXIT } from './print-error.js';
 import { renderTests, type TestOutcome } from './render-tests.js';
@@ -24,7 +25,7 @@ export interface TestOptions {
 }
 
 /** Tests that run at the same time, each on a connection of its own. */
-const LANES = 4;
+const LANES = CONNECTIONS.command;
 
 /** `plumbline test`. Exits 1 when a test fails or cannot be run; a data test of severity `warn` only warns. */
 export async function testCommand(options: TestOptions): Promise<void> {

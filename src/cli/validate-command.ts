@@ -2,19 +2,14 @@ import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import pc from 'picocolors';
 import { loadSettings } from '../config.js';
-import { TerminalError, type SourcePosition } from '../errors.js';
+import { TerminalError } from '../errors.js';
 import type { Project } from '../model/project.js';
+import { buildPlugins } from '../project/build-plugins.js';
 import { refreshSchema } from '../project/init-project.js';
 import { loadProject } from '../project/load-project.js';
+import { throwProblems, type Problem } from '../project/problem.js';
 import { compileProject } from './compile-project.js';
 import { EXIT } from './print-error.js';
-
-interface ShownProblem {
-  readonly code: string;
-  readonly message: string;
-  readonly at: SourcePosition;
-  readonly next: string;
-}
 
 /** `plumbline validate`: what the project is and which defaults apply, or everything that is wrong with it. */
 export async function validateCommand(options: { readonly env: string; readonly json: boolean }): Promise<void> {
@@ -22,11 +17,9 @@ export async function validateCommand(options: { readonly env: string; readonly 
   await refreshSchema(root);
   let project: Project;
   try {
-    project = await loadProject({ root, env: options.env });
-    compileProject(project);
+    project = await checkedProject(root, options.env);
   } catch (error) {
-    const problems =
-      error instanceof TerminalError ? (error.details['problems'] as ShownProblem[] | undefined) : undefined;
+    const problems = problemsOf(error);
     if (problems === undefined || problems.length < 2 || options.json) throw error;
     for (const problem of problems) process.stderr.write(`${lines(problem)}\n`);
     process.stderr.write(`${problems.length} problems\n`);
@@ -42,7 +35,26 @@ export async function validateCommand(options: { readonly env: string; readonly 
   process.stdout.write(`${pc.dim(['defaults:', ...project.defaults].join('\n  '))}\n`);
 }
 
-function lines({ code, message, at, next }: ShownProblem): string {
+/** What a run would refuse before it starts, modules that cannot be built among it. */
+async function checkedProject(root: string, env: string): Promise<Project> {
+  const problems: Problem[] = [];
+  const collect = (error: unknown): undefined => {
+    const found = problemsOf(error);
+    if (found === undefined) throw error;
+    problems.push(...found);
+  };
+  const project = await loadProject({ root, env }).catch(collect);
+  await buildPlugins(root).catch(collect);
+  throwProblems(problems);
+  compileProject(project!);
+  return project!;
+}
+
+function problemsOf(error: unknown): readonly Problem[] | undefined {
+  return error instanceof TerminalError ? (error.details['problems'] as readonly Problem[] | undefined) : undefined;
+}
+
+function lines({ code, message, at, next }: Problem): string {
   const position = [at.file, at.line, at.column].filter((part) => part !== undefined).join(':');
   return `${pc.red('✗')} ${pc.cyan(position)} (${code})\n  ${message}\n  ${pc.dim('→')} ${next}`;
 }

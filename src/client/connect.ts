@@ -1,7 +1,8 @@
 import { connect } from 'node:net';
 import type { Client } from '@temporalio/client';
-import type { Settings } from '../config.js';
+import type { Secret, Settings } from '../config.js';
 import { TerminalError, TransientError } from '../errors.js';
+import { CONNECTIONS } from '../storage/connection-budget.js';
 import { openDatabase, type OpenDatabase } from '../storage/database.js';
 import type { SharedStore } from '../model/artifact.js';
 import { openStore } from '../storage/open-store.js';
@@ -11,8 +12,22 @@ import { liveWorkers } from '../storage/workers.js';
 const CONNECT_MS = 3_000;
 
 /** PostgreSQL of the project in `settings`; throws NO_DATABASE when neither a URL nor a running stack is known. */
-export function connectDatabase(settings: Settings, max = 3): OpenDatabase {
-  if (settings.databaseUrl === undefined) {
+export function connectDatabase(settings: Settings, max: number = CONNECTIONS.command): OpenDatabase {
+  return open(settings, settings.databaseUrl, { max, applicationName: 'plumbline cli' });
+}
+
+/** The same for serving, which may go through a pooler. */
+export function connectServing(settings: Settings): OpenDatabase {
+  const url = settings.pooledDatabaseUrl ?? settings.databaseUrl;
+  return open(settings, url, { max: CONNECTIONS.serve, applicationName: 'plumbline serve' });
+}
+
+function open(
+  settings: Settings,
+  url: Secret | undefined,
+  options: { readonly max: number; readonly applicationName: string },
+): OpenDatabase {
+  if (url === undefined) {
     throw new TransientError(
       'NO_DATABASE',
       `Looking for the project's database failed: no embedded stack runs in ${settings.stateDir} and PLUMBLINE_DATABASE_URL is not set.`,
@@ -21,12 +36,7 @@ export function connectDatabase(settings: Settings, max = 3): OpenDatabase {
       },
     );
   }
-  return openDatabase({
-    url: settings.databaseUrl.reveal(),
-    max,
-    applicationName: 'plumbline cli',
-    connectTimeoutMs: CONNECT_MS,
-  });
+  return openDatabase({ ...options, url: url.reveal(), connectTimeoutMs: CONNECT_MS });
 }
 
 export interface TemporalConnection {

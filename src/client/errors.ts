@@ -9,7 +9,7 @@ export const clientErrorCodes = {
   LOAD_NOT_FOUND: 'No load has that number in this project and environment.',
   RUN_ENDED: 'The run has ended already, so there is nothing to cancel. `plumbline runs show` says how it ended.',
   RUN_ENDED_OUTSIDE:
-    'The workflow was ended from outside (terminated or timed out), so the run could not close itself.',
+    'The workflow was ended in Temporal (terminated, timed out, or cancelled by somebody), not with plumbline.',
   CLI_OUTPUT: 'The file that `--output` names cannot be written. Name another.',
   QUERY_REFUSED: 'PostgreSQL refused the query of `plumbline sql`; the message is its own.',
   LINEAGE_NOT_FOUND: 'Nothing of the project has the name that `plumbline lineage` was given.',

@@ -1,4 +1,5 @@
 import type { ScheduleOptions } from '@temporalio/client';
+import type { GarbageCollectionInput } from '../contracts/garbage-collection.js';
 import type { RunTemplate, ScheduledRunInput } from '../contracts/intervals.js';
 import { scheduleId, taskQueue } from '../contracts/queues.js';
 import { STAGES, type RunRef, type Stage } from '../contracts/run.js';
@@ -17,6 +18,10 @@ export function scheduleOptions(config: ScheduleConfig, template: Omit<RunTempla
     stages: stagesOf(config.stages),
     ...(grid === undefined ? {} : { grid }),
   };
+  const work =
+    config.retention === undefined
+      ? { workflowType: 'scheduledRun', args: [input] }
+      : { workflowType: 'garbageCollection', args: [collectionOf(config, template)] };
   return {
     scheduleId: id,
     spec: {
@@ -27,11 +32,10 @@ export function scheduleOptions(config: ScheduleConfig, template: Omit<RunTempla
     },
     action: {
       type: 'startWorkflow',
-      workflowType: 'scheduledRun',
       workflowId: id,
       taskQueue: taskQueue('default'),
       workflowTaskTimeout: '5s',
-      args: [input],
+      ...work,
       staticSummary: `${project} · ${env} · schedule ${config.name}`,
     },
     policies: {
@@ -40,6 +44,14 @@ export function scheduleOptions(config: ScheduleConfig, template: Omit<RunTempla
       pauseOnFailure: config.pauseOnFailure,
     },
   };
+}
+
+function collectionOf(
+  { name, retention }: ScheduleConfig,
+  { env, project, bundle, root, searchAttributes }: Omit<RunTemplate, 'only'>,
+): GarbageCollectionInput {
+  const scope = { env, project, bundle, root, searchAttributes };
+  return { ...scope, retention: retention!, startedBy: `schedule ${name}`, dryRun: false };
 }
 
 export function gridOf({ interval, timezone }: ScheduleConfig): IntervalGrid | undefined {

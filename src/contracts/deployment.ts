@@ -8,6 +8,8 @@ export const deploymentInput = z.object({
   digest: z.string(),
   approval: z.enum(['none', 'manual']),
   approvalTimeoutMs: z.number().positive(),
+  /** Where a wait goes on that was continued as a new workflow. */
+  waiting: z.object({ expectedEpoch: z.number().int(), deadline: z.number() }).optional(),
 });
 export type DeploymentInput = z.infer<typeof deploymentInput>;
 

@@ -39,6 +39,8 @@ export const loadedObject = z.object({
   rowsLoaded: z.number(),
   rowsRejected: z.number(),
   rowsDuplicate: z.number(),
+  /** Of another interval; absent when there were none. */
+  rowsOutside: z.number().optional(),
   /** Values that the contract dropped, by column; absent when none were. */
   discarded: z.record(z.string(), z.number()).optional(),
   /** What the loader decided by itself, e.g. a shortened column name; at most three. */
@@ -53,7 +55,7 @@ export const publishResourceInput = resourceInput.extend({
 });
 export type PublishResourceInput = z.infer<typeof publishResourceInput>;
 
-/** One resource of one run: rows in = loaded + rejected + duplicates. */
+/** One resource of one run: rows in = loaded + rejected + duplicates + outside. */
 export interface LoadSummary {
   readonly resource: string;
   readonly table: string;
@@ -61,6 +63,8 @@ export interface LoadSummary {
   readonly rowsLoaded: number;
   readonly rowsRejected: number;
   readonly rowsDuplicate: number;
+  /** Left out because their time is not in the interval; absent when there were none. */
+  readonly rowsOutside?: number;
   readonly tableRows: number;
   /** Names the table's content: changes when its rows do. */
   readonly version: string;
@@ -77,6 +81,12 @@ export interface LoadSummary {
 export interface ExtractSummary {
   /** Of an API. */
   readonly pages?: number;
+  /** Of an API that is asked for rows of a table one by one. */
+  readonly parents?: {
+    readonly asked: number;
+    /** For which the server has nothing: 404 or 410. */
+    readonly missing: number;
+  };
   readonly cursor?: {
     readonly field: string;
     /** Its state before; missing in a first load. */

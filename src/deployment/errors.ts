@@ -9,5 +9,7 @@ export const deploymentErrorCodes = {
   DEPLOY_MODEL_UNKNOWN: 'No such model, or none of that version, is registered.',
   DEPLOY_VERSION_NEEDED: 'No version was named to decide on, and not exactly one waits for approval.',
   DEPLOY_NO_ROLLBACK: 'There is no earlier version that served, so there is nothing to go back to.',
+  DEPLOY_ENDED_OUTSIDE:
+    'The workflow of a deployment was ended in Temporal while it waited; what serves stays. `plumbline models promote` lets the version serve.',
   DEPLOY_DIGEST_CHANGED: 'The decision names another content than the registered version has.',
 } as const;

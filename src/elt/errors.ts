@@ -13,6 +13,8 @@ export const eltErrorCodes = {
   ELT_FILE_ENCODING: 'A text source is not encoded as expected. Set `encoding`, or convert it.',
   ELT_FILE_BINARY: 'A file declared or named as text holds binary data. Set `format`, or correct `path`.',
   ELT_GZIP_BROKEN: 'A gzip file is damaged or cut short. Fetch it again.',
+  ELT_ZSTD_BROKEN: 'A Zstandard file is damaged, cut short or packed with too large a window. Fetch or pack it again.',
+  ELT_ZSTD_NODE: 'A file is packed with Zstandard, which needs Node.js 22.15 or later on the worker.',
   ELT_FILE_BOMB: 'A packed file unpacks to far more than data does. If you trust it, unpack it yourself.',
   ELT_ZIP_BROKEN:
     'A zip archive, or a member of it, cannot be read: damaged, encrypted, or with names or links that lead out of it.',
@@ -38,6 +40,8 @@ export const eltErrorCodes = {
     'An API answered with something other than JSON, often a page of HTML. Correct `url`, `path` or `auth`.',
   ELT_HTTP_RECORDS: 'An answer has no list of objects where `records` says. The message names what is there.',
   ELT_HTTP_PAGINATION: 'The pages of an API do not end, repeat, or lead to another server. Correct `pagination`.',
+  ELT_HTTP_ROWS:
+    'An API would be asked for more than 200,000 rows one by one. Name fewer with `for_each: { query: … }`.',
   ELT_HTTP_TOO_LARGE: 'One answer of an API is too large to be a page. Ask for smaller pages.',
   ELT_HTTP_TOKEN: 'The token address of an API gave no token. Correct `token_url`.',
   ELT_PG_URL:
@@ -57,9 +61,9 @@ export const eltErrorCodes = {
   ELT_PG_BUSY:
     'A source refused for now: a conflict on a standby, a lock, no connections left, a shutdown. The step is tried again.',
   ELT_INVENTORY_READS:
-    'The SELECT of an inventory reads what is not loaded before it: a transform, or its own resource. Read other sources.',
+    'The SELECT of an inventory or of `for_each` reads what is not loaded before it: a transform, or its own resource. Read other sources.',
   ELT_INVENTORY_CYCLE:
-    'Inventories wait for each other. Let one of them read tables that are loaded without the others.',
+    'Inventories, or resources with `for_each`, wait for each other. Let one of them read tables that are loaded without the others.',
   ELT_INVENTORY_URL: 'An inventory has a row without an http(s) address in its column `url`. Correct the SELECT.',
   ELT_INVENTORY_TOO_LARGE:
     'An inventory names more than a million objects, or more than 2,000 without a parser. Set `parse`, or make several resources of it.',
@@ -92,7 +96,10 @@ export const eltErrorCodes = {
   ELT_SINGER_MESSAGE:
     'A Singer tap wrote a line that is no message, or a record before its schema. Report it to its maker.',
   ELT_SINGER_SCHEMA: 'The schema of a Singer stream does not say what its table is. Report it to the maker of the tap.',
-  ELT_SINGER_BATCH: 'A Singer tap sent files (BATCH) instead of records. Take `batch_config` out of its config.',
+  ELT_SINGER_BATCH:
+    'A Singer tap sent files (BATCH) that it was not asked for, that lie elsewhere or that are no lines of JSON. Correct `batch_config`, or take it out.',
+  ELT_SINGER_SELECT:
+    '`select` names a property that the stream does not have, or leaves out one that is always sent. Correct it.',
   ELT_SINGER_KEY: 'A Singer stream changed its key properties during a load. Set `primary_key`.',
   ELT_SINGER_FAILED:
     'A Singer tap failed; its last words are in the message. It is tried 3 times, or 10 times when it comes further, each time behind its last STATE.',
@@ -112,7 +119,8 @@ export const eltErrorCodes = {
   ELT_TYPE_CHANGE: 'A column of a published table cannot be changed to the type now declared.',
   ELT_TOO_MANY_REJECTS:
     'More rows were refused than `max_rejected` allows. Nothing was changed; see plumbline.rejects.',
-  ELT_ROW_COUNT: 'The rows read, loaded, rejected and duplicate do not add up; nothing is published.',
+  ELT_ROW_COUNT:
+    'The rows read, loaded, rejected, duplicate and outside of the interval do not add up; nothing is published.',
   ELT_LOAD_FENCED: 'Another attempt took over this load; this one ends without effect.',
   ELT_WRITER_STUCK: "A former attempt's connection did not end in time; the step is tried again.",
   ELT_PRIMARY_KEY_MISSING: '`write: merge` needs a primary key. Set `primary_key`.',
@@ -134,7 +142,11 @@ export const eltErrorCodes = {
   ELT_INCREMENT_INTERVAL:
     'The SELECT of an incremental table gives rows outside the interval that it was asked for. Restrict it to the interval.',
   ELT_INTERVAL_OVERLAP:
-    'An interval of an appended source meets one that was loaded with other bounds. Load an interval that holds it as a whole.',
+    'An interval of a source meets one that was loaded with other bounds, or files that were loaded without an interval. Load an interval that holds it as a whole.',
+  ELT_INTERVAL_ROWS:
+    'A source gave rows outside of the interval that it was loaded for. Load the interval they are of, or set `outside_interval: ignore`.',
+  ELT_INTERVAL_COLUMN:
+    'The `interval_column` of a source holds no dates or times. Name another, or say its type in `columns`.',
   ELT_SQL_CYCLE: 'Transforms refer to each other in a circle; the path is named. Take one `ref` out.',
   ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
   ELT_SELECT_UNKNOWN: '`--select` names a transform that the project does not have. Correct the name.',
@@ -154,7 +166,7 @@ export const eltErrorCodes = {
   ELT_SNAPSHOT_COLUMNS:
     'The columns of a snapshot do not fit: its header names one that is not there, a type changed, or the table is no snapshot.',
   ELT_SNAPSHOT_EMPTY:
-    'The SELECT of a snapshot with `hard_deletes: invalidate` gave no row. `allow_empty: true` lets it end all of them.',
+    'The SELECT of a snapshot with `hard_deletes: invalidate` or `new_record` gave no row. `allow_empty: true` lets it end all of them.',
   ELT_SNAPSHOT_REPLACED:
     'A snapshot is to be built as another kind of table, which would lose its history. Rename the file or drop the table.',
   ELT_BUILD_FENCED: 'Another attempt took over this build; this one ends without effect.',

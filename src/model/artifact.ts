@@ -11,6 +11,7 @@ export interface ArtifactRef {
 export interface ArtifactStore {
   put(content: Uint8Array | Readable): Promise<ArtifactRef>;
   putFile(path: string): Promise<ArtifactRef>;
+  /** Counts as a use: what is said to be there is not swept before whoever asked can refer to it. */
   has(sha256: string): Promise<boolean>;
   /** The whole content. Throws `STORE_HASH_MISMATCH` (terminal) when the bytes are not what the name says. */
   read(sha256: string): Promise<Buffer>;
@@ -23,4 +24,22 @@ export interface SharedStore extends ArtifactStore {
   readonly place: string;
   /** A UUID that lies in the store itself: whoever reads the same one sees the same store, whatever the place is called. */
   identity(): Promise<string>;
+  /** Notes that a database refers to objects of this store. */
+  addUser(databaseId: string): Promise<void>;
+  /** The databases that were noted. */
+  users(): Promise<string[]>;
+  /** Every object, in no order. */
+  list(signal?: AbortSignal): AsyncGenerator<StoredObject>;
+  /**
+   * Deletes those of the objects that nobody put or asked for since `usedBefore` (milliseconds since 1970); a use while it is at work
+   * keeps the object. Gives what is gone. Killed in the middle, the rest is there whole.
+   */
+  sweep(objects: readonly StoredObject[], usedBefore: number, signal?: AbortSignal): Promise<StoredObject[]>;
+  /** Removes unfinished writes that began before then. */
+  sweepUnfinished(startedBefore: number): Promise<{ readonly count: number; readonly bytes: number }>;
+}
+
+export interface StoredObject extends ArtifactRef {
+  /** When it was last put or asked for, milliseconds since 1970. */
+  readonly usedMs: number;
 }

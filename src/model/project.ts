@@ -37,6 +37,7 @@ export interface Project {
   readonly deploy: DeployConfig;
   readonly schedules: readonly ScheduleConfig[];
   readonly alerts?: AlertsConfig;
+  readonly retention: RetentionConfig;
   /** Whose days cron lines and intervals mean. */
   readonly timezone: string;
   /** Every default that was applied, for `plan`: `sources.rides.type = files (from the path's ending)`. */
@@ -104,6 +105,8 @@ export interface ResourceConfig {
   readonly program?: ProgramConfig;
   /** There when a source is asked only for what is new. */
   readonly cursor?: CursorConfig;
+  /** A load is about the run's interval: always of files with it, of an API with `http.byInterval`. */
+  readonly interval?: IntervalConfig;
   /** Whether a source without rows may empty a table that is not. @default false */
   readonly allowEmpty?: boolean;
   /** A file of seeds/: part of the code, read from the bundle. */
@@ -121,6 +124,13 @@ export interface FreshnessConfig {
   readonly warnAfterMs?: number;
   readonly errorAfterMs?: number;
   readonly at: { readonly file: string; readonly line: number };
+}
+
+export interface IntervalConfig {
+  /** Column that says to which interval a row belongs. Absent: all of what is loaded does. */
+  readonly column?: string;
+  /** What becomes of a row of another interval: the load fails, or it is left out and counted. */
+  readonly outside: 'fail' | 'ignore';
 }
 
 export interface AnomalyConfig {
@@ -231,6 +241,8 @@ export interface SingerConfig {
   readonly catalog: { readonly from: 'tap' | 'none' } | { readonly from: 'file'; readonly path: string };
   /** Metadata of the stream in its catalog, such as `replication-method`. */
   readonly metadata: JsonObject;
+  /** Patterns of the properties to ask for and to keep; undefined for all. */
+  readonly select?: readonly string[];
   /** Whether `write` is the tap's to say: merge where the stream has a key, else append. */
   readonly writeByKey: boolean;
 }
@@ -249,9 +261,23 @@ export interface HttpRequestConfig {
   readonly pagination: HttpPagination;
   /** Whether `path` or `params` name the run's interval, so that each interval is asked for by itself. */
   readonly byInterval?: true;
+  /** Asks once for each row of another table; `{row.column}` in `path` and `params` is a value of the row. */
+  readonly forEach?: HttpForEach;
   /** Least time between two requests of the source, over all workers. */
   readonly intervalMs: number;
   readonly allowPrivate: boolean;
+}
+
+/** The rows that an API is asked for one by one. */
+export interface HttpForEach {
+  /** One SELECT over raw tables; rows that are alike are asked for once. */
+  readonly query: SqlFile;
+  /** Columns that are added to each record: name → column of the row. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** What becomes of a row for which the server answers 404 or 410. */
+  readonly missing: 'fail' | 'ignore';
+  /** Rows that are asked for at the same time. */
+  readonly parallel: number;
 }
 
 /** A source that is code of the project. Texts may be secrets by reference: `env:NAME` or `file:path`. */
@@ -367,6 +393,8 @@ export interface SnapshotConfig {
   readonly checkColumns: readonly string[] | 'all';
   /** Whether a row that the SELECT gives no more ends. */
   readonly closesDeleted: boolean;
+  /** With `closesDeleted`: a state that says so begins where the last one ends. */
+  readonly recordsDeleted?: true;
   /** Whether a SELECT without rows may end all of them. */
   readonly allowEmpty: boolean;
 }
@@ -488,7 +516,10 @@ export interface ScheduleConfig {
   readonly cron?: string;
   readonly everyMs?: number;
   readonly timezone: string;
+  /** Empty for the one that collects garbage. */
   readonly stages: readonly StageName[];
+  /** There when it runs no stages but collects garbage. */
+  readonly retention?: RetentionConfig;
   /** There when each interval that is over and not done gets a run. */
   readonly interval?: IntervalLength;
   /** The first day whose intervals it runs; absent: the interval in which it was applied first. */
@@ -500,15 +531,36 @@ export interface ScheduleConfig {
   readonly pauseOnFailure: boolean;
 }
 
+/** How long records are kept, in milliseconds; what has no limit is kept for good. */
+export interface RetentionConfig {
+  /** Raw objects that no load has in a table any more. */
+  readonly rawMs?: number;
+  /** Records of runs, outcomes of steps, and code. */
+  readonly runsMs?: number;
+  readonly rejectsMs?: number;
+  readonly predictionsMs?: number;
+  /** How long an object that nothing refers to is left alone after its last use. */
+  readonly graceMs: number;
+}
+
 export const ALERT_KINDS = ['failed', 'missed'] as const;
 
 /** Who is told when something goes wrong. */
 export interface AlertsConfig {
   /** Where the address is: `env:NAME` or `file:path`. */
-  readonly webhook: string;
+  readonly webhook?: string;
   /** Where the key of the signature is; without it messages are not signed. */
   readonly secret?: string;
+  readonly email?: EmailConfig;
   readonly on: readonly (typeof ALERT_KINDS)[number][];
+}
+
+export interface EmailConfig {
+  /** Where the address of the mail server is, with user and password: `env:NAME` or `file:path`. */
+  readonly smtp: string;
+  readonly from: string;
+  /** Each gets a message of its own. */
+  readonly to: readonly string[];
 }
 
 export interface DeployConfig {

@@ -23,7 +23,7 @@ export const projectErrorCodes = {
   PROJECT_BUNDLE_FILE_TOO_LARGE: 'A file of the code bundle is larger than 5 MB. Name it in .plumblineignore.',
   PROJECT_BUNDLE_TOO_LARGE: 'The code bundle is too large as a whole. Name what is not code in .plumblineignore.',
   PROJECT_PLUGIN_BUILD:
-    'A plug-in cannot be built into one module: a syntax error, an import that is not there, a native addon, too large. File and line are named.',
+    'A plug-in or a parser cannot be built into one module: a syntax error, no default export, an import that is not there, a native addon, too large. File and line are named.',
   PROJECT_BUNDLE_INVALID:
     'A code bundle holds something other than plain files inside the project, or is not what its digest says.',
 } as const;

@@ -12,6 +12,7 @@ import { resolveFeatureViews, resolveLabels } from './resolve-features.js';
 import { resolveFreshness } from './resolve-freshness.js';
 import { resolveMacros } from './resolve-macros.js';
 import { refuseSameTable, resolveResources } from './resolve-resources.js';
+import { resolveRetention } from './resolve-retention.js';
 import { resolveSchedules } from './resolve-schedules.js';
 import { resolveSeeds } from './resolve-seeds.js';
 import { resolveTrain } from './resolve-train.js';
@@ -57,6 +58,7 @@ export async function loadProject(options: { readonly root: string; readonly env
   const models = [...transforms, ...features, ...(labels === undefined ? [] : [labels])].map(({ name }) => name);
   const unitTests = await resolveUnitTests({ ...scope, models });
   const { timezone, schedules } = resolveSchedules(project.schedule ?? {}, scope);
+  const { retention, collecting } = resolveRetention(project.retention, { ...scope, schedules, timezone });
   throwProblems(problems);
 
   const { approval, approval_timeout, model } = project.deploy ?? {};
@@ -80,15 +82,21 @@ export async function loadProject(options: { readonly root: string; readonly env
       approval: approval ?? 'none',
       approvalTimeoutMs: parseDuration(approval_timeout ?? '7d'),
     },
-    schedules,
+    schedules: [...schedules, ...collecting],
+    retention,
     timezone,
     ...(project.alerts === undefined ? {} : { alerts: resolveAlerts(project.alerts) }),
     defaults,
   };
 }
 
-function resolveAlerts({ webhook, secret, on }: NonNullable<ProjectYaml['alerts']>): AlertsConfig {
-  return { webhook, ...(secret === undefined ? {} : { secret }), on: on ?? ALERT_KINDS };
+function resolveAlerts({ webhook, secret, email, on }: NonNullable<ProjectYaml['alerts']>): AlertsConfig {
+  return {
+    ...(webhook === undefined ? {} : { webhook }),
+    ...(secret === undefined ? {} : { secret }),
+    ...(email === undefined ? {} : { email: { ...email, to: [...new Set([email.to].flat())] } }),
+    on: on ?? ALERT_KINDS,
+  };
 }
 
 /** plumbline.yaml with the place of each value, not checked yet. */

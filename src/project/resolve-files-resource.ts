@@ -1,6 +1,7 @@
 import { isS3 } from '../s3/location.js';
 import type { CsvOptions, ResourceConfig, S3Config, XlsxOptions } from '../model/project.js';
 import type { LocatedYaml } from './located-yaml.js';
+import { resolveInterval } from './resolve-interval.js';
 import { resolveInventory, resolveParser } from './resolve-inventory.js';
 import { resolveLoad } from './resolve-load.js';
 import { refuser, type Refusal, type ResourcePlace, type ResourceScope } from './resource-place.js';
@@ -49,13 +50,6 @@ export async function resolveFilesResource(files: FilesPlace, scope: ResourceSco
       at: given.s3 === undefined ? 'path' : 's3',
       next: 'Correct it; see docs/how-to/load-from-s3.md.',
     });
-  if ((isUrl || isBucket) && (given.member !== undefined || /\.zip$/i.test(read.replace(/[?#].*$/, ''))))
-    return refuse({
-      code: 'PROJECT_KEY_LATER',
-      message: `${place}: reading a zip archive over HTTP or from S3 is not available in this version of plumbline.`,
-      at: 'path',
-      next: 'Fetch the archive, and name the local file.',
-    });
   const clashing = given.csv === undefined ? undefined : clash(given.csv);
   if (clashing !== undefined)
     return refuse({ message: `${place}.csv: ${clashing}`, at: 'csv', next: 'Correct the marks.' });
@@ -84,13 +78,24 @@ export async function resolveFilesResource(files: FilesPlace, scope: ResourceSco
       at: 'records',
       next: 'Take `records` out, or set `format: json`.',
     });
-  const isGlob = !isUrl && inventory === undefined && /[*?[{]/.test(read + (given.member ?? ''));
+  const about = resolveInterval(files, scope, [read]);
+  if (about === undefined) return [];
+  const isByInterval = about.isNamed || about.interval !== undefined;
+  if (isByInterval && inventory !== undefined)
+    return refuse({
+      message: `${place} is loaded by interval and has an inventory, which names all of its objects.`,
+      next: 'Take one of the two out.',
+    });
+  const plain = read.replaceAll(/\{interval\.\w+\}/g, '') + (given.member ?? '');
+  const isGlob = !isUrl && inventory === undefined && /[*?[{]/.test(plain);
   const objects =
     inventory === undefined ? `the path is ${isGlob ? 'a glob' : 'one file'}` : 'the table is what the inventory names';
-  const load = resolveLoad(files, scope, {
-    write: isGlob ? 'append' : 'replace',
-    why: objects,
-    isPartial: isGlob,
+  // Rows of an interval take the place of those of the same interval, and of no others: to append them is to replace it.
+  const write = isByInterval && given.write === 'replace' ? 'append' : given.write;
+  const load = resolveLoad({ ...files, given: { ...given, write } }, scope, {
+    write: isGlob || isByInterval ? 'append' : 'replace',
+    why: isByInterval ? 'each load is of an interval' : objects,
+    isPartial: isGlob || isByInterval,
     columns: 'inferred',
   });
   if (load === undefined) return [];
@@ -114,6 +119,7 @@ export async function resolveFilesResource(files: FilesPlace, scope: ResourceSco
       ...(given.encoding !== undefined && { encoding: given.encoding }),
       ...(given.csv !== undefined && { csv: csvOptions(given.csv) }),
       ...load,
+      ...(isByInterval && { interval: about.interval ?? { outside: 'fail' } }),
       ...(given.allow_empty !== undefined && { allowEmpty: given.allow_empty }),
     },
   ];
@@ -192,7 +198,7 @@ function clash({
 }
 
 function formatOf(path: string): ResourceConfig['format'] {
-  const ending = /\.(csv|tsv|ndjson|jsonl|parquet|xlsx)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase();
+  const ending = /\.(csv|tsv|ndjson|jsonl|parquet|xlsx)(\.gz|\.zst)?$/i.exec(path)?.[1]?.toLowerCase();
   if (ending === undefined) return 'auto';
   if (ending === 'tsv') return 'csv';
   return ending === 'jsonl' ? 'ndjson' : (ending as 'csv' | 'ndjson' | 'parquet' | 'xlsx');

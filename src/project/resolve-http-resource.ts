@@ -1,8 +1,8 @@
-import { INTERVAL_NAMES } from '../model/data-interval.js';
-import { didYouMean } from '../model/nearest.js';
 import type { HttpAuth, HttpPagination, ResourceConfig } from '../model/project.js';
 import { intervalMs } from './rate.js';
 import { resolveCursor } from './resolve-cursor.js';
+import { resolveForEach } from './resolve-for-each.js';
+import { resolveInterval } from './resolve-interval.js';
 import { resolveLoad } from './resolve-load.js';
 import { refuser, type Refusal, type ResourcePlace, type ResourceScope } from './resource-place.js';
 import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
@@ -10,7 +10,7 @@ import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
 export type HttpPlace = ResourcePlace<Omit<HttpSourceYaml, 'resources'> & HttpResourceYaml>;
 
 /** A resource of an http source; empty when something is wrong, which is reported. */
-export function resolveHttpResource(resource: HttpPlace, scope: ResourceScope): ResourceConfig[] {
+export async function resolveHttpResource(resource: HttpPlace, scope: ResourceScope): Promise<ResourceConfig[]> {
   const { source, id, table, given, path } = resource;
   const { applied } = scope;
   const place = path.join('.');
@@ -25,13 +25,15 @@ export function resolveHttpResource(resource: HttpPlace, scope: ResourceScope): 
       next: 'Add `path:`.',
     });
   const templates = [given.path, ...Object.values(given.params ?? {}).map(String)];
-  const named = templates.flatMap((text) => [...text.matchAll(/\{interval\.(\w+)\}/g)].map(([, name]) => name!));
-  const byInterval = named.length > 0;
-  const unknown = named.find((name) => !(INTERVAL_NAMES as readonly string[]).includes(name));
-  if (unknown !== undefined)
+  const about = resolveInterval(resource, scope, templates);
+  if (about === undefined) return [];
+  const byInterval = about.isNamed;
+  if (about.interval !== undefined && !byInterval)
     return refuse({
-      message: `${place} names interval.${unknown}${didYouMean(unknown, INTERVAL_NAMES) || '.'}`,
-      next: `Use one of ${INTERVAL_NAMES.join(', ')}.`,
+      message: `${place} has "interval_column", and neither path nor params say of which interval the API is asked.`,
+      at: 'interval_column',
+      part: 'key',
+      next: "Name it, for example `params: { from: '{interval.start}' }`.",
     });
   if (byInterval && given.cursor !== undefined)
     return refuse({
@@ -39,6 +41,14 @@ export function resolveHttpResource(resource: HttpPlace, scope: ResourceScope): 
       at: 'cursor',
       part: 'key',
       next: 'Remove one of the two.',
+    });
+  const forEach = given.for_each === undefined ? undefined : await resolveForEach(resource, scope);
+  if (given.for_each !== undefined && forEach === undefined) return [];
+  const row = templates.find((text) => /\{row\./.test(text));
+  if (row !== undefined && forEach === undefined)
+    return refuse({
+      message: `${place} has ${JSON.stringify(row)} and no "for_each", which says of what row that is.`,
+      next: 'Add `for_each: { rows_of: … }`.',
     });
   if (byInterval && given.write === 'replace')
     return refuse({
@@ -81,10 +91,12 @@ export function resolveHttpResource(resource: HttpPlace, scope: ResourceScope): 
         records: given.records?.split('.') ?? [],
         pagination: resolvePagination(given.pagination ?? { type: 'none' }),
         ...(byInterval ? { byInterval } : {}),
+        ...(forEach === undefined ? {} : { forEach }),
         intervalMs: intervalMs(given.rate_limit),
         allowPrivate: given.allow_private ?? false,
       },
       ...(cursor === undefined ? {} : { cursor }),
+      ...(about.interval !== undefined && { interval: about.interval }),
       allowEmpty: given.allow_empty ?? false,
     },
   ];

@@ -24,8 +24,11 @@ export async function resolveResources(
 
 async function resolveSource(source: string, given: SourceYaml, scope: ResourceScope): Promise<ResourceConfig[]> {
   switch (given.type) {
-    case 'http':
-      return placesOf(source, given, scope).flatMap((place) => resolveHttpResource(place, scope));
+    case 'http': {
+      const resolved: ResourceConfig[] = [];
+      for (const place of placesOf(source, given, scope)) resolved.push(...(await resolveHttpResource(place, scope)));
+      return resolved;
+    }
     case 'postgres':
       return placesOf(source, given, scope).flatMap((place) => resolvePostgresResource(place, scope));
     case 'python':

@@ -56,6 +56,7 @@ export function resolveSingerResource(resource: SingerPlace, scope: ResourceScop
         env: given.env ?? {},
         catalog: catalogOf(given),
         metadata: (given.metadata ?? {}) as JsonObject,
+        ...(given.select && { select: given.select }),
         writeByKey: given.write === undefined && given.merge === undefined,
       },
       allowEmpty: given.allow_empty ?? false,

@@ -49,7 +49,8 @@ export function resolveSnapshot(
     uniqueKey: [unique_key].flat(),
     ...(updated_at === undefined ? {} : { updatedAt: updated_at }),
     checkColumns: check_cols === 'all' || check_cols === undefined ? 'all' : [check_cols].flat(),
-    closesDeleted: hard_deletes === 'invalidate' || invalidate_hard_deletes === true,
+    closesDeleted: (hard_deletes ?? 'ignore') !== 'ignore' || invalidate_hard_deletes === true,
+    ...(hard_deletes === 'new_record' ? { recordsDeleted: true as const } : {}),
     allowEmpty: allow_empty ?? false,
   };
 }

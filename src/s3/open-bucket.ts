@@ -1,5 +1,5 @@
 import type { LookupFunction } from 'node:net';
-import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import type { ListMultipartUploadsCommandOutput, S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
 import { putFile } from './put-file.js';
 import { readObject } from './read-object.js';
 import { translateS3Error } from './translate-s3-error.js';
@@ -40,6 +40,13 @@ export interface S3Object {
   readonly lastModified: string;
 }
 
+export interface S3Upload {
+  readonly key: string;
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly startedMs: number;
+}
+
 /** One bucket. All methods throw `S3_…`; the docblock of each code says whether a retry helps. */
 export interface S3Bucket {
   /** Every object whose key begins with `prefix`, page by page; markers of folders are left out. */
@@ -52,6 +59,14 @@ export interface S3Bucket {
   putFile(key: string, path: string, of: { readonly bytes: number; readonly sha256: string }): Promise<void>;
   /** Puts a few bytes unless the key is there. Gives false when it is. */
   create(key: string, content: string): Promise<boolean>;
+  /** Puts a few bytes, whatever was there. */
+  write(key: string, content: string): Promise<void>;
+  /** The same when it is not there. */
+  remove(key: string): Promise<void>;
+  /** Uploads in parts that were begun and not finished. */
+  uploads(prefix: string): AsyncGenerator<S3Upload>;
+  /** Ends one and frees its parts; the same when it is over. Gives their bytes. */
+  abortUpload(upload: S3Upload): Promise<number>;
   close(): void;
 }
 
@@ -131,6 +146,45 @@ export async function openBucket(options: BucketOptions): Promise<S3Bucket> {
           (error: unknown) => { if (statusOf(error) === 412 || statusOf(error) === 409) return false; throw error; },
         ), // prettier-ignore
       ),
+    async write(key, content) {
+      await tried(
+        `writing s3://${Bucket}/${key} (s3:PutObject)`,
+        () =>
+        client.send(new sdk.PutObjectCommand({ Bucket, Key: key, Body: content, ContentLength: Buffer.byteLength(content) })), // prettier-ignore
+      );
+    },
+    async remove(key) {
+      await tried(`deleting s3://${Bucket}/${key} (s3:DeleteObject)`, () =>
+        client.send(new sdk.DeleteObjectCommand({ Bucket, Key: key })),
+      );
+    },
+    async *uploads(prefix) {
+      let after: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {};
+      while (after !== undefined) {
+        const from = after;
+        const page: ListMultipartUploadsCommandOutput = await tried(
+          `listing uploads to s3://${Bucket}/${prefix} (s3:ListBucketMultipartUploads)`,
+          () => client.send(new sdk.ListMultipartUploadsCommand({ Bucket, Prefix: prefix, ...from })),
+        );
+        for (const { Key, UploadId, Initiated } of page.Uploads ?? [])
+          yield { key: Key!, id: UploadId!, startedMs: Initiated?.getTime() ?? Date.now() };
+        const { IsTruncated, NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page;
+        after = IsTruncated === true ? { KeyMarker, UploadIdMarker } : undefined;
+      }
+    },
+    abortUpload: ({ key, id }) =>
+      tried(`ending an upload to s3://${Bucket}/${key} (s3:AbortMultipartUpload)`, async () => {
+        const of = { Bucket, Key: key, UploadId: id };
+        try {
+          // The first thousand parts: a figure to tell, nothing depends on it.
+          const { Parts = [] } = await client.send(new sdk.ListPartsCommand(of));
+          await client.send(new sdk.AbortMultipartUploadCommand(of));
+          return Parts.reduce((sum, { Size = 0 }) => sum + Size, 0);
+        } catch (error) {
+          if (nameOf(error) === 'NoSuchUpload') return 0;
+          throw error;
+        }
+      }),
     close: () => client.destroy(),
   };
   return bucket;

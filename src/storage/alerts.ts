@@ -1,10 +1,13 @@
 import type { Queryable } from '../model/database.js';
-import type { AlertsConfig } from '../model/project.js';
+import type { AlertsConfig, EmailConfig } from '../model/project.js';
 import { json } from './runs.js';
 
 export type AlertKind = 'failed' | 'missed';
 
-/** Records an event, once for each subject; a second time changes nothing. Gives whether it is new. */
+/**
+ * Records an event for everybody who is to be told of it, once for each subject; a second time changes nothing. Gives
+ * whether it is new.
+ */
 export async function recordAlert(
   database: Queryable,
   alert: {
@@ -17,22 +20,20 @@ export async function recordAlert(
     readonly root: string;
   },
 ): Promise<boolean> {
-  if (!alert.config.on.includes(alert.kind)) return false;
+  const { on, webhook, secret, email } = alert.config;
+  if (!on.includes(alert.kind)) return false;
+  const receivers = [
+    ...(webhook === undefined ? [] : [{ receiver: 'webhook', webhook, secret }]),
+    ...(email?.to ?? []).map((receiver) => ({ receiver, email: { smtp: email!.smtp, from: email!.from } })),
+  ];
   const added = await database.execute(
-    `INSERT INTO plumbline.alerts (env, project, kind, subject, payload, webhook, secret, root)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (env, project, kind, subject) DO NOTHING`,
-    [
-      alert.env,
-      alert.project,
-      alert.kind,
-      alert.subject,
-      json(alert.payload),
-      alert.config.webhook,
-      alert.config.secret ?? null,
-      alert.root,
-    ],
+    `INSERT INTO plumbline.alerts (env, project, kind, subject, payload, root, receiver, webhook, secret, email)
+     SELECT $1, $2, $3, $4, $5, $6, r.receiver, r.webhook, r.secret, r.email
+     FROM jsonb_to_recordset($7) AS r(receiver text, webhook text, secret text, email jsonb)
+     ON CONFLICT (env, project, kind, subject, receiver) DO NOTHING`,
+    [alert.env, alert.project, alert.kind, alert.subject, json(alert.payload), alert.root, json(receivers)],
   );
-  return added === 1;
+  return added > 0;
 }
 
 export interface DueAlert {
@@ -40,9 +41,14 @@ export interface DueAlert {
   readonly env: string;
   readonly project: string;
   readonly kind: AlertKind;
+  readonly subject: string;
   readonly payload: Readonly<Record<string, unknown>>;
-  readonly webhook: string;
+  /** Null where `email` is not. */
+  readonly webhook: string | null;
   readonly secret: string | null;
+  readonly email: Pick<EmailConfig, 'smtp' | 'from'> | null;
+  /** `webhook`, or the mail address. */
+  readonly receiver: string;
   readonly root: string;
   /** ISO time of the event. */
   readonly at: string;
@@ -59,7 +65,7 @@ export async function takeDueAlert(database: Queryable): Promise<DueAlert | unde
      WHERE event_id = (SELECT event_id FROM plumbline.alerts
        WHERE delivered_at IS NULL AND next_try_at <= clock_timestamp() AND created_at > clock_timestamp() - interval '3 days'
        ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-     RETURNING event_id AS "eventId", env, project, kind, payload, webhook, secret, root,
+     RETURNING event_id AS "eventId", env, project, kind, subject, payload, webhook, secret, email, receiver, root,
        to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS at`,
   );
   return row;

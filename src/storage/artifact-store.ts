@@ -1,17 +1,39 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { access, link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
 import type { SharedStore } from '../model/artifact.js';
+import { diskFull } from './disk-full.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
+import { openDirectoryUse } from './sweep-directory.js';
 
 /** Objects as files `<root>/sha256/ab/abcdef…`, written beside and renamed, so a killed writer leaves no half object. */
 export function openDirectoryStore(root: string): SharedStore {
   const pathOf = (sha256: string): string => join(root, 'sha256', assertName(sha256).slice(0, 2), sha256);
   const incoming = incomingFolder(root);
+  const objects = openDirectoryUse(root, pathOf);
+
+  /** Gives the finished file its name. */
+  const keep = async (temporary: string, sha256: string): Promise<void> => {
+    const path = pathOf(sha256);
+    await mkdir(join(path, '..'), { recursive: true });
+    try {
+      // link, not rename: an object that is there already stays the same file for those who read it.
+      await link(temporary, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      if (!(await objects.use(sha256))) await rename(temporary, path);
+    }
+  };
+  const statOf = async (sha256: string): Promise<void> => {
+    const path = pathOf(sha256);
+    await stat(path).catch(async (error: unknown) => {
+      if (!(await objects.restore(sha256))) throw objectMissing(sha256, error);
+    });
+  };
 
   const store: SharedStore = {
     place: root,
@@ -35,24 +57,18 @@ export function openDirectoryStore(root: string): SharedStore {
           file.createWriteStream({ flush: true }),
         );
         const sha256 = hash.digest('hex');
-        const path = pathOf(sha256);
-        await mkdir(join(path, '..'), { recursive: true });
-        // link, not rename: an object that is there already stays the same file for those who read it.
-        await link(temporary, path).catch((error: NodeJS.ErrnoException) => {
-          if (error.code !== 'EEXIST') throw error;
-        });
+        await keep(temporary, sha256);
         return { sha256, bytes };
+      } catch (error) {
+        throw diskFull(error, root);
       } finally {
         await rm(temporary, { force: true });
       }
     },
     putFile: (path) => store.put(createReadStream(path)),
-    has: (sha256) =>
-      access(pathOf(sha256)).then(
-        () => true,
-        () => false,
-      ),
+    has: (sha256) => objects.use(assertName(sha256)),
     async read(sha256) {
+      await statOf(sha256);
       const content = await readFile(pathOf(sha256)).catch((error: unknown) => {
         throw objectMissing(sha256, error);
       });
@@ -60,10 +76,8 @@ export function openDirectoryStore(root: string): SharedStore {
       return content;
     },
     async localPath(sha256) {
+      await statOf(sha256);
       const path = pathOf(sha256);
-      await stat(path).catch((error: unknown) => {
-        throw objectMissing(sha256, error);
-      });
       const hash = createHash('sha256');
       await pipeline(createReadStream(path), hash);
       assertHash(sha256, hash.digest('hex'));
@@ -84,13 +98,25 @@ export function openDirectoryStore(root: string): SharedStore {
         .finally(() => rm(temporary, { force: true }));
       return (await readFile(path, 'utf8')).trim();
     },
+    async addUser(databaseId) {
+      await mkdir(join(root, 'users'), { recursive: true });
+      await writeFile(join(root, 'users', databaseId), '');
+    },
+    users: () =>
+      readdir(join(root, 'users')).catch((error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return [];
+        throw error;
+      }),
+    list: objects.list,
+    sweep: objects.sweep,
+    sweepUnfinished: () => removeAbandoned(incoming),
   };
   return store;
 }
 
 /** Removes what killed writers of this machine left half written. */
-export function sweepDirectoryStore(root: string): Promise<void> {
-  return removeAbandoned(incomingFolder(root));
+export async function sweepDirectoryStore(root: string): Promise<void> {
+  await removeAbandoned(incomingFolder(root));
 }
 
 function incomingFolder(root: string): string {

@@ -13,7 +13,7 @@ export interface BundleRow {
 export async function saveBundle(database: Queryable, bundle: BundleRow): Promise<void> {
   await database.execute(
     `INSERT INTO plumbline.bundles (digest, artifact, project, git_commit, git_dirty, files)
-     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (digest) DO NOTHING`,
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (digest) DO UPDATE SET used_at = now()`,
     [bundle.digest, bundle.artifact, bundle.project, bundle.git_commit, bundle.git_dirty, json(bundle.files)],
   );
 }

@@ -14,6 +14,8 @@ export interface DatabaseOptions {
   readonly applicationName?: string;
   /** How long connecting may take. @default 5000 */
   readonly connectTimeoutMs?: number;
+  /** How long a statement may wait for one of `max` connections, with the time of connecting. @default 60000 */
+  readonly waitTimeoutMs?: number;
   /** Settings that each connection starts with, as `postgres -c` takes them. @default UTC and ISO dates; '' where a pooler refuses them */
   readonly startup?: string;
 }
@@ -33,13 +35,19 @@ const types: pg.CustomTypesConfig = {
 
 const STARTUP = '-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c standard_conforming_strings=on';
 
-/** A pool of connections to PostgreSQL, in UTC and ISO dates. Connecting fails after `connectTimeoutMs` with `PG_UNREACHABLE`. */
+/**
+ * A pool of connections to PostgreSQL, in UTC and ISO dates. Connecting fails after `connectTimeoutMs` with `PG_UNREACHABLE`;
+ * where all connections are at work, a statement waits its turn, and fails after `waitTimeoutMs` with `PG_BUSY`.
+ */
 export function openDatabase(options: DatabaseOptions): OpenDatabase {
+  const connectTimeoutMs = options.connectTimeoutMs ?? 5_000;
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.max ?? 10,
     application_name: options.applicationName ?? 'plumbline',
-    connectionTimeoutMillis: options.connectTimeoutMs ?? 5_000,
+    // The pool's time is also that of waiting for a connection, which is no sign of a server that is away.
+    connectionTimeoutMillis: Math.max(options.waitTimeoutMs ?? 60_000, connectTimeoutMs),
+    Client: clientThatConnectsWithin(connectTimeoutMs),
     keepAlive: true,
     types,
     options: options.startup ?? STARTUP,
@@ -78,6 +86,14 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
     close: () => pool.end(),
   };
   return database;
+}
+
+function clientThatConnectsWithin(connectTimeoutMs: number): typeof pg.Client {
+  return class extends pg.Client {
+    constructor(config: pg.ClientConfig) {
+      super({ ...config, connectionTimeoutMillis: connectTimeoutMs });
+    }
+  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { PipelineError, TransientError } from '../errors.js';
+import { PipelineError, TerminalError, TransientError } from '../errors.js';
 
 export const storageErrorCodes = {
   PG_UNREACHABLE: 'PostgreSQL did not answer. Start it (`plumbline up`) or check the database URL.',
@@ -6,10 +6,16 @@ export const storageErrorCodes = {
   PG_TLS_FAILED:
     'The encrypted connection to PostgreSQL could not be made: the server has no TLS, or its certificate is not trusted. See `sslmode` and `sslrootcert` in the database URL.',
   PG_NOT_MIGRATED: 'The database has no tables of plumbline yet. Start a worker on it: it makes them.',
+  PG_POOLER:
+    'Between here and PostgreSQL stands a pooler that lends a connection for one transaction; what is written needs one that stays. Set PLUMBLINE_DATABASE_DIRECT_URL.',
   PG_CONNECTION_LOST: 'PostgreSQL closed the connection during a statement; the step is tried again.',
-  PG_BUSY:
-    'A lock, a deadlock, or PostgreSQL is out of connections, disk or memory; the step is tried again. See its log.',
+  PG_BUSY: 'A lock, a deadlock, or PostgreSQL is out of connections or memory; the step is tried again. See its log.',
+  PG_DISK_FULL:
+    'The disk of PostgreSQL is full. What is being written is undone, published tables stay; make room, the step is tried again and goes on where it was.',
+  DISK_FULL:
+    'A disk of the worker is full: that of the artifact store, or of temporary files. Make room, the step is tried again.',
   STORE_OBJECT_MISSING: 'The artifact store has no object of that hash.',
+  STORE_SWEEPING: 'An object is about to be deleted by a garbage collection; the step is tried again.',
   STORE_HASH_MISMATCH: 'An object in the artifact store is not what its name says; it was changed or cut.',
 } as const;
 
@@ -32,9 +38,7 @@ export function translatePostgresError(error: unknown): unknown {
     UNREACHABLE.has(text) ||
     // A socket file that is not there; the same code is every missing file's.
     (text === 'ENOENT' && (error as { syscall?: unknown }).syscall === 'connect') ||
-    /timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout/i.test(
-      error.message,
-    )
+    /timeout expired|Connection terminated due to connection timeout/i.test(error.message)
   ) {
     return new TransientError('PG_UNREACHABLE', `Connecting to PostgreSQL failed: ${error.message || text}.`, {
       next: 'Start it with `plumbline up`, or check PLUMBLINE_DATABASE_URL.',
@@ -61,6 +65,21 @@ export function translatePostgresError(error: unknown): unknown {
       },
     );
   }
+  // PgBouncer before 1.20 refuses settings at the start; from then on it keeps those that are sent.
+  if (/unsupported startup parameter/.test(error.message)) {
+    return new TerminalError('PG_POOLER', `Connecting to PostgreSQL was refused by a pooler: ${error.message}.`, {
+      next: 'Set PLUMBLINE_DATABASE_DIRECT_URL to PostgreSQL itself; a pooler for serving must be PgBouncer 1.20 or newer, or one that takes `options`.',
+      cause: error,
+    });
+  }
+  // The pool's own words for one that waited; connecting has others.
+  if (/timeout exceeded when trying to connect/.test(error.message)) {
+    return new TransientError(
+      'PG_BUSY',
+      'Waiting for a connection to PostgreSQL took too long: all that this process may hold are at work.',
+      { next: 'Nothing: the step is tried again. Start one more worker, or see what runs so long.', cause: error },
+    );
+  }
   if (REFUSED.test(text)) {
     return new TransientError('PG_LOGIN_REFUSED', `Logging in to PostgreSQL failed: ${error.message}.`, {
       next: 'Check user, password and database in PLUMBLINE_DATABASE_URL.',
@@ -84,6 +103,11 @@ export function translatePostgresError(error: unknown): unknown {
       cause: error,
     });
   }
+  if (text === '53100')
+    return new TransientError('PG_DISK_FULL', `Writing to PostgreSQL failed: ${error.message}.`, {
+      next: 'Make room on the disk of PostgreSQL: the step is tried again and goes on where it was.',
+      cause: error,
+    });
   if (BUSY.test(text))
     return new TransientError('PG_BUSY', `PostgreSQL refused for now: ${error.message}.`, { cause: error });
   return error;

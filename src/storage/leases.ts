@@ -1,4 +1,5 @@
 import type { Database, Queryable } from '../model/database.js';
+import { closeRunRow } from './close-run.js';
 
 export interface LeaseKey {
   readonly env: string;
@@ -67,12 +68,10 @@ export async function takeLease(
        WHERE env = $1 AND project = $2 AND scope = $3`,
       [key.env, key.project, key.scope, holder, ttlSeconds, previous],
     );
-    await session.execute(
-      `UPDATE plumbline.runs SET status = 'failed', ended_at = now(),
-         error = jsonb_build_object('code', 'RUN_LEASE_LOST', 'message', format('Run %s ended without closing itself; run %s took over.', $1::text, $2::text))
-       WHERE run_id = $1 AND status = 'running'`,
-      [previous, holder],
-    );
+    await closeRunRow(session, previous, 'failed', {
+      code: 'RUN_LEASE_LOST',
+      message: `Run ${previous} ended without closing itself; run ${holder} took over.`,
+    });
     return { held: true, ...(previous === '' ? {} : { takenFrom: previous }) };
   });
 }

@@ -21,8 +21,9 @@ export function openStore({ store, stateDir, storeCacheBytes }: StoreSettings): 
 }
 
 /** Removes what killed writers of this machine left half written. */
-export function sweepStore({ store, stateDir }: Pick<StoreSettings, 'store' | 'stateDir'>): Promise<void> {
-  return isS3(store) ? removeAbandoned(join(cacheFolder(stateDir), 'incoming')) : sweepDirectoryStore(store);
+export async function sweepStore({ store, stateDir }: Pick<StoreSettings, 'store' | 'stateDir'>): Promise<void> {
+  if (isS3(store)) await removeAbandoned(join(cacheFolder(stateDir), 'incoming'));
+  else await sweepDirectoryStore(store);
 }
 
 function cacheFolder(stateDir: string): string {

@@ -21,14 +21,27 @@ export async function makeOwnFolder(parent: string): Promise<string> {
   return folder;
 }
 
+export interface Removed {
+  readonly count: number;
+  /** Of files; what is in folders is not counted. */
+  readonly bytes: number;
+}
+
 /** Removes from `folder` what processes that were killed left there: owned names whose process is gone, or a day old. */
-export async function removeAbandoned(folder: string): Promise<void> {
+export async function removeAbandoned(folder: string): Promise<Removed> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
     throw error;
   });
-  for (const name of names)
-    if (await isAbandoned(folder, name)) await rm(join(folder, name), { recursive: true, force: true });
+  let [count, bytes] = [0, 0];
+  for (const name of names) {
+    if (!(await isAbandoned(folder, name))) continue;
+    const found = await stat(join(folder, name)).catch(() => undefined);
+    await rm(join(folder, name), { recursive: true, force: true });
+    count++;
+    bytes += found?.isFile() === true ? found.size : 0;
+  }
+  return { count, bytes };
 }
 
 async function isAbandoned(folder: string, name: string): Promise<boolean> {

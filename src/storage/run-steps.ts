@@ -156,3 +156,34 @@ export async function listOffered(
     [project.env, project.project],
   );
 }
+
+export interface OpenDeployment {
+  readonly runId: string;
+  readonly env: string;
+  readonly project: string;
+  readonly model: string;
+  readonly version: number;
+}
+
+/** Deployments that have begun and not ended, of runs that are over. */
+export async function listOpenDeployments(database: Queryable): Promise<OpenDeployment[]> {
+  return database.query<OpenDeployment>(
+    `SELECT run.run_id AS "runId", run.env, run.project, registered.result->>'model' AS model,
+       (registered.result->>'version')::integer AS version
+     FROM plumbline.run_steps AS deployed
+     JOIN plumbline.run_steps AS registered USING (run_id)
+     JOIN plumbline.runs AS run USING (run_id)
+     WHERE run.status <> 'running' AND deployed.step = 'deploy' AND deployed.status = 'running'
+       AND registered.step = 'register' AND registered.result IS NOT NULL
+     ORDER BY deployed.started_at`,
+  );
+}
+
+/** Without effect on a deployment that has ended by itself meanwhile. */
+export async function failDeployStep(database: Queryable, runId: string, error: unknown): Promise<void> {
+  await database.execute(
+    `UPDATE plumbline.run_steps SET status = 'failed', error = $2, ended_at = now()
+     WHERE run_id = $1 AND step = 'deploy' AND status = 'running'`,
+    [runId, json(error)],
+  );
+}

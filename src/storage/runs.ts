@@ -1,4 +1,5 @@
 import type { Database, Queryable } from '../model/database.js';
+import type { AlertsConfig } from '../model/project.js';
 
 export interface RunRow {
   readonly run_id: string;
@@ -51,19 +52,57 @@ export async function claimOpening(database: Queryable, runId: string, scheduled
   return touched === 1;
 }
 
-/** False when it was closed before; then nothing changes. */
-export async function closeRunRow(
+/** Whom to tell of a run that ends badly, whoever closes it. */
+export async function saveRunAlerts(database: Queryable, runId: string, alerts: AlertsConfig): Promise<void> {
+  await database.execute('UPDATE plumbline.runs SET alerts = $2 WHERE run_id = $1', [runId, json(alerts)]);
+}
+
+/** Before the cancellation itself: a run that ends as cancelled without it was cancelled by somebody else. */
+export async function markCancelled(database: Queryable, runId: string, who: string): Promise<void> {
+  await database.execute(`UPDATE plumbline.runs SET cancelled_by = $2 WHERE run_id = $1 AND status = 'running'`, [
+    runId,
+    who,
+  ]);
+}
+
+/** The same for the run in progress of the project's backfill. */
+export async function markBackfillCancelled(
   database: Queryable,
-  runId: string,
-  status: RunRow['status'],
-  error: unknown,
-  result: unknown,
-): Promise<boolean> {
-  const touched = await database.execute(
-    `UPDATE plumbline.runs SET status = $2, error = $3, result = $4, ended_at = now() WHERE run_id = $1 AND status = 'running'`,
-    [runId, status, json(error), json(result)],
+  { env, project }: Pick<RunRow, 'env' | 'project'>,
+  who: string,
+): Promise<void> {
+  await database.execute(
+    `UPDATE plumbline.runs SET cancelled_by = $3
+     WHERE env = $1 AND project = $2 AND status = 'running' AND starts_with(started_by, 'backfill ')`,
+    [env, project, who],
   );
-  return touched === 1;
+}
+
+export interface SilentRun {
+  readonly runId: string;
+  readonly workflowId: string;
+}
+
+/** Runs in progress that do not hold a lease: they wait, their worker is away, or they were ended from outside. */
+export async function listSilentRuns(database: Queryable): Promise<SilentRun[]> {
+  return database.query<SilentRun>(
+    `SELECT run_id AS "runId", workflow_id AS "workflowId" FROM plumbline.runs r
+     WHERE status = 'running' AND NOT EXISTS (
+       SELECT FROM plumbline.leases l WHERE (l.env, l.project, l.holder) = (r.env, r.project, r.run_id) AND l.expires_at > clock_timestamp())
+     ORDER BY started_at`,
+  );
+}
+
+/** Whether a run of the project is in progress, be its worker alive or not. */
+export async function hasOpenRun(
+  database: Queryable,
+  { env, project }: { readonly env: string; readonly project: string },
+): Promise<boolean> {
+  const rows = await database.query(
+    `SELECT 1 FROM plumbline.runs WHERE env = $1 AND project = $2 AND status = 'running' LIMIT 1`,
+    [env, project],
+  );
+  return rows.length > 0;
 }
 
 export async function isClosed(database: Queryable, runId: string): Promise<boolean> {

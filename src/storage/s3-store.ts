@@ -10,6 +10,7 @@ import { openBucket, type S3Bucket } from '../s3/open-bucket.js';
 import { assertHash, assertName, objectMissing } from './artifact-store.js';
 import { ownedName } from './owned-files.js';
 import { openStoreCache } from './store-cache.js';
+import { FRESH_MS, openBucketUse } from './sweep-bucket.js';
 
 /**
  * Objects as `<prefix>/sha256/ab/abcdef…` of a bucket. Each is put whole or not at all, and once; what is read goes through a cache on this
@@ -21,12 +22,19 @@ export function openS3Store({
   key: prefix,
   cacheDir,
   cacheBytes,
-}: S3Location & { readonly cacheDir: string; readonly cacheBytes: number }): SharedStore {
+  freshMs = FRESH_MS,
+}: S3Location & {
+  readonly cacheDir: string;
+  readonly cacheBytes: number;
+  /** How long after it was put an object needs no mark of its use. @default 20 minutes */
+  readonly freshMs?: number;
+}): SharedStore {
   const base = prefix === '' ? '' : `${prefix.replace(/\/+$/, '')}/`;
   const keyOf = (sha256: string): string => `${base}sha256/${assertName(sha256).slice(0, 2)}/${sha256}`;
   const cache = openStoreCache(cacheDir, cacheBytes);
   let opened: Promise<S3Bucket> | undefined;
   const bucket = (): Promise<S3Bucket> => (opened ??= openBucket({ bucket: name, doing: 'The artifact store' }));
+  const objects = openBucketUse({ bucket, base, keyOf, freshMs });
   let identity: Promise<string> | undefined;
 
   /** Writes `content` to a file of this process and lends it with its hash. */
@@ -57,12 +65,13 @@ export function openS3Store({
         const there = await bucket();
         const key = keyOf(ref.sha256);
         // One of another length was cut by whatever else writes into this bucket: it is put anew.
-        if ((await there.find(key))?.bytes !== ref.bytes) await there.putFile(key, file, ref);
+        const found = await there.find(key);
+        if (found?.bytes !== ref.bytes || !(await objects.use(ref.sha256, found))) await there.putFile(key, file, ref);
         await cache.add(ref.sha256, file);
         return ref;
       }),
     putFile: (path) => store.put(createReadStream(path)),
-    has: async (sha256) => (await (await bucket()).find(keyOf(sha256))) !== undefined,
+    has: async (sha256) => objects.use(sha256, await (await bucket()).find(keyOf(sha256))),
     async read(sha256) {
       return readFile(await store.localPath(sha256));
     },
@@ -90,6 +99,25 @@ export function openS3Store({
       // A failure may pass: it is not remembered.
       identity.catch(() => (identity = undefined));
       return identity;
+    },
+    addUser: async (databaseId) => (await bucket()).write(`${base}users/${databaseId}`, `${databaseId}\n`),
+    async users() {
+      const found: string[] = [];
+      for await (const { key } of (await bucket()).list(`${base}users/`)) found.push(key.slice(`${base}users/`.length));
+      return found;
+    },
+    list: objects.list,
+    sweep: objects.sweep,
+    async sweepUnfinished(startedBefore) {
+      const there = await bucket();
+      await objects.sweepMarks(startedBefore);
+      let [count, bytes] = [0, 0];
+      for await (const upload of there.uploads(`${base}sha256/`)) {
+        if (upload.startedMs >= startedBefore) continue;
+        bytes += await there.abortUpload(upload);
+        count++;
+      }
+      return { count, bytes };
     },
   };
   return store;

@@ -1,12 +1,14 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   condition,
+  continueAsNew,
   defineSignal,
   executeChild,
   ParentClosePolicy,
   proxyActivities,
   setHandler,
   startChild,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { DeploymentActivities } from '../activities/deployment.js';
 import type { DeploymentInput, DeploymentResult } from '../contracts/deployment.js';
@@ -20,7 +22,7 @@ const { beginDeployment, readDecision, promoteModel, endDeployment } =
   proxyActivities<DeploymentActivities>(quickQuery);
 
 const FIRST_LOOK_MS = 60_000;
-/** An hour apart at most: a week's wait stays below a few hundred events. */
+/** An hour apart at most: a week's wait stays below a few thousand events, and a longer one goes on as a new workflow. */
 const LONGEST_PAUSE_MS = 3_600_000;
 
 export const decisionSignal = defineSignal(DECISION_SIGNAL);
@@ -38,13 +40,13 @@ export async function deployment(input: DeploymentInput): Promise<DeploymentResu
     PlumblineStage: 'deployment',
     PlumblineModelVersion: `${input.model}-v${input.version}`,
   });
-  const expectedEpoch = (await beginDeployment(input)).epoch;
+  const expectedEpoch = input.waiting?.expectedEpoch ?? (await beginDeployment(input)).epoch;
   const end = (result: DeploymentResult): Promise<DeploymentResult> => endDeployment({ run: input.run, result });
   if (input.approval === 'none') {
     return end(await promoteModel({ ...input, expectedEpoch, who: 'plumbline', reason: 'approval: none' }));
   }
   const { model, version } = input;
-  const deadline = Date.now() + input.approvalTimeoutMs;
+  const deadline = input.waiting?.deadline ?? Date.now() + input.approvalTimeoutMs;
   let pause = FIRST_LOOK_MS;
   for (;;) {
     const seen = decisions;
@@ -58,6 +60,9 @@ export async function deployment(input: DeploymentInput): Promise<DeploymentResu
     // A signal that was lost while Temporal was away must not lose the decision: the row is read again by itself.
     await condition(() => decisions > seen, Math.min(left, pause));
     pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    // A signal that came in between is not lost: the decision is a row, which is read again at once.
+    if (workflowInfo().continueAsNewSuggested)
+      return continueAsNew<typeof deployment>({ ...input, waiting: { expectedEpoch, deadline } });
   }
 }
 

@@ -97,4 +97,28 @@ describe('a run over an API', () => {
     ]);
     expect(api.requests).toEqual([]);
   });
+
+  it('asks for each row of another resource, in the order that the plan says', async () => {
+    const path = /^\/orders\/(\d+)\/items$/;
+    api.answer = (_request, response, url) => {
+      const order = path.exec(url.pathname)?.[1];
+      if (order === '2') response.writeHead(404).end();
+      else sendJson(response, order === undefined ? [{ id: 1 }, { id: 2 }, { id: 3 }] : [{ sku: `s${order}` }]);
+    };
+    const items = `{ path: '/orders/{row.id}/items', for_each: { rows_of: orders, columns: { order_id: id }, missing: ignore } }`;
+    bench = await createWorkbench({
+      'plumbline.yaml': yaml('{ path: /orders }').replace('      orders:', `      items: ${items}\n      orders:`),
+    });
+    const { plan } = await bench.open('run-0', ['elt']);
+    expect(plan).toMatchObject({ resources: ['api.orders', 'api.items'], resourcesAfter: { 'api.items': ['api.orders'] } }); // prettier-ignore
+    await bench.test.database.execute('DELETE FROM plumbline.leases');
+    const { loads } = await load('run-1');
+    expect(loads[1]).toMatchObject({ resource: 'api.items', tableRows: 2, extract: { pages: 3, parents: { asked: 3, missing: 1 } } }); // prettier-ignore
+    expect(await bench.test.database.query('SELECT order_id, sku FROM shop_dev_raw.api_items ORDER BY 1')).toEqual([
+      { order_id: '1', sku: 's1' },
+      { order_id: '3', sku: 's3' },
+    ]);
+    const lines = renderSteps(await listSteps(bench.test.database, 'run-1')).map(({ line }) => line);
+    expect(lines.join('\n')).toMatch(/api\.items +2 rows +0 rejected +3 pages +1 of 3 missing/);
+  });
 });

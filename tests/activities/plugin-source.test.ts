@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify, stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
 import { defineSource, type SourceContext } from '../../src/model/define-source.js';
 import { packBundle } from '../../src/project/pack-bundle.js';
@@ -52,6 +55,8 @@ export function fetchPage(token: string): Long {
   throw new Error('refused ' + token);
 }
 `;
+
+const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 describe('a plug-in', () => {
   let bench: Workbench;
@@ -168,6 +173,70 @@ sources:
     expect(await error(`import 'no-such-package';`)).toMatchObject({ message: expect.stringContaining('Could not resolve "no-such-package"') as string }); // prettier-ignore
     await writeFile(join(bench.root, 'addon.node'), '');
     expect(await error(`import addon from '../addon.node'; console.log(addon);`)).toMatchObject({ message: expect.stringContaining('is a native addon') as string }); // prettier-ignore
+  });
+
+  it('is checked by `plumbline validate`, with the parsers in TypeScript, at every place that is wrong', async () => {
+    await bench.write({
+      'plumbline.yaml': `${yaml('events: {}')}  letters: { path: data/*.txt, parse: parsers/letter.ts }
+  gone: { path: data/*.txt, parse: parsers/gone.ts }
+  empty: { type: plugin, module: sources/empty.ts }
+`,
+      'sources/events.ts': 'export default {\n  a: ]\n}',
+      'sources/empty.ts': 'export const events = 1;',
+      'parsers/letter.ts': `import { one } from './one.js';\n\nimport two from 'no-such-package';\nexport default () => [one, two];`,
+    });
+    const { stderr } = await promisify(execFile)(process.execPath, [CLI, 'validate'], { cwd: bench.root }).then(
+      () => ({ stderr: 'valid' }),
+      (error: unknown) => error as { stderr: string },
+    );
+    for (const problem of [
+      /plumbline.yaml:9 \(PROJECT_FILE_MISSING\)\n {2}Reading parsers\/gone.ts failed/,
+      /parsers\/letter.ts:1:21 \(PROJECT_PLUGIN_BUILD\)\n {2}Building parsers\/letter.ts failed: Could not resolve ".\/one.js"/,
+      /parsers\/letter.ts:3:17 \(PROJECT_PLUGIN_BUILD\)/,
+      /sources\/events.ts:2:6 \(PROJECT_PLUGIN_BUILD\)\n {2}Building sources\/events.ts failed: Unexpected "]"/,
+      /sources\/empty.ts \(PROJECT_PLUGIN_BUILD\)\n {2}Building sources\/empty.ts failed: it has no default export/,
+      /\n5 problems\n$/,
+    ])
+      expect(stripVTControlCharacters(stderr)).toMatch(problem);
+  });
+
+  it('is built as a parser is that is written in TypeScript', async () => {
+    const letters = 'name: shop\nsources: { letters: { path: "data/*.txt", parse: parsers/letter.ts, columns: { letter: text, two: bigint }, max_rejected: 100%, write: append } }\n'; // prettier-ignore
+    await bench.write({
+      'plumbline.yaml': letters,
+      'data/a.txt': 'a',
+      'data/b.txt': 'b',
+      'parsers/letter.ts': `import type { Parser } from 'plumbline';
+import { double } from 'tiny-package';
+import { check } from './check.js';
+interface Row { letter: string; two: number }
+const parse: Parser = function* (object): Generator<Row & Record<string, unknown>> {
+  yield { letter: check(object.text()), two: double(1) };
+};
+export default parse;
+`,
+      'parsers/check.ts': `enum Refused { B = 'b' }
+
+export function check(letter: string): string {
+  if (letter === Refused.B) throw new Error('b is none of ours');
+  return letter;
+}
+`,
+    });
+    const load = async () => {
+      const { run, plan } = await open();
+      const result = await bench.elt(run, plan);
+      await bench.close(run);
+      return result.loads[0]!;
+    };
+    expect(await load()).toMatchObject({ rowsLoaded: 1, rowsRejected: 1 });
+    expect(await rows('letters', 'letter, two::int')).toEqual([{ letter: 'a', two: 2 }]);
+    expect(await bench.test.database.query('SELECT reason FROM plumbline.rejects')).toEqual([
+      { reason: 'parsers/letter.ts: b is none of ours (check.ts:4)' },
+    ]);
+    // Another one, by what it imports: the landed bytes are parsed again.
+    await bench.write({ 'parsers/check.ts': 'export const check = (letter: string) => letter;' });
+    expect(await load()).toMatchObject({ rowsLoaded: 2, rowsRejected: 0 });
   });
 
   it('can be an npm package', async () => {

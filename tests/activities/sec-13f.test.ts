@@ -1,5 +1,6 @@
-import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { EltResult } from '../../src/contracts/elt.js';
 import { trace } from '../../src/client/trace.js';
@@ -19,6 +20,10 @@ const { startEdgar } = (await import(`${example}/edgar/server.mjs`)) as { startE
 
 const CUT = '0001434845-17-000004.txt';
 const GONE = '0001760076-20-000004.txt';
+interface Submissions {
+  readonly readSubmission: (bytes: Buffer) => { readonly documents: readonly unknown[] };
+  readonly xmlOf: (document: unknown) => string | undefined;
+}
 let bench: Workbench;
 let edgar: Edgar;
 let first: EltResult;
@@ -26,7 +31,7 @@ let first: EltResult;
 beforeAll(async () => {
   edgar = await startEdgar({ cut: { [CUT]: 1 }, busy: { 'QTR3/form.idx': 1 } });
   const files: Record<string, string> = {};
-  for (const folder of ['.', 'inventory', 'parsers', 'seeds', 'sql'])
+  for (const folder of ['.', 'inventory', 'parsers', 'schemas', 'seeds', 'sql'])
     for (const entry of await readdir(join(example, folder), { withFileTypes: true }))
       if (entry.isFile()) files[join(folder, entry.name)] = await readFile(join(example, folder, entry.name), 'utf8');
   files['plumbline.yaml'] = files['plumbline.yaml']!.replace('http://127.0.0.1:8013', edgar.url);
@@ -190,3 +195,49 @@ it('asks again for the gaps alone, and for nothing when a parser changes', async
   expect(second.loads.find(({ resource }) => resource === 'edgar.holdings')?.tableRows).toBe(773);
   expect(await one('SELECT sum(era) AS eras FROM raw.edgar_holdings')).toEqual({ eras: 773 });
 }, 120_000);
+
+it("finds every submission of the era of XML valid by the SEC's schemas, and quarantines one that is not", async () => {
+  const { readSubmission, xmlOf } = (await import(`${example}/parsers/submission.mjs`)) as Submissions;
+  const archives = join(example, 'edgar/Archives/edgar');
+  const found: Record<string, number> = {};
+  for (const file of await readdir(archives, { recursive: true })) {
+    if (!/^(data|samples)\/.*\.gz$/.test(file)) continue;
+    const { documents } = readSubmission(gunzipSync(await readFile(join(archives, file))));
+    found[basename(file, '.gz')] = documents.filter((document) => xmlOf(document) !== undefined).length;
+  }
+  expect(found).toEqual({
+    '0000902664-11-001302.txt': 0,
+    '0001092838-12-000004.txt': 0,
+    '0001092838-17-000003.txt': 2,
+    '0001178913-18-001251.txt': 2,
+    '0001434845-17-000004.txt': 2,
+    '0001894188-23-000007.txt': 2,
+    '0001951757-25-000093.nc': 2,
+    '13F-HR.infotable.xml': 1,
+    'information_table.xml': 1,
+  });
+
+  const valid = gunzipSync(await readFile(join(archives, 'data/1092838/0001092838-17-000003.txt.gz'))).toString();
+  const cusips = [...valid.matchAll(/<cusip>\w+</g)];
+  const broken = valid.replace(cusips[1]![0], '<cusip>12<').replace('<value>', '<value>-');
+  await writeFile(join(bench.root, 'data/valid.txt'), valid);
+  await writeFile(join(bench.root, 'data/broken.txt'), broken);
+  const yaml = await readFile(join(bench.root, 'plumbline.yaml'), 'utf8');
+  const local = `sources:\n  local: { path: "data/*.txt", parse: parsers/holdings.mjs, write: append, max_rejected: 100%, columns: { value: bigint, cusip: text } }\n`;
+  await bench.write({ 'plumbline.yaml': yaml.replace('sources:\n', local) });
+  const { run } = await bench.open('run-local', ['elt'], { project: 'sec-13f' });
+  const resource = 'local';
+  const { objects } = await bench.call('extractResource', { run, resource });
+  const loads = [];
+  for (const object of objects) loads.push(await bench.call('loadObject', { run, resource, object }));
+  await bench.close(run);
+  expect(loads.map(({ rowsLoaded, rowsRejected }) => [rowsLoaded, rowsRejected])).toEqual([[0, 1], [32, 0]]); // prettier-ignore
+  const lineOf = (text: string): number => broken.slice(0, broken.indexOf(text)).split('\n').length;
+  const [rejected] = await bench.test.database.query<{ reason: string; raw: string }>('SELECT reason, raw FROM plumbline.rejects'); // prettier-ignore
+  expect(rejected?.raw).toBe('data/broken.txt');
+  for (const text of [
+    `line ${lineOf('<value>-')}: Element 'value': `,
+    `line ${lineOf('<cusip>12')}: Element 'cusip': `,
+  ])
+    expect(rejected?.reason).toContain(text);
+});

@@ -19,11 +19,13 @@ const rowsTo = (last: number): string[] =>
 interface Behaviour {
   readonly rows?: readonly string[];
   readonly schema?: object;
-  readonly fail?: 'discover' | 'before' | 'exit' | 'kill' | 'text' | 'batch';
+  readonly fail?: 'discover' | 'before' | 'exit' | 'kill' | 'half' | 'text' | 'batch';
   readonly version?: number;
   readonly last?: number;
   readonly inclusive?: boolean;
   readonly stateless?: boolean;
+  /** Of BATCH messages; with a name it is somebody else's. */
+  readonly files?: readonly { readonly text?: string; readonly plain?: true; readonly name?: string; readonly encoding?: object }[]; // prettier-ignore
 }
 
 let bench: Workbench;
@@ -36,16 +38,18 @@ afterAll(() => bench.destroy());
 let source = '';
 let runs = 0;
 let discovers = false;
+let sendsFiles = false;
 let count = 0;
 beforeEach(async () => {
   source = `shop${++count}`;
   // One process less where the catalog does not matter.
   discovers = false;
+  sendsFiles = false;
   await bench.write({ 'taps/asked.ndjson': '' });
 });
 
 const yaml = (more: string, command = '[node, taps/orders.mjs]'): string =>
-  `name: shop\nsources:\n  ${source}:\n    type: singer\n    command: ${command}\n    config: { token: env:TEST_TAP_TOKEN, nested: [{ page: 5 }] }\n    discover: ${discovers}\n    resources:\n      orders: ${more}\n`;
+  `name: shop\nsources:\n  ${source}:\n    type: singer\n    command: ${command}\n    config: { token: env:TEST_TAP_TOKEN, nested: [{ page: 5 }]${sendsFiles ? ', batch_config: { batch_size: 2, storage: { root: "file:///elsewhere", prefix: b } }' : ''} }\n    discover: ${discovers}\n    resources:\n      orders: ${more}\n`;
 
 async function begin(
   behaviour: Behaviour,
@@ -156,7 +160,8 @@ describe('a Singer tap', { timeout: 120_000 }, () => {
   });
 
   it('goes on behind the last STATE after it was killed, and loses and doubles nothing', async () => {
-    const { run, plan } = await begin({ rows: rowsTo(9), last: 9, fail: 'kill' }, '{ write: append }');
+    // In the middle of a message.
+    const { run, plan } = await begin({ rows: rowsTo(9), last: 9, fail: 'half' }, '{ write: append }');
     const resource = `${source}.orders`;
     const killed = bench.call('extractResource', { run, resource });
     await expect(killed).rejects.toMatchObject({ nonRetryable: false, details: [{ code: 'ELT_SINGER_ENDED' }] });
@@ -264,7 +269,9 @@ describe('a Singer tap', { timeout: 120_000 }, () => {
     discovers = true;
     const cases: readonly [Behaviour, string | undefined, string | undefined, string, RegExp][] = [
       [{ rows: rowsTo(6), fail: 'text' }, undefined, undefined, 'ELT_SINGER_MESSAGE', /in line 9 of what node writes: it is not JSON. The line: "INFO token \*\*\*"/],
-      [{ rows: rowsTo(6), fail: 'batch' }, undefined, undefined, 'ELT_SINGER_BATCH', /sent a BATCH message/],
+      [{ rows: rowsTo(6), fail: 'batch' }, undefined, undefined, 'ELT_SINGER_MESSAGE', /BATCH with "encoding" \{\}, expected the format jsonl/],
+      [{}, '{ select: [price, ta_* ] }', undefined, 'ELT_SINGER_SELECT', /no property matches "ta_\*"; it has id, price, at/],
+      [{}, '{ select: ["!id"] }', undefined, 'ELT_SINGER_SELECT', /"id" cannot be left out/],
       [{ fail: 'discover' }, undefined, undefined, 'ELT_SINGER_FAILED', /asking for the catalog of node: it ended with code 1. It said: CRITICAL wrong token \*\*\*/],
       [{}, '{ stream: order }', undefined, 'ELT_SINGER_STREAM', /the catalog has orders, users; expected one "order"/],
       [{}, undefined, '[tap-that-is-not-there]', 'ELT_CHILD_START', /Starting tap-that-is-not-there failed: there is no such program/],
@@ -281,6 +288,60 @@ describe('a Singer tap', { timeout: 120_000 }, () => {
       expect((error as Error).message).toMatch(message);
       expect((error as Error).message).not.toContain('s3cret');
     }
+  });
+
+  it.each([true, false])(
+    'is asked for chosen properties, and gives no others whatever it sends (catalog: %s)',
+    async (catalog) => {
+      discovers = catalog;
+      source = `chosen_${catalog}`;
+      const sent = ['{"id":1,"price":1.50,"at":"2024-01-01T00:00:00Z","more":1}'];
+      const [required, strict] = [['id', 'at'], { ...schema, required: ['id', 'at'] }];
+      await load({ rows: sent, schema: strict }, '{ select: [pri*] }');
+      expect(await rows('id::int, price::text')).toEqual([[1, '1.50']]);
+      const columns = await bench.test.database.query(`SELECT column_name AS name FROM information_schema.columns WHERE table_name = $1 AND column_name = ANY ($2)`, [`${source}_orders`, ['more', ...required]]); // prettier-ignore
+      expect(columns).toEqual([{ name: 'id' }]);
+      const metadata = [
+        [{ breadcrumb: [], metadata: { selected: true } }],
+        [{ breadcrumb: ['properties', 'id'], metadata: { inclusion: 'automatic', selected: true } }],
+        [{ breadcrumb: ['properties', 'price'], metadata: { inclusion: 'available', selected: true } }],
+        [{ breadcrumb: ['properties', 'at'], metadata: { selected: false } }],
+      ].flat();
+      expect(asked().at(-1)?.selected).toEqual(catalog ? [['orders', metadata]] : undefined);
+      // A misspelt exclusion would let something in.
+      expect(await failure({ rows: sent }, '{ select: ["!pric"] }')).toMatchObject({ details: [{ code: 'ELT_SINGER_SELECT' }] }); // prettier-ignore
+    },
+  );
+
+  it('may send files of records, from the folder that it is given and nowhere else', async () => {
+    sendsFiles = true;
+    const lines = (...ids: number[]): string =>
+      ids.map((id) => `{"id":${id},"price":0.10000000000000000001}\n`).join('');
+    const loaded = await load({ files: [{ text: lines(1, 2) }, { text: `${lines(3)}\n{"id":4}`, plain: true }] });
+    expect(loaded).toMatchObject({ rowsRead: 4, rowsLoaded: 4 });
+    expect(await rows('id::int, price::text')).toEqual([
+      [1, '0.10000000000000000001'],
+      [2, '0.10000000000000000001'],
+      [3, '0.10000000000000000001'],
+      [4, null],
+    ]);
+    expect(await state()).toBe('{"bookmarks":{"orders":{"id":1}}}');
+    const { batch_config: batches } = asked()[0]!.config as { batch_config: { storage: { root: string } } };
+    expect(batches).toMatchObject({ batch_size: 2, storage: { prefix: 'b' }, encoding: { format: 'jsonl', compression: 'gzip' } }); // prettier-ignore
+    expect(existsSync(batches.storage.root.slice('file://'.length))).toBe(false);
+    const wrong: readonly [NonNullable<Behaviour['files']>[number], RegExp][] = [
+      [{ name: join(bench.root, 'plumbline.yaml') }, /it names ".*plumbline.yaml", expected a file below the folder/],
+      [{ text: `${lines(5)}[6]\n` }, /line 2 of orders-0.jsonl.gz is no JSON object/],
+      [{ text: lines(5), plain: true, encoding: { format: 'jsonl', compression: 'gzip' } }, /orders-0.jsonl.gz cannot be unpacked: incorrect header check/],
+    ]; // prettier-ignore
+    for (const [file, message] of wrong) {
+      const error = await failure({ files: [file] });
+      expect(error).toMatchObject({ nonRetryable: true, details: [{ code: 'ELT_SINGER_BATCH' }] });
+      expect((error as Error).message).toMatch(message);
+    }
+    sendsFiles = false;
+    await bench.write({ 'taps/rows.jsonl': lines(7) });
+    expect(await failure({ files: [{ name: join(bench.root, 'taps/rows.jsonl') }] })).toMatchObject({ message: expect.stringContaining('its config has no batch_config') as string }); // prettier-ignore
   });
 
   it('is planned without being run', async () => {

@@ -5,6 +5,7 @@ import { deliverAlerts } from '../../src/alerts/deliver-alerts.js';
 import { dueBefore, findMissed } from '../../src/alerts/find-missed.js';
 import type { ScheduleConfig } from '../../src/model/project.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
+import { markCancelled } from '../../src/storage/runs.js';
 import { saveSchedule } from '../../src/storage/schedules.js';
 import { createWorkbench, type Workbench } from '../activities/workbench.js';
 import { startApiServer, type ApiServer } from '../support/api-server.js';
@@ -72,9 +73,10 @@ it('a failed run is told of until somebody takes it: signed, with the same id, a
   const [, seconds, signature] = /^t=(\d+),v1=(\w+)$/.exec(String(headers['plumbline-signature']))!;
   expect(signature).toBe(createHmac('sha256', 'k3y').update(`${seconds}.${bodies[1]}`).digest('hex'));
 
-  // A run that went well, and one that a person stopped, are no news.
+  // A run that went well, and one that a person stopped with plumbline, are no news.
   for (const status of ['succeeded', 'cancelled'] as const) {
     const opened = await bench.open(`run-${status}`, ['elt']);
+    await markCancelled(bench.test.database, opened.run.runId, 'ann');
     await bench.close(opened.run, status);
   }
   expect(await alerts()).toHaveLength(1);

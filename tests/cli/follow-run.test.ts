@@ -6,7 +6,8 @@ import { followRun } from '../../src/cli/follow-run.js';
 import { exitCodeOf } from '../../src/cli/print-error.js';
 import type { TemporalConnection } from '../../src/client/connect.js';
 import { openDatabase, type OpenDatabase } from '../../src/storage/database.js';
-import { closeRunRow, insertRun } from '../../src/storage/runs.js';
+import { closeRunRow } from '../../src/storage/close-run.js';
+import { insertRun } from '../../src/storage/runs.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 
 /** A way to a server that can be cut and made again at the same port, as when the server restarts. */

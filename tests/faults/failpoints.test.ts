@@ -29,7 +29,9 @@ const INCREMENT = NAMES.filter((name) => name.startsWith('increment'));
 const LANDING = NAMES.filter((name) => name.startsWith('landing'));
 /** Of quarantined rows that are loaded again; tests/elt/load kills a retry at these. */
 const RETRY = NAMES.filter((name) => name.startsWith('retry'));
-const ELSEWHERE = [...SPOOL, ...HTTP, ...INCREMENT, ...LANDING, ...RETRY];
+/** Of garbage collection, which is no part of a run; tests/retention kills one at these. */
+const COLLECTION = NAMES.filter((name) => name.startsWith('gc'));
+const ELSEWHERE = [...SPOOL, ...HTTP, ...INCREMENT, ...LANDING, ...RETRY, ...COLLECTION];
 const IN_A_RUN = NAMES.filter((name) => !ELSEWHERE.includes(name));
 
 describe('a worker that dies at every named point of one run', { timeout: 500_000 }, () => {

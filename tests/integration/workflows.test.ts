@@ -47,6 +47,19 @@ function fakes(replaced: Partial<Activities> = {}): Activities {
   return {
     openRun: async () => PLAN,
     closeRun: async () => {},
+    collectGarbage: async ({ collectionId, dryRun }) => {
+      const none = { count: 0, bytes: 0 };
+      return {
+        collectionId,
+        dryRun,
+        usedBefore: '',
+        expired: {},
+        looked: none,
+        kept: {},
+        deleted: none,
+        unfinished: none,
+      };
+    },
     findMissingIntervals: async () => ({ intervals: [], total: 0 }),
     explainPlan: async () => ({ lines: [], defaults: [], assumptions: [] }),
     extractResource: async () => ({ objects: [{}, {}] }),

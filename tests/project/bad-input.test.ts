@@ -127,7 +127,6 @@ describe('keys', () => {
     ['sources: { a: { path: a.csv, cursor: day } }', 'sources.a.cursor'],
     ['sources: { a: { resources: { b: { path: a.csv, publish: chunk } } } }', 'sources.a.resources.b.publish'],
     ['sources: { a: { path: "gs://bucket/a.csv" } }', 'sources.a.path: reading from gs://'],
-    ['sources: { a: { path: "https://example.org/a.zip?x=1" } }', 'sources.a: reading a zip archive over HTTP'],
     [
       'train: { labels: labels.sql, features: [calendar], test_from: 2025-01-01, search: { trials: 20 } }',
       'train.search',

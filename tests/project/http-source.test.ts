@@ -167,3 +167,40 @@ describe('an http source that is asked by interval', () => {
     expect(await problemsOf(source(more))).toContain(why);
   });
 });
+
+describe('an http source that is asked for rows one by one', () => {
+  const source = (each: string, more = ''): string =>
+    `  api:\n    type: http\n    url: https://api.example.org\n    resources:\n      orders: { path: /orders }\n      items: { path: "/orders/{row.id}/items", for_each: ${each}${more} }\n  files: { path: a.csv }\n`;
+
+  it('reads the columns that it needs, of a resource of its own source or of another', async () => {
+    const { resources } = await project(source('{ rows_of: orders, columns: { of: "Order No" } }'));
+    const sql = `SELECT "id", "Order No" FROM {{ source('api', 'orders') }}\n`;
+    const query = { name: 'api.orders', file: 'plumbline.yaml', sql };
+    expect(resources[1]!.http!.forEach).toEqual({ query, columns: { of: 'Order No' }, missing: 'fail', parallel: 4 });
+    const other = await project(source('{ rows_of: files, parallel: 2, missing: ignore }'));
+    expect(other.resources[1]!.http!.forEach).toMatchObject({
+      query: { name: 'files' },
+      parallel: 2,
+      missing: 'ignore',
+    });
+  });
+
+  it.each([
+    ['{ columns: { a: id } }', '', 'items.for_each says of no rows'],
+    ['{ rows_of: orders, query: a.sql }', '', 'has `rows_of` and `query`'],
+    ['{ rows_of: order }', '', 'rows_of is order, which is no resource'],
+    ['{ rows_of: api }', '', 'rows_of is api, which is no resource'],
+    ['{ query: parents.sql }', '', 'parents.sql'],
+    ['{ rows_of: orders }', ', primary_key: id, cursor: { field: at, param: since }', 'goes with no cursor'],
+  ])('%s%s is refused', async (each, more, why) => {
+    expect(await problemsOf(source(each, more))).toContain(why);
+  });
+
+  it('has to name a column, and to say of which rows it is', async () => {
+    const api = '  api: { type: http, url: "https://a.example", resources: { b: { path: /b }, a: { ';
+    expect(await problemsOf(`${api} path: /a, for_each: { rows_of: b } } } }\n`)).toContain(
+      'asks the same for each row',
+    );
+    expect(await problemsOf(`${api} path: "/a/{row.id}" } } }\n`)).toContain('and no "for_each"');
+  });
+});

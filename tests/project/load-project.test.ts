@@ -445,6 +445,9 @@ describe('a snapshot', () => {
       closesDeleted: true,
       allowEmpty: true,
     });
+    expect(await kept('-- unique_key: id\n-- updated_at: at\n-- hard_deletes: new_record\n')).toMatchObject({
+      snapshot: { ...plain, updatedAt: 'at', closesDeleted: true, recordsDeleted: true },
+    });
   });
 
   it.each([

@@ -35,7 +35,6 @@ test.each([
   ['{ path: "s3://lake/a.csv", s3: { access_key_id: AKIA, secret_access_key: env:S } }', 'expected env:NAME or file:path'], // prettier-ignore
   ['{ path: "s3://lake/a.csv", s3: { profile: me, anonymous: true } }', 'expected one of access_key_id, profile and anonymous'], // prettier-ignore
   ['{ path: "s3://lake/a.csv", s3: { endpoint: "minio:9000" } }', 'expected a URL such as http://minio:9000'],
-  ['{ path: "s3://lake/a.zip" }', 'reading a zip archive over HTTP or from S3 is not available'],
 ])('%s is refused', async (source, message) => {
   const error: unknown = await project(source).catch((caught: unknown) => caught);
   if (!(error instanceof TerminalError)) throw new Error('expected a problem');

@@ -18,6 +18,8 @@ export interface TestTemporalOptions {
   readonly searchAttributes?: boolean;
   /** Keeps histories in this file over restarts. @default in memory */
   readonly databaseFile?: string;
+  /** Events after which the server suggests that a workflow continues as a new one. @default the server's own, 4,096 */
+  readonly longHistoryEvents?: number;
 }
 
 /** Starts a real Temporal dev server of its own for one test file. Call `stop()` in afterAll. */
@@ -25,15 +27,23 @@ export async function startTestTemporal(options: TestTemporalOptions = {}): Prom
   const { path } = await resolveTemporalBinary({ report: (line) => console.log(line) });
   const namespace = options.namespace ?? 'default';
   const [port, uiPort] = [await freePort(), await freePort()];
+  const { longHistoryEvents } = options;
+  const limits =
+    longHistoryEvents === undefined
+      ? []
+      : [`--dynamic-config-value=limit.historyCount.suggestContinueAsNew=${longHistoryEvents}`];
   const server = spawn(
     path,
-    temporalServerArguments({
-      port,
-      uiPort,
-      namespace,
-      searchAttributes: options.searchAttributes ?? true,
-      ...(options.databaseFile === undefined ? {} : { databaseFile: options.databaseFile }),
-    }),
+    [
+      ...temporalServerArguments({
+        port,
+        uiPort,
+        namespace,
+        searchAttributes: options.searchAttributes ?? true,
+        ...(options.databaseFile === undefined ? {} : { databaseFile: options.databaseFile }),
+      }),
+      ...limits,
+    ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   );
   const kill = (): void => void server.kill('SIGKILL');

@@ -10,6 +10,12 @@ interface Stored {
   readonly sha256: string | undefined;
 }
 
+interface Upload {
+  readonly key: string;
+  readonly started: Date;
+  readonly parts: Map<number, Buffer>;
+}
+
 /** What S3 does for one bucket, from its API reference: signatures, pages, ranges, conditions, multipart uploads. */
 export async function startEmulator(options: {
   readonly bucket: string;
@@ -19,7 +25,7 @@ export async function startEmulator(options: {
   readonly secretAccessKey: string;
 }): Promise<{ endpoint: string; close(): Promise<void> }> {
   const objects = new Map<string, Stored>();
-  const uploads = new Map<string, Map<number, Buffer>>();
+  const uploads = new Map<string, Upload>();
   const server = createServer((request, response) => {
     void handle(request, response).catch((error: unknown) => refuse(response, 500, 'InternalError', String(error)));
   });
@@ -33,22 +39,31 @@ export async function startEmulator(options: {
     const key = decodeURIComponent(rest.join('/'));
     const query = url.searchParams;
     if (bucket !== options.bucket) return refuse(response, 404, 'NoSuchBucket');
+    if (key === '' && query.has('uploads')) return listUploads(response, query.get('prefix') ?? '');
     if (key === '') return request.method === 'GET' ? list(response, query) : void response.writeHead(200).end();
     const upload = query.get('uploadId') ?? '';
     if (request.method === 'POST' && query.has('uploads')) {
       const id = String(uploads.size + 1);
-      uploads.set(id, new Map());
+      uploads.set(id, { key, started: new Date(), parts: new Map() });
       return xml(response, `<InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`);
     }
     if (request.method === 'POST') {
-      const parts = [...uploads.get(upload)!].sort(([one], [other]) => one - other).map(([, content]) => content);
+      const parts = [...uploads.get(upload)!.parts].sort(([one], [other]) => one - other).map(([, content]) => content);
       uploads.delete(upload);
       objects.set(key, { ...stored(Buffer.concat(parts)), sha256: undefined });
       return xml(response, `<CompleteMultipartUploadResult><ETag>${objects.get(key)!.etag}</ETag></CompleteMultipartUploadResult>`);
     } // prettier-ignore
-    if (request.method === 'DELETE') return void (uploads.delete(upload), response.writeHead(204).end());
+    if (request.method === 'DELETE') {
+      if (upload === '') objects.delete(key);
+      else uploads.delete(upload);
+      return void response.writeHead(204).end();
+    }
+    if (request.method === 'GET' && upload !== '') {
+      const sizes = [...uploads.get(upload)!.parts].map(([number, { length }]) => `<Part><PartNumber>${number}</PartNumber><Size>${length}</Size></Part>`); // prettier-ignore
+      return xml(response, `<ListPartsResult>${sizes.join('')}</ListPartsResult>`);
+    }
     if (request.method === 'PUT') {
-      if (upload !== '') uploads.get(upload)!.set(Number(query.get('partNumber')), body);
+      if (upload !== '') uploads.get(upload)!.parts.set(Number(query.get('partNumber')), body);
       else if (request.headers['if-none-match'] === '*' && objects.has(key))
         return refuse(response, 412, 'PreconditionFailed');
       const declared = request.headers['x-amz-checksum-sha256'];
@@ -85,6 +100,15 @@ export async function startEmulator(options: {
     const isTruncated = keys.length > page.length;
     const token = isTruncated ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : '';
     xml(response, `<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>${isTruncated}</IsTruncated>${token}${entries.join('')}</ListBucketResult>`); // prettier-ignore
+  }
+
+  function listUploads(response: ServerResponse, prefix: string): void {
+    const found = [...uploads].filter(([, { key }]) => key.startsWith(prefix));
+    const entries = found.map(([id, { key, started }]) => `<Upload><Key>${key}</Key><UploadId>${id}</UploadId><Initiated>${started.toISOString()}</Initiated></Upload>`); // prettier-ignore
+    xml(
+      response,
+      `<ListMultipartUploadsResult><IsTruncated>false</IsTruncated>${entries.join('')}</ListMultipartUploadsResult>`,
+    );
   }
 
   server.listen(0, '127.0.0.1');

@@ -1,27 +1,39 @@
 // What the parsers share: a submission as EDGAR hands it out, whole (.txt), as disseminated (.nc), or one XML document of it.
 import { SaxesParser } from './saxes.mjs';
+import { assertValid } from './schemas.mjs';
 
 const MAX_DEPTH = 32;
 
 /**
  * @param {Buffer} bytes
- * @returns {{ header: string, documents: { type: string, text: string }[] }}
+ * @returns {{ header: string, documents: { type: string, text: string, line: number }[] }} `line` is where the text begins, from 1
  */
 export function readSubmission(bytes) {
   const text = bytes.toString('utf8').replaceAll(/\r\n?/g, '\n');
-  const documents = [...text.matchAll(/<DOCUMENT>([^]*?)<\/DOCUMENT>/g)].map(([, document]) => ({
-    type: /<TYPE>([^<\n]*)/.exec(document)?.[1].trim() ?? '',
-    text: /<TEXT>([^]*?)(?:<\/TEXT>|$)/.exec(document)?.[1] ?? '',
-  }));
-  if (documents.length === 0) return { header: '', documents: [{ type: 'INFORMATION TABLE', text }] };
+  const documents = [...text.matchAll(/<DOCUMENT>([^]*?)<\/DOCUMENT>/g)].map(({ 1: document, index }) => {
+    const found = /<TEXT>([^]*?)(?:<\/TEXT>|$)/.exec(document);
+    const start = index + '<DOCUMENT><TEXT>'.length + (found?.index ?? 0);
+    return {
+      type: /<TYPE>([^<\n]*)/.exec(document)?.[1].trim() ?? '',
+      text: found?.[1] ?? '',
+      line: lineAt(text, start),
+    };
+  });
+  if (documents.length === 0) return { header: '', documents: [{ type: 'INFORMATION TABLE', text, line: 1 }] };
   return { header: text.slice(0, text.indexOf('<DOCUMENT>')), documents };
 }
 
-/** The XML of a document; undefined in the era of text. */
-export function xmlOf({ text }) {
+/** The XML of a document, valid by the SEC's schema; undefined in the era of text. */
+export function xmlOf({ text, line }) {
   const inner = /<XML>([^]*?)<\/XML>/.exec(text)?.[1] ?? text;
   const trimmed = inner.replace(/^\ufeff/, '').trim(); // Some begin with a blank line, which XML does not allow.
-  return trimmed.startsWith('<?xml') || /^<[\w:]+[^>]*xmlns/.test(trimmed) ? trimmed : undefined;
+  if (!trimmed.startsWith('<?xml') && !/^<[\w:]+[^>]*xmlns/.test(trimmed)) return undefined;
+  assertValid(trimmed, line - 1 + lineAt(text, text.indexOf(trimmed)));
+  return trimmed;
+}
+
+function lineAt(text, index) {
+  return text.slice(0, index).split('\n').length;
 }
 
 /**

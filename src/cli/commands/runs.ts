@@ -1,9 +1,12 @@
 import type { Command } from 'commander';
 import { parseLimit } from '../parse-number.js';
+import type { RunLogsOptions } from '../run-logs-command.js';
 import type { RunOptions } from '../runs-command.js';
 
 export function register(program: Command): void {
-  const runs = program.command('runs').description('list, show, watch, cancel and retry runs');
+  const runs = program
+    .command('runs')
+    .description('list, show, watch, cancel and retry runs, and what their programs print');
   runs
     .command('list')
     .description('newest runs of the project')
@@ -26,6 +29,16 @@ export function register(program: Command): void {
     .option('--json', 'print JSON at the end', false)
     .action(async (run: string, options: RunOptions) =>
       (await import('../runs-command.js')).watchCommand(run, options),
+    );
+  runs
+    .command('logs <run>')
+    .description('what sources, taps and parsers of a run print')
+    .option('--env <name>', 'only a run of this environment')
+    .option('--resource <name>', 'only of this resource')
+    .option('--follow', 'go on until the run has ended', false)
+    .option('--json', 'print a JSON object a line', false)
+    .action(async (run: string, options: RunLogsOptions) =>
+      (await import('../run-logs-command.js')).runLogsCommand(run, options),
     );
   runs
     .command('cancel <run>')

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
+import { CONNECTIONS } from '../../storage/connection-budget.js';
 
 interface Options {
   readonly root: string;
@@ -41,7 +42,11 @@ export function register(program: Command): void {
             create: createDatabase,
             migrate,
             async workerSeen(url, pid) {
-              const database = openDatabase({ url, max: 1, applicationName: 'plumbline supervisor' });
+              const database = openDatabase({
+                url,
+                max: CONNECTIONS.supervisor,
+                applicationName: 'plumbline supervisor',
+              });
               try {
                 const workers = await liveWorkers(database, 10);
                 return workers.some((worker) => worker.pid === pid && worker.host === hostname());

@@ -20,7 +20,10 @@ export interface ChildOptions {
   readonly input?: string;
   /** The file descriptor whose lines are taken. With 3, what it prints goes to its standard error. @default 1 */
   readonly output?: 1 | 3;
-  /** Called line by line; the program waits when this does. What it throws ends the program and is thrown. */
+  /**
+   * Called line by line; the program waits when this does. What it throws ends the program and is thrown. A last line without its end is one only of a program
+   * that ended well: one that was killed may have been in the middle of it.
+   */
   readonly onLine: (line: Buffer) => void | Promise<void>;
   /** @default 64 MiB */
   readonly maxLineBytes?: number;
@@ -67,22 +70,25 @@ export async function runChild(options: ChildOptions): Promise<ChildResult> {
 
   let failure: { readonly error: unknown } | undefined;
   let isBusy = false;
+  let rest: Buffer | undefined;
   const tail: string[] = [];
+  const take = async (line: Buffer): Promise<void> => {
+    // A program that is being ended may still have to write.
+    if (failure !== undefined || signal?.aborted === true) return;
+    try {
+      isBusy = true;
+      await options.onLine(line);
+    } catch (error) {
+      failure = { error };
+      stop();
+    } finally {
+      isBusy = false;
+    }
+  };
   const reading = readLines(guard.stdout!, {
     maxBytes: maxLineBytes,
-    async onLine(line) {
-      // A program that is being ended may still have to write.
-      if (failure !== undefined || signal?.aborted === true) return;
-      try {
-        isBusy = true;
-        await options.onLine(line);
-      } catch (error) {
-        failure = { error };
-        stop();
-      } finally {
-        isBusy = false;
-      }
-    },
+    onLine: take,
+    onRest: (line) => void (rest = line),
     onLongLine(start, number) {
       failure ??= { error: longLine(command[0], number, maxLineBytes) };
       stop();
@@ -110,6 +116,7 @@ export async function runChild(options: ChildOptions): Promise<ChildResult> {
     // A guard that was killed has ended nothing.
     if (report === undefined) signalGroup(guard, 'SIGKILL');
     await readRest(guard, Promise.all([reading, logging]), () => isBusy);
+    if (rest !== undefined && report !== undefined && 'exitCode' in report && report.exitCode === 0) await take(rest);
     if (failure !== undefined) throw failure.error;
     signal?.throwIfAborted();
     if (report !== undefined && 'error' in report) throw notStarted(options, report);
@@ -158,9 +165,14 @@ function readReport(text: string): GuardReport | undefined {
   return text === '' ? undefined : (JSON.parse(text) as GuardReport);
 }
 
+/** What a pipe can hold of the program's own, and much more. */
+const MAX_REST_BYTES = 4 << 20;
+const LOOK_MS = 1_000;
+const MAX_LOOKS = 5;
+
 /**
- * Waits for the end of both pipes. A process that left the group may hold them open for ever; what the program itself
- * wrote is in them already, so nothing is lost when they are closed after a while without anything to read.
+ * Waits for the end of both pipes. A process that left the group may hold them open, and write into them, for ever. What the program itself wrote is in
+ * them already, so nothing of it is lost when they are closed after a second without anything to read, after five seconds, or when more came than they hold.
  */
 async function readRest(
   { stdout, stderr }: ChildProcess,
@@ -168,14 +180,20 @@ async function readRest(
   isBusy: () => boolean,
 ): Promise<void> {
   const pipes = [stdout as Socket, stderr as Socket];
+  const bytesRead = (): number => pipes.reduce((sum, pipe) => sum + pipe.bytesRead, 0);
+  const atEnd = bytesRead();
   let before = -1;
+  let looks = 0;
   let isGivenUp = false;
-  const watch = setInterval(() => {
-    const bytes = pipes.reduce((sum, pipe) => sum + pipe.bytesRead, 0);
-    isGivenUp = bytes === before && !isBusy();
+  const look = (): void => {
+    const bytes = bytesRead();
+    if (!isBusy()) looks++;
+    isGivenUp = bytes - atEnd > MAX_REST_BYTES || (!isBusy() && (bytes === before || looks >= MAX_LOOKS));
     if (isGivenUp) for (const pipe of pipes) pipe.destroy();
     before = bytes;
-  }, 1_000);
+  };
+  // Behind a pause of this process, what there is to read is read first: a timer alone would come before it.
+  const watch = setInterval(() => setImmediate(look), LOOK_MS);
   try {
     await reading;
   } catch (error) {

@@ -37,7 +37,7 @@ export interface ExtractOptions {
  * Throws `ELT_FILE_…`, `ELT_ZIP_…` (terminal), `ELT_FILE_CHANGED` (transient: the file was written to while it was read).
  */
 export async function extractFiles(options: ExtractOptions): Promise<ExtractedObject[]> {
-  if (isUrl(options.resource.path)) return [await extractUrl(options)];
+  if (isUrl(options.resource.path)) return extractUrl(options);
   if (isS3(options.resource.path)) return extractS3(options);
   const files = await matchFiles(options.root, options.resource);
   const objects: ExtractedObject[] = [];

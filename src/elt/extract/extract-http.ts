@@ -1,27 +1,22 @@
-import { TerminalError, TransientError, type PipelineError } from '../../errors.js';
-import { failpoint } from '../../failpoint.js';
+import { TerminalError } from '../../errors.js';
 import type { ArtifactRef, ArtifactStore } from '../../model/artifact.js';
-import { intervalValues, type DataInterval } from '../../model/data-interval.js';
+import type { DataInterval } from '../../model/data-interval.js';
 import type { Database } from '../../model/database.js';
-import type { CursorConfig, HttpRequestConfig, ResourceConfig } from '../../model/project.js';
+import type { CursorConfig, ResourceConfig } from '../../model/project.js';
 import { readCursor } from '../cursor/cursor-state.js';
-import { cursorBefore, cursorOrder, laterCursor } from '../cursor/cursor-value.js';
-import { openApi, type Answer, type Api } from '../http/api.js';
-import { firstUrl, nextUrl } from '../http/next-url.js';
-import { readPage, type Page } from '../http/read-page.js';
-import { isReference, openSecrets, type Secrets } from '../http/secrets.js';
+import { cursorBefore } from '../cursor/cursor-value.js';
+import { openApi } from '../http/api.js';
+import { firstUrl } from '../http/next-url.js';
+import { openSecrets } from '../http/secrets.js';
+import type { CompiledQuery } from '../inventory/compile-query.js';
 import type { ExtractedObject } from '../load/load-result.js';
-import { jsonMembers, text } from '../read/ndjson-line.js';
 import { addRawObject } from './add-raw-object.js';
 import { combinePages } from './combine-pages.js';
-import {
-  addPage,
-  beginExtract,
-  formerPage,
-  requestDigest,
-  type ExtractKey,
-  type LandedPage,
-} from './extract-progress.js';
+import { beginExtract, formerPage, requestDigest, type ExtractKey, type LandedPage } from './extract-progress.js';
+import { landEach } from './land-each.js';
+import { landPages } from './land-pages.js';
+import { parentRows, type ParentRows } from './parent-rows.js';
+import { resourceUrl, type Asked } from './resource-url.js';
 
 export interface HttpExtractOptions {
   readonly database: Database;
@@ -34,6 +29,8 @@ export interface HttpExtractOptions {
   /** Where secrets of `env:` are. */
   readonly environment: Readonly<NodeJS.ProcessEnv>;
   readonly runId: string;
+  /** Of a resource that is asked for rows one by one: what gives the rows. */
+  readonly parents?: CompiledQuery;
   /** What is asked for, of a resource that is asked by interval. */
   readonly interval?: DataInterval;
   /** Asks anew, whatever another run has landed. @default false */
@@ -66,7 +63,8 @@ export interface HttpExtract {
  */
 export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtract> {
   const { database, store, env, project, resource, runId } = options;
-  const from = await unitOf(options);
+  const parents = await parentsOf(options);
+  const from = await unitOf(options, parents);
   const key = {
     env,
     project,
@@ -78,29 +76,32 @@ export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtr
   const state = await beginExtract(database, key, runId, options.force ?? false);
   const pages = state.isComplete
     ? state.pages
-    : await landPages(options, { key, extractId: state.extractId, landed: state.pages, asked: from });
+    : await land(options, { key, extractId: state.extractId, landed: state.pages, asked: from, parents });
   const rows = pages.reduce((sum, page) => sum + page.rows, 0);
   if (rows === 0 && resource.write === 'replace' && resource.allowEmpty !== true) throw emptySource(resource, pages);
   if (resource.cursor !== undefined && rows > 0 && pages.every(({ cursorMax }) => cursorMax === null))
     throw cursorless(resource, resource.cursor, rows);
   const objects = await combinePages(store, pages);
+  const added = await Promise.all(objects.map((object, index) => addObject(options, object, from, index + 1)));
   return {
     extractId: state.extractId,
-    objects: await Promise.all(objects.map((object, index) => addObject(options, object, from, index + 1))),
+    objects: withNotice(added, resource, parents),
     pages: pages.length,
     rows,
     resumedFromPage: Math.min(state.pages.length + 1, pages.length),
   };
 }
 
-/** A server that never stops is not asked for ever. */
-const MAX_PAGES = 100_000;
-
 /** The unit to ask for. `state`: how far the resource is loaded; `askFrom`: what is sent. */
-async function unitOf({ database, env, project, resource, full, interval }: HttpExtractOptions): Promise<Unit> {
+async function unitOf(
+  { database, env, project, resource, full, interval }: HttpExtractOptions,
+  parents: ParentRows | undefined,
+): Promise<Unit> {
   const { id, cursor, http } = resource;
+  const each = parents === undefined ? '' : ` for each of ${parents.rows.length} rows ${parents.digest}`;
   if (http?.byInterval === true && interval !== undefined)
-    return { unit: `interval ${interval.start}/${interval.end}`, state: null, interval };
+    return { unit: `interval ${interval.start}/${interval.end}${each}`, state: null, interval };
+  if (parents !== undefined) return { unit: `all${each}`, state: null };
   if (cursor === undefined) return { unit: 'all', state: null };
   const state = (await readCursor(database, { env, project, resource: id }, cursor)) ?? null;
   const askFrom = state === null || full === true ? cursor.initial : cursorBefore(cursor, state);
@@ -109,6 +110,10 @@ async function unitOf({ database, env, project, resource, full, interval }: Http
     state,
     ...(askFrom === undefined ? {} : { askFrom }),
   };
+}
+
+async function parentsOf({ database, resource, parents }: HttpExtractOptions): Promise<ParentRows | undefined> {
+  return parents === undefined ? undefined : database.session((session) => parentRows(session, parents, resource));
 }
 
 interface Unit {
@@ -123,148 +128,57 @@ interface Landing {
   readonly extractId: string;
   readonly landed: readonly LandedPage[];
   readonly asked: Asked;
+  readonly parents: ParentRows | undefined;
 }
 
-async function landPages(
+async function land(
   options: HttpExtractOptions,
-  { key, extractId, landed, asked }: Landing,
+  { key, extractId, landed, asked, parents }: Landing,
 ): Promise<LandedPage[]> {
   const { database, store, resource, signal } = options;
   const config = resource.http!;
   const secrets = openSecrets(options.environment, options.root);
-  const limit = {
-    database,
-    env: key.env,
-    project: key.project,
-    source: resource.source,
-    intervalMs: config.intervalMs,
-  };
+  const { env, project } = key;
+  const limit = { database, env, project, source: resource.source, intervalMs: config.intervalMs };
   const api = openApi({ ...options, config, secrets, limit, signal });
-  const pages = [...landed];
-  const askedUrls = new Set(pages.map(({ url }) => url));
-  let url =
-    pages.length === 0 ? firstUrl(resourceUrl(config, resource.path, asked), config.pagination) : pages.at(-1)!.nextUrl;
-  while (url !== null) {
-    signal?.throwIfAborted();
-    if (askedUrls.has(url) || pages.length === MAX_PAGES) throw endless(resource, url, pages.length);
-    askedUrls.add(url);
-    const fetchedAt = new Date();
-    const former =
-      config.pagination.type === 'none' && resource.cursor === undefined && options.force !== true
-        ? await formerPage(database, key)
-        : undefined;
-    const page = await landPage({ api, store, secrets, resource, url, former, number: pages.length + 1 });
-    refuseRepetition(resource, pages.at(-1), page);
-    await failpoint('http.page-landed');
-    await addPage(database, extractId, page, fetchedAt);
-    await failpoint('http.page-recorded');
-    pages.push(page);
-    options.onProgress?.({
-      pages: pages.length,
-      rows: pages.reduce((sum, { rows }) => sum + rows, 0),
-      bytes: pages.reduce((sum, { bytes }) => sum + bytes, 0),
-    });
-    url = page.nextUrl;
-  }
-  return pages;
-}
-
-interface PageToLand {
-  readonly api: Api;
-  readonly store: ArtifactStore;
-  readonly secrets: Secrets;
-  readonly resource: ResourceConfig;
-  readonly url: string;
-  /** What the same URL answered before, where it need not be sent again. */
-  readonly former: LandedPage | undefined;
-  readonly number: number;
-}
-
-async function landPage(work: PageToLand): Promise<LandedPage> {
-  const { api, store, resource, url, number } = work;
-  const former = work.former?.sha256 != null && (await store.has(work.former.sha256)) ? work.former : undefined;
-  try {
-    const { answer, page } = await api.get(url, conditionsOf(former), (received) => ({
-      answer: received,
-      page: received.status === 304 ? undefined : pageOf(work, received),
-    }));
-    if (page === undefined) return { ...former!, page: number, url };
-    const content = page.records.map((record) => `${record}\n`).join('');
-    const stored: ArtifactRef | undefined = content === '' ? undefined : await store.put(Buffer.from(content));
-    const next = nextUrl(url, page, headerOf(answer, 'link'), resource.http!.pagination);
-    return {
-      page: number,
-      url,
-      sha256: stored?.sha256 ?? null,
-      bytes: stored?.bytes ?? 0,
-      rows: page.records.length,
-      nextUrl: next === undefined ? null : api.withoutSecrets(next),
-      etag: headerOf(answer, 'etag') ?? null,
-      lastModified: headerOf(answer, 'last-modified') ?? null,
-      ...cursorsOf(resource.cursor, page.records),
-    };
-  } catch (error) {
-    throw ofResource(error, resource, number);
-  }
-}
-
-function conditionsOf(former: LandedPage | undefined): Record<string, string> {
-  return {
-    ...(former?.etag == null ? {} : { 'if-none-match': former.etag }),
-    ...(former?.lastModified == null ? {} : { 'if-modified-since': former.lastModified }),
+  const sum = { pages: 0, rows: 0, bytes: 0 };
+  const count = ({ rows, bytes }: LandedPage): void => {
+    sum.pages++;
+    sum.rows += rows;
+    sum.bytes += bytes;
   };
+  landed.forEach(count);
+  const onPage = (page: LandedPage): void => {
+    count(page);
+    options.onProgress?.({ ...sum });
+  };
+  const urlOf = (row?: Asked['row']): string =>
+    firstUrl(resourceUrl(config, resource.path, { ...asked, row }), config.pagination);
+  const work = { database, store, api, secrets, resource, extractId, onPage };
+  if (parents !== undefined) return landEach({ ...work, signal, parents: parents.rows, landed, urlOf });
+  const isConditional = config.pagination.type === 'none' && resource.cursor === undefined && options.force !== true;
+  return landPages({
+    ...work,
+    signal,
+    url: urlOf(),
+    landed,
+    ...(isConditional && { formerPage: () => formerPage(database, key) }),
+  });
 }
 
-function pageOf({ secrets, resource, url }: PageToLand, answer: Answer): Page {
-  const { origin, pathname } = new URL(url);
-  return readPage(
-    {
-      body: answer.body,
-      contentType: headerOf(answer, 'content-type'),
-      shownUrl: `${origin}${pathname}`,
-      redact: (text) => secrets.redact(text),
-    },
-    resource.http!.records,
-  );
+/** Said with the first object, of which there is none when there are no records at all. */
+function withNotice(
+  objects: readonly ExtractedObject[],
+  { id }: ResourceConfig,
+  parents: ParentRows | undefined,
+): readonly ExtractedObject[] {
+  const without = parents?.without ?? 0;
+  if (without === 0) return objects;
+  const notice = `${id}: nothing was asked for ${without} ${without === 1 ? 'row' : 'rows'} without a value for its address`;
+  return objects.map((object, index) => (index === 0 ? { ...object, notices: [notice] } : object));
 }
 
-function headerOf({ headers }: Answer, name: string): string | undefined {
-  const value = headers[name];
-  return Array.isArray(value) ? value.join(', ') : value;
-}
-
-function cursorsOf(
-  cursor: CursorConfig | undefined,
-  records: readonly string[],
-): Pick<LandedPage, 'cursorMax' | 'cursorMissing'> {
-  let cursorMax: string | null = null;
-  let cursorMissing = 0;
-  if (cursor !== undefined)
-    for (const record of records) {
-      const found = jsonMembers(record).find(({ key }) => key === cursor.field);
-      const value = found?.kind === 'string' ? text(found.source) : (found?.source ?? 'null');
-      if (cursorOrder(cursor.type, value) === undefined) cursorMissing++;
-      else cursorMax = laterCursor(cursor.type, cursorMax, value);
-    }
-  return { cursorMax, cursorMissing };
-}
-
-/** What a request asks for: from a cursor on, or an interval. */
-interface Asked {
-  readonly askFrom?: string | undefined;
-  readonly interval?: DataInterval | undefined;
-}
-
-/** Where a resource is asked, with the parameters that are no secrets. */
-export function resourceUrl(config: HttpRequestConfig, path: string, { askFrom, interval }: Asked = {}): URL {
-  const url = new URL(`${config.url}${withInterval(path, interval, encodeURIComponent)}`);
-  for (const [name, value] of Object.entries(config.params))
-    if (!isReference(value)) url.searchParams.set(name, withInterval(value, interval));
-  if (askFrom !== undefined && config.cursorParam !== undefined) url.searchParams.set(config.cursorParam, askFrom);
-  return url;
-}
-
-function addObject(
+async function addObject(
   options: HttpExtractOptions,
   object: ArtifactRef,
   { askFrom, interval }: Asked,
@@ -273,37 +187,9 @@ function addObject(
   const { path, http } = options.resource;
   const from = askFrom === undefined ? '' : `?${http!.cursorParam}=${askFrom}`;
   const of = interval === undefined ? from : `?interval=${interval.start}/${interval.end}`;
-  return addRawObject(options, `${path}${of}#${number}`, object);
-}
-
-/** `{interval.start}` and the like in a path or a parameter. */
-function withInterval(
-  text: string,
-  interval: DataInterval | undefined,
-  encode: (value: string) => string = (value) => value,
-): string {
-  if (interval === undefined) return text;
-  const values: Readonly<Record<string, string>> = intervalValues(interval);
-  return text.replaceAll(/\{interval\.(\w+)\}/g, (name, key: string) => encode(values[key] ?? name));
-}
-
-/** A server that does not know the parameter sends its first page again and again. */
-function refuseRepetition(resource: ResourceConfig, before: LandedPage | undefined, page: LandedPage): void {
-  if (page.sha256 === null || page.sha256 !== before?.sha256) return;
-  throw new TerminalError(
-    'ELT_HTTP_PAGINATION',
-    `Reading ${resource.id} stopped: page ${page.page} has the same records as page ${before.page}.`,
-    { at: resource.at, next: 'Correct `pagination`: the server seems not to know its parameter.' },
-  );
-}
-
-function endless(resource: ResourceConfig, url: string, pages: number): TerminalError {
-  const { origin, pathname } = new URL(url);
-  const why = pages === MAX_PAGES ? `it has more than ${MAX_PAGES} pages` : `page ${pages} leads back to one before it`;
-  return new TerminalError('ELT_HTTP_PAGINATION', `Reading ${origin}${pathname} of ${resource.id} stopped: ${why}.`, {
-    at: resource.at,
-    next: 'Correct `pagination` in plumbline.yaml.',
-  });
+  const added = await addRawObject(options, `${path}${of}#${number}`, object);
+  if (interval === undefined || options.resource.interval === undefined) return added;
+  return { ...added, interval: { start: interval.start, end: interval.end } };
 }
 
 function emptySource(resource: ResourceConfig, pages: readonly LandedPage[]): TerminalError {
@@ -321,15 +207,4 @@ function cursorless({ id, at }: ResourceConfig, { field, type }: CursorConfig, r
     details: { field, rows },
     next: 'Correct `cursor.field` or `cursor.type`.',
   }); // prettier-ignore
-}
-
-/** The same error, with the resource and its place in plumbline.yaml. */
-function ofResource(error: unknown, { id, at }: ResourceConfig, page: number): unknown {
-  if (!(error instanceof TerminalError || error instanceof TransientError)) return error;
-  const { code, message, details, next, cause }: PipelineError = error;
-  const context = { at, details: { ...details, resource: id, page }, ...(next === undefined ? {} : { next }), cause };
-  const text = `Page ${page} of ${id}: ${message}`;
-  return error instanceof TerminalError
-    ? new TerminalError(code, text, context)
-    : new TransientError(code, text, context);
 }

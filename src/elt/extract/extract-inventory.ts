@@ -7,7 +7,7 @@ import { fetchObject, type FetchOptions } from '../http/fetch-object.js';
 import { isReference, openSecrets } from '../http/secrets.js';
 import { assignBatches } from '../inventory/assign-batches.js';
 import { writeBatchList, type BatchEntry } from '../inventory/batch-list.js';
-import type { CompiledInventory } from '../inventory/compile-inventory.js';
+import type { CompiledQuery } from '../inventory/compile-query.js';
 import { expectedObjects, type ExpectedObject, type ExpectedObjects } from '../inventory/expected-objects.js';
 import {
   expectObjects,
@@ -32,7 +32,7 @@ export interface InventoryExtractOptions {
   /** The project's folder; secrets of `file:` start there. */
   readonly root: string;
   readonly resource: ResourceConfig;
-  readonly inventory: CompiledInventory;
+  readonly inventory: CompiledQuery;
   /** Where secrets of `env:` are. */
   readonly environment: Readonly<NodeJS.ProcessEnv>;
   readonly runId: string;

@@ -66,7 +66,6 @@ async function run(options: ProgramExtractOptions, landing: Landing, progress: {
       ? pythonCommand({ script: resource.path, function: program.function, python: program.python }, root)
       : pluginCommand({ module: resource.path, function: program.function }, codeRoot);
   let rows = 0;
-  let logged = 0;
   let failure: ProgramError | undefined;
   let isDone = false;
   const take = (line: Buffer): void | Promise<void> => {
@@ -92,18 +91,14 @@ async function run(options: ProgramExtractOptions, landing: Landing, progress: {
     onLine: take,
     redact,
     signal,
-    onLog(line) {
-      logged++;
-      if (logged <= MAX_LOG_LINES) onLog?.(line);
-      else if (logged === MAX_LOG_LINES + 1)
-        onLog?.(`… what follows is not logged: it has printed ${MAX_LOG_LINES} lines`);
-    },
+    ...(onLog && { onLog }),
     ...(graceMs !== undefined && { graceMs }),
   }).catch((error: unknown) => {
     throw startFailure(error, resource, start.next);
   });
   if (isDone && result.exitCode === 0) return;
   const context: ProgramContext = {
+    runId: options.runId,
     resource: resource.id,
     file: resource.path,
     at: resource.at,
@@ -113,9 +108,6 @@ async function run(options: ProgramExtractOptions, landing: Landing, progress: {
   };
   throw failure === undefined ? ended(result, context) : raised(failure, context);
 }
-
-// A script that prints every row must not fill the disk of the worker.
-const MAX_LOG_LINES = 1_000;
 
 /** What is declared, and what the program needs; a path of the user's own comes behind. */
 function withPaths(

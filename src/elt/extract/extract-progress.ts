@@ -26,6 +26,10 @@ export interface ExtractState {
 
 /** One line of plumbline.raw_pages. */
 export interface LandedPage {
+  /** Place of the row that it was asked for, from 1; 0 or absent where it was asked for none. */
+  readonly parent?: number;
+  /** 404 or 410 where the server has nothing for that row. */
+  readonly missing?: number | null;
   readonly page: number;
   readonly url: string;
   /** Of the records, one a line; null without records. */
@@ -83,10 +87,16 @@ const STARTED_MS = 'floor(extract(epoch FROM started_at) * 1000)::float8 AS "sta
  * Adds a page to the manifest and, with the last one, marks the extract as complete. Throws `ELT_LOAD_FENCED` (transient)
  * when another attempt was first with this page.
  */
-export async function addPage(database: Database, extractId: string, page: LandedPage, fetchedAt: Date): Promise<void> {
+export async function addPage(
+  database: Database,
+  extractId: string,
+  page: LandedPage,
+  fetchedAt: Date,
+  isLast = page.nextUrl === null,
+): Promise<void> {
   await database.transaction(async (session) => {
     await insertPage(session, extractId, page, fetchedAt);
-    if (page.nextUrl === null)
+    if (isLast)
       await session.execute('UPDATE plumbline.extracts SET completed_at = now() WHERE extract_id = $1', [extractId]);
   });
 }
@@ -101,8 +111,8 @@ export async function insertPage(
 ): Promise<void> {
   const added = await session.execute(
     `INSERT INTO plumbline.raw_pages (extract_id, page, url, fetched_at, sha256, bytes, row_count, next_url, etag, last_modified,
-       cursor_max, cursor_missing, checkpoint, columns)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING`,
+       cursor_max, cursor_missing, checkpoint, columns, parent, http_status)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
     [
       extractId,
       page.page,
@@ -118,6 +128,8 @@ export async function insertPage(
       page.cursorMissing,
       stated.checkpoint ?? null,
       stated.columns === undefined || Object.keys(stated.columns).length === 0 ? null : JSON.stringify(stated.columns),
+      page.parent ?? 0,
+      page.missing ?? null,
     ],
   );
   if (added !== 1)
@@ -129,15 +141,17 @@ export async function insertPage(
 
 export async function pagesOf(database: Queryable, extractId: string): Promise<LandedPage[]> {
   return database.query<LandedPage>(
-    `SELECT page, url, sha256, bytes::float8 AS bytes, row_count::float8 AS rows, next_url AS "nextUrl", etag,
+    `SELECT parent, page, http_status AS missing, url, sha256, bytes::float8 AS bytes, row_count::float8 AS rows, next_url AS "nextUrl", etag,
        last_modified AS "lastModified", cursor_max AS "cursorMax", cursor_missing::float8 AS "cursorMissing"
-     FROM plumbline.raw_pages WHERE extract_id = $1 ORDER BY page`,
+     FROM plumbline.raw_pages WHERE extract_id = $1 ORDER BY parent, page`,
     [extractId],
   );
 }
 
 export interface LandedExtract {
   readonly pages: number;
+  /** Of a source that is asked for rows of a table one by one: how many, and for how many of them the server has nothing. */
+  readonly parents?: { readonly asked: number; readonly missing: number };
   /** The cursor's state that it began from; undefined when there was none. */
   readonly cursorFrom?: string;
   /** What the state becomes with the rows' publication; undefined when no row says. */
@@ -161,8 +175,11 @@ export async function landedExtract(
     [extractId],
   );
   const max = cursor === undefined ? null : pages.reduce<string | null>((one, { cursorMax }) => laterCursor(cursor.type, one, cursorMax), line?.to ?? null); // prettier-ignore
+  const parents = new Set(pages.flatMap(({ parent = 0 }) => (parent === 0 ? [] : [parent])));
+  const missing = pages.filter((page) => page.missing != null).length;
   return {
     pages: pages.length,
+    ...(parents.size === 0 ? {} : { parents: { asked: parents.size, missing } }),
     ...(line?.from == null ? {} : { cursorFrom: line.from }),
     ...(max === null ? {} : { cursorTo: notAfter(cursor!, max, new Date(line!.startedMs)) }),
     cursorMissing: pages.reduce((sum, { cursorMissing }) => sum + cursorMissing, line?.missing ?? 0),
@@ -193,9 +210,10 @@ export async function formerPage(database: Queryable, key: ExtractKey): Promise<
 
 /** Changes when the same URL could have another answer, or the answer be read in another way. */
 export function requestDigest({ path, http, cursor }: ResourceConfig): string {
-  const { intervalMs: _interval, ...asked } = http!;
+  const { intervalMs: _interval, forEach, ...asked } = http!;
+  const { parallel: _parallel, ...each } = forEach ?? {};
   return createHash('sha256')
-    .update(JSON.stringify([path, asked, cursor?.field, cursor?.type]))
+    .update(JSON.stringify([path, forEach === undefined ? asked : { ...asked, each }, cursor?.field, cursor?.type]))
     .digest('hex')
     .slice(0, 16);
 }

@@ -1,21 +1,24 @@
 import { Readable } from 'node:stream';
 import { TerminalError } from '../../errors.js';
-import type { Queryable } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { parseS3 } from '../../s3/location.js';
 import type { S3Bucket, S3Object } from '../../s3/open-bucket.js';
 import type { ExtractedObject } from '../load/load-result.js';
+import { addFetchedObject } from './add-fetched-object.js';
+import { extractArchive } from './extract-archive.js';
 import type { ExtractOptions } from './extract-files.js';
+import { inOrder } from './in-order.js';
 import { inspectFile } from './inspect-file.js';
 import { globMatcher, isGlob } from './match-files.js';
 import { resourceBucket } from './resource-bucket.js';
+import { isArchive } from './zip-members.js';
 
 // Small objects wait for the network most of the time; large ones fill it alone.
 const AT_ONCE = 6;
 
 /**
  * Puts the objects that an s3:// path or glob names into the artifact store, with a line in plumbline.raw_objects each, in the order of
- * their keys. An object whose ETag, size and time are those of its last line is not read again. Idempotent: a second attempt fetches what
+ * their keys; each member of a zip archive is an object of its own. An object whose ETag, size and time are those of its last line is not read again. Idempotent: a second attempt fetches what
  * the first did not.
  *
  * Terminal: `ELT_FILE_MISSING`, `ELT_FILE_…` of what the objects hold, `S3_…` of rights, credentials and names. Transient: `S3_BUSY`,
@@ -39,26 +42,13 @@ export async function extractS3(options: ExtractOptions): Promise<ExtractedObjec
       progress.files++;
       progress.bytes += one.bytes;
       options.onProgress?.({ ...progress });
-      return one;
+      return isArchive(path, options.resource) ? extractArchive(one, { ...options, signal: stop }) : [one];
     });
-    await markSeen(extracted, options);
-    return extracted;
+    await markSeen(extracted.flat(), options);
+    return extracted.flat();
   } finally {
     bucket.close();
   }
-}
-
-/** What the newest extract of a resource saw, for a plan: asks no server. */
-export async function lastSeen(
-  database: Queryable,
-  of: { readonly env: string; readonly project: string; readonly resource: ResourceConfig },
-): Promise<{ path: string; sha256: string }[]> {
-  return database.query(
-    `SELECT path, sha256 FROM (SELECT path, sha256, seen_at, max(seen_at) OVER () AS newest FROM plumbline.raw_objects
-       WHERE env = $1 AND project = $2 AND resource = $3 AND path LIKE 's3://%') AS seen
-     WHERE seen_at = newest ORDER BY path COLLATE "C"`,
-    [of.env, of.project, of.resource.id],
-  );
 }
 
 async function matchObjects(bucket: S3Bucket, resource: ResourceConfig, signal?: AbortSignal): Promise<S3Object[]> {
@@ -88,8 +78,9 @@ async function fetchObject(
 ): Promise<ExtractedObject> {
   const { store, resource, signal } = options;
   const stored = await store.put(Readable.from(bucket.read(object, signal), { objectMode: false }));
-  await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
-  return { path, ...stored, isUnchanged: await addLine(object, path, stored, options) };
+  if (!isArchive(path, resource)) await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
+  const { etag, lastModified } = object;
+  return { path, ...stored, isUnchanged: await addFetchedObject(path, { ...stored, etag, lastModified }, options) };
 }
 
 interface SeenObject {
@@ -113,25 +104,6 @@ async function knownObjects({ database, env, project, resource }: ExtractOptions
   return new Map(rows.map(({ path, ...row }) => [path, row]));
 }
 
-/** @returns whether the path had this content before */
-async function addLine(
-  { etag, lastModified }: S3Object,
-  path: string,
-  { sha256, bytes }: { readonly sha256: string; readonly bytes: number },
-  { database, env, project, resource, runId, now }: ExtractOptions,
-): Promise<boolean> {
-  const rows = await database.query<{ isNew: boolean }>(
-    `INSERT INTO plumbline.raw_objects
-       (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id, etag, last_modified)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $8, $9, $10, $11)
-     ON CONFLICT (env, project, resource, path, sha256) DO UPDATE
-       SET seen_at = excluded.seen_at, etag = excluded.etag, last_modified = excluded.last_modified
-     RETURNING xmax = 0 AS "isNew"`,
-    [env, project, resource.source, resource.id, path, sha256, bytes, now.toISOString(), runId, etag, lastModified],
-  );
-  return rows[0]?.isNew === false;
-}
-
 /** All of one extract have one time, so that the newest lines are what the bucket held. */
 async function markSeen(
   objects: readonly ExtractedObject[],
@@ -143,33 +115,4 @@ async function markSeen(
      WHERE o.env = $1 AND o.project = $2 AND o.resource = $3 AND o.path = seen.path AND o.sha256 = seen.sha256`,
     [env, project, resource.id, now.toISOString(), objects.map(({ path }) => path), objects.map((one) => one.sha256)],
   );
-}
-
-/** Results in the order of `items`, so many at once. The first error stops the others, which are waited for. */
-async function inOrder<T, R>(
-  items: readonly T[],
-  atOnce: number,
-  signal: AbortSignal | undefined,
-  work: (item: T, stop: AbortSignal) => Promise<R>,
-): Promise<R[]> {
-  const failed = new AbortController();
-  const stop = signal === undefined ? failed.signal : AbortSignal.any([signal, failed.signal]);
-  const results: R[] = [];
-  const queue = items.entries();
-  const errors: unknown[] = [];
-  const worker = async (): Promise<void> => {
-    for (const [index, item] of queue) {
-      if (stop.aborted) return;
-      try {
-        results[index] = await work(item, stop);
-      } catch (error) {
-        errors.push(error);
-        failed.abort();
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, worker));
-  signal?.throwIfAborted();
-  if (errors.length > 0) throw errors[0];
-  return results;
 }

@@ -5,16 +5,17 @@ import { basename, resolve } from 'node:path';
 import { TerminalError, TransientError, type PipelineError } from '../../errors.js';
 import type { ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
-import type { ResourceConfig, SingerConfig } from '../../model/project.js';
+import type { Json, JsonObject, ResourceConfig, SingerConfig } from '../../model/project.js';
 import { childEnvironment } from '../child/child-environment.js';
 import { runChild, type ChildResult } from '../child/run-child.js';
 import { openSecrets, type Secrets } from '../http/secrets.js';
 import type { ExtractedObject } from '../load/load-result.js';
 import { resolveSecrets } from '../program/resolve-secrets.js';
 import { withPrivateFolder, type PrivateFolder } from '../singer/private-files.js';
+import { assertSelection, isChosen, SelectionFault } from '../singer/property-selection.js';
 import { selectStream, UnknownStream, type SelectedStream } from '../singer/select-stream.js';
 import { openLanding, type Landing, type LandingProgress } from './land-rows.js';
-import { landMessages } from './land-messages.js';
+import { landMessages, type MessageLanding } from './land-messages.js';
 
 export interface SingerExtractOptions {
   readonly database: Database;
@@ -95,8 +96,11 @@ async function runTap(
   const { resource, root, scratch } = options;
   const secrets = openSecrets(options.environment, root);
   return withPrivateFolder(scratch, async (folder) => {
-    const { config, env } = await resolveSecrets(resource.singer!, secrets);
-    const configPath = await folder.write('config.json', JSON.stringify(config));
+    const given = resource.singer!;
+    const batches = isObject(given.config['batch_config']) ? await folder.folder('batches') : undefined;
+    // A root such as file:///tmp is no secret.
+    const { config, env } = await resolveSecrets({ ...given, config: withBatchRoot(given.config, '') }, secrets);
+    const configPath = await folder.write('config.json', JSON.stringify(withBatchRoot(config, `file://${batches}`)));
     const environment = childEnvironment(options.environment, env);
     const tap: Tap = { options, secrets, folder, environment, configPath };
     const selected = await selectedStream(tap, ownCatalog);
@@ -109,6 +113,8 @@ async function runTap(
       names: selected?.names ?? [resource.path],
       tap: resource.singer!.command[0]!,
       landing,
+      batches,
+      ...propertiesKept(resource, selected),
       redact: (text) => secrets.redact(text),
     });
     const ended = await run(tap, parameters, messages.take);
@@ -118,6 +124,50 @@ async function runTap(
     }
     return messages.end();
   });
+}
+
+/** A tap that sends files writes them where they may be read, whatever its config says. */
+function withBatchRoot(config: JsonObject, root: string): JsonObject {
+  const given = config['batch_config'];
+  if (!isObject(given)) return config;
+  const { encoding = { format: 'jsonl', compression: 'gzip' }, storage } = given;
+  return { ...config, batch_config: { ...given, encoding, storage: { ...(isObject(storage) && storage), root } } };
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What is asked for with `select`, also of a tap that heeds no catalog. */
+function propertiesKept(
+  resource: ResourceConfig,
+  selected: SelectedStream | undefined,
+): Pick<MessageLanding, 'isKept' | 'onProperties'> {
+  const { primaryKey, merge, singer } = resource;
+  const { select } = singer!;
+  if (select === undefined) return {};
+  const needed = [...primaryKey, ...(merge?.key ?? []), merge?.hardDelete ?? []].flat();
+  const always = [...needed, ...(selected?.always ?? [])];
+  return {
+    isKept: (name) => always.includes(name) || isChosen(name, select),
+    onProperties(properties, keys) {
+      // What a catalog has was compared with it before the tap was run.
+      if (selected === undefined) orRefused(resource, () => assertSelection(select, properties, [...always, ...keys]));
+    },
+  };
+}
+
+/** Throws `ELT_SINGER_SELECT` (terminal) for a SelectionFault. */
+function orRefused<T>({ id, at }: ResourceConfig, choose: () => T): T {
+  try {
+    return choose();
+  } catch (error) {
+    if (!(error instanceof SelectionFault)) throw error;
+    throw new TerminalError('ELT_SINGER_SELECT', `Choosing the properties of ${id} failed: ${error.message}.`, {
+      at,
+      next: 'Correct `select`.',
+    });
+  }
 }
 
 function run(
@@ -153,11 +203,12 @@ async function readCatalog({ singer, id, at }: ResourceConfig, codeRoot: string)
 /** The catalog for the tap; undefined for one that takes none. */
 async function selectedStream(tap: Tap, ownCatalog: string | undefined): Promise<SelectedStream | undefined> {
   const { resource } = tap.options;
-  const { catalog, metadata } = resource.singer!;
+  const { catalog, metadata, select } = resource.singer!;
   if (catalog.from === 'none') return undefined;
   const source = ownCatalog ?? (await discover(tap));
   try {
-    return selectStream(source, resource.path, { metadata, allProperties: ownCatalog === undefined });
+    const options = { metadata, allProperties: ownCatalog === undefined, select };
+    return orRefused(resource, () => selectStream(source, resource.path, options));
   } catch (error) {
     if (error instanceof UnknownStream) throw unknownStream(resource, error.streams);
     if (!(error instanceof SyntaxError)) throw error;

@@ -5,8 +5,11 @@ import type { ResourceConfig } from '../../model/project.js';
 import { assertStatus } from '../http/assert-status.js';
 import { guardedFetch } from '../http/guarded-fetch.js';
 import type { ExtractedObject } from '../load/load-result.js';
+import { addFetchedObject, type FetchedObject } from './add-fetched-object.js';
+import { extractArchive } from './extract-archive.js';
 import type { ExtractOptions } from './extract-files.js';
 import { inspectFile } from './inspect-file.js';
+import { isArchive } from './zip-members.js';
 
 /** Whether a resource's path is fetched over HTTP. */
 export function isUrl(path: string): boolean {
@@ -14,13 +17,29 @@ export function isUrl(path: string): boolean {
 }
 
 /**
- * Puts what a URL gives into the artifact store, with a line in plumbline.raw_objects. A server that knows the ETag or the time of the
+ * Puts what a URL gives into the artifact store, with a line in plumbline.raw_objects, and of a zip archive its members too. A server that knows the ETag or the time of the
  * former content sends nothing when that is still right. Idempotent: a transfer that stops leaves nothing and starts anew.
  *
- * Terminal: `ELT_HTTP_STATUS`, `ELT_HTTP_ADDRESS_REFUSED`, `ELT_HTTP_PAGE` (a web page instead of data), `ELT_FILE_…`. Transient:
+ * Terminal: `ELT_HTTP_STATUS`, `ELT_HTTP_ADDRESS_REFUSED`, `ELT_HTTP_PAGE` (a web page instead of data), `ELT_FILE_…`, `ELT_ZIP_…`. Transient:
  * `ELT_HTTP_CUT`, `ELT_HTTP_UNREACHABLE`, `ELT_HTTP_STATUS_TRANSIENT`.
  */
-export async function extractUrl(options: ExtractOptions): Promise<ExtractedObject> {
+export async function extractUrl(options: ExtractOptions): Promise<ExtractedObject[]> {
+  const fetched = await fetchUrl(options);
+  // Members are named by the address without its parameters: what those hold may be a key.
+  const path = withoutParameters(fetched.path);
+  return isArchive(path, options.resource) ? extractArchive({ ...fetched, path }, options) : [fetched];
+}
+
+/** Whether a URL is that of a zip archive. */
+export function isUrlOfArchive(resource: ResourceConfig): boolean {
+  return isUrl(resource.path) && isArchive(withoutParameters(resource.path), resource);
+}
+
+function withoutParameters(url: string): string {
+  return url.replace(/[?#].*$/s, '');
+}
+
+async function fetchUrl(options: ExtractOptions): Promise<ExtractedObject> {
   const { store, resource, signal, now } = options;
   const { path } = resource;
   const last = await lastFetched(options.database, options);
@@ -34,24 +53,18 @@ export async function extractUrl(options: ExtractOptions): Promise<ExtractedObje
   const isUnchanged = response.status === 304 && known !== undefined;
   if (isUnchanged) {
     for await (const _chunk of response.body); // A 304 has no body; reading to its end frees the connection.
-    await addLine(known, options);
+    await addFetchedObject(path, known, options);
     return { path, sha256: known.sha256, bytes: known.bytes, isUnchanged };
   }
   assertStatus(response, now);
   const stored = await store.put(Readable.from(watched(response.body, options)));
-  await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
-  const wasThere = await addLine(
+  if (!isUrlOfArchive(resource)) await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
+  const wasThere = await addFetchedObject(
+    path,
     { ...stored, etag: response.headers.etag ?? null, lastModified: response.headers['last-modified'] ?? null },
     options,
   );
   return { path, ...stored, isUnchanged: wasThere };
-}
-
-export interface FetchedObject {
-  readonly sha256: string;
-  readonly bytes: number;
-  readonly etag: string | null;
-  readonly lastModified: string | null;
 }
 
 /** What the URL of a resource gave when it was last fetched. */
@@ -95,31 +108,4 @@ function refusePage(head: Buffer, { path, at }: ResourceConfig): void {
       next: 'Open the URL in a browser: it may ask for a log-in, or lead to a page about the file. Set `path` to the file itself.',
     },
   );
-}
-
-/** @returns whether the URL gave this content before */
-async function addLine(object: FetchedObject, options: ExtractOptions): Promise<boolean> {
-  const { database, env, project, resource, runId, now } = options;
-  const rows = await database.query<{ isNew: boolean }>(
-    `INSERT INTO plumbline.raw_objects
-       (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id, etag, last_modified)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $8, $9, $10, $11)
-     ON CONFLICT (env, project, resource, path, sha256) DO UPDATE
-       SET seen_at = excluded.seen_at, etag = excluded.etag, last_modified = excluded.last_modified
-     RETURNING xmax = 0 AS "isNew"`,
-    [
-      env,
-      project,
-      resource.source,
-      resource.id,
-      resource.path,
-      object.sha256,
-      object.bytes,
-      now.toISOString(),
-      runId,
-      object.etag,
-      object.lastModified,
-    ],
-  );
-  return rows[0]?.isNew === false;
 }

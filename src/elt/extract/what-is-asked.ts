@@ -4,7 +4,7 @@ import type { ResourceConfig } from '../../model/project.js';
 import { readCheckpoint } from '../cursor/checkpoint-state.js';
 import { readCursor } from '../cursor/cursor-state.js';
 import { cursorBefore } from '../cursor/cursor-value.js';
-import { resourceUrl } from './extract-http.js';
+import { resourceUrl } from './resource-url.js';
 
 /**
  * What an API is asked for, for `plan`: `asks https://api.example.org/orders?since=…, page by page (link); cursor
@@ -28,7 +28,11 @@ export async function whatIsAsked(
     return `runs ${program.function} of ${path}, ${from}`;
   }
   const pages = http!.pagination.type === 'none' ? 'in one page' : `page by page (${http!.pagination.type})`;
-  if (cursor === undefined) return `asks ${resourceUrl(http!, path, { interval }).href}, ${pages}`;
+  if (cursor === undefined) {
+    const url = resourceUrl(http!, path, { interval }).href.replaceAll('%7B', '{').replaceAll('%7D', '}');
+    const { forEach } = http!;
+    return `asks ${url}${forEach === undefined ? '' : ` for each row of ${forEach.query.name}`}, ${pages}`;
+  }
   const state = await readCursor(database, { ...at, resource: id }, cursor);
   const askFrom = state === undefined || full ? cursor.initial : cursorBefore(cursor, state);
   const place = state === undefined ? 'has no state yet' : `is at ${state}`;

@@ -4,7 +4,7 @@ import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier } from '../../model/sql-identifier.js';
 import { columnType } from '../schema/table-columns.js';
 import { explainSqlError } from '../transform/sql-error.js';
-import type { CompiledInventory } from './compile-inventory.js';
+import type { CompiledQuery } from './compile-query.js';
 
 export interface ExpectedObject {
   readonly url: string;
@@ -27,7 +27,7 @@ const MAX_OBJECTS = 1_000_000;
  */
 export async function expectedObjects(
   session: Session,
-  { file, sql, lines }: CompiledInventory,
+  { file, sql, lines }: CompiledQuery,
   resource: ResourceConfig,
 ): Promise<ExpectedObjects> {
   const prefix = `SELECT (to_jsonb(q) ->> 'url') AS url, (to_jsonb(q) - 'url')::text AS columns FROM (`;

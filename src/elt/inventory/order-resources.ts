@@ -1,6 +1,7 @@
 import { TerminalError } from '../../errors.js';
 import type { Project, ResourceConfig } from '../../model/project.js';
 import { compileInventory } from './compile-inventory.js';
+import { compileParents } from './compile-parents.js';
 
 export interface OrderedResource {
   readonly resource: ResourceConfig;
@@ -9,15 +10,15 @@ export interface OrderedResource {
 }
 
 /**
- * The resources, each behind those that it waits for, else in their order: what its inventory reads, and the one before it with
- * the same source and inventory, so that their objects are fetched once. Throws `ELT_INVENTORY_CYCLE` and what `compileInventory` throws.
+ * The resources, each behind those that it waits for, else in their order: what its inventory or its `for_each` reads, and the one before it with
+ * the same source and inventory, so that their objects are fetched once. Throws `ELT_INVENTORY_CYCLE` and what `compileQuery` throws.
  */
 export function orderResources(
   project: Pick<Project, 'schemas' | 'transforms' | 'resources' | 'vars' | 'macros'>,
 ): OrderedResource[] {
   const lastOfSource = new Map<string, string>();
   const open = project.resources.map((resource): OrderedResource => {
-    if (resource.inventory === undefined) return { resource, after: [] };
+    if (resource.inventory === undefined) return { resource, after: compileParents(project, resource)?.sources ?? [] };
     const { sources } = compileInventory(project, resource);
     const before = lastOfSource.get(`${resource.source} ${resource.path}`);
     lastOfSource.set(`${resource.source} ${resource.path}`, resource.id);
@@ -36,7 +37,7 @@ export function orderResources(
 
 function cycle(rest: readonly OrderedResource[]): TerminalError {
   const ids = rest.map(({ resource }) => resource.id);
-  return new TerminalError('ELT_INVENTORY_CYCLE', `The inventories of ${ids.join(', ')} wait for each other.`, {
+  return new TerminalError('ELT_INVENTORY_CYCLE', `What ${ids.join(', ')} are asked for is read from each other.`, {
     at: { file: rest[0]!.resource.path },
     details: { resources: ids },
     next: 'Let one of them read tables that are loaded without the others.',

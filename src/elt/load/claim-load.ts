@@ -13,6 +13,7 @@ import {
   type LedgerLine,
   type LoadKey,
 } from './ledger.js';
+import { intervalOfPath } from './interval-of-path.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ExtractedObject } from './load-result.js';
 import { keysName, stageName } from './stage-table.js';
@@ -23,7 +24,7 @@ export interface ClaimOptions {
   readonly project: string;
   readonly schemas: Schemas;
   readonly resource: ResourceConfig;
-  readonly object: Pick<ExtractedObject, 'path' | 'sha256'>;
+  readonly object: Pick<ExtractedObject, 'path' | 'sha256' | 'interval'>;
   /** Who asks; no part of the load key. */
   readonly runId: string;
   /** Loads content anew that was loaded before. @default false */
@@ -40,7 +41,7 @@ export interface Claim {
 /** Finds or adds the ledger's line of an object and makes `session` its only writer. Throws LoadFencedError. */
 export async function claimLoad(session: Session, options: ClaimOptions): Promise<Claim> {
   const { env, project, resource, object, runId } = options;
-  const key: LoadKey = { env, project, resource: resource.id, unit: `${object.path}@${object.sha256}` };
+  const key: LoadKey = { env, project, resource: resource.id, unit: unitOf(object) };
   const settings = settingsDigest(resource);
   const newest = await newestLoad(session, key);
   // Of a snapshot that rows can be gone from, what is unchanged has to be seen too.
@@ -55,6 +56,7 @@ export async function claimLoad(session: Session, options: ClaimOptions): Promis
       stageSchema: options.schemas.stage,
       runId,
       forced: force,
+      interval: object.interval,
     });
   const line = isSpent || newest === undefined ? await newestLoad(session, key) : newest;
   if (line === undefined) throw new LoadFencedError(`Load of ${object.path}`, { unit: key.unit });
@@ -72,6 +74,12 @@ export async function claimLoad(session: Session, options: ClaimOptions): Promis
     return { line: current, done: current.status === 'staged' };
   }
   return { line: await beginAnew(session, line.loadId, token, settings), done: false };
+}
+
+/** The same content is a load for each interval that it is read for. */
+function unitOf({ path, sha256, interval }: ClaimOptions['object']): string {
+  const of = interval === undefined || intervalOfPath(path) !== undefined ? '' : ` ${interval.start}/${interval.end}`;
+  return `${path}@${sha256}${of}`;
 }
 
 async function mustLoadAnew(
@@ -99,7 +107,7 @@ export async function beginAnew(
   return session.transaction(async () => {
     const lines = await session.query<{ schema: string }>(
       `UPDATE plumbline.loads SET status = 'loading', settings = $3, next_chunk = 0, next_row = 1, reader = NULL, stage_table = NULL,
-         rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, discarded = '{}', error = NULL, staged_at = NULL
+         rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, rows_outside = 0, discarded = '{}', error = NULL, staged_at = NULL
        WHERE load_id = $1 AND token = $2 AND status IN ('loading', 'staged', 'failed')
        RETURNING stage_schema AS schema`,
       [loadId, token, settings],

@@ -6,6 +6,7 @@ import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import type { LoadColumn } from '../schema/column.js';
+import { leaveOutOutside } from './leave-out-outside.js';
 import { loadsById, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ClaimOptions } from './claim-load.js';
@@ -24,8 +25,9 @@ export interface FinishContext {
 }
 
 /**
- * Takes rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
- * marks the load as staged, in one transaction, which `before` begins. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, LoadFencedError.
+ * Takes rows of another interval, rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
+ * marks the load as staged, in one transaction, which `before` begins. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, `ELT_INTERVAL_…`,
+ * LoadFencedError.
  */
 export async function finishLoad(
   context: FinishContext,
@@ -37,16 +39,17 @@ export async function finishLoad(
   let excess: number | undefined;
   const finished = await session.transaction(async () => {
     await before?.();
+    const outside = await leaveOutOutside(session, options, context.stage, columns);
     const isChecked = resource.primaryKey.length === 0 || context.keyIsProven === true;
     const keyless =
       (isChecked ? 0 : await rejectKeyless(context, columns, resource.primaryKey, 'primary key')) +
       (await rejectKeyless(context, columns, resource.merge?.key ?? [], 'merge key'));
     const duplicates = isChecked ? 0 : await takeOutDuplicates(context, columns);
     const changed = await session.execute(
-      `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4,
-         rows_rejected = rows_rejected + $3, rows_duplicate = $4
+      `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4 - $6,
+         rows_rejected = rows_rejected + $3, rows_duplicate = $4, rows_outside = $6
        WHERE load_id = $1 AND token = $2 AND status = 'loading' AND next_row = $5`,
-      [loadId, token, keyless, duplicates, source.rows + 1],
+      [loadId, token, keyless, duplicates, source.rows + 1, outside],
     );
     if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
     const line = (await loadsById(session, [loadId]))[0]!;
@@ -114,12 +117,12 @@ async function checkRowCount(
 ): Promise<void> {
   const table = qualified(stage.schema, stage.name);
   const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${table}`);
-  const accounted = line.rowsLoaded + line.rowsRejected + line.rowsDuplicate;
+  const accounted = line.rowsLoaded + line.rowsRejected + line.rowsDuplicate + line.rowsOutside;
   if (line.rowsRead === source.rows && accounted === line.rowsRead && Number(counted?.rows) === line.rowsLoaded) return;
   throw new TerminalError(
     'ELT_ROW_COUNT',
     `Loading ${options.object.path} failed: ${source.rows} rows are in the file, ${line.rowsRead} were read, ${line.rowsLoaded} loaded, ` +
-      `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate; ${counted?.rows} are in the stage.`,
+      `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate, ${line.rowsOutside} outside; ${counted?.rows} are in the stage.`,
     { details: { loadId }, next: 'Run again with --force; if it happens again, report it with the file.' },
   );
 }

@@ -50,6 +50,11 @@ export interface LedgerLine {
   readonly rowsLoaded: number;
   readonly rowsRejected: number;
   readonly rowsDuplicate: number;
+  /** Read, and left out because their time is not in the interval. */
+  readonly rowsOutside: number;
+  /** What the load is about, in milliseconds; null where it is no interval, or the path says which. */
+  readonly intervalStart: number | null;
+  readonly intervalEnd: number | null;
   /** Values that the contract dropped, by column. */
   readonly discarded: Readonly<Record<string, number>>;
 }
@@ -64,7 +69,9 @@ export interface LoadKey {
 const LINE = `load_id AS "loadId", unit, path, sha256, generation, forced_by AS "forcedBy", settings, status, token,
   next_chunk AS "nextChunk", next_row::float8 AS "nextRow", writer_pid AS "writerPid",
   writer_backend_start AS "writerBackendStart", reader, stage_table AS "stageTable", rows_read::float8 AS "rowsRead",
-  rows_loaded::float8 AS "rowsLoaded", rows_rejected::float8 AS "rowsRejected", rows_duplicate::float8 AS "rowsDuplicate", discarded`;
+  rows_loaded::float8 AS "rowsLoaded", rows_rejected::float8 AS "rowsRejected", rows_duplicate::float8 AS "rowsDuplicate", discarded,
+  rows_outside::float8 AS "rowsOutside", extract(epoch FROM interval_start)::float8 * 1000 AS "intervalStart",
+  extract(epoch FROM interval_end)::float8 * 1000 AS "intervalEnd"`;
 
 /** The newest generation of a unit. */
 export async function newestLoad(session: Queryable, key: LoadKey): Promise<LedgerLine | undefined> {
@@ -94,11 +101,13 @@ export async function addLoad(
     readonly stageSchema: string;
     readonly runId: string;
     readonly forced: boolean;
+    /** ISO times. */
+    readonly interval?: { readonly start: string; readonly end: string } | undefined;
   },
 ): Promise<void> {
   await session.execute(
-    `INSERT INTO plumbline.loads (env, project, resource, unit, generation, forced_by, path, sha256, settings, status, stage_schema, run_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'loading', $10, $11)
+    `INSERT INTO plumbline.loads (env, project, resource, unit, generation, forced_by, path, sha256, settings, status, stage_schema, run_id, interval_start, interval_end)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'loading', $10, $11, $12, $13)
      ON CONFLICT (env, project, resource, unit, generation) DO NOTHING`,
     [
       key.env,
@@ -112,6 +121,8 @@ export async function addLoad(
       line.settings,
       line.stageSchema,
       line.runId,
+      line.interval?.start ?? null,
+      line.interval?.end ?? null,
     ],
   );
 }
@@ -173,6 +184,7 @@ export function settingsDigest(resource: ResourceConfig): string {
     ...(resource.contract === undefined ? [] : [contractOf(resource)]),
     ...(resource.merge === undefined ? [] : [resource.merge]),
     ...(resource.parse === undefined ? [] : [resource.parse]),
+    ...(resource.interval === undefined ? [] : [resource.interval]),
   ];
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

@@ -36,6 +36,8 @@ export interface LoadOptions extends ClaimOptions {
   /** Rows a transaction. @default 50000 */
   readonly chunkRows?: number;
   readonly onProgress?: (progress: LoadProgress) => void;
+  /** Takes what a parser prints, line by line, as it may be shown. */
+  readonly onLog?: (line: string) => void;
 }
 
 /**
@@ -78,8 +80,8 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       // A table that is made anew with the file's own types says nothing about how values are written.
       const isOwn = resource.write === 'replace' && contractOf(resource).types === 'evolve';
       const types = (isOwn ? undefined : existing) ?? new Map<string, ColumnType>();
-      const { stated, code } = options;
-      const file = { ...parts, file: object.path, resource, existing: types, stated, code, signal };
+      const { stated, code, onLog } = options;
+      const file = { ...parts, file: object.path, resource, existing: types, stated, code, signal, onLog };
       return withSource(file, (duckdb, source) => {
         const known = { ...options, resource: streamResource(resource, [source.stream]) };
         return load({ options: known, session, line, duckdb, source, refused, existing, token: line.token });

@@ -12,6 +12,8 @@ export interface ExtractedObject {
   readonly isUnchanged: boolean;
   /** What was left out when it was extracted, one sentence each. */
   readonly notices?: readonly string[];
+  /** The interval that it was read for, of a resource whose loads are about one. ISO times. */
+  readonly interval?: { readonly start: string; readonly end: string };
   /** The extract whose source states the types of its columns. */
   readonly statedBy?: string;
 }
@@ -21,15 +23,17 @@ export interface LoadResult {
   readonly loadId: string;
   /** `already_loaded`: the same content was published before; nothing was read. */
   readonly status: 'staged' | 'already_loaded';
-  /** `<path>@<sha256>` */
+  /** `<path>@<sha256>`, and the interval where it is about one */
   readonly unit: string;
   readonly path: string;
   readonly sha256: string;
-  /** rowsRead = rowsLoaded + rowsRejected + rowsDuplicate, checked. */
+  /** rowsRead = rowsLoaded + rowsRejected + rowsDuplicate + rowsOutside, checked. */
   readonly rowsRead: number;
   readonly rowsLoaded: number;
   readonly rowsRejected: number;
   readonly rowsDuplicate: number;
+  /** Left out because their time is not in the interval. */
+  readonly rowsOutside: number;
   /** Values that the contract dropped, by column. */
   readonly discarded: Readonly<Record<string, number>>;
   readonly columns: readonly LoadColumn[];
@@ -63,6 +67,7 @@ export function resultOf(
     rowsLoaded: line.rowsLoaded,
     rowsRejected: line.rowsRejected,
     rowsDuplicate: line.rowsDuplicate,
+    rowsOutside: line.rowsOutside,
     discarded: line.discarded,
     columns: line.reader?.columns ?? [],
     table: `${options.schemas.raw}.${options.resource.table}`,

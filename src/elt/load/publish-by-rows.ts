@@ -1,8 +1,8 @@
-import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
+import { isByInterval } from '../../model/is-by-interval.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { countLateRows } from '../cursor/count-late-rows.js';
 import { moveCursor } from '../cursor/cursor-state.js';
@@ -16,9 +16,9 @@ import { activateVersion } from './activate-version.js';
 import { changedTypes, changeType } from './change-type.js';
 import { markPublished, type TypeChange } from './claim-publication.js';
 import { countChangedRows } from './count-changed-rows.js';
+import { formerIntervals } from './former-intervals.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
-import { intervalOfPath } from './interval-of-path.js';
 import { keysName, stageName, type StageName } from './stage-table.js';
 import { uniteColumns } from './unite-columns.js';
 
@@ -37,7 +37,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   // Readers queue behind a lock that waits; a client frozen here must not keep it.
   await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
   const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, staged);
-  const displacedIds = await formerContents(session, work, staged);
+  const displacedIds = await formerContents(session, work, staged, isNew);
   if (resource.write === 'append')
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
@@ -182,8 +182,9 @@ async function formerContents(
   session: Session,
   { options, lines }: PublishWork,
   staged: readonly LedgerLine[],
+  isNew: boolean,
 ): Promise<string[]> {
-  if (options.resource.http?.byInterval === true) return formerIntervals(session, options, lines);
+  if (isByInterval(options.resource)) return formerIntervals(session, options, lines, isNew);
   const rows = await session.query<{ loadId: string }>(
     `SELECT load_id AS "loadId" FROM plumbline.loads
      WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND path = ANY($4) AND load_id <> ALL($5::bigint[])`,
@@ -196,41 +197,6 @@ async function formerContents(
     ],
   );
   return rows.map(({ loadId }) => loadId);
-}
-
-/**
- * Published loads of the intervals that these loads are about. Throws `ELT_INTERVAL_OVERLAP` (terminal) when one of them
- * also holds rows of another time, which would be gone.
- */
-async function formerIntervals(
-  session: Session,
-  { env, project, resource }: PublishOptions,
-  lines: readonly LedgerLine[],
-): Promise<string[]> {
-  if (resource.write !== 'append') return [];
-  const published = await session.query<{ loadId: string; path: string }>(
-    `SELECT load_id AS "loadId", path FROM plumbline.loads
-     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND load_id <> ALL($4::bigint[])`,
-    [env, project, resource.id, lines.map(({ loadId }) => loadId)],
-  );
-  const loaded = lines.map(({ path }) => intervalOfPath(path)!);
-  const met = published.filter(({ path }) => {
-    const former = intervalOfPath(path);
-    return former !== undefined && loaded.some(({ start, end }) => former.start < end && start < former.end);
-  });
-  for (const { path } of met) {
-    const former = intervalOfPath(path)!;
-    if (loaded.some(({ start, end }) => start <= former.start && former.end <= end)) continue;
-    throw new TerminalError(
-      'ELT_INTERVAL_OVERLAP',
-      `Publishing ${resource.id} failed: ${path} was loaded before and reaches beyond the interval of this load.`,
-      {
-        at: resource.at,
-        next: 'Load an interval that holds it as a whole: `plumbline run load --interval A/B`. The table is untouched.',
-      },
-    );
-  }
-  return met.map(({ loadId }) => loadId);
 }
 
 function readColumns(line: LedgerLine): Map<string, ColumnType> {

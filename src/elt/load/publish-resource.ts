@@ -3,6 +3,7 @@ import { failpoint } from '../../failpoint.js';
 import type { Database, Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
 import type { ResourceConfig, Schemas } from '../../model/project.js';
+import { isByInterval } from '../../model/is-by-interval.js';
 import { streamResource } from '../singer/stream-facts.js';
 import { assertKey } from './assert-key.js';
 import {
@@ -13,6 +14,7 @@ import {
   type PublishedVersion,
   type TypeChange,
 } from './claim-publication.js';
+import { formerIntervals } from './former-intervals.js';
 import { loadsById, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { LoadResult } from './load-result.js';
@@ -100,7 +102,8 @@ export async function publishResource(options: PublishOptions): Promise<PublishR
       const publication = (claimed.publication = await claimPublication(session, key, options.signal));
       const lines = await orderedLoads(session, options);
       const current = await publishedVersion(session, publication);
-      if (current !== undefined && isPublished(resource, lines, current)) return unchanged(options, current);
+      if (current !== undefined && (await isPublished(session, options, lines, current)))
+        return unchanged(options, current);
       refuseReplaced(resource, lines);
       const known = streamResource(
         resource,
@@ -141,8 +144,16 @@ async function orderedLoads(
   });
 }
 
-function isPublished(resource: ResourceConfig, lines: readonly LedgerLine[], current: PublishedVersion): boolean {
+async function isPublished(
+  session: Session,
+  options: PublishOptions,
+  lines: readonly LedgerLine[],
+  current: PublishedVersion,
+): Promise<boolean> {
+  const { resource } = options;
   if (lines.some(({ status }) => status !== 'published')) return false;
+  // What was loaded for the interval before, and is not in it any more, has to go.
+  if (isByInterval(resource)) return (await formerIntervals(session, options, lines)).length === 0;
   if (resource.write !== 'replace') return true;
   const before = new Set(current.loadIds);
   return lines.length === before.size && lines.every(({ loadId }) => before.has(loadId));

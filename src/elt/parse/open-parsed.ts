@@ -22,6 +22,8 @@ export interface ParsedSourceOptions {
   readonly types: ReadonlyMap<string, ColumnType>;
   readonly environment: Readonly<NodeJS.ProcessEnv>;
   readonly signal?: AbortSignal | undefined;
+  /** Takes what the parser prints, line by line. */
+  readonly onLog?: ((line: string) => void) | undefined;
 }
 
 /**
@@ -37,7 +39,7 @@ export async function openParsed(options: ParsedSourceOptions): Promise<RowSourc
     columns: jsonMembers(columns).map(({ key, source }) => [JSON.stringify(key), source] as const),
   }));
   const { refused } = await parseObjects({ ...options, jobs, rowsFile });
-  const bytes = { path: rowsFile, file: options.file, gzip: false, encoding: 'utf-8' } as const;
+  const bytes = { path: rowsFile, file: options.file, compression: 'none', encoding: 'utf-8' } as const;
   const scan: ScanJson = (scanning) => scanNdjson(bytes, { ...scanning, mayBeEmpty: true });
   const own = { optional: Object.keys(resource.columns) };
   const source = await openJson(scan, folder, options.types, resource.maxRejectedShare, 'ndjson', signal, own);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TerminalError } from '../../errors.js';
+import { isBuilt, pluginPath } from '../../model/plugin-path.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { childEnvironment } from '../child/child-environment.js';
 import { runChild } from '../child/run-child.js';
@@ -17,6 +18,8 @@ export interface ParseOptions {
   readonly rowsFile: string;
   readonly environment: Readonly<NodeJS.ProcessEnv>;
   readonly signal?: AbortSignal | undefined;
+  /** Takes what the parser prints, line by line, as it may be shown. */
+  readonly onLog?: ((line: string) => void) | undefined;
   /** How long one object may take. @default 600000 */
   readonly timeoutMs?: number;
 }
@@ -33,7 +36,7 @@ export interface ParsedObjects {
  * Terminal: `ELT_PARSER_FAILED` (the process ended too early: the module cannot be loaded, memory), `ELT_PARSER_STUCK`, `ELT_CHILD_…`.
  */
 export async function parseObjects(options: ParseOptions): Promise<ParsedObjects> {
-  const { code, resource, jobs, rowsFile, signal, timeoutMs = 600_000 } = options;
+  const { code, resource, jobs, rowsFile, signal, onLog, timeoutMs = 600_000 } = options;
   const { file } = resource.parse!;
   const refused = new Map<number, { name: string; reason: string }>();
   const stuck = new AbortController();
@@ -48,7 +51,7 @@ export async function parseObjects(options: ParseOptions): Promise<ParsedObjects
       signal: killedBy,
       stderrTail,
     } = await runChild({
-      command: [process.execPath, parserProcess(), join(code, file), rowsFile],
+      command: [process.execPath, '--enable-source-maps', parserProcess(), join(code, isBuilt(file) ? pluginPath(file) : file), rowsFile], // prettier-ignore
       cwd: code,
       environment: childEnvironment(options.environment, {}),
       input: jobs.map((job) => `${JSON.stringify(job)}\n`).join(''),
@@ -62,6 +65,7 @@ export async function parseObjects(options: ParseOptions): Promise<ParsedObjects
         clearTimeout(timer);
         timer = newTimer();
       },
+      ...(onLog && { onLog }),
       signal: AbortSignal.any([stuck.signal, ...(signal === undefined ? [] : [signal])]),
     });
     if (exitCode === 0 && done === jobs.length) return { refused };

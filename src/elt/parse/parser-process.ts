@@ -89,10 +89,15 @@ function objectOf({ name, path, columns }: ParserJob): RawObject {
 /** The message, and where in the user's code it was thrown. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const folder = `${pathToFileURL(process.cwd()).href}/`;
-  const frame = (error.stack ?? '').split('\n').find((line) => line.includes(folder));
-  const place = frame === undefined ? undefined : /([^/\\]+:\d+):\d+\)?$/.exec(frame.slice(frame.indexOf(folder)))?.[1];
-  return place === undefined ? error.message : `${error.message} (${place})`;
+  // A source map gives paths, and addresses where there is none.
+  const folders = [`${pathToFileURL(process.cwd()).href}/`, `${process.cwd()}/`];
+  for (const line of (error.stack ?? '').split('\n')) {
+    const folder = folders.find((one) => line.includes(one));
+    if (folder === undefined) continue;
+    const place = /([^/\\]+:\d+):\d+\)?$/.exec(line.slice(line.indexOf(folder)))?.[1];
+    return place === undefined ? error.message : `${error.message} (${place})`;
+  }
+  return error.message;
 }
 
 for (const line of (await text(process.stdin)).split('\n')) {

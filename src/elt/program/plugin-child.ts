@@ -16,15 +16,16 @@ const encoder = openRowEncoder();
 const cancelled = new AbortController();
 let buffered = '';
 let told = '{}';
+let isLeaving = false;
 
 process.once('SIGTERM', () => {
   cancelled.abort();
   // Time for a `finally`; the worker's own patience ends a little later.
   setTimeout(() => process.exit(143), 2_000);
 });
-process.once('uncaughtException', fail);
-process.once('unhandledRejection', fail);
-await run().then(() => process.exit(0), fail);
+process.on('uncaughtException', (error) => void fail(error));
+process.on('unhandledRejection', (error) => void fail(error));
+await run().then(() => leave(0), fail);
 
 async function run(): Promise<void> {
   const request = JSON.parse(await text(process.stdin)) as { resource: string; config: JsonObject; state: Json };
@@ -83,8 +84,17 @@ function flush(): void {
   while (rest.length > 0) rest = rest.subarray(writeSync(3, rest));
 }
 
-function fail(error: unknown): never {
+async function fail(error: unknown): Promise<void> {
+  if (isLeaving) return;
   write(`${JSON.stringify(['error', describeProgramError(error, process.cwd())])}\n`);
   flush();
-  process.exit(1);
+  await leave(1);
+}
+
+/** Ends it, whatever is still open, once all is written that it has printed. */
+async function leave(exitCode: number): Promise<void> {
+  isLeaving = true;
+  const printed = [process.stdout, process.stderr].map((stream) => new Promise((resolve) => stream.write('', resolve)));
+  await Promise.all(printed);
+  process.exit(exitCode);
 }

@@ -4,6 +4,7 @@ import type { ProgramError } from './read-message.js';
 
 /** What a program did before it failed. */
 export interface ProgramContext {
+  readonly runId: string;
   readonly resource: string;
   readonly file: string;
   /** Where the resource is in plumbline.yaml. */
@@ -43,7 +44,7 @@ export function raised(error: ProgramError, context: ProgramContext): PipelineEr
 
 /** It ended without an exception and without saying that there are no more rows: killed, out of memory, exit(). */
 export function ended({ exitCode, signal }: ChildResult, context: ProgramContext): TransientError {
-  const { resource, file, rows, stderrTail, at } = context;
+  const { runId, resource, file, rows, stderrTail, at } = context;
   const how = signal === null ? `ended with exit code ${exitCode}` : `was ended by ${signal}`;
   const why = exitCode === 0 ? ' before its last row' : '';
   const last = stderrTail.findLast((line) => line.trim() !== '');
@@ -51,7 +52,7 @@ export function ended({ exitCode, signal }: ChildResult, context: ProgramContext
   return new TransientError('ELT_PROGRAM_ENDED', `Reading ${resource} failed after ${rows} rows: ${file} ${how}${why}.${said}`, {
     at,
     details: { ...detailsOf(context), exitCode, signal },
-    next: 'See its log. A program that was ended by SIGKILL may have needed more memory than there is.',
+    next: `See what it printed with \`plumbline runs logs ${runId}\`. A program that was ended by SIGKILL may have needed more memory than there is.`,
   }); // prettier-ignore
 }
 

@@ -3,7 +3,7 @@ import { isParquet } from './inspect-bytes.js';
 
 export type FileFormat = 'csv' | 'json' | 'ndjson' | 'parquet' | 'singer' | 'xlsx';
 
-/** The format declared, else by the name's ending (a `.gz` behind it aside), else Parquet by its first bytes. */
+/** The format declared, else by the name's ending (a `.gz` or `.zst` behind it aside), else Parquet by its first bytes. */
 export function fileFormat(declared: FileFormat | 'auto', path: string, head: Buffer): FileFormat {
   if (declared !== 'auto') return declared;
   const name = plainName(path);
@@ -26,5 +26,5 @@ export function fileFormat(declared: FileFormat | 'auto', path: string, head: Bu
 /** A path in small letters, without the query of a URL and the ending of a packed file. */
 export function plainName(path: string): string {
   const name = /^https?:/i.test(path) ? path.replace(/[?#].*$/, '') : path;
-  return name.toLowerCase().replace(/\.gz$/, '');
+  return name.toLowerCase().replace(/\.(gz|zst)$/, '');
 }

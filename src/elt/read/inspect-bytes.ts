@@ -1,10 +1,19 @@
 import { TerminalError } from '../../errors.js';
 
+/** How a file is packed; the names are DuckDB's too. */
+export type Compression = 'none' | 'gzip' | 'zstd';
+
 const GZIP = [0x1f, 0x8b];
+const ZSTD = 0xfd2fb528;
 const PARQUET = Buffer.from('PAR1');
 
-export function isGzip(head: Buffer): boolean {
-  return head[0] === GZIP[0] && head[1] === GZIP[1];
+/** By the first bytes of a file. */
+export function compressionOf(head: Buffer): Compression {
+  if (head[0] === GZIP[0] && head[1] === GZIP[1]) return 'gzip';
+  if (head.length < 4) return 'none';
+  const magic = head.readUInt32LE();
+  // A file may begin with a frame for programs, as those of pzstd do.
+  return magic === ZSTD || (magic & 0xfffffff0) === 0x184d2a50 ? 'zstd' : 'none';
 }
 
 export function isParquet(head: Buffer): boolean {
@@ -18,10 +27,11 @@ export function isParquet(head: Buffer): boolean {
  */
 export function assertText(head: Buffer, file: string, format: string): void {
   const start = head.subarray(0, 4096);
+  const compression = compressionOf(head);
   const known = isParquet(head)
     ? 'Parquet'
-    : isGzip(head)
-      ? 'gzip'
+    : compression !== 'none'
+      ? compression
       : start.subarray(0, 4).toString('latin1') === 'PK\x03\x04'
         ? 'a zip archive'
         : undefined;

@@ -1,10 +1,11 @@
-import { createReadStream } from 'node:fs';
+import { createReadStream, type ReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { createGunzip } from 'node:zlib';
 import { TerminalError } from '../../errors.js';
 import type { TextEncoding } from '../../model/project.js';
-import { isGzip } from './inspect-bytes.js';
+import { compressionOf, type Compression } from './inspect-bytes.js';
 import { assertUnpackable } from './unpack-limits.js';
+import { unpackZstd } from './unpack-zstd.js';
 import { encodingOf, transcode, type ReadEncoding } from './transcode.js';
 
 export interface ByteSource {
@@ -12,14 +13,14 @@ export interface ByteSource {
   readonly path: string;
   /** What the user calls the file, for messages. */
   readonly file: string;
-  readonly gzip: boolean;
+  readonly compression: Compression;
   /** Of the unpacked text. */
   readonly encoding: ReadEncoding;
 }
 
-/** Finds out how a text file is packed and encoded. Throws `ELT_GZIP_BROKEN`, `ELT_FILE_ENCODING`; a retry does not help. */
+/** Finds out how a text file is packed and encoded. Throws `ELT_GZIP_BROKEN`, `ELT_ZSTD_…`, `ELT_FILE_ENCODING`; a retry does not help. */
 export async function byteSource(path: string, file: string, declared?: TextEncoding): Promise<ByteSource> {
-  const packed = { path, file, gzip: isGzip(await firstBytes(path)) };
+  const packed = { path, file, compression: compressionOf(await firstBytes(path)) };
   for await (const chunk of unpack(packed)) return { ...packed, encoding: encodingOf(chunk, file, declared) };
   return { ...packed, encoding: 'utf-8' };
 }
@@ -36,8 +37,8 @@ export async function firstBytes(path: string): Promise<Buffer> {
 }
 
 /**
- * The file's text as UTF-8, unpacked. Throws `ELT_GZIP_BROKEN` when the gzip is damaged or cut and `ELT_FILE_BOMB` when it unpacks to
- * far too much; a retry does not help.
+ * The file's text as UTF-8, unpacked. Throws `ELT_GZIP_BROKEN` or `ELT_ZSTD_BROKEN` when what is packed is damaged or cut and
+ * `ELT_FILE_BOMB` when it unpacks to far too much; a retry does not help.
  */
 export function openBytes(source: ByteSource, signal?: AbortSignal): AsyncIterable<Buffer> {
   const bytes = unpack(source, signal);
@@ -46,33 +47,37 @@ export function openBytes(source: ByteSource, signal?: AbortSignal): AsyncIterab
 
 async function* unpack(source: Omit<ByteSource, 'encoding'>, signal?: AbortSignal): AsyncGenerator<Buffer> {
   const file = createReadStream(source.path, { highWaterMark: 1 << 20, ...(signal && { signal }) });
-  if (!source.gzip) {
+  if (source.compression === 'none') {
     yield* file as AsyncIterable<Buffer>;
     return;
   }
-  const gunzip = createGunzip({ chunkSize: 1 << 18 });
-  file.on('error', (error) => gunzip.destroy(error));
+  const unpacked = source.compression === 'gzip' ? unpackGzip(file, source.file) : unpackZstd(file, source.file);
   try {
     let bytes = 0;
-    for await (const chunk of file.pipe(gunzip) as AsyncIterable<Buffer>) {
+    for await (const chunk of unpacked) {
       bytes += chunk.length;
       assertUnpackable(source.file, file.bytesRead, bytes);
       yield chunk;
     }
+  } finally {
+    file.destroy();
+  }
+}
+
+async function* unpackGzip(packed: ReadStream, file: string): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip({ chunkSize: 1 << 18 });
+  packed.on('error', (error) => gunzip.destroy(error));
+  try {
+    yield* packed.pipe(gunzip) as AsyncIterable<Buffer>;
   } catch (error) {
     const code = String((error as NodeJS.ErrnoException).code ?? '');
     if (!code.startsWith('Z_')) throw error;
     throw new TerminalError(
       'ELT_GZIP_BROKEN',
-      `Unpacking ${source.file} failed: the gzip data is damaged or cut short (${code}).`,
-      {
-        at: { file: source.file },
-        next: 'Fetch or write the file again; `gzip -t` checks it.',
-        cause: error,
-      },
+      `Unpacking ${file} failed: the gzip data is damaged or cut short (${code}).`,
+      { at: { file }, next: 'Fetch or write the file again; `gzip -t` checks it.', cause: error },
     );
   } finally {
-    file.destroy();
     gunzip.destroy();
   }
 }

@@ -5,6 +5,7 @@ import { convertCsv } from './convert-csv.js';
 import { numberColumns, numberReader, valuesOf } from './csv-numbers.js';
 import { keptText, type RowFault } from './row-fault.js';
 import { QUOTE, type CsvDialect } from './csv-record.js';
+import type { Compression } from './inspect-bytes.js';
 import type { ByteSource } from './open-bytes.js';
 import type { RowSource } from './row-source.js';
 import { scanCsv, type CsvScan } from './scan-csv.js';
@@ -31,13 +32,13 @@ export async function openCsv(
       ? readCsv(source.path, scan, {
           dialect: scan.dialect,
           header: scan.hasHeader,
-          gzip: source.gzip,
+          compression: source.compression,
           newLine: scan.newLine,
         })
       : readCsv(cleaned.path, scan, {
           dialect: CLEANED,
           header: false,
-          gzip: false,
+          compression: 'none',
           newLine: '\n',
         });
   return {
@@ -123,7 +124,7 @@ export function readCsv(
   options: {
     readonly dialect: CsvDialect;
     readonly header: boolean;
-    readonly gzip: boolean;
+    readonly compression: Compression;
     readonly newLine: '\n' | '\r\n';
   },
 ): string {
@@ -142,7 +143,7 @@ export function readCsv(
     `new_line = '${options.newLine === '\n' ? '\\n' : '\\r\\n'}'`,
     `nullstr = ''`,
     'allow_quoted_nulls = false',
-    `compression = '${options.gzip ? 'gzip' : 'none'}'`,
+    `compression = '${options.compression}'`,
     `columns = {${columns}}`,
     // Several threads may cut the file inside a value that holds line ends.
     `parallel = ${!scan.multiLine}`,

@@ -58,7 +58,9 @@ function rendered(name: string, duckType: string): { type: ColumnType; text: str
   if (/^TIMESTAMP(_S|_MS|_NS)?$/.test(duckType)) return { type: 'timestamp', text: plain };
   if (duckType === 'UUID') return { type: 'uuid', text: plain };
   if (duckType === 'BLOB') return { type: 'bytea', text: `'\\x' || lower(hex(${column}))` };
-  if (/\[\d*\]$|^(STRUCT|MAP|UNION|JSON)/.test(duckType)) return { type: 'jsonb', text: `to_json(${column})::VARCHAR` };
+  // As it is written: read and written again, 1.10 would be 1.1.
+  if (duckType === 'JSON') return { type: 'jsonb', text: plain };
+  if (/\[\d*\]$|^(STRUCT|MAP|UNION)/.test(duckType)) return { type: 'jsonb', text: `to_json(${column})::VARCHAR` };
   return { type: 'text', text: plain };
 }
 
@@ -70,7 +72,8 @@ export function parquetFault(error: unknown, file: string): unknown {
   if (!(error instanceof Error) || error instanceof PipelineError) return error;
   const [, kind, why] =
     /^(Invalid|Invalid Input|IO|Not implemented|Serialization|Out of Memory) Error: ([^\n]*)/.exec(error.message) ?? [];
-  if (kind === undefined) return error;
+  // A full disk is no fault of the file.
+  if (kind === undefined || /No space left on device/.test(error.message)) return error;
   // DuckDB names the file by where it lies, which tells the user nothing.
   const reason = why!.replace(/^Failed to read file "[^"]*": /, '').replace(/\.$/, '');
   return new TerminalError('ELT_FILE_MALFORMED', `Reading ${file} as Parquet failed: ${reason}.`, {

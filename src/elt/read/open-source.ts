@@ -41,16 +41,18 @@ export async function withSource<T>(
     /** The project's code, for a parser. */
     readonly code?: string | undefined;
     readonly signal?: AbortSignal | undefined;
+    /** Takes what a parser prints, line by line. */
+    readonly onLog?: ((line: string) => void) | undefined;
   },
   work: (connection: DuckDBConnection, source: RowSource) => Promise<T>,
 ): Promise<T> {
-  const { parts, file, resource, signal } = options;
+  const { parts, file, resource, signal, onLog } = options;
   const types = new Map([...Object.entries(options.types), ...options.existing, ...Object.entries(resource.columns)]);
   const folder = await mkdtemp(join(tmpdir(), 'plumbline-load-'));
   try {
     if (resource.parse !== undefined) {
       const code = options.code ?? '.';
-      const parsed = typed(await openParsed({ parts, code, resource, file, folder, types, environment: process.env, signal }), options.types); // prettier-ignore
+      const parsed = typed(await openParsed({ parts, code, resource, file, folder, types, environment: process.env, signal, onLog }), options.types); // prettier-ignore
       return await withDuckDB(folder, parsed.extraMemoryMb, (connection) => work(connection, parsed));
     }
     const { path, columns } = parts[0]!;

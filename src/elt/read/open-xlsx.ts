@@ -91,7 +91,7 @@ export async function openXlsx(
     relation: readCsv(
       target,
       { headers, longestRecordBytes, multiLine: true },
-      { dialect: { delimiter: 44, quote: QUOTE, lineEnd: 10 }, header: false, gzip: false, newLine: '\n' },
+      { dialect: { delimiter: 44, quote: QUOTE, lineEnd: 10 }, header: false, compression: 'none', newLine: '\n' },
     ),
     types: kinds.map((counts) => (isOnly(counts, 'boolean') ? 'boolean' : undefined)),
     allowed: kinds.map((counts) =>

@@ -50,7 +50,7 @@ export async function* readChunks(
       const refused = options.refused?.get(row);
       if (refused !== undefined) chunk.faults.push({ ...refused, line: source.lineOf(row) });
       else if (misfit == null) {
-        const line = `${row}\t${values[index]!}`;
+        const line = `${row}${values[index]!}`;
         chunk.rowNumbers.push(row);
         lines.push(line);
         characters += line.length;
@@ -108,7 +108,10 @@ function count(counts: Map<string, number>, name: string): void {
   counts.set(name, (counts.get(name) ?? 0) + 1);
 }
 
-/** Gives four columns: the COPY line, the position of what makes the row a fault, the row's values then, and positions of values left out. */
+/**
+ * Gives four columns: the COPY line from the tab behind the row number on (at its very start DuckDB's client takes a U+FEFF
+ * for a byte order mark and leaves it out), the position of what makes the row a fault, the row's values then, and positions of values left out.
+ */
 function chunkQuery(
   source: RowSource,
   columns: readonly LoadColumn[],
@@ -137,7 +140,7 @@ function chunkQuery(
   const listed = dropped.map(({ index, when }) => `CASE WHEN ${when} THEN '${index}' END`).join(', ');
   const discards = dropped.length === 0 ? 'NULL::VARCHAR' : `nullif(concat_ws(',', ${listed}), '')`;
   const rows = `SELECT *, ${misfit} AS misfit FROM ${source.relation}${skipped > 0 ? ` OFFSET ${skipped}` : ''}`;
-  return `SELECT concat_ws(chr(9), ${line.join(', ')}), misfit, CASE WHEN misfit IS NOT NULL THEN to_json([${all.join(', ')}])::VARCHAR END,
+  return `SELECT concat_ws(chr(9), '', ${line.join(', ')}), misfit, CASE WHEN misfit IS NOT NULL THEN to_json([${all.join(', ')}])::VARCHAR END,
     ${discards} FROM (${rows})`;
 }
 

@@ -43,7 +43,7 @@ export async function spoolMembers(
     relation: readCsv(
       path,
       { headers, longestRecordBytes, multiLine: true },
-      { dialect: { delimiter: 44, quote: QUOTE, lineEnd: 10 }, header: false, gzip: false, newLine: '\n' },
+      { dialect: { delimiter: 44, quote: QUOTE, lineEnd: 10 }, header: false, compression: 'none', newLine: '\n' },
     ),
     extraMemoryMb: extraMemoryMb(longestRecordBytes),
   };

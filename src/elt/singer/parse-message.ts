@@ -23,7 +23,14 @@ export type SingerMessage =
       readonly value: string;
     }
   | { readonly type: 'ACTIVATE_VERSION'; readonly stream: string; readonly version: string }
-  | { readonly type: 'BATCH'; readonly stream: string };
+  | {
+      readonly type: 'BATCH';
+      readonly stream: string;
+      readonly compression: 'gzip' | 'none';
+      /** Files of records, a line each. */
+      readonly manifest: readonly string[];
+      readonly version?: string;
+    };
 
 /**
  * Reads one line. Keys that the specification does not know are passed over. Throws SyntaxError with what was expected, for whoever
@@ -40,15 +47,13 @@ export function parseMessage(line: string): SingerMessage {
         schema: sourceOf(members, 'schema', type, '{', 'an object'),
         keyProperties: keysOf(members.get('key_properties')),
       };
-    case 'RECORD': {
-      const version = members.get('version');
+    case 'RECORD':
       return {
         type,
         stream: stringOf(members, 'stream', type),
         record: sourceOf(members, 'record', type, '{', 'an object'),
-        ...(version !== undefined && version.kind !== 'null' && { version: versionOf(version, type) }),
+        ...optionalVersion(members, type),
       };
-    }
     case 'STATE': {
       const value = members.get('value');
       if (value === undefined) throw new SyntaxError('STATE without "value"');
@@ -61,9 +66,17 @@ export function parseMessage(line: string): SingerMessage {
         version: versionOf(members.get('version'), type),
       };
     case 'BATCH':
-      return { type, stream: stringOf(members, 'stream', type) };
+      return {
+        type,
+        stream: stringOf(members, 'stream', type),
+        compression: compressionOf(sourceOf(members, 'encoding', type, '{', 'an object')),
+        manifest: textsOf(members.get('manifest'), type, 'manifest'),
+        ...optionalVersion(members, type),
+      };
     default:
-      throw new SyntaxError(`"type" is ${JSON.stringify(type)}, expected SCHEMA, RECORD, STATE or ACTIVATE_VERSION`);
+      throw new SyntaxError(
+        `"type" is ${JSON.stringify(type)}, expected SCHEMA, RECORD, STATE, ACTIVATE_VERSION or BATCH`,
+      );
   }
 }
 
@@ -93,12 +106,30 @@ function sourceOf(
 
 /** Absent and null are none, as the taps' own libraries have it. */
 function keysOf(member: JsonMember | undefined): string[] {
-  if (member === undefined || member.kind === 'null') return [];
-  if (member.source.startsWith('[')) {
+  return member === undefined || member.kind === 'null' ? [] : textsOf(member, 'SCHEMA', 'key_properties');
+}
+
+function textsOf(member: JsonMember | undefined, what: string, key: string): string[] {
+  if (member?.source.startsWith('[') === true) {
     const elements = jsonElements(member.source);
     if (elements.every((element) => element.startsWith('"'))) return elements.map(text);
   }
-  throw new SyntaxError('SCHEMA with a wrong "key_properties", expected a list of texts');
+  throw new SyntaxError(
+    `${what} ${member === undefined ? 'without' : 'with a wrong'} ${JSON.stringify(key)}, expected a list of texts`,
+  );
+}
+
+/** Those of the taps' own libraries that are lines of JSON. */
+function compressionOf(encoding: string): 'gzip' | 'none' {
+  const { format, compression } = JSON.parse(encoding) as Readonly<Record<string, unknown>>;
+  const known = compression ?? 'none';
+  if (format === 'jsonl' && (known === 'gzip' || known === 'none')) return known;
+  throw new SyntaxError(`BATCH with "encoding" ${encoding}, expected the format jsonl, packed with gzip or not`);
+}
+
+function optionalVersion(members: ReadonlyMap<string, JsonMember>, what: string): { readonly version?: string } {
+  const version = members.get('version');
+  return version === undefined || version.kind === 'null' ? {} : { version: versionOf(version, what) };
 }
 
 function versionOf(member: JsonMember | undefined, what: string): string {

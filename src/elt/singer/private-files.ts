@@ -1,9 +1,11 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 export interface PrivateFolder {
   /** Writes a file that only this user can read. Gives its path. */
   write(name: string, content: string): Promise<string>;
+  /** Makes a folder in it. Gives its path. */
+  folder(name: string): Promise<string>;
 }
 
 /**
@@ -17,6 +19,11 @@ export async function withPrivateFolder<T>(parent: string, work: (folder: Privat
       async write(name, content) {
         const path = join(folder, name);
         await writeFile(path, content, { mode: 0o600, flag: 'wx' });
+        return path;
+      },
+      async folder(name) {
+        const path = join(folder, name);
+        await mkdir(path, { mode: 0o700 });
         return path;
       },
     });

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from '../../model/project.js';
+import { assertSelection, isChosen } from './property-selection.js';
 
 /** A stream that a catalog does not have, or has twice. */
 export class UnknownStream extends Error {
@@ -16,17 +17,20 @@ export interface SelectedStream {
   readonly catalog: string;
   /** What messages may call the stream: taps differ. */
   readonly names: readonly string[];
+  /** Properties that the tap sends whatever is selected: keys, and those of inclusion `automatic`. */
+  readonly always: readonly string[];
 }
 
 /**
  * A catalog with one stream selected and no other: by metadata, and by the older `selected` beside it. Of a discovered catalog every
  * property is selected about which nothing is said; a catalog of the user's is left as it is in that. Throws SyntaxError
- * when the text is no catalog, UnknownStream when it does not have the stream once.
+ * when the text is no catalog, UnknownStream when it does not have the stream once, SelectionFault when `select` does not fit the stream.
  *
  * @param source the catalog as JSON
  * @param stream its `tap_stream_id`, else its `stream`
  * @param options.metadata what to say of the stream beside `selected`
  * @param options.allProperties whether to select properties
+ * @param options.select patterns of the only properties to select, whatever the catalog says of them
  */
 export function selectStream(source: string, stream: string, options: SelectOptions): SelectedStream {
   const catalog = JSON.parse(source) as Json;
@@ -42,12 +46,14 @@ export function selectStream(source: string, stream: string, options: SelectOpti
   return {
     catalog: JSON.stringify({ ...catalog, streams: chosen }),
     names: [...new Set(names.filter((name) => typeof name === 'string'))],
+    always: alwaysSent(entry, options.metadata),
   };
 }
 
 interface SelectOptions {
   readonly metadata: JsonObject;
   readonly allProperties: boolean;
+  readonly select?: readonly string[] | undefined;
 }
 
 function idOf(entry: JsonObject): string {
@@ -55,11 +61,52 @@ function idOf(entry: JsonObject): string {
   return typeof name === 'string' ? name : '';
 }
 
-function selected(entry: JsonObject, { metadata, allProperties }: SelectOptions): JsonObject {
-  const lines = metadataOf(entry).map((line) =>
+function selected(entry: JsonObject, { metadata, allProperties, select }: SelectOptions): JsonObject {
+  const given = metadataOf(entry).map((line) =>
     allProperties && line.breadcrumb.length > 0 ? { ...line, metadata: withProperty(line.metadata) } : line,
   );
+  const lines = select === undefined ? given : withChosen(entry, given, select, alwaysSent(entry, metadata));
   return { ...withStream(entry, lines, { ...metadata, selected: true }), selected: true };
+}
+
+/** Says of every property whether it is chosen; what is inside one that is not, is not either. */
+function withChosen(
+  entry: JsonObject,
+  lines: readonly MetadataLine[],
+  select: readonly string[],
+  always: readonly string[],
+): MetadataLine[] {
+  const { schema } = entry;
+  const properties = isObject(schema) && isObject(schema['properties']) ? Object.keys(schema['properties']) : [];
+  const told = lines
+    .filter(({ breadcrumb }) => breadcrumb.length === 2)
+    .flatMap(({ breadcrumb }) => nameOf(breadcrumb) ?? []);
+  const names = [...new Set([...properties, ...told])];
+  assertSelection(select, names, always);
+  const chosen = new Set(names.filter((name) => always.includes(name) || isChosen(name, select)));
+  const untold = names.filter((name) => !told.includes(name));
+  return [
+    ...lines.map(({ breadcrumb, metadata }) => {
+      const name = nameOf(breadcrumb);
+      if (name === undefined) return { breadcrumb, metadata };
+      if (!chosen.has(name)) return { breadcrumb, metadata: { ...metadata, selected: false } };
+      return { breadcrumb, metadata: breadcrumb.length === 2 ? { ...metadata, selected: true } : metadata };
+    }),
+    ...untold.map((name) => ({ breadcrumb: ['properties', name], metadata: { selected: chosen.has(name) } })),
+  ];
+}
+
+function alwaysSent(entry: JsonObject, metadata: JsonObject): string[] {
+  const lines = metadataOf(entry);
+  const stream = { ...lines.find(({ breadcrumb }) => breadcrumb.length === 0)?.metadata, ...metadata };
+  const automatic = lines.filter((line) => line.breadcrumb.length === 2 && line.metadata['inclusion'] === 'automatic').map(({ breadcrumb }) => nameOf(breadcrumb)); // prettier-ignore
+  const keys = [entry['key_properties'], stream['table-key-properties'], stream['view-key-properties'], entry['replication_key'], stream['replication-key']].flat(); // prettier-ignore
+  return [...new Set([...automatic, ...keys].filter((name) => typeof name === 'string'))];
+}
+
+/** The property of the stream that a line is about, or about something inside of. */
+function nameOf([first, name]: readonly Json[]): string | undefined {
+  return first === 'properties' && typeof name === 'string' ? name : undefined;
 }
 
 function deselected(entry: JsonObject): JsonObject {

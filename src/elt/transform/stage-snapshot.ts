@@ -5,7 +5,7 @@ import { identifier } from '../../model/sql-identifier.js';
 import { describeRelation, type ColumnFacts } from '../publish/describe-relation.js';
 import { sqlName, type TableName } from '../publish/table-name.js';
 import { applySnapshot } from './apply-snapshot.js';
-import { firstStates, SNAPSHOT_COLUMNS } from './snapshot-sql.js';
+import { firstStates, IS_DELETED, SNAPSHOT_COLUMNS, snapshotColumns } from './snapshot-sql.js';
 
 export interface SnapshotNames {
   readonly name: string;
@@ -38,10 +38,12 @@ export async function stageSnapshot(
   await assertRows(session, config, names);
   const before = await describeRelation(session, target);
   if (before === undefined) return { kind: 'whole', ...(await beginSnapshot(session, config, staged)) };
-  assertIsSnapshot(names, before.columns, now);
+  assertIsSnapshot(config, names, before.columns, now);
   await assertNotEmpty(session, config, names);
   const columns = now.map((column) => column.name);
-  const isWider = columns.some((name) => !before.columns.some((column) => column.name === name));
+  const isWider = [...columns, ...snapshotColumns(config)].some(
+    (name) => !before.columns.some((column) => column.name === name),
+  );
   if (!isWider) return { kind: 'increment', columns };
   return { kind: 'whole', ...(await widenSnapshot(session, config, names, before.columns, columns)) };
 }
@@ -78,7 +80,7 @@ async function beginSnapshot(
   });
 }
 
-/** All states of before with NULL in the new columns, then the rows of now. A new column locks readers out, so beside. */
+/** All states of before with NULL in the new columns, none of them deleted, then the rows of now. A new column locks readers out, so beside. */
 async function widenSnapshot(
   session: Session,
   config: SnapshotConfig,
@@ -91,11 +93,16 @@ async function widenSnapshot(
     const added = columns
       .filter((name) => !before.some((column) => column.name === name))
       .map((name) => `n.${identifier(name)}`);
+    const isMarkedNow = config.recordsDeleted === true && !before.some((column) => column.name === IS_DELETED);
+    if (isMarkedNow) added.push(`'False'::text AS ${IS_DELETED}`);
+    const mark = isMarkedNow ? { column: `, ${IS_DELETED}`, value: `, 'False'` } : { column: '', value: '' };
     const widened = `SELECT ${before.map(({ name }) => `t.${identifier(name)}`).join(', ')}, ${added.join(', ')}`;
     await session.execute(
       `CREATE TABLE ${sqlName(staged)} AS ${widened} FROM ${sqlName(target)} t, ${sqlName(rows)} n WITH NO DATA`,
     );
-    const kept = await session.execute(`INSERT INTO ${sqlName(staged)} (${old}) SELECT ${old} FROM ${sqlName(target)}`);
+    const kept = await session.execute(
+      `INSERT INTO ${sqlName(staged)} (${old}${mark.column}) SELECT ${old}${mark.value} FROM ${sqlName(target)}`,
+    );
     const began = await applySnapshot(session, config, columns, rows, staged);
     return { rows: kept + began, began };
   });
@@ -121,7 +128,7 @@ function assertColumns(config: SnapshotConfig, { name, file }: SnapshotNames, co
     ...(config.checkColumns === 'all' ? [] : config.checkColumns),
   ];
   const missing = named.filter((column) => !known.includes(column));
-  const own = known.filter((column) => (SNAPSHOT_COLUMNS as readonly string[]).includes(column));
+  const own = known.filter((column) => [...SNAPSHOT_COLUMNS, IS_DELETED].includes(column));
   const time = columns.find((column) => column.name === config.updatedAt);
   const problems = [
     ...(time === undefined || /^(timestamp|date)/.test(time.type)
@@ -134,6 +141,7 @@ function assertColumns(config: SnapshotConfig, { name, file }: SnapshotNames, co
 }
 
 function assertIsSnapshot(
+  { recordsDeleted }: SnapshotConfig,
   { name, file }: SnapshotNames,
   before: readonly ColumnFacts[],
   now: readonly ColumnFacts[],
@@ -141,6 +149,11 @@ function assertIsSnapshot(
   if (SNAPSHOT_COLUMNS.some((column) => !before.some((one) => one.name === column))) {
     const next = 'Rename the file, or drop the table if nothing in it is needed.';
     throw columnsError(name, file, ['there is a table of that name that is no snapshot'], next);
+  }
+  if (recordsDeleted !== true && before.some((column) => column.name === IS_DELETED)) {
+    const next =
+      'Write `-- hard_deletes: new_record` again: states of deleted rows would count as rows that are there.';
+    throw columnsError(name, file, ['it was kept with hard_deletes: new_record'], next);
   }
   const problems = now.flatMap((column) => {
     const twin = before.find((one) => one.name === column.name);
@@ -189,7 +202,7 @@ async function assertNotEmpty(
   if (!config.closesDeleted || config.allowEmpty) return;
   const [found] = await session.query<{ empty: boolean; current: string }>(
     `SELECT NOT EXISTS (SELECT FROM ${sqlName(staged)}) AS empty,
-       (SELECT count(*) FROM ${sqlName(target)} WHERE dbt_valid_to IS NULL) AS current`,
+       (SELECT count(*) FROM ${sqlName(target)} t WHERE dbt_valid_to IS NULL AND to_jsonb(t)->>'${IS_DELETED}' IS DISTINCT FROM 'True') AS current`,
   );
   if (found?.empty !== true || found.current === '0') return;
   throw new TerminalError(

@@ -44,9 +44,11 @@ export const transformHeader = z.strictObject({
     .optional()
     .describe('Snapshot: columns whose change is a change of the row, or all.'),
   hard_deletes: z
-    .enum(['ignore', 'invalidate'])
+    .enum(['ignore', 'invalidate', 'new_record'])
     .optional()
-    .describe('Snapshot: invalidate ends rows that the SELECT gives no more. Default: ignore.'),
+    .describe(
+      'Snapshot: invalidate ends rows that the SELECT gives no more; new_record also begins a state with dbt_is_deleted = True. Default: ignore.',
+    ),
   invalidate_hard_deletes: z
     .boolean()
     .optional()
@@ -54,7 +56,7 @@ export const transformHeader = z.strictObject({
   allow_empty: z
     .boolean()
     .optional()
-    .describe('Snapshot with invalidate: lets a SELECT without rows end all of them. Default: false.'),
+    .describe('Snapshot with invalidate or new_record: lets a SELECT without rows end all of them. Default: false.'),
   tests: dataTests.optional().describe('Data tests, as under `tests` in plumbline.yaml.'),
 });
 

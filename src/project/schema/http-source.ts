@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { cursorKeys } from './cursor.js';
+import { intervalKeys } from './interval.js';
 import { resourceKeys } from './resource-keys.js';
-import { jsonPath, rate, secretReference, tableName, text } from './values.js';
+import { columnName, jsonPath, rate, secretReference, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
   error: 'expected a text, a number, or true or false',
@@ -75,6 +76,29 @@ const cursor = z.strictObject({
   param: name.describe('Parameter that asks for what is new from a cursor on.'),
 });
 
+const forEach = z.strictObject({
+  rows_of: text(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$/, 'a resource such as orders, or shop.orders of another source')
+    .optional()
+    .describe('Resource whose rows are asked for one by one: of this source, or source.resource.'),
+  query: text(/^(?!\/)(?!(?:.*\/)?\.\.\/)\S+\.sql$/, 'an SQL file of the project such as parents/orders.sql')
+    .optional()
+    .describe('In place of rows_of: a SELECT over loaded tables that gives the rows.'),
+  columns: z
+    .record(columnName, columnName)
+    .optional()
+    .describe('Columns that are added to each record: name, and the column of the row that it comes from.'),
+  missing: z
+    .enum(['fail', 'ignore'])
+    .optional()
+    .describe('What becomes of a row for which the server answers 404 or 410. Default: fail.'),
+  parallel: z
+    .int({ error: 'expected a whole number' })
+    .min(1, { error: 'expected 1 or more' })
+    .max(32, { error: 'expected at most 32' })
+    .optional()
+    .describe('Rows that are asked for at the same time, under the rate limit of the source. Default: 4.'),
+});
+
 const resource = {
   path: text(/^\/[^\s?#]*$/, 'a path such as /orders, without parameters')
     .optional()
@@ -88,8 +112,14 @@ const resource = {
     .describe(
       'Parameters of every request; a value may be env:NAME or file:path, and {interval.start}, end, start_date, end_date, last_date stand for the interval of the run.',
     ),
+  for_each: forEach
+    .optional()
+    .describe(
+      'Asks once for each row of another table; {row.column} in path and params stands for a value of the row.',
+    ),
   pagination: pagination.optional().describe('How an answer leads to the next page. Default: none.'),
   cursor: cursor.optional().describe('Asks only for what is new; needs primary_key and write: merge.'),
+  ...intervalKeys,
   ...resourceKeys,
 };
 

@@ -1,11 +1,12 @@
 import { z } from 'zod';
 import { ALERT_KINDS } from '../../model/project.js';
 import { dataTests } from './data-tests.js';
+import { retentionSchema } from './retention.js';
 import { scheduleSchema } from './schedule.js';
 import { seedSchema, sourceSchema } from './sources.js';
 import { trainSchema } from './train.js';
 import { unitTests } from './unit-tests.js';
-import { duration, secretReference, tableName, text, varName, varValue } from './values.js';
+import { duration, mailAddress, secretReference, tableName, text, varName, varValue } from './values.js';
 
 export const ENVIRONMENT = /^[a-z][a-z0-9]{0,19}$/;
 
@@ -43,16 +44,44 @@ const sections = {
     .describe('When runs start by themselves, by name; `plumbline schedule apply` makes it so.'),
   alerts: z
     .strictObject({
-      webhook: secretReference.describe('Address that is told, as env:NAME or file:path.'),
-      secret: secretReference.optional().describe('Key that messages are signed with, as env:NAME or file:path.'),
+      webhook: secretReference.optional().describe('Address that is told, as env:NAME or file:path.'),
+      secret: secretReference
+        .optional()
+        .describe('Key that messages to the webhook are signed with, as env:NAME or file:path.'),
+      email: z
+        .strictObject({
+          smtp: secretReference.describe(
+            'Where the mail server is, as env:NAME or file:path: smtp://user:password@host:587 (STARTTLS), smtps://… (TLS), or with ?tls=none.',
+          ),
+          from: mailAddress.describe('Address that mails come from.'),
+          to: z
+            .union([mailAddress, z.array(mailAddress).min(1).max(20)], {
+              error: 'expected a mail address, or a list of 1 to 20',
+            })
+            .describe('Who is told by mail; each gets a message of its own.'),
+        })
+        .optional()
+        .describe('Mail that tells of the same.'),
       on: z
         .array(z.enum(ALERT_KINDS))
         .min(1)
         .optional()
-        .describe('A run that failed, a scheduled start that was missed. Default: both.'),
+        .describe(
+          'failed: a run that failed, or was ended in Temporal. missed: a scheduled start that did not come. Default: both.',
+        ),
+    })
+    .refine(({ webhook, email }) => webhook !== undefined || email !== undefined, {
+      error: 'expected webhook, email or both',
+    })
+    .refine(({ webhook, secret }) => webhook !== undefined || secret === undefined, {
+      path: ['secret'],
+      error: 'expected it beside webhook, whose messages it signs',
     })
     .optional()
     .describe('Who is told when something goes wrong.'),
+  retention: retentionSchema
+    .optional()
+    .describe('How long what is not needed any more is kept; `plumbline gc` and, once applied, a schedule delete it.'),
   database: secretReference
     .optional()
     .describe('Planned: a database of an environment, as env:NAME or file:path. This version refuses it.'),

@@ -8,7 +8,7 @@ import { duration, text } from './values.js';
 const FIELD = String.raw`(\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(\/\d+)?`;
 const FIELDS = `${FIELD}(,${FIELD})*`;
 const CRON = 'a cron line of five fields such as 5 * * * *';
-const cron = text(new RegExp(`^${FIELDS}( ${FIELDS}){4}$`), CRON).refine(isCron, { error: `expected ${CRON}` });
+export const cron = text(new RegExp(`^${FIELDS}( ${FIELDS}){4}$`), CRON).refine(isCron, { error: `expected ${CRON}` });
 
 const entry = z
   .strictObject({

@@ -11,12 +11,22 @@ const file = z
   .string({ error: 'expected a file such as catalog.json' })
   .min(1, { error: 'expected a file such as catalog.json' });
 
+const PROPERTIES = 'expected properties such as [id, "address_*", "!password"]';
+const property = z.string({ error: PROPERTIES }).regex(/^!?[^!]/, { error: PROPERTIES });
+
 const resource = {
   stream: stream.optional().describe('Stream of the tap. Default: the name of the resource.'),
   metadata: settings
     .optional()
     .describe(
       'Metadata of the stream in its catalog, such as { replication-method: FULL_TABLE }. Default: as the catalog says.',
+    ),
+  select: z
+    .array(property, { error: PROPERTIES })
+    .min(1, { error: PROPERTIES })
+    .optional()
+    .describe(
+      'Properties of the stream to ask for and to keep, such as [id, "address_*", "!password"]; keys are always among them. Default: all but those that are off in the catalog.',
     ),
   ...resourceKeys,
 };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { httpSourceSchema } from './http-source.js';
 import { postgresSourceSchema } from './postgres-source.js';
 import { pluginSourceSchema, pythonSourceSchema } from './program-source.js';
+import { intervalKeys } from './interval.js';
 import { resourceKeys } from './resource-keys.js';
 import { singerSourceSchema } from './singer-source.js';
 import {
@@ -97,12 +98,13 @@ const xlsx = z.strictObject({
 });
 
 const resource = {
+  ...intervalKeys,
   path: z
     .string({ error: 'expected a path or a glob such as data/*.csv' })
     .min(1, { error: 'expected a path or a glob such as data/*.csv' })
     .optional()
     .describe(
-      'File or glob, relative to the project or absolute, the http(s) URL of a file, or s3://bucket/key with globs in the key; of an http source, the path behind its url.',
+      'File or glob, relative to the project or absolute, the http(s) URL of a file, or s3://bucket/key with globs in the key; {interval.start_date} and the like stand for the interval of the run; of an http source, the path behind its url.',
     ),
   format: z
     .enum(['csv', 'json', 'ndjson', 'parquet', 'xlsx', 'auto'])
@@ -126,9 +128,11 @@ const resource = {
     .describe('Of text files. Default: UTF-8, or UTF-16 where a byte order mark says so.'),
   csv: csv.optional().describe('How CSV files are written. Default: found out from the file.'),
   xlsx: xlsx.optional().describe('What is read of Excel workbooks. Default: the first visible sheet.'),
-  parse: file(/\.m?js/, 'a module of the project such as parsers/filing.mjs')
+  parse: file(/\.m?[jt]s/, 'a module of the project such as parsers/filing.ts')
     .optional()
-    .describe('Module of the project that makes rows of each file, for formats that are not read as they are.'),
+    .describe(
+      'Module of the project, in TypeScript or JavaScript, that makes rows of each file, for formats that are not read as they are.',
+    ),
   inventory: file(/\.sql/, 'an SQL file of the project such as inventory/filings.sql')
     .optional()
     .describe('In place of path: a SELECT over loaded tables that names the objects to fetch, one `url` a row.'),

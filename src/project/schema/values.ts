@@ -47,3 +47,9 @@ export const jsonPath = text(/^[^.\s]+(\.[^.\s]+)*$/, 'keys with dots between th
 /** A secret is named here, never written: `env:NAME` or `file:path`. */
 export const secretReference = text(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'env:NAME or file:path');
 export const SECRET_EXPECTED = 'expected env:NAME or file:path';
+
+/** Nothing that could end a header line, name a second address, or need quotes. */
+export const mailAddress = text(
+  /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,187}[A-Za-z0-9])?$/,
+  'a mail address such as data@example.com',
+);

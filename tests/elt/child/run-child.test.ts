@@ -49,17 +49,24 @@ describe('runChild', () => {
     const ended = await run(
       `process.stdout.write('a\\n\\nb\\u00e9\\r\\n' + 'x'.repeat(200000) + '\\nlast');
        console.error('\\u001b[31mred\\u001b[0m \\u0007bell\\ttab');
-       for (let i = 0; i < 30; i++) console.error('line ' + i);
-       process.exitCode = 3`,
+       for (let i = 0; i < 30; i++) console.error('line ' + i)`,
     );
     expect(ended.lines).toEqual(['a', '', 'bé\r', 'x'.repeat(200_000), 'last']);
-    expect(ended).toMatchObject({ exitCode: 3, signal: null });
+    expect(ended).toMatchObject({ exitCode: 0, signal: null });
     expect(ended.log[0]).toBe('red bell\ttab');
     expect(ended.stderrTail).toEqual(Array.from({ length: 20 }, (_, index) => `line ${index + 10}`));
   });
 
-  it('says which signal ended it', async () => {
-    expect(await run('process.kill(process.pid, "SIGKILL")')).toMatchObject({ exitCode: null, signal: 'SIGKILL' });
+  it('gives no half line of a program that was killed or failed, and cuts what is printed without an end or as bytes', async () => {
+    const half = (end: string) => run(`require('fs').writeSync(1, '{"id":1}\\n{"id":2,"na'); ${end}`);
+    const killed = await half('process.kill(process.pid, "SIGKILL")');
+    expect(killed).toMatchObject({ lines: ['{"id":1}'], exitCode: null, signal: 'SIGKILL' });
+    expect(await half('process.exit(3)')).toMatchObject({ lines: ['{"id":1}'], exitCode: 3, signal: null });
+    const ended = await run(
+      `const fs = require('fs'); const write = (bytes) => { for (let at = 0; at < bytes.length;) at += fs.writeSync(2, bytes, at); };
+       write(Buffer.alloc(10 << 20, 'x')); write(Buffer.from([10, 0, 255, 254, 27, 65, 10])); write(Buffer.from('last'));`,
+    );
+    expect(ended.log).toEqual([`${'x'.repeat(4_000)}…`, '\ufffd\ufffd', 'last']);
   });
 
   it('keeps what is printed away from the lines when they come on file descriptor 3', async () => {
@@ -149,6 +156,18 @@ describe('runChild', () => {
     const ended = await run(holder);
     process.kill(Number(ended.lines[0]), 'SIGKILL');
     expect(ended.exitCode).toBe(0);
+  });
+
+  it('does not wait for one that left the group and goes on writing', async () => {
+    for (const writes of [
+      `setInterval(() => console.log('{}'), 50)`,
+      `for (;;) require('fs').writeSync(2, 'x'.repeat(65536))`,
+    ]) {
+      const holder = `const c = require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(writes)}], { stdio: 'inherit', detached: true }); c.unref(); console.log(c.pid)`;
+      const ended = await run(holder);
+      process.kill(Number(ended.lines[0]), 'SIGKILL');
+      expect(ended.exitCode).toBe(0);
+    }
   });
 
   it.each(['the worker', 'the guard'])('leaves nothing running when %s is killed', async (who) => {

@@ -3,8 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { lastSeen } from '../../../src/elt/extract/last-seen.js';
 import type { ResourceConfig } from '../../../src/model/project.js';
 import { openBucket } from '../../../src/s3/open-bucket.js';
+import { zip } from '../../support/zip.js';
 import { BUCKET, startProxy, startS3, type Proxy, type S3Server } from '../../support/s3-server.js';
 import { openWorkbench, resourceOf, type Workbench } from '../load/workbench.js';
 
@@ -59,6 +61,19 @@ test('takes the objects of a glob, and afterwards only what is new or changed', 
   expect(second.loads.map(({ status }) => status)).toEqual(['already_loaded', 'staged', 'staged']);
   expect(reads().sort()).toEqual(['GET /lake/rides/2024/c.csv', 'GET /lake/rides/2024/e.csv']);
   expect((await bench.rows('rides', 'v')).map(({ v }) => v).sort()).toEqual(['changed', 'new', 'x']);
+});
+
+test('the members of zip archives are objects of their own, and an archive that is there is not fetched again', async () => {
+  await server.put('zips/a.zip', zip([{ name: 'x.csv', content: 'id\n1\n' }, { name: 'y.csv', content: 'id\n2\n' }])); // prettier-ignore
+  await server.put('zips/b.zip', zip([{ name: 'x.csv', content: 'id\n3\n' }]));
+  const resource = s3Of('zips', 'zips/*.zip', { write: 'append', member: '*.csv' });
+  const paths = ['s3://lake/zips/a.zip!x.csv', 's3://lake/zips/a.zip!y.csv', 's3://lake/zips/b.zip!x.csv'];
+  expect((await bench.run(resource)).loads.map(({ path }) => path)).toEqual(paths);
+  proxy.requests.length = 0;
+  const { loads, published } = await bench.run(resource);
+  expect([reads(), published.rows]).toEqual([[], 3]);
+  const seen = await lastSeen(bench.database, { env: 'dev', project: 'demo', resource });
+  expect(seen).toEqual(loads.map(({ path, sha256 }) => ({ path, sha256 })));
 });
 
 test('lists more keys than one page holds', async () => {

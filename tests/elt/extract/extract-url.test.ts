@@ -4,6 +4,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { lastSeen } from '../../../src/elt/extract/last-seen.js';
+import { zip } from '../../support/zip.js';
 import { openWorkbench, resourceOf, type Workbench } from '../load/workbench.js';
 
 let bench: Workbench;
@@ -110,4 +112,30 @@ test('a private address is refused unless the source allows it', async () => {
   const resource = resourceOf({ id: 'inside', table: 'inside', path: `${origin}/a.csv` });
   await expect(bench.run(resource)).rejects.toMatchObject({ code: 'ELT_HTTP_ADDRESS_REFUSED' });
   expect(requests).toBe(0);
+});
+
+test('the members of a zip archive are objects of their own, and an archive that is the same is not unpacked again', async () => {
+  const first = { name: 'in/1.csv', content: 'id\n1\n' };
+  let archive = zip([first, { name: 'notes.txt', content: 'no' }]);
+  const origin = await serve((request, response) => {
+    const etag = `"${archive.length}"`;
+    if (request.headers['if-none-match'] === etag) response.writeHead(304).end();
+    else response.writeHead(200, { etag }).end(archive);
+  });
+  const resource = { ...urlOf('packed', `${origin}/all.zip?key=1`), member: 'in/*.csv', write: 'append' as const };
+  expect((await bench.run(resource)).loads).toMatchObject([{ path: `${origin}/all.zip!in/1.csv`, status: 'staged' }]);
+  expect((await bench.run(resource)).loads).toMatchObject([{ status: 'already_loaded' }]);
+  archive = zip([first, { name: 'in/2.csv', content: 'id\n2\n' }]);
+  const { loads, published } = await bench.run(resource);
+  expect(loads.map(({ status }) => status)).toEqual(['already_loaded', 'staged']);
+  expect(published.rows).toBe(2);
+  const at = { env: 'dev', project: 'demo', resource };
+  expect(await lastSeen(bench.database, at)).toEqual(loads.map(({ path, sha256 }) => ({ path, sha256 })));
+
+  archive = zip([{ ...first, checksum: 1 }]);
+  const error = {
+    code: 'ELT_ZIP_BROKEN',
+    message: `Unpacking ${origin}/all.zip!in/1.csv failed: its checksum is wrong.`,
+  };
+  await expect(bench.run(resource)).rejects.toMatchObject(error);
 });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll } from 'vitest';
+import type { CompiledQuery } from '../../../src/elt/inventory/compile-query.js';
 import type { ResourceConfig } from '../../../src/model/project.js';
 import { schemas, type Workbench } from '../load/workbench.js';
 
@@ -37,10 +38,11 @@ export function startProcess(
   resource: ResourceConfig,
   runId: string,
   failpoints?: string,
+  parents?: CompiledQuery,
 ): HttpProcess {
   const log = join(bench.root, `${resource.id}-${++processes}.failpoints`);
   const { url, storeFolder, root } = bench;
-  const settings = JSON.stringify({ url, storeFolder, root, schemas, resource, runId });
+  const settings = JSON.stringify({ url, storeFolder, root, schemas, resource, runId, parents });
   const child = spawn(
     process.execPath,
     [fileURLToPath(new URL('http-writer.mjs', import.meta.url)), compiled, settings],

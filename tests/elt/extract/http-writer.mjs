@@ -1,9 +1,9 @@
 // Extracts, loads and publishes one resource of an API in a process of its own, for tests that kill it.
-// Usage: node http-writer.mjs <compiled source folder> <JSON: url, storeFolder, root, schemas, resource, runId>
+// Usage: node http-writer.mjs <compiled source folder> <JSON: url, storeFolder, root, schemas, resource, runId, parents>
 import { pathToFileURL } from 'node:url';
 
 const [folder, settings] = process.argv.slice(2);
-const { url, storeFolder, root, schemas, resource, runId } = JSON.parse(settings);
+const { url, storeFolder, root, schemas, resource, runId, parents } = JSON.parse(settings);
 const load = (path) => import(pathToFileURL(`${folder}/${path}`).href);
 const { openDatabase } = await load('storage/database.js');
 const { openDirectoryStore } = await load('storage/artifact-store.js');
@@ -14,9 +14,9 @@ const { publishResource } = await load('elt/load/publish-resource.js');
 
 const database = openDatabase({ url });
 const store = openDirectoryStore(storeFolder);
-const base = { database, store, env: 'dev', project: 'demo', schemas, resource, runId };
+const base = { database, store, env: 'dev', project: 'demo', schemas, resource, runId, parents };
 try {
-  const { objects, extractId } = await extractHttp({ ...base, root, environment: {} });
+  const { objects, extractId } = await extractHttp({ ...base, root, environment: {}, parents });
   const { cursorFrom, cursorTo } = await landedExtract(database, extractId, resource.cursor);
   const cursor = resource.cursor === undefined ? {} : { cursor: { from: cursorFrom, to: cursorTo } };
   const loads = [];

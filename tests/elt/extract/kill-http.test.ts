@@ -65,3 +65,33 @@ test.each(points)('a process killed at %s: the next one goes on, with every row 
   );
   expect(await t.bench.stages()).toEqual([]);
 });
+
+test('a process killed while it asks for rows one by one: the next one asks only for what is not there', async () => {
+  const ROWS = 12;
+  t.api.answer = (_request, response, url) => {
+    const [, order] = /orders\/(\d+)/.exec(url.pathname)!;
+    const page = Number(url.searchParams.get('page'));
+    sendJson(response, page <= 2 ? [{ id: `${order}-${page}` }] : []);
+  };
+  const parents = { file: 'orders.sql', sql: `SELECT generate_series(1, ${ROWS}) AS id`, lines: [1], sources: [] };
+  const forEach = { query: { name: 'orders', ...parents }, columns: { order_id: 'id' }, missing: 'fail', parallel: 3 } as const; // prettier-ignore
+  const resource = t.resource({ pagination: { type: 'page', param: 'page', start: 1 }, forEach }, { path: '/orders/{row.id}/items' }); // prettier-ignore
+  const killed = startProcess(compiled(), t.bench, resource, 'run-2', 'http.page-recorded=kill@14', parents);
+  await once(killed.child, 'exit');
+  expect(killed.child.signalCode).toBe('SIGKILL');
+  const lines = await t.bench.database.query<{ url: string }>(
+    `SELECT p.url FROM plumbline.raw_pages p JOIN plumbline.extracts e USING (extract_id) WHERE e.resource = $1`,
+    [resource.id],
+  );
+  const asked = t.api.requests.length;
+  const heir = startProcess(compiled(), t.bench, resource, 'run-2', undefined, parents);
+  expect(JSON.parse(await heir.output)).toMatchObject({ rows: 2 * ROWS, version: 1 });
+  const again = t.api.requests.slice(asked).map((one) => `${t.api.url}${one.replace('GET ', '')}`);
+  expect(lines.length).toBeGreaterThanOrEqual(14);
+  expect(again.filter((url) => lines.some((line) => line.url === url))).toEqual([]);
+  expect(again.length).toBe(3 * ROWS - lines.length);
+  const found = await t.bench.rows(resource.table, 'order_id, id');
+  const wanted = Array.from({ length: 2 * ROWS }, (_, index) => `${(index >> 1) + 1}-${(index % 2) + 1}`);
+  expect(found.map(({ id }) => id).sort()).toEqual(wanted.sort());
+  expect(found.every(({ order_id: order, id }) => String(id).startsWith(`${String(order)}-`))).toBe(true);
+});

@@ -31,7 +31,7 @@ describe('parseMessage', () => {
   it.each([
     ['INFO starting', /JSON|token/i],
     ['[1]', /expected a JSON object, got an array/],
-    ['{"type":"LOG"}', /"type" is "LOG", expected SCHEMA, RECORD, STATE or ACTIVATE_VERSION/],
+    ['{"type":"LOG"}', /"type" is "LOG", expected SCHEMA, RECORD, STATE, ACTIVATE_VERSION or BATCH/],
     ['{"stream":"a"}', /a message without "type"/],
     ['{"type":"RECORD","stream":"a"}', /RECORD without "record", expected an object/],
     ['{"type":"RECORD","stream":"a","record":[1]}', /RECORD with a wrong "record"/],

@@ -129,6 +129,53 @@ describe('strategy timestamp', () => {
   });
 });
 
+describe('hard_deletes: new_record', () => {
+  const MARKED = { ...TIMESTAMP, closesDeleted: true, recordsDeleted: true as const };
+  const marked = () => states('id, name, dbt_is_deleted');
+
+  it('begins a state that says a row is gone, once, and ends it when the row is back, changed or not', async () => {
+    await snap(['1 Ann 2024-01-01', '2 Bob 2024-01-01', '3 Cid 2024-01-01'], { snapshot: MARKED });
+    await snap(['1 Ann 2024-01-01'], { snapshot: MARKED });
+    expect(await snap(['1 Ann 2024-01-01'], { snapshot: MARKED })).toMatchObject({ incrementRows: 0 });
+    const gone = ['2 Bob False 2024-01-01→run', '2 Bob True run→', '3 Cid False 2024-01-01→run', '3 Cid True run→'];
+    expect(await marked()).toEqual(['1 Ann False 2024-01-01→', ...gone]);
+    await assertSound();
+    await snap(['1 Ann 2024-01-01', '2 Bob 2024-01-01', '3 Cyd 2099-01-01'], { snapshot: MARKED });
+    expect(await marked()).toEqual([
+      '1 Ann False 2024-01-01→',
+      '2 Bob False 2024-01-01→run',
+      '2 Bob True run→run',
+      '2 Bob False run→',
+      '3 Cid False 2024-01-01→run',
+      '3 Cid True run→run',
+      '3 Cyd False run→',
+    ]);
+    await assertSound();
+    await expect(snap([], { snapshot: MARKED })).rejects.toMatchObject({ code: 'ELT_SNAPSHOT_EMPTY' });
+    await snap([], { snapshot: { ...MARKED, allowEmpty: true } });
+    // All that is current says that it is gone: no rows are no news.
+    expect(await snap([], { snapshot: MARKED })).toMatchObject({ incrementRows: 0 });
+    await assertSound();
+  });
+
+  it('takes over a history that was kept without it, with a new column at once, and does not go back', async () => {
+    const check = { ...CHECK, closesDeleted: true };
+    await snap(['1 Ann 2024-01-01', '2 Bob 2024-01-01'], { snapshot: check, sql: 'SELECT id, name FROM raw.people' });
+    await snap(['2 Bob 2024-01-01'], { snapshot: { ...check, recordsDeleted: true } });
+    expect(await states(`id, name, dbt_is_deleted, coalesce(at::date::text, '∅')`)).toEqual([
+      '1 Ann False ∅ run→run',
+      '1 Ann True ∅ run→',
+      '2 Bob False ∅ run→run',
+      '2 Bob False 2024-01-01 run→',
+    ]);
+    await assertSound();
+    await expect(snap(['2 Bob 2024-01-01'], { snapshot: check })).rejects.toMatchObject({
+      code: 'ELT_SNAPSHOT_COLUMNS',
+      message: expect.stringContaining('it was kept with hard_deletes: new_record') as string,
+    });
+  });
+});
+
 describe('strategy check', () => {
   it('compares the columns named, NULLs too, and counts its own time', async () => {
     const snapshot = { ...CHECK, checkColumns: ['name'] };

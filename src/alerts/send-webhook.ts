@@ -1,0 +1,44 @@
+import { createHmac } from 'node:crypto';
+import type { DueAlert } from '../storage/alerts.js';
+import type { DeliveryOptions } from './deliver-alerts.js';
+import { readSecret } from './read-secret.js';
+
+/** POSTs the event. Throws what went wrong, in words without the address, which may hold a key. */
+export async function sendWebhook(
+  alert: DueAlert & { readonly webhook: string },
+  { environment, timeoutMs = 10_000, now = () => new Date(), signal }: DeliveryOptions,
+): Promise<void> {
+  const limit = AbortSignal.timeout(timeoutMs);
+  const { eventId: id, kind, env, project, at, payload } = alert;
+  const body = JSON.stringify({ id, kind, env, project, at, ...payload });
+  const url = await readSecret(alert.webhook, environment, alert.root);
+  const key = alert.secret === null ? undefined : await readSecret(alert.secret, environment, alert.root);
+  let status: number;
+  try {
+    const answer = await fetch(url, {
+      method: 'POST',
+      redirect: 'manual',
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+      headers: {
+        'content-type': 'application/json',
+        'plumbline-event-id': id,
+        ...(key === undefined ? {} : { 'plumbline-signature': signatureOf(body, key, now()) }),
+      },
+      body,
+    });
+    await answer.body?.cancel();
+    status = answer.status;
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as { code?: string };
+    throw new Error(`the webhook of ${alert.webhook} did not answer (${code ?? (error as Error).name})`, {
+      cause: error,
+    });
+  }
+  if (status < 200 || status > 299) throw new Error(`the webhook of ${alert.webhook} answered ${status}`);
+}
+
+/** `t=<seconds since 1970>,v1=<hex>`: HMAC-SHA256 over `<t>.<body>`, so that an old message cannot be sent again as new. */
+export function signatureOf(body: string, key: string, at: Date): string {
+  const seconds = Math.floor(at.getTime() / 1000);
+  return `t=${seconds},v1=${createHmac('sha256', key).update(`${seconds}.${body}`).digest('hex')}`;
+}

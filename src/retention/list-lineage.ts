@@ -1,0 +1,49 @@
+import type { Queryable } from '../model/database.js';
+
+/** Wherever a column holds hashes in JSON: a hash that is no object's does no harm. */
+export const HASH = `'[0-9a-f]{64}'`;
+
+/**
+ * Fills, for the rest of the transaction, `lineage` with the outcomes of steps that a registered model version of any project was made
+ * from, `lineage_objects` with the hashes in them, and `active_objects` with the objects that loads have in a table, or are about to.
+ * A batch of an inventory counts with its objects.
+ */
+export async function listLineage(session: Queryable): Promise<void> {
+  await session.execute(
+    `CREATE TEMPORARY TABLE lineage ON COMMIT DROP AS
+     WITH RECURSIVE made_from (env, project, step, fingerprint) AS (
+       SELECT s.env, s.project, s.step, s.fingerprint
+       FROM plumbline.model_versions v JOIN plumbline.step_results s ON (s.env, s.project) = (v.env, v.project)
+       WHERE s.run_id = v.run_id
+         OR (s.step LIKE 'features:%' AND s.result #>> '{trainingSet,artifact,sha256}' = v.training_set_sha256)
+         OR (s.step LIKE 'train:%' AND position(v.onnx IN s.result::text) > 0)
+       UNION
+       SELECT n.env, n.project, n.step, n.fingerprint
+       FROM made_from m
+       JOIN plumbline.step_results s ON (s.env, s.project, s.step, s.fingerprint) = (m.env, m.project, m.step, m.fingerprint)
+       CROSS JOIN LATERAL jsonb_each_text(s.inputs) AS input (name, version)
+       JOIN plumbline.step_results n ON (n.env, n.project) = (m.env, m.project) AND n.result ->> 'version' = input.version
+         AND n.step = CASE WHEN input.name LIKE 'source %' THEN 'load:' || substr(input.name, 8)
+                           WHEN input.name LIKE 'ref %' THEN 'transform:' || substr(input.name, 5) END)
+     SELECT m.*, s.run_id FROM made_from m
+     JOIN plumbline.step_results s ON (s.env, s.project, s.step, s.fingerprint) = (m.env, m.project, m.step, m.fingerprint)`,
+  );
+  await session.execute(
+    `CREATE TEMPORARY TABLE lineage_objects ON COMMIT DROP AS
+     SELECT DISTINCT hash[1] AS sha256
+     FROM lineage m JOIN plumbline.step_results s ON (s.env, s.project, s.step, s.fingerprint) = (m.env, m.project, m.step, m.fingerprint)
+     CROSS JOIN LATERAL regexp_matches(s.inputs::text || s.result::text, ${HASH}, 'g') AS hash`,
+  );
+  await session.execute(
+    `CREATE TEMPORARY TABLE active_objects ON COMMIT DROP AS
+     SELECT DISTINCT sha256 FROM plumbline.loads WHERE status IN ('loading', 'staged', 'published')
+     UNION SELECT sha256 FROM plumbline.inventory WHERE sha256 IS NOT NULL`,
+  );
+  for (const table of ['lineage_objects', 'active_objects']) {
+    await session.execute(
+      `INSERT INTO ${table} SELECT DISTINCT b.sha256 FROM plumbline.batch_objects b
+       WHERE b.list_sha256 IN (SELECT sha256 FROM ${table}) AND b.sha256 NOT IN (SELECT sha256 FROM ${table})`,
+    );
+    await session.execute(`ANALYZE ${table}`);
+  }
+}

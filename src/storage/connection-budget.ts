@@ -1,0 +1,11 @@
+/**
+ * Connections to PostgreSQL that a process holds at most; none opens before it is needed. A `postgres` source has
+ * connections of its own, on its own server: `parallel` + 1 for each resource that is read.
+ */
+export const CONNECTIONS = {
+  /** Eight steps at once, each with the session of its writer, its pieces, and one that cancels. */
+  worker: 24,
+  serve: 3,
+  command: 4,
+  supervisor: 1,
+} as const;

@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { renderSteps } from '../../src/cli/render-run.js';
+import type { LoadSummary } from '../../src/contracts/elt.js';
+import { parseInterval } from '../../src/model/parse-interval.js';
+import { listSteps } from '../../src/storage/run-steps.js';
+import { sendJson, startApiServer } from '../support/api-server.js';
+import { createWorkbench, type Workbench } from './workbench.js';
+
+let bench: Workbench;
+beforeAll(async () => {
+  bench = await createWorkbench({ 'a.sql': 'SELECT 1 AS url' });
+});
+afterAll(() => bench.destroy());
+
+let runs = 0;
+/** One source, loaded for an interval. */
+async function load(source: string, interval: string, zone = 'UTC'): Promise<LoadSummary> {
+  await bench.write({ 'plumbline.yaml': `name: shop\nsources:\n  ${source}\n` });
+  await bench.test.database.execute('DELETE FROM plumbline.leases');
+  const { run, plan } = await bench.open(`run-${++runs}`, ['elt'], { interval: parseInterval(interval, zone) });
+  const { loads } = await bench.elt(run, plan);
+  await bench.close(run);
+  return loads[0]!;
+}
+const rows = async (table: string) =>
+  (await bench.test.database.query(`SELECT id::int FROM shop_dev_raw.${table} ORDER BY id`)).map(({ id }) => id);
+const problem = (error: unknown): unknown => (error as { details?: unknown[] }).details?.[0];
+
+test('a path that names the interval: its files take the place of those that it had, and the rest stays', async () => {
+  const source = "days: { path: 'days/{interval.start_date}/*.csv', write: replace }";
+  await bench.write({
+    'days/2024-01-01/a.csv': 'id\n1\n2\n',
+    'days/2024-01-01/b.csv': 'id\n3\n',
+    'days/2024-01-02/a.csv': 'id\n4\n',
+  });
+  await load(source, '2024-01-01/2024-01-02');
+  expect((await load(source, '2024-01-02/2024-01-03')).objects.map(({ path }) => path)).toEqual(['days/2024-01-02/a.csv']); // prettier-ignore
+  expect(await rows('days')).toEqual([1, 2, 3, 4]);
+
+  // A file is gone and the other one is as it was: nothing is read, and its rows go.
+  await bench.remove('days/2024-01-01/b.csv');
+  await load(source, '2024-01-01/2024-01-02');
+  expect(await rows('days')).toEqual([1, 2, 4]);
+  await bench.write({ 'days/2024-01-01/a.csv': 'id\n1\n9\n' });
+  await load(source, '2024-01-01/2024-01-02');
+  expect(await rows('days')).toEqual([1, 4, 9]);
+  const status = 'SELECT status FROM plumbline.run_steps WHERE run_id = $1 AND step = $2';
+  await load(source, '2024-01-01/2024-01-02');
+  expect(await bench.test.database.query(status, [`run-${runs}`, 'load:days'])).toEqual([{ status: 'reused' }]);
+  await expect(load(source, '2024-01-03/2024-01-04').catch(problem)).resolves.toMatchObject({ code: 'ELT_FILE_MISSING' }); // prettier-ignore
+  expect(await bench.call('explainPlan', { run: await bench.ref('plan') }).catch(problem)).toMatchObject({ code: 'RUN_INTERVAL_NEEDED' }); // prettier-ignore
+});
+
+test('a file of several intervals ends the load with the number of rows outside, or gives each its own', async () => {
+  await bench.write({ 'all.csv': 'id,at\n1,2024-01-01 00:00:00\n2,2024-01-01 23:59:59\n3,2024-01-02 00:00:00\n4,\n' });
+  const source = (more = ''): string => `all: { path: all.csv, interval_column: at${more} }`;
+  expect(await load(source(), '2024-01-01/2024-01-02').catch(problem)).toMatchObject({
+    code: 'ELT_INTERVAL_ROWS',
+    message: 'Loading all.csv of all failed: 2 of its rows are outside the interval 2024-01-01T00:00:00Z/2024-01-02T00:00:00Z; the first is row 3, whose at is 2024-01-02 00:00:00.', // prettier-ignore
+  });
+  const ignoring = source(', outside_interval: ignore');
+  expect(await load(ignoring, '2024-01-01/2024-01-02')).toMatchObject({ rowsRead: 4, rowsLoaded: 2, rowsRejected: 0, rowsOutside: 2 }); // prettier-ignore
+  const lines = renderSteps(await listSteps(bench.test.database, `run-${runs}`)).map(({ line }) => line);
+  expect(lines.join('\n')).toMatch(/all +2 rows +0 rejected +2 outside/);
+  await load(ignoring, '2024-01-02/2024-01-03');
+  expect(await rows('all')).toEqual([1, 2, 3]);
+
+  await bench.write({ 'all.csv': 'id,at\n1,2024-01-01 00:00:00\n5,2024-01-02 12:00:00\n6,2024-01-01 12:00:00\n' });
+  await load(ignoring, '2024-01-02/2024-01-03');
+  expect(await rows('all')).toEqual([1, 2, 5]);
+  await load(ignoring, '2024-01-01/2024-01-03');
+  expect(await rows('all')).toEqual([1, 5, 6]);
+  expect(await load(ignoring, '2024-01-01/2024-01-02').catch(problem)).toMatchObject({ code: 'ELT_INTERVAL_OVERLAP' }); // prettier-ignore
+});
+
+test('days are those of the timezone, whatever the column is', async () => {
+  const csv = 'id,day,wall,at\n1,2024-06-01,2024-06-01 00:00:00,2024-05-31T22:00:00Z\n2,2024-06-01,2024-06-01 23:00:00,2024-06-01T21:00:00Z\n'; // prettier-ignore
+  await bench.write({ 'zone.csv': csv });
+  for (const column of ['day', 'wall', 'at']) {
+    const loaded = await load(`zone_${column}: { path: zone.csv, interval_column: ${column} }`, '2024-06-01/2024-06-02', 'Europe/Berlin'); // prettier-ignore
+    expect(loaded.rowsLoaded).toBe(2);
+  }
+  const wrong = await load('zone_id: { path: zone.csv, interval_column: id }', '2024-06-01/2024-06-02').catch(problem);
+  expect(wrong).toMatchObject({ code: 'ELT_INTERVAL_COLUMN' });
+});
+
+test('a table that was loaded as a whole is not mixed with intervals', async () => {
+  await bench.write({ 'whole.csv': 'id,at\n1,2024-01-01\n' });
+  await load('whole: { path: whole.csv }', '2024-01-01/2024-01-02');
+  const byInterval = 'whole: { path: whole.csv, interval_column: at }';
+  expect(await load(byInterval, '2024-01-01/2024-01-02').catch(problem)).toMatchObject({ code: 'ELT_INTERVAL_OVERLAP' }); // prettier-ignore
+  await bench.test.database.execute('DROP TABLE shop_dev_raw.whole');
+  await load(byInterval, '2024-01-01/2024-01-02');
+  await load(byInterval, '2024-01-01/2024-01-02');
+  expect(await rows('whole')).toEqual([1]);
+});
+
+test('an API that answers with rows of another interval is caught', async () => {
+  const api = await startApiServer((_request, response) => sendJson(response, [{ id: 1, day: '2024-01-01' }, { id: 2, day: '2024-01-02' }])); // prettier-ignore
+  const source = (more: string): string =>
+    `api: { type: http, url: '${api.url}', allow_private: true, path: '/{interval.start_date}', interval_column: day${more} }`;
+  try {
+    const error = await load(source(''), '2024-01-01/2024-01-02').catch(problem);
+    expect(error).toMatchObject({ code: 'ELT_INTERVAL_ROWS', details: { rows: 1 } });
+    const ignoring = source(', outside_interval: ignore');
+    expect(await load(ignoring, '2024-01-02/2024-01-03')).toMatchObject({ rowsLoaded: 1, rowsOutside: 1 });
+    expect(await rows('api')).toEqual([2]);
+  } finally {
+    await api.close();
+  }
+});
+
+test.each([
+  ["{ path: 'a/{interval.begin}.csv' }", 'names interval.begin'],
+  ['{ path: a.csv, outside_interval: ignore }', 'no \\"interval_column\\"'],
+  ['{ inventory: a.sql, interval_column: at }', 'is loaded by interval and has an inventory'],
+  ["{ type: http, url: 'https://a.example', path: /a, interval_column: at }", 'neither path nor params say'],
+])('%s is refused', async (source, why) => {
+  expect(JSON.stringify(await load(`a: ${source}`, '2024-01-01/2024-01-02').catch((error: unknown) => error))).toContain(why); // prettier-ignore
+});
