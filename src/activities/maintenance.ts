@@ -4,22 +4,23 @@ import {
   type CollectGarbageInput,
   type GarbageCollectionResult,
 } from '../contracts/garbage-collection.js';
+import { forgetKey } from '../elt/forget/forget-key.js';
 import { sweepStages } from '../elt/load/sweep-stages.js';
 import { sweepBuilds } from '../elt/transform/sweep-builds.js';
 import { collectGarbage } from '../retention/collect-garbage.js';
+import { erasureInput, type ErasureInput, type ErasureResult } from '../contracts/erasure.js';
+import { TransientError } from '../errors.js';
+import type { Database } from '../model/database.js';
 import { onSession } from '../model/on-session.js';
-import { tagDatabase } from '../storage/database.js';
-import { releaseLease, takeLease } from '../storage/leases.js';
+import { endConnections, tagDatabase } from '../storage/database.js';
+import { holdsLease, releaseLease, renewLease, takeLease } from '../storage/leases.js';
 import { hasOpenRun } from '../storage/runs.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { toFailure } from './failures.js';
 import { projectOf } from './project-code.js';
-import { connectionName, LEASE_SCOPE } from './step.js';
+import { connectionName, LEASE_SCOPE, LEASE_TTL_SECONDS } from './step.js';
 
 export type MaintenanceActivities = ReturnType<typeof createMaintenanceActivities>;
-
-/** Long enough to drop the stages of a project; a run that opens meanwhile waits. */
-const STAGES_LEASE_SECONDS = 60;
 
 export function createMaintenanceActivities(dependencies: ActivityDependencies) {
   const { database, store } = dependencies;
@@ -42,6 +43,32 @@ export function createMaintenanceActivities(dependencies: ActivityDependencies) 
         return { ...result, ...(stages === undefined ? {} : { stages }) };
       });
     },
+
+    /** Keyed by the erasure's id: another attempt goes on, and one after the end gives the same report. Waits, by retries, for a run in progress. */
+    async forgetKey(input: ErasureInput): Promise<ErasureResult> {
+      const options = erasureInput.parse(input);
+      const { env, project: name, erasureId } = options;
+      return maintenance('forget', async (_progress, signal) => {
+        if (await hasOpenRun(database, { env, project: name })) throw projectTaken(name, env);
+        const project = await projectOf(dependencies, options);
+        const holder = `forget ${erasureId}`;
+        const key = { env, project: name, scope: LEASE_SCOPE };
+        const report = await withProject(options, holder, (own, lost) =>
+          forgetKey({
+            database: own,
+            store,
+            project,
+            erasureId,
+            signal: AbortSignal.any([signal, lost]),
+            fence: async (session) => {
+              if (!(await holdsLease(session, key, holder))) throw projectTaken(name, env);
+            },
+          }),
+        );
+        if (report === undefined) throw projectTaken(name, env);
+        return report;
+      });
+    },
   };
 
   /**
@@ -50,23 +77,49 @@ export function createMaintenanceActivities(dependencies: ActivityDependencies) 
    */
   async function dropStages(input: CollectGarbageInput): Promise<string[] | undefined> {
     const { env, project, collectionId } = input;
-    const key = { env, project, scope: LEASE_SCOPE };
-    const holder = `gc ${collectionId}`;
-    if (await hasOpenRun(database, key)) return undefined;
-    const lease = await takeLease(database, key, holder, STAGES_LEASE_SECONDS);
-    if (!lease.held) return undefined;
-    try {
+    if (await hasOpenRun(database, input)) return undefined;
+    return withProject(input, `gc ${collectionId}`, async (own) => {
       const { schemas } = await projectOf(dependencies, input);
-      const named = tagDatabase(database, `${connectionName(holder, 'stages')}/${activityInfo().attempt}`);
-      return await named.session(async (session) => {
-        const own = onSession(session);
-        const loads = await sweepStages({ database: own, env, project, schemas });
-        return [...loads.map((name) => `${schemas.stage}.${name}`), ...(await sweepBuilds({ database: own, schemas }))];
+      return own.session(async (session) => {
+        const one = onSession(session);
+        const loads = await sweepStages({ database: one, env, project, schemas });
+        return [...loads.map((name) => `${schemas.stage}.${name}`), ...(await sweepBuilds({ database: one, schemas }))];
       });
+    });
+  }
+
+  /** Lends the project as a run has it, with connections that whoever takes it over ends. Undefined when a run has it. */
+  async function withProject<T>(
+    { env, project }: { readonly env: string; readonly project: string },
+    holder: string,
+    work: (own: Database, lost: AbortSignal) => Promise<T>,
+  ): Promise<T | undefined> {
+    const key = { env, project, scope: LEASE_SCOPE };
+    const lease = await takeLease(database, key, holder, LEASE_TTL_SECONDS);
+    if (!lease.held) return undefined;
+    const lost = new AbortController();
+    const renew = setInterval(() => {
+      renewLease(database, key, holder, LEASE_TTL_SECONDS)
+        .then((held) => held || lost.abort(projectTaken(project, env)))
+        .catch(() => {});
+    }, 5_000);
+    try {
+      const earlier = `^${connectionName(holder)}/`;
+      // Of an attempt that is frozen.
+      await endConnections(database, earlier);
+      return await work(
+        tagDatabase(database, `${connectionName(holder, 'own')}/${activityInfo().attempt}`),
+        lost.signal,
+      );
     } finally {
+      clearInterval(renew);
       await releaseLease(database, key, holder);
     }
   }
+}
+
+function projectTaken(project: string, env: string): TransientError {
+  return new TransientError('RUN_LEASE_HELD', `A run has ${project} (${env}); this goes on when it is over.`);
 }
 
 /** Heartbeats every second with the newest progress, and translates errors. */

@@ -83,7 +83,7 @@ export function renderLoad({ load, publications, rejects, retries }: LoadFacts):
   const lines = [
     `load ${load.load_id}   ${load.resource}   ${load.status}   run ${load.run_id}`,
     `  object      ${load.path}   sha256 ${load.sha256.slice(0, 12)}${load.generation === 1 ? '' : `   loaded for the ${load.generation}. time`}`,
-    `  rows        ${count(load.rows_read)} read = ${count(load.rows_loaded)} loaded + ${count(load.rows_rejected)} rejected + ${count(load.rows_duplicate)} duplicate${load.rows_outside === 0 ? '' : ` + ${count(load.rows_outside)} outside`}`,
+    `  rows        ${count(load.rows_read)} read = ${count(load.rows_loaded)} loaded + ${count(load.rows_rejected)} rejected + ${count(load.rows_duplicate)} duplicate${load.rows_outside === 0 ? '' : ` + ${count(load.rows_outside)} outside`}${load.rows_forgotten === 0 ? '' : ` + ${count(load.rows_forgotten)} forgotten`}`,
   ];
   const dialect = Object.entries(load.reader?.dialect ?? {}).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   if (dialect.length > 0) lines.push(`  read as     ${dialect.join(', ')}`);

@@ -170,4 +170,7 @@ export const eltErrorCodes = {
   ELT_SNAPSHOT_REPLACED:
     'A snapshot is to be built as another kind of table, which would lose its history. Rename the file or drop the table.',
   ELT_BUILD_FENCED: 'Another attempt took over this build; this one ends without effect.',
+  FORGET_KEY_UNKNOWN: '`personal` in plumbline.yaml does not have the key that is to be forgotten.',
+  FORGET_KEY_MALFORMED: '`plumbline forget --key` was not given a name and a value.',
+  FORGET_COLUMN_MISSING: 'A table has not got the column that `personal` names for it.',
 } as const;

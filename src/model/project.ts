@@ -38,6 +38,7 @@ export interface Project {
   readonly schedules: readonly ScheduleConfig[];
   readonly alerts?: AlertsConfig;
   readonly retention: RetentionConfig;
+  readonly personal: readonly PersonalKey[];
   /** Whose days cron lines and intervals mean. */
   readonly timezone: string;
   /** Every default that was applied, for `plan`: `sources.rides.type = files (from the path's ending)`. */
@@ -111,6 +112,8 @@ export interface ResourceConfig {
   readonly allowEmpty?: boolean;
   /** A file of seeds/: part of the code, read from the bundle. */
   readonly isSeed?: true;
+  /** Columns that say whose a row is: rows of a forgotten key are taken out of every load. */
+  readonly personal?: readonly PersonalColumn[];
   readonly at: { readonly file: string; readonly line: number };
 }
 
@@ -529,6 +532,22 @@ export interface ScheduleConfig {
   /** How late a start that Temporal missed may be made up for. */
   readonly catchupMs: number;
   readonly pauseOnFailure: boolean;
+}
+
+export interface PersonalColumn {
+  /** Name of the key, e.g. `customer_id`. */
+  readonly key: string;
+  readonly column: string;
+}
+
+/** Where the rows of a person are. */
+export interface PersonalKey {
+  readonly key: string;
+  readonly sources: readonly { readonly resource: string; readonly column: string }[];
+  /** Tables made by sql/ and snapshots/. */
+  readonly tables: readonly { readonly name: string; readonly column: string }[];
+  /** Input of predictions that holds it. */
+  readonly predictions: string;
 }
 
 /** How long records are kept, in milliseconds; what has no limit is kept for good. */

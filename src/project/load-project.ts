@@ -11,6 +11,7 @@ import { readText } from './read-text.js';
 import { resolveFeatureViews, resolveLabels } from './resolve-features.js';
 import { resolveFreshness } from './resolve-freshness.js';
 import { resolveMacros } from './resolve-macros.js';
+import { resolvePersonal } from './resolve-personal.js';
 import { refuseSameTable, resolveResources } from './resolve-resources.js';
 import { resolveRetention } from './resolve-retention.js';
 import { resolveSchedules } from './resolve-schedules.js';
@@ -42,12 +43,13 @@ export async function loadProject(options: { readonly root: string; readonly env
   const applied = (line: string): void => void defaults.push(line);
   const scope = { root, yaml: located, project, report, applied };
 
-  const resources = [...(await resolveResources(project.sources ?? {}, scope)), ...(await resolveSeeds(scope))];
-  refuseSameTable(resources, report);
-  const freshness = resolveFreshness(resources, scope);
+  const loaded = [...(await resolveResources(project.sources ?? {}, scope)), ...(await resolveSeeds(scope))];
+  refuseSameTable(loaded, report);
+  const freshness = resolveFreshness(loaded, scope);
   const macros = await resolveMacros(scope);
-  const seeds = resources.flatMap(({ isSeed, table }) => (isSeed === true ? [table] : []));
+  const seeds = loaded.flatMap(({ isSeed, table }) => (isSeed === true ? [table] : []));
   const transforms = await resolveTransforms({ ...scope, seeds });
+  const { personal, resources } = resolvePersonal(project.personal ?? {}, { ...scope, loaded, transforms });
   const features = await resolveFeatureViews(scope);
   const labels =
     project.train === undefined ? undefined : await resolveLabels({ ...scope, labels: project.train.labels });
@@ -84,6 +86,7 @@ export async function loadProject(options: { readonly root: string; readonly env
     },
     schedules: [...schedules, ...collecting],
     retention,
+    personal,
     timezone,
     ...(project.alerts === undefined ? {} : { alerts: resolveAlerts(project.alerts) }),
     defaults,

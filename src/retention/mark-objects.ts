@@ -64,4 +64,16 @@ export async function markObjects(session: Queryable, collectionId: string): Pro
      ORDER BY b.sha256 ON CONFLICT DO NOTHING`,
     [collectionId],
   );
+  // What was rewritten without a forgotten person's rows is kept in the place of what it was made from, which is never kept.
+  await session.execute(
+    `INSERT INTO plumbline.marks (collection_id, sha256, reason)
+     SELECT DISTINCT ON (r.replacement) $1, r.replacement, m.reason
+     FROM plumbline.redactions r JOIN plumbline.marks m ON m.collection_id = $1 AND m.sha256 = r.sha256
+     ORDER BY r.replacement ON CONFLICT DO NOTHING`,
+    [collectionId],
+  );
+  await session.execute(
+    `DELETE FROM plumbline.marks m USING plumbline.redactions r WHERE m.collection_id = $1 AND m.sha256 = r.sha256`,
+    [collectionId],
+  );
 }

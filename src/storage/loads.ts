@@ -13,6 +13,7 @@ export interface LoadRow {
   readonly rows_duplicate: number;
   /** Left out because their time is not in the load's interval. */
   readonly rows_outside: number;
+  readonly rows_forgotten: number;
   readonly run_id: string;
   readonly started_at: string;
   readonly published_at: string | null;
@@ -44,7 +45,7 @@ interface Scope {
 }
 
 const COLUMNS = `load_id::text, resource, path, sha256, generation, status, rows_read::float8, rows_loaded::float8,
-  rows_rejected::float8, rows_duplicate::float8, rows_outside::float8, run_id, started_at, published_at`;
+  rows_rejected::float8, rows_duplicate::float8, rows_outside::float8, rows_forgotten::float8, run_id, started_at, published_at`;
 
 /** The newest loads first, of one resource where it is given. */
 export function listLoads(

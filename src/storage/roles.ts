@@ -102,6 +102,8 @@ async function grantAll(session: Session, roles: Record<RoleName, string>, schem
   for (const role of [owner, loader, builder])
     await metadata('SELECT, INSERT, UPDATE, DELETE', 'ALL TABLES IN SCHEMA plumbline', role);
   await metadata('SELECT', 'ALL TABLES IN SCHEMA plumbline', reader);
+  // Whom a project forgot is not for everybody who reads its tables.
+  await session.execute(`REVOKE ALL ON plumbline.erasures, plumbline.erasure_salts FROM ${identifier(reader)}`);
   await metadata('SELECT', 'plumbline.model_versions, plumbline.serving_pointer', server);
   await metadata('SELECT, INSERT', 'plumbline.predictions', server);
   await metadata('SELECT, INSERT, UPDATE, DELETE', 'plumbline.spool_offsets', server);

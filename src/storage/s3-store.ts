@@ -106,8 +106,12 @@ export function openS3Store({
       for await (const { key } of (await bucket()).list(`${base}users/`)) found.push(key.slice(`${base}users/`.length));
       return found;
     },
-    list: objects.list,
-    sweep: objects.sweep,
+    list: (signal) => objects.list(signal),
+    async sweep(found, usedBefore, signal) {
+      const gone = await objects.sweep(found, usedBefore, signal);
+      for (const { sha256 } of gone) await rm(cache.pathOf(sha256), { force: true });
+      return gone;
+    },
     async sweepUnfinished(startedBefore) {
       const there = await bucket();
       await objects.sweepMarks(startedBefore);

@@ -1,6 +1,7 @@
 export { backfill } from './backfill.js';
 export { deployment } from './deployment.js';
 export { elt } from './elt.js';
+export { erasure } from './erasure.js';
 export { featureEngineering } from './feature-engineering.js';
 export { garbageCollection } from './garbage-collection.js';
 export { pipeline } from './pipeline.js';

@@ -8,14 +8,17 @@ import { createActivities } from '../../src/activities/index.js';
 import type { EltResult, LoadedObject, LoadSummary, TransformSummary } from '../../src/contracts/elt.js';
 import type { RunPlan, RunRef, Stage } from '../../src/contracts/run.js';
 import type { TrainingSetSummary } from '../../src/contracts/features.js';
+import type { SharedStore } from '../../src/model/artifact.js';
 import { packBundle } from '../../src/project/pack-bundle.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
+import { redactedStore } from '../../src/storage/redacted-store.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 
 export type Activities = ReturnType<typeof createActivities>;
 
 export interface Workbench {
   readonly test: TestDatabase;
+  readonly store: SharedStore;
   readonly root: string;
   write(files: Readonly<Record<string, string>>): Promise<void>;
   remove(path: string): Promise<void>;
@@ -40,7 +43,7 @@ export interface Workbench {
 export async function createWorkbench(files: Readonly<Record<string, string>>): Promise<Workbench> {
   const test = await createTestDatabase();
   const root = await mkdtemp(join(tmpdir(), 'plumbline-bench-'));
-  const store = openDirectoryStore(join(root, '.plumbline', 'store'));
+  const store = redactedStore(openDirectoryStore(join(root, '.plumbline', 'store')), test.database);
   const activities = createActivities({
     database: test.database,
     store,
@@ -55,6 +58,7 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
   };
   const bench: Workbench = {
     test,
+    store,
     root,
     // Name and input were checked together at the call; inside they are the table's union.
     call: call as Workbench['call'],

@@ -29,8 +29,8 @@ const INCREMENT = NAMES.filter((name) => name.startsWith('increment'));
 const LANDING = NAMES.filter((name) => name.startsWith('landing'));
 /** Of quarantined rows that are loaded again; tests/elt/load kills a retry at these. */
 const RETRY = NAMES.filter((name) => name.startsWith('retry'));
-/** Of garbage collection, which is no part of a run; tests/retention kills one at these. */
-const COLLECTION = NAMES.filter((name) => name.startsWith('gc'));
+/** Of garbage collection and of forgetting a key, which are no part of a run; tests/retention and tests/activities stop them at these. */
+const COLLECTION = NAMES.filter((name) => name.startsWith('gc') || name.startsWith('forget'));
 const ELSEWHERE = [...SPOOL, ...HTTP, ...INCREMENT, ...LANDING, ...RETRY, ...COLLECTION];
 const IN_A_RUN = NAMES.filter((name) => !ELSEWHERE.includes(name));
 

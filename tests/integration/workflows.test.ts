@@ -47,6 +47,7 @@ function fakes(replaced: Partial<Activities> = {}): Activities {
   return {
     openRun: async () => PLAN,
     closeRun: async () => {},
+    forgetKey: async ({ erasureId, key }) => ({ erasureId, key, dryRun: false, erased: [], left: [] }),
     collectGarbage: async ({ collectionId, dryRun }) => {
       const none = { count: 0, bytes: 0 };
       return {

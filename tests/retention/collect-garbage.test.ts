@@ -38,9 +38,7 @@ afterAll(async () => {
 });
 
 /** A store in which every object was last used 30 days ago. */
-async function oldStore(
-  contents: readonly string[],
-): Promise<{
+async function oldStore(contents: readonly string[]): Promise<{
   store: SharedStore;
   root: string;
   hashes: string[];
@@ -171,7 +169,7 @@ describe('a store of hundreds of objects', () => {
     expect(tried.deleted.count).toBe(garbage.length);
     expect((await there(store)).size).toBe(OBJECTS);
 
-    for (const failpoint of ['gc.condemned=kill@1', 'gc.condemned=kill@20', 'gc.condemned=kill@7']) {
+    for (const failpoint of ['gc.condemned=kill@1', 'gc.condemned=kill@20']) {
       expect(await inOwnProcess(root, 'killed', failpoint)).toBe('SIGKILL');
       const left = new Set([...(await there(store))]);
       expect([...referred].filter(([sha256]) => !left.has(sha256))).toEqual([]);
@@ -208,6 +206,7 @@ describe('a store of hundreds of objects', () => {
       'model_versions.training_set_sha256',
       'raw_objects.sha256',
       'raw_pages.sha256',
+      'redactions.sha256',
       'reject_retries.file_sha256',
     ]);
   });
@@ -248,7 +247,7 @@ describe('what runs meanwhile', () => {
     for await (const object of store.list()) objects.push(object);
     const promised = new Set<string>();
     const user = async (): Promise<void> => {
-      for (let round = 0; round < 15; round++) {
+      for (let round = 0; round < 10; round++) {
         const content = contents[Math.floor(random() * contents.length)]!;
         if (random() < 0.5) promised.add((await store.put(Buffer.from(content))).sha256);
         else if (await store.has(hash(content))) promised.add(hash(content));

@@ -138,16 +138,24 @@ describe('with PLUMBLINE_DATABASE_DIRECT_URL', () => {
 });
 
 it('a statement waits its turn while all connections are at work, and says so when that takes too long', async () => {
-  const database = openDatabase({ url: direct, max: 2, connectTimeoutMs: 100 });
-  const impatient = openDatabase({ url: direct, max: 1, connectTimeoutMs: 50, waitTimeoutMs: 100 });
-  const held = [database, database, impatient].map((one) => one.query('SELECT pg_sleep(0.4)'));
-  const turns = [1, 2, 3].map(() => database.query('SELECT 1 AS one'));
+  const patient = openDatabase({ url: direct, max: 2, connectTimeoutMs: 1_500 });
+  const impatient = openDatabase({ url: direct, max: 1, connectTimeoutMs: 1_500, waitTimeoutMs: 1_500 });
+  let giveBack = (): void => {};
+  const isOver = new Promise<void>((resolve) => (giveBack = resolve));
+  const sessions: Promise<void>[] = [];
+  for (const database of [patient, patient, impatient])
+    await new Promise<void>((lent) => {
+      sessions.push(database.session(() => (lent(), isOver)));
+    });
+  const turns = [1, 2, 3].map(() => patient.query('SELECT 1 AS one'));
   await expect(impatient.query('SELECT 1')).rejects.toMatchObject({
     code: 'PG_BUSY',
     terminal: false,
     message: expect.stringContaining('all that this process may hold are at work') as string,
   });
+  // By now the others have waited for longer than connecting may take.
+  giveBack();
   expect(await Promise.all(turns)).toEqual([[{ one: 1 }], [{ one: 1 }], [{ one: 1 }]]);
-  await Promise.all(held);
-  await Promise.all([database.close(), impatient.close()]);
+  await Promise.all(sessions);
+  await Promise.all([patient.close(), impatient.close()]);
 });

@@ -14,6 +14,7 @@ export { register as loads } from './loads.js';
 export { register as rejects } from './rejects.js';
 export { register as schedule } from './schedule.js';
 export { register as gc } from './gc.js';
+export { register as forget } from './forget.js';
 export { register as backfill } from './backfill.js';
 export { register as backfills } from './backfills.js';
 export { register as models } from './models.js';

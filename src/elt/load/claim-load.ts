@@ -107,7 +107,7 @@ export async function beginAnew(
   return session.transaction(async () => {
     const lines = await session.query<{ schema: string }>(
       `UPDATE plumbline.loads SET status = 'loading', settings = $3, next_chunk = 0, next_row = 1, reader = NULL, stage_table = NULL,
-         rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, rows_outside = 0, discarded = '{}', error = NULL, staged_at = NULL
+         rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, rows_outside = 0, rows_forgotten = 0, discarded = '{}', error = NULL, staged_at = NULL
        WHERE load_id = $1 AND token = $2 AND status IN ('loading', 'staged', 'failed')
        RETURNING stage_schema AS schema`,
       [loadId, token, settings],

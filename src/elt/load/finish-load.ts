@@ -3,6 +3,7 @@ import type { Session } from '../../model/database.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { cursorColumn } from '../cursor/cursor-column.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
+import { takeOutForgotten } from '../forget/take-out-forgotten.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import type { LoadColumn } from '../schema/column.js';
@@ -14,7 +15,7 @@ import { addRejects, firstRejects } from './rejects.js';
 import type { StageName } from './stage-table.js';
 
 export interface FinishContext {
-  readonly options: Pick<ClaimOptions, 'resource' | 'object' | 'schemas'>;
+  readonly options: Pick<ClaimOptions, 'env' | 'project' | 'resource' | 'object' | 'schemas'>;
   readonly session: Session;
   readonly loadId: string;
   readonly token: string;
@@ -25,7 +26,7 @@ export interface FinishContext {
 }
 
 /**
- * Takes rows of another interval, rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
+ * Takes rows of forgotten keys and of another interval, rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
  * marks the load as staged, in one transaction, which `before` begins. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, `ELT_INTERVAL_…`,
  * LoadFencedError.
  */
@@ -34,11 +35,14 @@ export async function finishLoad(
   columns: readonly LoadColumn[],
   before?: () => Promise<void>,
 ): Promise<LedgerLine> {
-  const { options, session, loadId, token, source } = context;
+  const { options, session, loadId, token, stage, source } = context;
   const { resource, object } = options;
   let excess: number | undefined;
   const finished = await session.transaction(async () => {
     await before?.();
+    const { env, project } = options;
+    const table = qualified(stage.schema, stage.name);
+    const forgotten = await takeOutForgotten(session, { env, project, personal: resource.personal ?? [], stage: table, loadId, columns }); // prettier-ignore
     const outside = await leaveOutOutside(session, options, context.stage, columns);
     const isChecked = resource.primaryKey.length === 0 || context.keyIsProven === true;
     const keyless =
@@ -46,10 +50,10 @@ export async function finishLoad(
       (await rejectKeyless(context, columns, resource.merge?.key ?? [], 'merge key'));
     const duplicates = isChecked ? 0 : await takeOutDuplicates(context, columns);
     const changed = await session.execute(
-      `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4 - $6,
-         rows_rejected = rows_rejected + $3, rows_duplicate = $4, rows_outside = $6
+      `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4 - $6 - $7,
+         rows_rejected = rows_rejected + $3 - $8, rows_duplicate = $4, rows_outside = $6, rows_forgotten = $7::bigint + $8::bigint
        WHERE load_id = $1 AND token = $2 AND status = 'loading' AND next_row = $5`,
-      [loadId, token, keyless, duplicates, source.rows + 1, outside],
+      [loadId, token, keyless, duplicates, source.rows + 1, outside, forgotten.rows, forgotten.rejects],
     );
     if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
     const line = (await loadsById(session, [loadId]))[0]!;
@@ -117,12 +121,12 @@ async function checkRowCount(
 ): Promise<void> {
   const table = qualified(stage.schema, stage.name);
   const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${table}`);
-  const accounted = line.rowsLoaded + line.rowsRejected + line.rowsDuplicate + line.rowsOutside;
+  const accounted = line.rowsLoaded + line.rowsRejected + line.rowsDuplicate + line.rowsOutside + line.rowsForgotten;
   if (line.rowsRead === source.rows && accounted === line.rowsRead && Number(counted?.rows) === line.rowsLoaded) return;
   throw new TerminalError(
     'ELT_ROW_COUNT',
     `Loading ${options.object.path} failed: ${source.rows} rows are in the file, ${line.rowsRead} were read, ${line.rowsLoaded} loaded, ` +
-      `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate, ${line.rowsOutside} outside; ${counted?.rows} are in the stage.`,
+      `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate, ${line.rowsOutside} outside, ${line.rowsForgotten} forgotten; ${counted?.rows} are in the stage.`,
     { details: { loadId }, next: 'Run again with --force; if it happens again, report it with the file.' },
   );
 }

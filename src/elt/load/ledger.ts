@@ -50,6 +50,8 @@ export interface LedgerLine {
   readonly rowsLoaded: number;
   readonly rowsRejected: number;
   readonly rowsDuplicate: number;
+  /** Of persons who are forgotten. */
+  readonly rowsForgotten: number;
   /** Read, and left out because their time is not in the interval. */
   readonly rowsOutside: number;
   /** What the load is about, in milliseconds; null where it is no interval, or the path says which. */
@@ -70,6 +72,7 @@ const LINE = `load_id AS "loadId", unit, path, sha256, generation, forced_by AS 
   next_chunk AS "nextChunk", next_row::float8 AS "nextRow", writer_pid AS "writerPid",
   writer_backend_start AS "writerBackendStart", reader, stage_table AS "stageTable", rows_read::float8 AS "rowsRead",
   rows_loaded::float8 AS "rowsLoaded", rows_rejected::float8 AS "rowsRejected", rows_duplicate::float8 AS "rowsDuplicate", discarded,
+  rows_forgotten::float8 AS "rowsForgotten",
   rows_outside::float8 AS "rowsOutside", extract(epoch FROM interval_start)::float8 * 1000 AS "intervalStart",
   extract(epoch FROM interval_end)::float8 * 1000 AS "intervalEnd"`;
 

@@ -72,6 +72,9 @@ export function resultOf(
     columns: line.reader?.columns ?? [],
     table: `${options.schemas.raw}.${options.resource.table}`,
     resumedFromRow: fromRow,
-    notices: line.reader?.notices ?? [],
+    notices: [
+      ...(line.rowsForgotten === 0 ? [] : [`${line.rowsForgotten} rows of forgotten keys were taken out.`]),
+      ...(line.reader?.notices ?? []),
+    ],
   };
 }

@@ -6,7 +6,7 @@ import { scheduleSchema } from './schedule.js';
 import { seedSchema, sourceSchema } from './sources.js';
 import { trainSchema } from './train.js';
 import { unitTests } from './unit-tests.js';
-import { duration, mailAddress, secretReference, tableName, text, varName, varValue } from './values.js';
+import { columnName, duration, mailAddress, secretReference, tableName, text, varName, varValue } from './values.js';
 
 export const ENVIRONMENT = /^[a-z][a-z0-9]{0,19}$/;
 
@@ -82,6 +82,20 @@ const sections = {
   retention: retentionSchema
     .optional()
     .describe('How long what is not needed any more is kept; `plumbline gc` and, once applied, a schedule delete it.'),
+  personal: z
+    .record(
+      columnName,
+      z.strictObject({
+        sources: z.record(z.string(), columnName).optional().describe('Column that holds the key, by source.'),
+        tables: z
+          .record(z.string(), columnName)
+          .optional()
+          .describe('Column that holds the key, by table of sql/ or snapshots/.'),
+        predictions: columnName.optional().describe('Input of predictions that holds the key. Default: its name.'),
+      }),
+    )
+    .optional()
+    .describe('Where the rows of a person are, by the name of the key that `plumbline forget` takes.'),
   database: secretReference
     .optional()
     .describe('Planned: a database of an environment, as env:NAME or file:path. This version refuses it.'),

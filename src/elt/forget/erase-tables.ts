@@ -1,0 +1,88 @@
+import { TerminalError } from '../../errors.js';
+import type { Session } from '../../model/database.js';
+import { identifier, qualified } from '../../model/sql-identifier.js';
+import { columnType, erase, type Erasure } from './erase-place.js';
+
+/** The project's published tables, and stages whose load waits for its publication. */
+export async function eraseTables(work: Erasure): Promise<void> {
+  const { project, key, database } = work;
+  const { schemas, resources } = project;
+  for (const { resource: id, column } of key.sources) {
+    const { table } = resources.find((one) => one.id === id)!;
+    await eraseTable(work, { schema: schemas.raw, name: table, column, isLoaded: true });
+    const staged = await database.query<{ name: string }>(
+      `SELECT stage_table AS name FROM plumbline.loads
+       WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'staged' AND stage_table IS NOT NULL`,
+      [project.env, project.name, id],
+    );
+    for (const { name } of staged)
+      await eraseTable(work, { schema: schemas.stage, name, column, isLoaded: true, mayLack: true });
+  }
+  for (const { name, column } of key.tables) await eraseTable(work, { schema: schemas.main, name, column, isLoaded: false });
+  // A finished build that is kept for the next run would bring the rows back.
+  if (!work.dryRun)
+    await database.execute(
+      `UPDATE plumbline.transform_builds SET kept_until = now() WHERE stage_schema = $1 AND kept_until > now()`,
+      [schemas.stage],
+    );
+} // prettier-ignore
+
+async function eraseTable(
+  work: Erasure,
+  table: {
+    readonly schema: string;
+    readonly name: string;
+    readonly column: string;
+    /** It has the number of the load that each row came with, whose counts change with it. */
+    readonly isLoaded: boolean;
+    readonly mayLack?: boolean;
+  },
+): Promise<void> {
+  const { schema, name, column, isLoaded, mayLack } = table;
+  const type = await columnType(work.database, schema, name, column);
+  // Not built yet.
+  if (type === undefined) return;
+  if (type === null) {
+    if (mayLack === true) return;
+    throw columnMissing(work, `${schema}.${name}`, column);
+  }
+  await erase(work, 'table', `${schema}.${name}`, async (session) => {
+    // A value that is none of the column's type is in no row of it.
+    const where = `${identifier(column)}::text = $1 OR ${identifier(column)} = $2::${type}`;
+    const typed = await asType(session, work.value, type);
+    const parameters = [work.value, typed];
+    if (!isLoaded) return session.execute(`DELETE FROM ${qualified(schema, name)} WHERE ${where}`, parameters);
+    const [deleted] = await session.query<{ rows: number }>(
+      `WITH gone AS (DELETE FROM ${qualified(schema, name)} WHERE ${where} RETURNING _load_id),
+         per_load AS (SELECT _load_id, count(*) AS rows FROM gone GROUP BY _load_id),
+         counted AS (UPDATE plumbline.loads l SET rows_loaded = l.rows_loaded - least(p.rows, l.rows_loaded),
+             rows_forgotten = l.rows_forgotten + least(p.rows, l.rows_loaded)
+           FROM per_load p WHERE l.load_id = p._load_id)
+       SELECT count(*)::float8 AS rows FROM gone`,
+      parameters,
+    );
+    return deleted!.rows;
+  });
+}
+
+/** The value as the column would write it; null when it is none of its type. */
+async function asType(session: Session, value: string, type: string): Promise<string | null> {
+  await session.execute('SAVEPOINT cast_key');
+  try {
+    const [row] = await session.query<{ text: string }>(`SELECT ($1::text)::${type}::text AS text`, [value]);
+    return row!.text;
+  } catch (error) {
+    // 22: data exception.
+    if (!String((error as { code?: unknown }).code).startsWith('22')) throw error;
+    await session.execute('ROLLBACK TO SAVEPOINT cast_key');
+    return null;
+  }
+}
+
+function columnMissing({ key }: Erasure, table: string, column: string): TerminalError {
+  return new TerminalError(
+    'FORGET_COLUMN_MISSING',
+    `Forgetting a ${key.key} failed: ${table} has no column ${JSON.stringify(column)}, which \`personal.${key.key}\` names.`,
+    { at: { file: 'plumbline.yaml' }, next: 'Correct the column, then run the same command again; it goes on.' },
+  );
+}

@@ -1,0 +1,35 @@
+import type { Erasure } from './erase-place.js';
+
+/** What holds, or may hold, rows of the key and is out of reach, one sentence each. */
+export async function whatIsLeft(work: Erasure): Promise<string[]> {
+  const { project, key } = work;
+  const sources = project.resources.filter(({ id }) => key.sources.some(({ resource }) => resource === id));
+  return [
+    ...(await undeclaredTables(work)),
+    ...sources.map(
+      ({ id, path }) =>
+        `What ${id} reads (${path}) is its owner's: delete the rows there too, or every load meets them and takes them out anew.`,
+    ),
+    'Tables that were made from the rows without their key, such as sums, change with the next `plumbline run transform --force`.',
+    'What programs printed (`plumbline runs logs`), and copies that other machines hold in `.plumbline/cache` of a store on S3, were not looked into.',
+    'Files that were exported, backups of PostgreSQL and of the artifact store, and its write-ahead log keep what they have.',
+  ];
+}
+
+/** Tables that have a column of the key's name, and that plumbline.yaml does not name. */
+async function undeclaredTables({ database, project, key }: Erasure): Promise<string[]> {
+  const { raw, main } = project.schemas;
+  const declared = [
+    ...key.sources.map(({ resource }) => `${raw}.${project.resources.find(({ id }) => id === resource)!.table}`),
+    ...key.tables.map(({ name }) => `${main}.${name}`),
+  ];
+  const found = await database.query<{ name: string }>(
+    `SELECT n.nspname || '.' || c.relname AS name FROM pg_attribute a
+     JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = ANY($1) AND a.attname = $2 AND c.relkind IN ('r', 'p', 'm') AND NOT a.attisdropped ORDER BY 1`,
+    [[raw, main], key.key],
+  );
+  return found
+    .filter(({ name }) => !declared.includes(name))
+    .map(({ name }) => `${name} has a column ${key.key} and is not named under \`personal.${key.key}\`.`);
+}
