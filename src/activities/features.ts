@@ -95,7 +95,8 @@ function definitionsOf(project: Project, files: readonly SqlFile[]): Record<stri
   const add = (file: SqlFile): void => {
     if (definitions[file.file] !== undefined) return;
     definitions[file.file] = hash(file.sql);
-    const { refs, sources } = readsOf(project, [file]);
+    const { refs, sources, uses } = readsOf(project, [file]);
+    for (const [name, value] of Object.entries(uses)) if (name.startsWith('ephemeral ')) definitions[name] = value;
     for (const source of sources)
       definitions[`source ${source}`] = hash(JSON.stringify(resourceNamed(project, source).columns));
     for (const ref of refs) add(transformNamed(project, ref));

@@ -30,6 +30,7 @@ export function openStepOutput(
   let first = 0;
   let printed = 0;
   let kept = 0;
+  let isAway = false;
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
 
@@ -50,11 +51,14 @@ export function openStepOutput(
         });
         if (!isAdded) break;
         kept = block.first + block.lines.length;
+        isAway = false;
         // Some may be forgotten already: the program prints on while this waits.
         forget(Math.max(0, kept - first));
       }
     } catch (error) {
-      log.warn({ run: runId, step, err: error }, 'what a program printed could not be kept yet');
+      // Once, not every second for as long as a server is away.
+      if (!isAway) log.warn({ run: runId, step, err: error }, 'what a program printed could not be kept yet');
+      isAway = true;
     }
   };
   const writeLater = (): void => {

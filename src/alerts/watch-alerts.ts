@@ -23,18 +23,25 @@ export function watchAlerts(options: {
   let round = Promise.resolve();
   let rounds = 0;
   let isBusy = false;
+  let mayClose = true;
   const onError = (error: unknown): void => {
-    const INSUFFICIENT_PRIVILEGE = '42501';
-    if ((error as { code?: unknown }).code === INSUFFICIENT_PRIVILEGE) clearInterval(timer);
+    if (isWithoutRights(error)) clearInterval(timer);
     options.onError(error);
+  };
+  const lookForEnded = async (): Promise<void> => {
+    if (!mayClose || rounds++ % ENDS_EVERY !== 0) return;
+    await findEnded(database, ends).catch((error: unknown) => {
+      // Who may send alerts need not have the right to close runs.
+      if (isWithoutRights(error)) mayClose = false;
+      options.onError(error);
+    });
   };
   const timer = setInterval(() => {
     if (isBusy) return;
     isBusy = true;
-    const isToAsk = rounds++ % ENDS_EVERY === 0;
     round = findMissed(database, new Date())
       .catch(onError)
-      .then(() => (isToAsk ? findEnded(database, ends).catch(onError) : undefined))
+      .then(lookForEnded)
       .then(() => deliverAlerts({ ...options, signal: stopped.signal }))
       .then(() => {})
       .catch(onError)
@@ -48,4 +55,9 @@ export function watchAlerts(options: {
       await round;
     },
   };
+}
+
+function isWithoutRights(error: unknown): boolean {
+  const INSUFFICIENT_PRIVILEGE = '42501';
+  return (error as { code?: unknown }).code === INSUFFICIENT_PRIVILEGE;
 }

@@ -32,12 +32,15 @@ export async function listLoadsCommand(options: {
 }
 
 export function renderLoads(loads: readonly LoadRow[]): string {
-  const heading = ['LOAD', 'RESOURCE', 'OBJECT', 'READ', 'LOADED', 'REJECTED', 'DUPLICATE', 'STATUS', 'WHEN (UTC)', 'RUN']; // prettier-ignore
+  // Most projects have no loads of an interval.
+  const outside = loads.some((load) => load.rows_outside > 0) ? ['OUTSIDE'] : [];
+  const heading = ['LOAD', 'RESOURCE', 'OBJECT', 'READ', 'LOADED', 'REJECTED', 'DUPLICATE', ...outside, 'STATUS', 'WHEN (UTC)', 'RUN']; // prettier-ignore
   const rows = loads.map((load) => [
     load.load_id,
     load.resource,
     load.path,
     ...[load.rows_read, load.rows_loaded, load.rows_rejected, load.rows_duplicate].map(count),
+    ...outside.map(() => count(load.rows_outside)),
     load.status,
     (load.published_at ?? load.started_at).slice(0, 19),
     load.run_id,

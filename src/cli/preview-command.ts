@@ -2,7 +2,7 @@ import { relative, resolve, sep } from 'node:path';
 import { connectDatabase } from '../client/connect.js';
 import { loadSettings } from '../config.js';
 import { TerminalError } from '../errors.js';
-import { singleStatement } from '../elt/transform/single-statement.js';
+import { singleStatement } from '../model/single-statement.js';
 import { explainSqlError } from '../elt/transform/sql-error.js';
 import type { Project, SqlFile } from '../model/project.js';
 import { renderSql } from '../model/render-sql.js';

@@ -368,7 +368,7 @@ export interface MacroFile {
 }
 
 export interface TransformFile extends SqlFile {
-  readonly materialized: 'view' | 'table' | 'incremental' | 'snapshot';
+  readonly materialized: 'view' | 'table' | 'incremental' | 'snapshot' | 'ephemeral';
   /** How what the SELECT gives is put into the table that is there; only for `incremental`. */
   readonly incremental?: IncrementalConfig;
   /** How a change of a row is recognised; only for `snapshot`. */

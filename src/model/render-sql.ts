@@ -4,6 +4,7 @@ import { PipelineError, TerminalError } from '../errors.js';
 import { INTERVAL_NAMES, intervalValues, shownInterval, type DataInterval } from './data-interval.js';
 import { checkTemplate, readTemplateMessage, templateError } from './check-template.js';
 import { compileMacros, exportMacros } from './macros.js';
+import { ephemeralName, inlineEphemerals, type RenderedFile } from './inline-ephemerals.js';
 import type { MacroFile, SqlFile, VarValue } from './project.js';
 import { seedId } from './relation-names.js';
 import { environment } from './template-environment.js';
@@ -15,6 +16,8 @@ export interface SqlNames {
   readonly refs: ReadonlyMap<string, string>;
   /** Resource id (`rides.hours`, or `rides` for a source with one resource) → what stands in the SQL. */
   readonly sources: ReadonlyMap<string, string>;
+  /** Transforms that make no table, by name: their SELECTs become part of whatever names them. */
+  readonly ephemerals?: ReadonlyMap<string, SqlFile>;
   readonly vars?: Readonly<Record<string, VarValue>>;
   readonly macros?: readonly MacroFile[];
 }
@@ -29,9 +32,9 @@ export interface SqlContext extends SqlNames {
 }
 
 export interface RenderedSql {
-  /** Its line numbers are those of the user's file, unless a loop repeats lines. */
+  /** Its line numbers are those of the user's file, unless a loop repeats lines or it reads ephemeral transforms. */
   readonly sql: string;
-  /** Transforms given to `ref`, each once, sorted. */
+  /** Transforms given to `ref`, each once, sorted; in place of an ephemeral one those that it reads. */
   readonly refs: string[];
   /** Resource ids given to `source`, and of seeds given to `ref`, each once, sorted. */
   readonly sources: string[];
@@ -52,6 +55,16 @@ export interface RenderedSql {
  *   { refs: new Map([['b', '"main"."b"']]), sources: new Map() }).sql // SELECT * FROM "main"."b"
  */
 export function renderSql(file: SqlFile, context: SqlContext): RenderedSql {
+  const { ephemerals, ...own } = renderFile(file, context);
+  if (ephemerals.length === 0) return own;
+  const { self: _self, ...inside } = { ...context, isIncremental: false };
+  return inlineEphemerals(file, { ...own, ephemerals }, (name) => {
+    const ephemeral = context.ephemerals!.get(name)!;
+    return { file: ephemeral, rendered: renderFile(ephemeral, inside) };
+  });
+}
+
+function renderFile(file: SqlFile, context: SqlContext): RenderedFile {
   const source = file.sql.replaceAll('\r\n', '\n');
   const header = /^(?:[ \t]*(?:--[^\n]*)?\n)*/.exec(source)?.[0] ?? '';
   const headerLines = header.split('\n').length - 1;
@@ -59,6 +72,7 @@ export function renderSql(file: SqlFile, context: SqlContext): RenderedSql {
 
   const refs = new Set<string>();
   const sources = new Set<string>();
+  const ephemerals = new Set<string>();
   const uses = new Map<string, string>();
   const macros = compileMacros(context.macros ?? []);
   const builtIns: Record<string, unknown> = {
@@ -68,6 +82,10 @@ export function renderSql(file: SqlFile, context: SqlContext): RenderedSql {
       if (seed !== undefined) {
         sources.add(seedId(name));
         return seed;
+      }
+      if (context.ephemerals?.has(name) === true) {
+        ephemerals.add(name);
+        return ephemeralName(name);
       }
       refs.add(name);
       return found(context.refs, [name], `ref('${name}')`, 'transform');
@@ -100,6 +118,7 @@ export function renderSql(file: SqlFile, context: SqlContext): RenderedSql {
     sources: [...sources].sort(),
     lines,
     uses: Object.fromEntries([...uses].sort()),
+    ephemerals: [...ephemerals].sort(),
   };
 }
 

@@ -7,5 +7,15 @@ export function tableNames(
   project: Pick<Project, 'schemas' | 'transforms' | 'resources'> & Pick<SqlNames, 'vars' | 'macros'>,
 ): SqlNames {
   const { schemas, transforms, resources, vars = {}, macros = [] } = project;
-  return { refs: refNames(schemas, transforms), sources: sourceNames(schemas, resources), vars, macros };
+  const isEphemeral = ({ materialized }: (typeof transforms)[number]): boolean => materialized === 'ephemeral';
+  return {
+    refs: refNames(
+      schemas,
+      transforms.filter((one) => !isEphemeral(one)),
+    ),
+    ephemerals: new Map(transforms.filter(isEphemeral).map((one) => [one.name, one])),
+    sources: sourceNames(schemas, resources),
+    vars,
+    macros,
+  };
 }

@@ -1,3 +1,4 @@
+import { TransientError } from '../errors.js';
 import type { Database } from '../model/database.js';
 import { addLineageEvents, listUntold, type UntoldRun } from '../storage/lineage-events.js';
 import type { KnownNode } from './known-node.js';
@@ -13,7 +14,7 @@ export interface LineageOptions {
   /** Of the project's database, `postgres://user:password@host:port/name`. */
   readonly databaseUrl: string;
   readonly version: string;
-  /** Reads the code of a run. What it throws is reported, and the events then have no datasets. */
+  /** Reads the code of a run. What it throws is reported; after a TransientError it is asked again, else there are no datasets. */
   readonly describe: (run: UntoldRun) => Promise<readonly KnownNode[]>;
   readonly onError: (error: unknown) => void;
 }
@@ -57,13 +58,12 @@ export async function makeLineageEvents({
   const at = { namespace: `postgres://${hostname}:${port || 5432}`, name: decodeURIComponent(pathname.slice(1)) };
   for (const run of await listUntold(database, RUNS_AT_ONCE)) {
     const { runId, env, project, options } = run;
-    const hasSteps = run.untold.some(({ step }) => step !== '');
-    const nodes = hasSteps
-      ? await describe(run).catch((error: unknown) => {
-          onError(error);
-          return [];
-        })
-      : [];
+    const nodes = await nodesOf(run, describe).catch((error: unknown) => {
+      onError(error);
+      // What passes is waited for; a run whose code cannot be read is told of without datasets.
+      return error instanceof TransientError ? undefined : [];
+    });
+    if (nodes === undefined) continue;
     const root = typeof options['root'] === 'string' ? options['root'] : '/';
     const places = { database: at, root, namespace: 'plumbline', env, project };
     await addLineageEvents(
@@ -72,4 +72,8 @@ export async function makeLineageEvents({
       runEvents(run, { places, producer: `urn:plumbline:${version}`, version, nodes }),
     );
   }
+}
+
+async function nodesOf(run: UntoldRun, describe: LineageOptions['describe']): Promise<readonly KnownNode[]> {
+  return run.untold.some(({ step }) => step !== '') ? describe(run) : [];
 }

@@ -17,7 +17,7 @@ export interface LoadDefaults {
   readonly isPartial: boolean | 'unknown';
   /** Its source says which columns are the key, where the project does not. @default false */
   readonly keyIsOfSource?: boolean;
-  /** What becomes of a type that changes where no contract is said. @default evolve for replace, else discard_row */
+  /** What becomes of a type that changes where the contract does not say it. @default evolve for replace, else discard_row */
   readonly types?: ContractMode;
   /** What types are where `columns` says none, for `plan`. */
   readonly columns: string;
@@ -57,14 +57,14 @@ export function resolveLoad(
   for (const line of whenGoneLine(merging, merged.merge)) applied(`${name}.${line}`);
   if (given.max_rejected === undefined) applied(`${name}.max_rejected = 1%`);
   if (given.columns === undefined) applied(`${name}.columns = ${defaults.columns}`);
-  const types = write === 'replace' ? 'evolve' : 'discard_row';
+  const types = defaults.types ?? (write === 'replace' ? 'evolve' : 'discard_row');
   return {
     write,
     primaryKey,
     ...merged,
     columns: resolveColumns(given.columns),
     ...resolveAnomaly(given.anomaly, write, applied, name),
-    ...resolveContract(given.contract, given.contract === undefined ? (defaults.types ?? types) : types, applied, name),
+    ...resolveContract(given.contract, types, applied, name),
     maxRejectedShare: parseShare(given.max_rejected ?? 0.01),
     at: placeInFile(place, scope),
   };

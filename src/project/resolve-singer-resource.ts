@@ -37,7 +37,8 @@ export function resolveSingerResource(resource: SingerPlace, scope: ResourceScop
     why: 'where the stream has a key, else append',
     isPartial: true,
     keyIsOfSource: true,
-    types: 'evolve',
+    // With a contract, the table has its say.
+    ...(given.contract === undefined && { types: 'evolve' as const }),
     columns: "the types of the stream's schema",
   });
   if (load === undefined) return [];

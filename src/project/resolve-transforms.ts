@@ -87,7 +87,16 @@ function refuseUnknownRelations(
 ): void {
   const names = [...transforms.map(({ name }) => name), ...seeds];
   for (const test of transforms.flatMap(({ tests }) => tests)) {
-    if (test.kind !== 'relationships' || names.includes(test.to)) continue;
+    if (test.kind !== 'relationships') continue;
+    if (transforms.some(({ name, materialized }) => name === test.to && materialized === 'ephemeral')) {
+      report({
+        code: 'PROJECT_VALUE_INVALID',
+        message: `Reading ${test.at.file} failed: relationships to ${test.to}, which is ephemeral and makes no table.`,
+        at: test.at,
+        next: `Materialize ${test.to} as a view, or write the test as SQL.`,
+      });
+    }
+    if (names.includes(test.to)) continue;
     report({
       code: 'PROJECT_REFERENCE_UNKNOWN',
       message: `Reading ${test.at.file} failed: relationships to ${test.to}: there is no sql/${test.to}.sql${didYouMean(test.to, names) || '.'}`,

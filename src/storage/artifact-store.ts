@@ -102,8 +102,8 @@ export function openDirectoryStore(root: string): SharedStore {
         if (error.code === 'ENOENT') return [];
         throw error;
       }),
-    list: objects.list,
-    sweep: objects.sweep,
+    list: (signal) => objects.list(signal),
+    sweep: (found, usedBefore, signal) => objects.sweep(found, usedBefore, signal),
     sweepUnfinished: () => removeAbandoned(incoming),
   };
   return store;

@@ -118,6 +118,28 @@ sources:
     ]); // prettier-ignore
   });
 
+  it('follows contract and merge as a file does', async () => {
+    const orders = (contract: string): string =>
+      `orders: { merge: { strategy: delete-insert, key: order, hard_delete: gone }, contract: { columns: ${contract} }, anomaly: warn }`;
+    const load = async (lines: string, contract = 'evolve') => {
+      await bench.write({
+        'plumbline.yaml': yaml(orders(contract)).replace('events.ts', 'orders.ts'),
+        'sources/orders.ts': `export default { *orders() { yield ${lines}; } };`,
+      });
+      const { run, plan } = await open();
+      return bench.elt(run, plan).finally(() => bench.close(run));
+    };
+    await load('[{ order: 1, item: "a" }, { order: 1, item: "b" }, { order: 2, item: "c" }, { order: 3, item: "d" }]');
+    await load('[{ order: 1, item: "e" }, { order: 3, gone: true }]');
+    const found = await bench.test.database.query(
+      `SELECT "order"::int, item FROM shop_dev_raw.shop_orders ORDER BY 1, 2`,
+    );
+    expect(found).toEqual([{ order: 1, item: 'e' }, { order: 2, item: 'c' }]); // prettier-ignore
+    await expect(load('{ order: 1, price: 5 }', 'freeze')).rejects.toMatchObject({
+      details: [{ code: 'ELT_CONTRACT' }],
+    });
+  });
+
   it("says where the author's code went wrong", async () => {
     await bench.write({ 'plumbline.yaml': yaml('broken: {}, busy: {}, wrong: {}, missing: {}, hangs: {}') });
     const { run } = await open();

@@ -304,4 +304,44 @@ def deep():
       details: [{ code: 'ELT_CHILD_START', at: { file: 'plumbline.yaml', line: 3 } }],
     });
   });
+
+  it('follows contract, merge and anomaly as a file does', async () => {
+    const source = (more: string): string =>
+      yaml(`  kept:\n    type: python\n    python: ${PYTHON}\n    script: sources/kept.py\n    config: { of: given.json }\n    resources:\n      staff: { primary_key: id, merge: { strategy: scd2, when_gone: close } }\n      lines: ${more}\n`);
+    const guarded = '{ write: append, contract: { columns: discard_value, types: discard_row }, max_rejected: 50%, anomaly: { mode: fail, min_history: 3 } }';
+    const give = (staff: string, lines: string) =>
+      bench.write({
+        'sources/kept.py': `
+import plumbline
+
+def staff():
+    yield from ${staff}
+
+def lines():
+    yield from ${lines}
+    plumbline.checkpoint(plumbline.state(0) + 1)
+`,
+        'plumbline.yaml': source(guarded),
+      });
+    const states = () => bench.test.database.query(`SELECT concat_ws(' ', id, v, CASE WHEN _valid_to IS NULL THEN 'now' ELSE 'ended' END) AS s FROM shop_dev_raw.kept_staff ORDER BY 1`);
+    await give('[{"id": k, "v": "a"} for k in (1, 2, 3)]', '[{"n": k, "day": 0} for k in range(20)]');
+    await load();
+    await give('[{"id": 1, "v": "b"}, {"id": 3, "v": "a"}]', '[{"n": k, "day": 1, "tip": None if k else 5} for k in range(20)] + [{"n": "x"}]');
+    const second = (await load()).loads;
+    expect((await states()).map((row) => row['s'])).toEqual(['1 a ended', '1 b now', '2 a ended', '3 a now']);
+    expect(second[1]).toMatchObject({ rowsRead: 21, rowsRejected: 1, tableRows: 40, notices: ['kept.lines: 1 values of column tip were dropped by its contract'] });
+    await give('[{"id": 1, "v": "b"}]\n    plumbline.checkpoint(1)', '[{"n": k, "day": 2} for k in range(21)]');
+    await load();
+    // From its checkpoint on, what does not come is not gone.
+    await give('[{"id": 4, "v": "c"}]', '[{"n": k, "day": 3} for k in range(19)]');
+    const notices = (await load()).loads[0]!.notices;
+    expect(notices).toEqual(['kept.staff: rows that are gone were not closed, as the source went on from its last checkpoint']);
+    expect((await states()).map((row) => row['s'])).toEqual(['1 a ended', '1 b now', '2 a ended', '3 a ended', '4 c now']);
+    await give('[]', '[{"n": k, "day": 4} for k in range(1)]');
+    await expect(load()).rejects.toMatchObject({ details: [{ code: 'ELT_ANOMALY', message: expect.stringContaining('1 rows, expected 3 to 37') as string }] });
+    await give('[]', '[{"n": k, "day": 4, "other": 1} for k in range(20)]');
+    await bench.write({ 'plumbline.yaml': source(guarded.replace('discard_value', 'freeze')) });
+    await expect(load()).rejects.toMatchObject({ details: [{ code: 'ELT_CONTRACT' }] });
+    expect(await bench.test.database.query('SELECT count(*)::int AS rows FROM shop_dev_raw.kept_lines')).toEqual([{ rows: 80 }]);
+  }); // prettier-ignore
 });

@@ -239,6 +239,32 @@ describe('a Singer tap', { timeout: 120_000 }, () => {
     expect(await load({ version: 3, stateless: true })).toMatchObject({ tableRows: 0 });
   });
 
+  it('follows contract, merge and anomaly, and keeps the states of its rows over versions', async () => {
+    const states = async (): Promise<unknown[]> =>
+      (await bench.test.database.query(`SELECT concat_ws(' ', id, price, _sdc_table_version, CASE WHEN _valid_to IS NULL THEN 'now' ELSE 'ended' END) AS s FROM shop_dev_raw.${source}_orders ORDER BY 1`)).map((row) => row['s']); // prettier-ignore
+    const priced = (...prices: number[]): string[] =>
+      prices.map((price, index) => `{"id":${index + 1},"price":${price}}`);
+    await load({ rows: priced(1, 1, 1), version: 1, stateless: true }, '{ merge: scd2 }');
+    const second = await load({ rows: priced(1, 2), version: 2, stateless: true }, '{ merge: scd2 }');
+    expect(second.notices).toEqual(['1 rows of older versions of the table were closed.']);
+    // Row 1 came again as it was: it is of the new version, and in the same state.
+    expect(await states()).toEqual(['1 1 2 now', '2 1 1 ended', '2 2 2 now', '3 1 1 ended']);
+    const wider = { properties: { ...schema.properties, tip: { type: ['null', 'integer'] } } };
+    const guarded = '{ write: merge, contract: { columns: freeze }, anomaly: { mode: fail, min_history: 3 } }';
+    source = `guarded${count}`;
+    await load({ rows: rowsTo(2), last: 2 }, guarded);
+    expect(await failure({ rows: ['{"id":3,"tip":1}'], schema: wider, last: 3 }, guarded)).toMatchObject({
+      details: [{ code: 'ELT_CONTRACT', message: expect.stringContaining('column "tip"') as string }],
+    });
+    const ids = (from: number, to: number): string[] => rowsTo(to).slice(from - 1);
+    for (const to of [22, 42, 62]) await load({ rows: ids(to - 19, to), last: to }, guarded);
+    expect(await failure({ rows: ids(63, 64), last: 64 }, guarded)).toMatchObject({
+      details: [
+        { code: 'ELT_ANOMALY', message: expect.stringContaining('2 rows, expected 3 to 37 (median 20') as string },
+      ],
+    });
+  });
+
   it('says what is wrong', async () => {
     discovers = true;
     const cases: readonly [Behaviour, string | undefined, string | undefined, string, RegExp][] = [

@@ -38,7 +38,8 @@ train: { labels: labels.sql, features: [calendar], test_from: 2025-02-20 }
     'labels.sql':
       "-- entity: day\n-- label_time: day\n-- target: twice\n-- horizon: 0d\nSELECT day, twice FROM {{ ref('daily') }}\n",
     'features/calendar.sql':
-      "-- entity: day\n-- event_time: day\n-- known_at: known_at\nSELECT day, day - 365 AS known_at, extract(dow FROM day)::int AS weekday FROM {{ ref('daily') }}\n",
+      "-- entity: day\n-- event_time: day\n-- known_at: known_at\nSELECT day, day - 365 AS known_at, extract(dow FROM day)::int AS weekday FROM {{ ref('days') }}\n",
+    'sql/days.sql': "-- materialized: ephemeral\nSELECT day FROM {{ ref('daily') }};\n",
   });
   assertValid = await createValidator();
 });
@@ -177,7 +178,7 @@ it('tells of a run, its load, its build and its training set: each event once, v
     },
     dataset: [{ ...sales, field: 'units', transformations: [{ type: 'INDIRECT' }] }],
   });
-  // Through the SELECTs of feature views and labels, which make no table.
+  // Through the SELECTs of feature views, labels and an ephemeral transform, which make no table.
   const set = end('dev.shop.features.main');
   expect(set.inputs).toMatchObject([daily]);
   expect(set.outputs).toMatchObject([{ namespace: 'plumbline', name: 'dev.shop.training_set_main' }]);

@@ -35,8 +35,16 @@ it('says how rows are merged only where it is more than an upsert', async () => 
   const api = 'type: http, url: "https://a.org", path: /a, primary_key: id, merge: scd2';
   expect((await merge(api)).merge).toEqual({ strategy: 'scd2', closesGone: true });
   expect((await merge(`${api}, cursor: { field: at, param: since }`)).merge).toEqual({ strategy: 'scd2' });
+  // Code says by its checkpoints whether a load is everything, a tap by the versions of its table.
+  const kept = ['sources.a.write = merge (`merge` is set)', 'sources.a.merge.when_gone = keep (a load may be a part)'];
+  for (const source of ['type: plugin, module: "@shop/a", primary_key: id', 'type: singer, command: [tap]'])
+    expect(await merge(`${source}, merge: scd2`)).toEqual({ write: 'merge', merge: { strategy: 'scd2' }, said: kept });
+  const table = 'type: postgres, connection: env:A, table: a, primary_key: id, merge: scd2';
+  expect((await merge(table)).merge).toEqual({ strategy: 'scd2', closesGone: true });
+  expect((await merge(`${table}, deletes: reconcile`)).merge).toEqual({ strategy: 'scd2' });
 });
 
+const POSTGRES = 'type: postgres, connection: env:A, table: a';
 it.each([
   ['path: a.csv, merge: scd2', 'is merged and has no "primary_key"'],
   ['path: a.csv, write: append, primary_key: id, merge: scd2', 'has "merge" and write: append'],
@@ -44,17 +52,25 @@ it.each([
   ['path: a.csv, primary_key: id, merge: { when_gone: keep }', 'has merge.when_gone, which upsert does not use'],
   ['path: "*.csv", primary_key: id, merge: { strategy: scd2, when_gone: close }', 'a load is not all of the source'],
   ['path: a.csv, merge: scd3', 'expected upsert, delete-insert, scd2'],
-  ['path: a.csv, write: append, anomaly: fail', 'has "anomaly" and write: append'],
+  ['type: singer, command: [tap], merge: { strategy: scd2, when_gone: close }', 'or it is a tap'],
+  [`${POSTGRES}, deletes: reconcile`, 'deletes is reconcile, and write is replace'],
+  [`${POSTGRES}, write: merge, merge: { key: id, strategy: delete-insert }, deletes: reconcile`, 'there is no "primary_key" to tell gone rows by'],
+  [`${POSTGRES}, primary_key: id, merge: { strategy: scd2, when_gone: keep }, deletes: reconcile`, 'merge.when_gone says as well'],
+  [`${POSTGRES}, contract: { columns: discard_row }`, 'in a database every row has a new column'],
+  [`${POSTGRES}, contract: { types: discard_value }`, 'in a database a column has one type'],
+  [`${POSTGRES}, deletes: mark`, 'expected keep or reconcile'],
   ['path: a.csv, anomaly: { mode: fail, deviations: 0 }', 'expected a number above 0'],
   ['path: a.csv, contract: { columns: discard }', 'expected evolve, freeze, discard_row or discard_value'],
   ['path: a.csv, contract: { tables: discard_row }', 'expected evolve or freeze'],
 ])('%s: %s', async (settings, message) => {
   expect(await problemOf(settings)).toContain(message);
-});
+}); // prettier-ignore
 
 it('keeps what is said of a contract, and prints the rest of it', async () => {
   const { resources, defaults } = await project('path: a.csv, contract: { columns: freeze }');
   expect(resources[0]!.contract).toEqual({ columns: 'freeze' });
   expect(defaults.filter((line) => line.includes('contract'))).toEqual(['sources.a.contract = types evolve']);
+  expect(defaults).toContain('sources.a.anomaly = warn');
+  expect((await project('path: "*.csv"')).defaults).toContain('sources.a.anomaly = off');
   expect((await project('path: "*.csv"')).defaults).toContain('sources.a.contract = columns evolve, types discard_row');
 });

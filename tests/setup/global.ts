@@ -18,48 +18,53 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const bin = await postgresBinaries();
   const home = await mkdtemp(join(tmpdir(), 'plumbline-test-pg-'));
-  // PostgreSQL refuses to run as root; `nobody` is on every system.
-  const nobody = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
-  if (nobody.uid !== undefined) await chown(home, nobody.uid, nobody.gid);
+  const nobody = account();
+  if (nobody.uid !== undefined) await chown(home, nobody.uid, nobody.gid!);
   const data = join(home, 'data');
   await promisify(execFile)(
     join(bin, 'initdb'),
     ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'],
     { ...nobody, cwd: home },
   );
-  const port = await freePort();
-  const server = spawn(
-    join(bin, 'postgres'),
-    [
-      '-D',
-      data,
-      '-p',
-      String(port),
-      '-h',
-      '127.0.0.1',
-      '-k',
-      home,
-      '-c',
-      'fsync=off',
-      '-c',
-      'full_page_writes=off',
-      '-c',
-      'synchronous_commit=off',
-      '-c',
-      'max_connections=200',
-    ],
-    { ...nobody, cwd: home, stdio: 'ignore' },
-  );
-  await waitForPort(port, server);
-  project.provide('postgresUrl', `postgres://postgres@127.0.0.1:${port}/postgres`);
+  const server = await startServer(home, await freePort());
+  project.provide('postgresUrl', server.url);
   return async () => {
-    server.kill('SIGINT');
-    await new Promise((resolve) => server.once('exit', resolve));
+    await server.stop();
     await rm(home, { recursive: true, force: true });
   };
 }
 
-async function freePort(): Promise<number> {
+/** Starts a server over `<home>/data`, which is as fast as it can be and forgets what a power cut finds unwritten. */
+export async function startServer(
+  home: string,
+  port: number,
+): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
+  const bin = await postgresBinaries();
+  const fast = ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off', 'max_connections=200'];
+  const server = spawn(
+    join(bin, 'postgres'),
+    [
+      ...['-D', join(home, 'data'), '-p', String(port), '-h', '127.0.0.1', '-k', home],
+      ...fast.flatMap((setting) => ['-c', setting]),
+    ],
+    { ...account(), cwd: home, stdio: 'ignore' },
+  );
+  await waitForPort(port, server);
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    async stop() {
+      server.kill('SIGINT');
+      await new Promise((resolve) => server.once('exit', resolve));
+    },
+  };
+}
+
+/** PostgreSQL refuses to run as root; `nobody` is on every system. */
+function account(): { readonly uid?: number; readonly gid?: number } {
+  return process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
+}
+
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
   const { port } = server.address() as { port: number };

@@ -28,6 +28,8 @@ export function xmlOf({ text, line }) {
   const inner = /<XML>([^]*?)<\/XML>/.exec(text)?.[1] ?? text;
   const trimmed = inner.replace(/^\ufeff/, '').trim(); // Some begin with a blank line, which XML does not allow.
   if (!trimmed.startsWith('<?xml') && !/^<[\w:]+[^>]*xmlns/.test(trimmed)) return undefined;
+  // A document type, and what is broken or deep, is refused before another reader sees it.
+  visitXml(trimmed, () => {});
   assertValid(trimmed, line - 1 + lineAt(text, text.indexOf(trimmed)));
   return trimmed;
 }

@@ -29,6 +29,8 @@ export async function guardPublication(
     readonly resource: ResourceConfig;
     readonly built: Table;
     readonly columns: readonly string[];
+    /** Of `built`, where it is known; else it is read once. */
+    readonly known?: Profile;
     readonly target: Table;
     readonly isNew: boolean;
     /** A person has looked at it. */
@@ -37,7 +39,7 @@ export async function guardPublication(
 ): Promise<Guarded> {
   const { env, project, resource, built, target, accepted } = work;
   const { mode, history: most = 20, ...rule } = { mode: 'warn' as const, ...resource.anomaly };
-  const profile = await tableProfile(database, built, mode === 'off' ? [] : work.columns);
+  const profile = work.known ?? (await tableProfile(database, built, mode === 'off' ? [] : work.columns));
   const { rows } = profile;
   if (rows === 0 && !work.isNew && resource.allowEmpty !== true && !accepted)
     await refuseToEmpty(database, resource, target);

@@ -143,11 +143,9 @@ function propertiesKept(
   resource: ResourceConfig,
   selected: SelectedStream | undefined,
 ): Pick<MessageLanding, 'isKept' | 'onProperties'> {
-  const { primaryKey, merge, singer } = resource;
-  const { select } = singer!;
+  const { select } = resource.singer!;
   if (select === undefined) return {};
-  const needed = [...primaryKey, ...(merge?.key ?? []), merge?.hardDelete ?? []].flat();
-  const always = [...needed, ...(selected?.always ?? [])];
+  const always = selected?.always ?? neededProperties(resource);
   return {
     isKept: (name) => always.includes(name) || isChosen(name, select),
     onProperties(properties, keys) {
@@ -155,6 +153,11 @@ function propertiesKept(
       if (selected === undefined) orRefused(resource, () => assertSelection(select, properties, [...always, ...keys]));
     },
   };
+}
+
+/** What a load cannot do without. */
+function neededProperties({ primaryKey, merge }: ResourceConfig): string[] {
+  return [...primaryKey, ...(merge?.key ?? []), merge?.hardDelete ?? []].flat();
 }
 
 /** Throws `ELT_SINGER_SELECT` (terminal) for a SelectionFault. */
@@ -207,7 +210,8 @@ async function selectedStream(tap: Tap, ownCatalog: string | undefined): Promise
   if (catalog.from === 'none') return undefined;
   const source = ownCatalog ?? (await discover(tap));
   try {
-    const options = { metadata, allProperties: ownCatalog === undefined, select };
+    const needed = neededProperties(resource);
+    const options = { metadata, allProperties: ownCatalog === undefined, select, needed };
     return orRefused(resource, () => selectStream(source, resource.path, options));
   } catch (error) {
     if (error instanceof UnknownStream) throw unknownStream(resource, error.streams);

@@ -2,7 +2,7 @@ import { TerminalError } from '../../errors.js';
 import type { Project, ResourceConfig, SqlFile } from '../../model/project.js';
 import { renderSql } from '../../model/render-sql.js';
 import { tableNames } from '../../model/table-names.js';
-import { singleStatement } from '../transform/single-statement.js';
+import { singleStatement } from '../../model/single-statement.js';
 
 /** A SELECT over raw tables that says what a resource is loaded from. */
 export interface CompiledQuery {

@@ -6,7 +6,7 @@ import { qualified } from '../../model/sql-identifier.js';
 import { tableNames } from '../../model/table-names.js';
 import { compileTransforms } from '../transform/compile-transforms.js';
 import { firstStates } from '../transform/snapshot-sql.js';
-import { singleStatement } from '../transform/single-statement.js';
+import { singleStatement } from '../../model/single-statement.js';
 import { analyzeColumns, type AnalyzedColumns, type ColumnOrigin, type Definition } from './analyze-columns.js';
 
 export interface LineageNode {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { TerminalError } from '../../errors.js';
 import type { Queryable, Session } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
+import type { Profile } from '../anomaly/find-anomalies.js';
 import type { LoadColumn } from '../schema/column.js';
 import { contractOf } from '../schema/contract.js';
 import type { StreamFacts } from '../singer/stream-facts.js';
@@ -17,6 +18,8 @@ export interface Reader {
   /** Columns of the file that the table does not get. */
   readonly unwanted?: readonly string[];
   readonly notices: readonly string[];
+  /** Of the rows as they were read, where that was counted on the way. */
+  readonly profile?: Profile;
   /** See `RowSource`. */
   readonly stream?: StreamFacts;
 }

@@ -3,6 +3,7 @@ import type { Session } from '../../model/database.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { ColumnType } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import type { Profile } from '../anomaly/find-anomalies.js';
 import { guardPublication } from '../anomaly/guard-publication.js';
 import { assertSwappable } from '../publish/assert-swappable.js';
 import { swapTable } from '../publish/swap-table.js';
@@ -34,6 +35,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
     resource,
     built: built.table,
     columns: [...built.columns.keys()],
+    ...(built.profile && { known: built.profile }),
     target,
     isNew: former === undefined,
     accepted,
@@ -77,6 +79,8 @@ interface Source extends TypedTable {
 interface Built extends TypedTable {
   /** Rows of each load that a later load's row replaced. */
   readonly duplicates: ReadonlyMap<string, number>;
+  /** Where the load has counted it, and every row that it read is there. */
+  readonly profile?: Profile;
 }
 
 async function build(session: Session, work: PublishWork, target: StageName): Promise<Built> {
@@ -86,7 +90,10 @@ async function build(session: Session, work: PublishWork, target: StageName): Pr
     await session.execute(
       `ALTER TABLE ${qualified(table.schema, table.name)} ALTER _load_id DROP DEFAULT, ALTER _loaded_at DROP DEFAULT`,
     );
-    return { table, columns: readColumns(work.lines[0]!), duplicates: new Map() };
+    const [only] = work.lines as readonly [LedgerLine];
+    const isWhole = work.lines.length === 1 && only.rowsLoaded === only.rowsRead;
+    const profile = isWhole ? only.reader?.profile : undefined;
+    return { table, columns: readColumns(only), duplicates: new Map(), ...(profile && { profile }) };
   }
   return session.transaction(() => combine(session, work, target));
 }

@@ -39,8 +39,9 @@ export async function copyPiece(
     });
     await failpoint('load.after-copy');
     await into.execute(
-      'INSERT INTO plumbline.load_pieces (load_id, piece, row_count, bytes, sha256) VALUES ($1, $2, $3, $4, $5)',
-      [loadId, number, written, meter.bytes(), meter.sha256()],
+      'INSERT INTO plumbline.load_pieces (load_id, piece, row_count, bytes, sha256, nulls) VALUES ($1, $2, $3, $4, $5, $6)',
+      // The first field is the row number.
+      [loadId, number, written, meter.bytes(), meter.sha256(), meter.nulls().slice(1)],
     );
     const changed = await into.execute(
       `UPDATE plumbline.loads SET next_chunk = next_chunk + 1, next_row = next_row + $3, rows_read = rows_read + $3,

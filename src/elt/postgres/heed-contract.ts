@@ -15,7 +15,7 @@ export function heedContract(
   existing: ReadonlyMap<string, ColumnType> | undefined,
 ): SourceDescription {
   if (resource.contract === undefined) return description;
-  const { tables, columns, types } = { ...contractOf(resource), ...resource.contract };
+  const { tables, columns, types } = contractOf(resource);
   const refuse = (what: string, part: string, next: string): TerminalError =>
     new TerminalError(
       'ELT_CONTRACT',

@@ -5,6 +5,7 @@ import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Database, Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import type { Profile } from '../anomaly/find-anomalies.js';
 import { assertKey } from '../load/assert-key.js';
 import { beginAnew, claimLoad, type Claim, type ClaimOptions } from '../load/claim-load.js';
 import { finishLoad } from '../load/finish-load.js';
@@ -21,7 +22,7 @@ import { findRelation } from './find-relation.js';
 import { heedContract } from './heed-contract.js';
 import { meterPiece, type PieceMeter } from './piece-meter.js';
 import { piecesByKey, piecesByPlace, type Piece } from './plan-pieces.js';
-import { inSourceSnapshot, isStandby, sourcePosition } from './source-session.js';
+import { inSourceSnapshot, sourcePosition } from './source-session.js';
 
 /** What is read of a source. Plain JSON. */
 export interface SourceObject extends ExtractedObject, CursorRange {
@@ -86,13 +87,10 @@ async function load(
     cancelOnAbort(source, reader, signal, () =>
       inSourceSnapshot(reader, at, async () => {
         const existing = resource.contract && (await tableColumns(session, options.schemas.raw, resource.table));
-        const seen = heedContract(await describeSource(reader, resource, found), resource, existing);
-        const isAlone = resource.postgres!.parallel > 1 && (await isStandby(reader));
-        const described = isAlone ? { ...seen, notices: [...seen.notices, STANDBY] } : seen;
+        const described = heedContract(await describeSource(reader, resource, found), resource, existing);
         const position = described.isStable ? await sourcePosition(reader) : undefined;
         const begun = await goOnOrBegin(options, session, claimed, described, position);
-        const parallel = isAlone ? 1 : resource.postgres!.parallel;
-        await readPieces({ options, session, reader, line: begun, description: described, parallel });
+        await readPieces({ options, session, reader, line: begun, description: described });
         if (resource.postgres!.reconciles === true)
           await copyKeys(reader, session, described, keysTarget(options, begun), signal);
         await countUnwanted(options, session, reader, begun, described);
@@ -102,9 +100,6 @@ async function load(
   );
   return { line: await finish(options, session, line, description), fromRow: line.nextRow };
 }
-
-const STANDBY =
-  'The source is a standby, which shares its snapshot with no other connection; one connection has read it.';
 
 function keysTarget({ schemas, resource }: PostgresLoadOptions, { loadId, token }: LedgerLine) {
   return { loadId, token, stage: stageName(schemas.stage, loadId), primaryKey: resource.primaryKey };
@@ -175,20 +170,18 @@ interface Reading {
   readonly reader: Session;
   readonly line: LedgerLine;
   readonly description: SourceDescription;
-  /** Connections that read. */
-  readonly parallel: number;
 }
 
 /** Reads the pieces that the ledger does not have, over as many connections as are asked for. */
-async function readPieces({ options, session, reader, line, description, parallel }: Reading): Promise<void> {
+async function readPieces({ options, session, reader, line, description }: Reading): Promise<void> {
   const { database, source, resource, schemas, onProgress } = options;
-  const { schema } = resource.postgres!;
+  const { schema, parallel } = resource.postgres!;
   const committed = await session.query<{ piece: number; rows: number; bytes: number }>(
     'SELECT piece, row_count::float8 AS rows, bytes::float8 AS bytes FROM plumbline.load_pieces WHERE load_id = $1',
     [line.loadId],
   );
   const done = new Set(committed.map(({ piece }) => piece));
-  const { pieces, order } = await planPieces({ reader, options, line, description, parallel });
+  const { pieces, order } = await planPieces(reader, options, line, description);
   const todo = pieces.filter(({ number }) => !done.has(number));
   let rows = committed.reduce((sum, one) => sum + one.rows, 0);
   let bytes = committed.reduce((sum, one) => sum + one.bytes, 0);
@@ -211,7 +204,7 @@ async function readPieces({ options, session, reader, line, description, paralle
   const lane = async (from: Session, into: Session): Promise<void> => {
     for (let piece = todo.shift(); piece !== undefined; piece = todo.shift()) {
       signal.throwIfAborted();
-      const meter = meterPiece();
+      const meter = meterPiece(description.columns.length + 1);
       underWay.add(meter);
       const copied = await copyPiece(
         from,
@@ -265,13 +258,12 @@ async function exportSnapshot(reader: Session): Promise<string> {
   return exported!.id;
 }
 
-async function planPieces({
-  reader,
-  options: { object },
-  line,
-  description,
-  parallel,
-}: Omit<Reading, 'session'>): Promise<{ readonly pieces: readonly Piece[]; readonly order: string }> {
+async function planPieces(
+  reader: Session,
+  { resource, object }: PostgresLoadOptions,
+  line: LedgerLine,
+  description: SourceDescription,
+): Promise<{ readonly pieces: readonly Piece[]; readonly order: string }> {
   const blocks = line.reader?.dialect['blocks'];
   const { cursor } = description;
   // What is new since a cursor is little, and an index may find it.
@@ -281,6 +273,7 @@ async function planPieces({
   const sorted = [...(cursor === undefined || cursor.type === 'xid' ? [] : [cursor.column]), ...key].join(', ');
   const order = sorted === '' ? '' : ` ORDER BY ${sorted}`;
   if (isLittle) return { pieces: [{ number: 0, where: 'true' }], order };
+  const { parallel } = resource.postgres!;
   const [column] = description.key;
   const pieces =
     parallel > 1 && column !== undefined
@@ -312,15 +305,14 @@ async function finish(
   const context = { options, session, loadId, token, stage, source: { rows, lineOf: () => null }, keyIsProven };
   return cancelOnAbort(database, session, signal, () =>
     finishLoad(context, columns, async () => {
-      const pieces = await session.query<{ sha256: string }>(
-        'SELECT sha256 FROM plumbline.load_pieces WHERE load_id = $1 AND row_count > 0 ORDER BY piece',
+      const pieces = await session.query<{ sha256: string; nulls: number[] | null }>(
+        'SELECT sha256, nulls::float8[] AS nulls FROM plumbline.load_pieces WHERE load_id = $1 AND row_count > 0 ORDER BY piece',
         [loadId],
       );
-      await session.execute('UPDATE plumbline.loads SET sha256 = $3 WHERE load_id = $1 AND token = $2', [
-        loadId,
-        token,
-        contentHash(columns, pieces),
-      ]);
+      await session.execute(
+        `UPDATE plumbline.loads SET sha256 = $3, reader = reader || coalesce($4::jsonb, '{}') WHERE load_id = $1 AND token = $2`,
+        [loadId, token, contentHash(columns, pieces), profileOf(columns, rows, pieces)],
+      );
       await session.execute('DELETE FROM plumbline.load_pieces WHERE load_id = $1', [loadId]);
       await completeStage(session, stage, loadId);
       if (cursor === undefined) return;
@@ -332,6 +324,22 @@ async function finish(
       );
     }),
   );
+}
+
+/** Of the rows as they were read: `{"profile": …}`; null of pieces that were read before NULLs were counted. */
+function profileOf(
+  columns: SourceDescription['columns'],
+  rows: number,
+  pieces: readonly { readonly nulls: readonly number[] | null }[],
+): string | null {
+  if (pieces.some(({ nulls }) => nulls === null)) return null;
+  const share = (index: number): number =>
+    rows === 0 ? 0 : pieces.reduce((sum, { nulls }) => sum + nulls![index]!, 0) / rows;
+  const profile: Profile = {
+    rows,
+    nulls: Object.fromEntries(columns.map(({ name }, index) => [name, share(index)])),
+  };
+  return JSON.stringify({ profile });
 }
 
 /** Names the rows and their columns; the same bytes in the same order give the same. */

@@ -34,12 +34,6 @@ export async function inSourceSnapshot<T>(
   });
 }
 
-/** Whether the server is in recovery: it exports no snapshot then, so no second connection can read under the same one. */
-export async function isStandby(session: Session): Promise<boolean> {
-  const [found] = await session.query<{ standby: boolean }>('SELECT pg_is_in_recovery() AS standby');
-  return found?.standby === true;
-}
-
 /**
  * What the transaction's snapshot sees, as a text: two equal ones see the same rows of every table, because between
  * them no transaction of that server has ended. Undefined where that cannot be said: on a standby, whose snapshots do

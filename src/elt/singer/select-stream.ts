@@ -17,7 +17,7 @@ export interface SelectedStream {
   readonly catalog: string;
   /** What messages may call the stream: taps differ. */
   readonly names: readonly string[];
-  /** Properties that the tap sends whatever is selected: keys, and those of inclusion `automatic`. */
+  /** Properties that the tap sends whatever is selected: keys, those of inclusion `automatic`, and those that are needed. */
   readonly always: readonly string[];
 }
 
@@ -31,6 +31,7 @@ export interface SelectedStream {
  * @param options.metadata what to say of the stream beside `selected`
  * @param options.allProperties whether to select properties
  * @param options.select patterns of the only properties to select, whatever the catalog says of them
+ * @param options.needed properties to select beside them, such as the primary key
  */
 export function selectStream(source: string, stream: string, options: SelectOptions): SelectedStream {
   const catalog = JSON.parse(source) as Json;
@@ -46,7 +47,7 @@ export function selectStream(source: string, stream: string, options: SelectOpti
   return {
     catalog: JSON.stringify({ ...catalog, streams: chosen }),
     names: [...new Set(names.filter((name) => typeof name === 'string'))],
-    always: alwaysSent(entry, options.metadata),
+    always: alwaysSent(entry, options),
   };
 }
 
@@ -54,6 +55,7 @@ interface SelectOptions {
   readonly metadata: JsonObject;
   readonly allProperties: boolean;
   readonly select?: readonly string[] | undefined;
+  readonly needed?: readonly string[];
 }
 
 function idOf(entry: JsonObject): string {
@@ -61,11 +63,12 @@ function idOf(entry: JsonObject): string {
   return typeof name === 'string' ? name : '';
 }
 
-function selected(entry: JsonObject, { metadata, allProperties, select }: SelectOptions): JsonObject {
+function selected(entry: JsonObject, options: SelectOptions): JsonObject {
+  const { metadata, allProperties, select } = options;
   const given = metadataOf(entry).map((line) =>
     allProperties && line.breadcrumb.length > 0 ? { ...line, metadata: withProperty(line.metadata) } : line,
   );
-  const lines = select === undefined ? given : withChosen(entry, given, select, alwaysSent(entry, metadata));
+  const lines = select === undefined ? given : withChosen(entry, given, select, alwaysSent(entry, options));
   return { ...withStream(entry, lines, { ...metadata, selected: true }), selected: true };
 }
 
@@ -96,12 +99,12 @@ function withChosen(
   ];
 }
 
-function alwaysSent(entry: JsonObject, metadata: JsonObject): string[] {
+function alwaysSent(entry: JsonObject, { metadata, needed = [] }: SelectOptions): string[] {
   const lines = metadataOf(entry);
   const stream = { ...lines.find(({ breadcrumb }) => breadcrumb.length === 0)?.metadata, ...metadata };
   const automatic = lines.filter((line) => line.breadcrumb.length === 2 && line.metadata['inclusion'] === 'automatic').map(({ breadcrumb }) => nameOf(breadcrumb)); // prettier-ignore
   const keys = [entry['key_properties'], stream['table-key-properties'], stream['view-key-properties'], entry['replication_key'], stream['replication-key']].flat(); // prettier-ignore
-  return [...new Set([...automatic, ...keys].filter((name) => typeof name === 'string'))];
+  return [...new Set([...automatic, ...keys, ...needed].filter((name) => typeof name === 'string'))];
 }
 
 /** The property of the stream that a line is about, or about something inside of. */

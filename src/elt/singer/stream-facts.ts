@@ -27,7 +27,7 @@ export function streamResource(resource: ResourceConfig, facts: readonly (Stream
     );
   const primaryKey = own ? resource.primaryKey : ([...keys.values()][0] ?? []);
   const write = !resource.singer.writeByKey ? resource.write : primaryKey.length > 0 ? 'merge' : 'append';
-  if (write === 'merge' && primaryKey.length === 0)
+  if (write === 'merge' && primaryKey.length === 0 && resource.merge?.key === undefined)
     throw new TerminalError(
       'ELT_PRIMARY_KEY_MISSING',
       `Loading ${resource.id} failed: \`write: merge\` finds rows by their primary key, and neither the project nor the tap names one.`,

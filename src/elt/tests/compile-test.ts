@@ -2,7 +2,7 @@ import { TerminalError } from '../../errors.js';
 import type { DataTest } from '../../model/project.js';
 import { renderSql, type RenderedSql, type SqlContext, type SqlNames } from '../../model/render-sql.js';
 import { identifier, literal, qualified } from '../../model/sql-identifier.js';
-import { singleStatement } from '../transform/single-statement.js';
+import { singleStatement } from '../../model/single-statement.js';
 
 /** Stands for the table under test until it is known: `sql.replaceAll(TABLE_UNDER_TEST, …)`. */
 export const TABLE_UNDER_TEST = qualified('plumbline', 'table under test');

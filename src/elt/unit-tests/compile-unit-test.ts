@@ -4,7 +4,7 @@ import { seedId } from '../../model/relation-names.js';
 import { renderSql, type RenderedSql, type SqlNames } from '../../model/render-sql.js';
 import { qualified } from '../../model/sql-identifier.js';
 import { tableNames } from '../../model/table-names.js';
-import { singleStatement } from '../transform/single-statement.js';
+import { singleStatement } from '../../model/single-statement.js';
 
 export interface CompiledUnitTest {
   readonly name: string;
@@ -81,6 +81,8 @@ function modelNamed(name: string, { transforms, features, train }: TestedProject
   return files.find((file) => file.name === name)!;
 }
 
+const EPHEMERAL = 'ephemeral';
+
 /** What an input means, found by the same rules as in SQL. */
 function readInput(
   { input, at }: { input: string; at: UnitTest['at'] },
@@ -89,11 +91,15 @@ function readInput(
   self: string,
 ): Input {
   if (input === 'this') return { kind: 'this', key: 'this ', original: self };
+  const { ephemerals = new Map<string, SqlFile>(), ...tables } = names;
+  const refs = new Map([...names.refs, ...[...ephemerals.keys()].map((name) => [name, EPHEMERAL] as const)]);
   try {
-    const { sql, refs, sources } = renderSql({ name: test.name, file: at.file, sql: `{{ ${input} }}` }, names);
-    const [source] = sources;
+    const { sql, ...read } = renderSql({ name: test.name, file: at.file, sql: `{{ ${input} }}` }, { ...tables, refs });
+    if (sql === EPHEMERAL)
+      throw inputError(test, at, `${input} makes no table, as it is ephemeral`, 'Give rows for what it reads itself.');
+    const [source] = read.sources;
     return source === undefined
-      ? { kind: 'ref', key: `ref ${refs[0]}`, original: sql }
+      ? { kind: 'ref', key: `ref ${read.refs[0]}`, original: sql }
       : { kind: 'source', key: `source ${source}`, original: sql };
   } catch (error) {
     if (!(error instanceof TerminalError)) throw error;

@@ -18,6 +18,6 @@ export const contractSchema = z.strictObject({
   types: mode
     .optional()
     .describe(
-      'A value that does not fit the type of its column. evolve: the column is widened where that is exact, else the row is quarantined; freeze: the load fails; discard_row: the row is quarantined; discard_value: NULL is written and counted. Default: evolve for replace, else discard_row.',
+      'A value that does not fit the type of its column. evolve: the column is widened where that is exact, else the row is quarantined; freeze: the load fails; discard_row: the row is quarantined; discard_value: NULL is written and counted. Default: evolve for replace and postgres, else discard_row.',
     ),
 });

@@ -12,10 +12,10 @@ const entity = z.union([columnName, z.array(columnName).min(1)], { error: 'expec
 export const transformHeader = z.strictObject({
   description,
   materialized: z
-    .enum(['table', 'view', 'incremental', 'snapshot'])
+    .enum(['table', 'view', 'incremental', 'snapshot', 'ephemeral'])
     .optional()
     .describe(
-      'What it becomes in the database; an incremental table is built once and then only added to, a snapshot keeps every state of a row. Default: table; in snapshots/ snapshot.',
+      'What it becomes in the database; an incremental table is built once and then only added to, a snapshot keeps every state of a row, an ephemeral one makes no table and becomes part of what reads it. Default: table; in snapshots/ snapshot.',
     ),
   strategy: z
     .enum(['merge', 'delete+insert', 'timestamp', 'check'])

@@ -46,6 +46,22 @@ describe('selectStream', () => {
     expect((orders!['metadata'] as unknown[])[1]).toEqual({ breadcrumb: ['properties', 'id'], metadata: { inclusion: 'automatic' } }); // prettier-ignore
   });
 
+  it('selects chosen properties with keys and what a load needs, and no others', () => {
+    const options = { metadata: {}, allProperties: true, select: ['no*'], needed: ['extra'] };
+    const { catalog: chosen, always } = selectStream(catalog, 'orders', options);
+    expect(always).toEqual(['id', 'extra']);
+    const [orders] = (JSON.parse(chosen) as { streams: { metadata: unknown[] }[] }).streams;
+    expect(orders!.metadata.slice(1)).toEqual([
+      { breadcrumb: ['properties', 'id'], metadata: { inclusion: 'automatic', selected: true } },
+      { breadcrumb: ['properties', 'note'], metadata: { inclusion: 'available', selected: true } },
+      { breadcrumb: ['properties', 'blob'], metadata: { inclusion: 'unsupported', selected: false } },
+      { breadcrumb: ['properties', 'extra'], metadata: { 'selected-by-default': false, selected: true } },
+    ]);
+    expect(() => selectStream(catalog, 'orders', { ...options, select: ['!extra'] })).toThrow(
+      /"extra" cannot be left out/,
+    );
+  });
+
   it('knows the names that messages may give the stream', () => {
     expect(selectStream(catalog, 'orders', { metadata: {}, allProperties: true }).names).toEqual([
       'orders',

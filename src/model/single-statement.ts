@@ -1,4 +1,4 @@
-import { TerminalError } from '../../errors.js';
+import { TerminalError } from '../errors.js';
 
 /**
  * Checks that a file holds one SELECT (or WITH, VALUES, TABLE) and takes its closing semicolon away, positions kept.
