@@ -8,7 +8,7 @@ export function addColumns(source: RowSource, members: readonly JsonMember[]): R
   const first = source.headers.length;
   const added = members.map((member, index) => `${valueOf(member)} AS c${first + index}`).join(', ');
   // What reads the file by itself reads its own columns only.
-  const { convert: _convert, ...rest } = source;
+  const { convert: _convert, classify: _classify, ...rest } = source;
   return {
     ...rest,
     headers: [...source.headers, ...members.map(({ key }) => key)],

@@ -2,8 +2,9 @@ import { TerminalError } from '../../errors.js';
 import { byteCheck, type ByteCheck } from '../schema/byte-checks.js';
 import type { LoadColumn } from '../schema/column.js';
 import { expectation } from '../schema/type-rules.js';
-import { fieldsOf, recordAt, type CsvDialect } from './csv-record.js';
-import { openBytes, type ByteSource } from './open-bytes.js';
+import { fieldsOf, type CsvDialect } from './csv-record.js';
+import type { ByteSource } from './open-bytes.js';
+import { readRecords } from './read-records.js';
 import { MAX_CHUNK_BYTES, type ChunkOptions, type RowChunk } from './row-chunk.js';
 import { keptText, type RowFault } from './row-fault.js';
 import type { CsvScan } from './scan-csv.js';
@@ -23,14 +24,9 @@ export async function* convertCsv(
   const converter = createConverter(columns, dialect, options.loadId, source.content?.length);
   let chunk = emptyChunk(options.fromRow);
   let row = 0;
-  let isHeader = scan.hasHeader;
 
   /** Takes the record between `start` and `end`; gives a chunk when one is full. */
   const take = (buffer: Buffer, start: number, end: number): RowChunk | undefined => {
-    if (isHeader) {
-      isHeader = false;
-      return undefined;
-    }
     row++;
     if (row < options.fromRow) return undefined;
     const refused = options.refused?.get(row);
@@ -48,30 +44,7 @@ export async function* convertCsv(
     return full;
   };
 
-  let rest: Buffer = Buffer.alloc(0);
-  let started = false;
-  for await (const bytes of chunksAndEnd(source, options.signal)) {
-    const last = bytes === undefined;
-    let buffer: Buffer = bytes === undefined ? rest : rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
-    if (!started) {
-      if (buffer.length < 3 && !last) {
-        rest = buffer;
-        continue;
-      }
-      started = true;
-      if (buffer[0] === 0xef && buffer[1] === 0xbb && buffer[2] === 0xbf) buffer = buffer.subarray(3);
-    }
-    let start = 0;
-    while (start < buffer.length) {
-      const end = recordEnd(buffer, start, dialect, scan.multiLine, last);
-      if (end === -1) break;
-      const isWithReturn = dialect.lineEnd === 10 && end > start && buffer[end - 1] === 13;
-      const full = take(buffer, start, isWithReturn ? end - 1 : end);
-      if (full !== undefined) yield full;
-      start = end + 1;
-    }
-    rest = buffer.subarray(start);
-  }
+  yield* readRecords(source, scan, take, options.signal);
   if (row !== scan.rows) throw otherRows(options.file, scan.rows, row);
   if (row + 1 > chunk.fromRow) yield { ...chunk, nextRow: row + 1, blocks: converter.takeBlocks() };
 }
@@ -86,18 +59,6 @@ function emptyChunk(fromRow: number): {
 }
 
 const NOTHING: ReadonlyMap<string, number> = new Map();
-
-async function* chunksAndEnd(source: ByteSource, signal?: AbortSignal): AsyncGenerator<Buffer | undefined> {
-  yield* openBytes(source, signal);
-  yield undefined;
-}
-
-/** The index of the line end that closes the record, or of the file's end; −1 when it is not in the buffer yet. */
-function recordEnd(buffer: Buffer, start: number, dialect: CsvDialect, multiLine: boolean, last: boolean): number {
-  if (multiLine) return recordAt(buffer, start, dialect, last)?.end ?? -1;
-  const end = buffer.indexOf(dialect.lineEnd, start);
-  return end === -1 && last ? buffer.length : end;
-}
 
 const SPACE = 32;
 const BACKSLASH = 92;

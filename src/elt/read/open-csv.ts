@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { ColumnType, CsvOptions } from '../../model/project.js';
 import { literal } from '../../model/sql-identifier.js';
+import { classifyCsv } from './classify-csv.js';
 import { convertCsv } from './convert-csv.js';
 import { numberColumns, numberReader, valuesOf } from './csv-numbers.js';
 import { keptText, type RowFault } from './row-fault.js';
@@ -47,7 +48,10 @@ export async function openCsv(
     types: scan.headers.map(() => undefined),
     allowed: scan.headers.map(() => undefined),
     rows: scan.rows,
-    ...(isClean && { convert: (columns, options) => convertCsv(source, scan, columns, options) }),
+    ...(isClean && {
+      convert: (columns, options) => convertCsv(source, scan, columns, options),
+      classify: (positions) => classifyCsv(source, scan, positions, signal),
+    }),
     faults: [...scan.faults, ...(cleaned?.faults ?? [])].sort((one, other) => one.row - other.row),
     lineOf: (row) => scan.lines.lineOf(row),
     extraMemoryMb: extraMemoryMb(scan.longestRecordBytes),

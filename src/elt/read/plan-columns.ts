@@ -6,6 +6,7 @@ import {
   classCountsQuery,
   classesQuery,
   inferFromClasses,
+  inferFromCounts,
   inferType,
   readClassCounts,
   readOverColumns,
@@ -114,6 +115,26 @@ async function inferColumns(
   open: readonly number[],
   tolerance: number,
 ): Promise<Map<number, Inferred>> {
+  const counted = open.length === 0 ? undefined : await source.classify?.(open);
+  const inferred =
+    counted === undefined
+      ? await inferByDuckDB(duckdb, source, open, tolerance)
+      : new Map(open.map((index, position) => [index, inferFromCounts(counted[position]!, tolerance)]));
+  for (const [index, choice] of inferred) {
+    const allowed = source.allowed[index];
+    // A JSON string of digits is a string.
+    if (allowed !== undefined && (!allowed.includes(choice.type) || choice.misfits > 0))
+      inferred.set(index, { type: 'text', misfits: 0 });
+  }
+  return inferred;
+}
+
+async function inferByDuckDB(
+  duckdb: OpenDuckDB,
+  source: RowSource,
+  open: readonly number[],
+  tolerance: number,
+): Promise<Map<number, Inferred>> {
   const inferred = new Map<number, Inferred>();
   const mixed: number[] = [];
   const masks = await valuesOver(duckdb, open, (columns) => classesQuery(columns, source.relation));
@@ -126,12 +147,6 @@ async function inferColumns(
   mixed.forEach((index, position) => {
     inferred.set(index, inferType(readClassCounts((counts[position] as unknown[]).map(Number)), tolerance));
   });
-  for (const [index, choice] of inferred) {
-    const allowed = source.allowed[index];
-    // A JSON string of digits is a string.
-    if (allowed !== undefined && (!allowed.includes(choice.type) || choice.misfits > 0))
-      inferred.set(index, { type: 'text', misfits: 0 });
-  }
   return inferred;
 }
 

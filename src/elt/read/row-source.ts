@@ -1,5 +1,6 @@
 import type { ColumnType } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
+import type { ClassCounts } from '../schema/infer-types.js';
 import type { ChunkOptions, RowChunk } from './row-chunk.js';
 import type { StreamFacts } from '../singer/stream-facts.js';
 import type { RowFault } from './row-fault.js';
@@ -20,6 +21,8 @@ export interface RowSource {
   readonly lineOf: (row: number) => number | null;
   /** The rows without DuckDB, where the file can be read faster so. */
   readonly convert?: (columns: readonly LoadColumn[], options: ChunkOptions) => AsyncGenerator<RowChunk>;
+  /** How many values of each column at `positions` fall into each class, without DuckDB, where the file can be read faster so. */
+  readonly classify?: (positions: readonly number[]) => Promise<readonly ClassCounts[]>;
   /** Memory for buffers beyond the usual. */
   readonly extraMemoryMb: number;
   /** How it is read, as the ledger keeps it. */

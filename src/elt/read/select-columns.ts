@@ -5,7 +5,7 @@ export function selectColumns(source: RowSource, positions: readonly number[]): 
   const pick = <T>(values: readonly T[]): T[] => positions.map((position) => values[position]!);
   const columns = positions.map((position, index) => `c${position} AS c${index}`).join(', ');
   // What reads the file by itself gives its columns in their own order.
-  const { convert: _convert, ...rest } = source;
+  const { convert: _convert, classify: _classify, ...rest } = source;
   return {
     ...rest,
     headers: pick(source.headers),

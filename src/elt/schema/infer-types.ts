@@ -4,7 +4,8 @@ import { isValid } from './type-rules.js';
 /** How many values of a column fall into each class; every value is in exactly one. */
 export type ClassCounts = Readonly<Record<ValueClass, number>>;
 
-const CLASSES = [
+/** By number. */
+export const CLASSES = [
   'missing',
   'integer', // at most 15 digits: exact as a double too
   'long_integer', // fits bigint, not a double
@@ -24,12 +25,15 @@ const CLASSES = [
 export type ValueClass = (typeof CLASSES)[number];
 
 /** A DuckDB expression that gives the class of one text value as a small number; the first character picks the few patterns to try. */
-function classOf(text: string): string {
+export function classOf(text: string): string {
   const match = (pattern: string): string => `regexp_full_match(${text}, ' *${pattern} *')`;
+  const exponent: Rule = ['exponent', match('[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)[eE][+-]?[0-9]+')];
   const times: readonly Rule[] = [
     ['date', isValid('date', text)],
     ['timestamp', isValid('timestamp', text)],
     ['timestamptz', isValid('timestamptz', text)],
+    // 1.5e-7 has its hyphen where dates have their first.
+    exponent,
   ];
   const numbers: readonly Rule[] = [
     ['integer', match('-?(0|[1-9][0-9]{0,14})')],
@@ -38,7 +42,7 @@ function classOf(text: string): string {
     ['huge_integer', match('-?[1-9][0-9]{18,}')],
     ['long_decimal', match('-?(0|[1-9][0-9]*)?[.][0-9]+')],
     ['code', match('[+]?[0-9]+')],
-    ['exponent', match('[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)[eE][+-]?[0-9]+')],
+    exponent,
     ['time', isValid('time', text)],
   ];
   const words: readonly Rule[] = [
@@ -100,6 +104,12 @@ function overColumns(columns: readonly string[], relation: string, aggregate: (v
 
 export function readClassCounts(counts: readonly number[]): ClassCounts {
   return Object.fromEntries(CLASSES.map((name, index) => [name, counts[index] ?? 0])) as Record<ValueClass, number>;
+}
+
+/** The type of a column whose values are all counted; the same as by `inferFromClasses` and, where that leaves doubts, `inferType`. */
+export function inferFromCounts(counts: ClassCounts, tolerance: number): Inferred {
+  const mask = CLASSES.reduce((bits, name, value) => (counts[name] > 0 ? bits | (1 << value) : bits), 0);
+  return inferFromClasses(mask) ?? inferType(counts, tolerance);
 }
 
 /** The type, when the classes that occur leave no doubt however often they do; undefined when counts are needed. */
