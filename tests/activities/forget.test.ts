@@ -191,7 +191,7 @@ describe('forgetting a key', () => {
     expect(letters).toMatchObject({
       rowsRead: 2,
       rowsLoaded: 1,
-      notices: ['1 rows of forgotten keys were taken out.'],
+      notices: ['Rows of forgotten keys that were taken out: 1.'],
     });
     expect(await base().has(await rawOf('data/orders.csv'))).toBe(false);
   });

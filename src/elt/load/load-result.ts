@@ -73,7 +73,7 @@ export function resultOf(
     table: `${options.schemas.raw}.${options.resource.table}`,
     resumedFromRow: fromRow,
     notices: [
-      ...(line.rowsForgotten === 0 ? [] : [`${line.rowsForgotten} rows of forgotten keys were taken out.`]),
+      ...(line.rowsForgotten === 0 ? [] : [`Rows of forgotten keys that were taken out: ${line.rowsForgotten}.`]),
       ...(line.reader?.notices ?? []),
     ],
   };
