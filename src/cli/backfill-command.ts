@@ -229,9 +229,7 @@ async function follow(
       if (progress?.state === 'over') {
         if (json) print(progress);
         if (!json && progress.left > 0 && progress.status === 'completed')
-          process.stdout.write(
-            'stopped after three failures in a row; correct what is wrong, then start it again\n',
-          );
+          process.stdout.write('stopped after three failures in a row; correct what is wrong, then start it again\n');
         if (progress.failed > 0 || progress.status !== 'completed') process.exitCode = EXIT.failed;
         return progress;
       }

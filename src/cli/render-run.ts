@@ -23,9 +23,7 @@ export function renderSteps(
 /** The first to fail comes first: its error is the run's, and is shown with all that it says. */
 function failedByThemselves(steps: readonly StepRow[]): StepRow[] {
   const ended = ({ ended_at: at }: StepRow): number => (at === null ? Infinity : Date.parse(iso(at)));
-  return steps
-    .filter(({ status, error }) => status === 'failed' && error !== null)
-    .sort((a, b) => ended(a) - ended(b));
+  return steps.filter(({ status, error }) => status === 'failed' && error !== null).sort((a, b) => ended(a) - ended(b));
 }
 
 function messageOf({ step, error }: StepRow): string {

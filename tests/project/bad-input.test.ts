@@ -161,7 +161,10 @@ it('names the nearest key alone where there are many, and a place in a list with
 });
 
 it('says of a misspelt key only that: the rules of its mapping may hold once it is corrected', async () => {
-  const error = await failure({ ...small, 'plumbline.yaml': 'name: shop\nalerts: { webhok: env:URL, secret: env:KEY }\n' });
+  const error = await failure({
+    ...small,
+    'plumbline.yaml': 'name: shop\nalerts: { webhok: env:URL, secret: env:KEY }\n',
+  });
   expect(error.details).toMatchObject({ problems: [expect.objectContaining({ code: 'PROJECT_KEY_UNKNOWN' })] });
 });
 
