@@ -166,6 +166,11 @@ it('says of a misspelt key only that: the rules of its mapping may hold once it 
     'plumbline.yaml': 'name: shop\nalerts: { webhok: env:URL, secret: env:KEY }\n',
   });
   expect(error.details).toMatchObject({ problems: [expect.objectContaining({ code: 'PROJECT_KEY_UNKNOWN' })] });
+  const elsewhere = await failure({
+    ...small,
+    'plumbline.yaml': 'name: shop\nshedule: {}\nalerts: { on: [failed] }\n',
+  });
+  expect(elsewhere.details?.['problems']).toHaveLength(2);
 });
 
 describe('values', () => {

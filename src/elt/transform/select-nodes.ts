@@ -6,7 +6,8 @@ type Node = Pick<TransformNode, 'name' | 'deps'>;
 
 /**
  * The nodes that any of the patterns means, in the order of `nodes`, which lists each after what it needs: `name`,
- * `name+` with all that read it, `+name` with all it reads; `ephemeral` are names of which nothing is built. Throws `ELT_SELECT_UNKNOWN`; a retry gives the same.
+ * `name+` with all that read it, `+name` with all it reads; `ephemeral` are names for which nothing is built. Throws
+ * `ELT_SELECT_UNKNOWN`; a retry gives the same.
  *
  * @example selectNodes([{ name: 'a', deps: [] }, { name: 'b', deps: ['a'] }], ['a+']) // both
  */

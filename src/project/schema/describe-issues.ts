@@ -13,7 +13,7 @@ export function describeIssues(yaml: LocatedYaml, schema: z.core.$ZodType, issue
   const misspelt = misspeltKeys(schema, issues);
   return issues
     .filter(({ path }) => valueAt(yaml.value, path) !== undefined || !misspelt.has(JSON.stringify(path)))
-    .filter((issue) => issue.code !== 'custom' || !isAbout(issue.path, misspelt))
+    .filter((issue) => issue.code !== 'custom' || !isAbout(yaml, issue.path, misspelt))
     .flatMap((issue) => describeIssue({ yaml, schema }, issue, []));
 }
 
@@ -27,10 +27,11 @@ function misspeltKeys(schema: z.core.$ZodType, issues: readonly Issue[]): Set<st
   return new Set(paths.map((path) => JSON.stringify(path)));
 }
 
-/** Whether a rule is about a mapping, or a key of one, of which a key is misspelt: it may hold once that is corrected. */
-function isAbout(path: Path, misspelt: ReadonlySet<string>): boolean {
+/** Whether a rule is about a mapping, or a plain value in it, of which a key is unknown: it may hold once that is corrected. */
+function isAbout(yaml: LocatedYaml, path: Path, misspelt: ReadonlySet<string>): boolean {
   const mappings = [...misspelt].map((key) => JSON.stringify((JSON.parse(key) as Path).slice(0, -1)));
-  return [path, path.slice(0, -1)].some((mapping) => mappings.includes(JSON.stringify(mapping)));
+  const about = typeof valueAt(yaml.value, path) === 'object' ? path : path.slice(0, -1);
+  return mappings.includes(JSON.stringify(about));
 }
 
 interface Scope {
