@@ -46,8 +46,8 @@ it('tells a step that failed from one that was stopped with the run, and the mes
     extract('github.issues', '2026-11-23 05:30:03+00'),
   ];
   expect(renderSteps(steps).map(({ line }) => stripVTControlCharacters(line))).toEqual([
-    `  extract    weather             failed${' '.repeat(43)}3.0 s\n  ! weather: Reading weather failed: no answer.`,
-    `  extract    sales               failed${' '.repeat(43)}2.0 s`,
-    `  extract    github.issues       stopped${' '.repeat(42)}3.0 s`,
+    `  extract    weather             failed${' '.repeat(42)}3.0 s\n  ! weather: Reading weather failed: no answer.`,
+    `  extract    sales               failed${' '.repeat(42)}2.0 s`,
+    `  extract    github.issues       stopped${' '.repeat(41)}3.0 s`,
   ]);
 });
