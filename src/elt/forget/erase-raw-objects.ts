@@ -49,7 +49,7 @@ export async function eraseRawObjects(work: Erasure): Promise<string[]> {
       const type = resource.columns[column] ?? (await columnType(database, project.schemas.raw, resource.table, column)) ?? 'text'; // prettier-ignore
       const objects = await database.query<RawObject>(RAW_OBJECTS, [project.env, project.name, id]);
       const held = await heldByOthers(work, objects.map(({ sha256 }) => sha256)); // prettier-ignore
-      const { parse, csv, ...plain } = resource;
+      const { parse: _parse, csv: _csv, ...plain } = resource;
       for (const object of objects) {
         const read: ResourceConfig = object.isCorrected
           ? { ...plain, format: 'csv', encoding: 'utf-8', csv: {} }
@@ -57,7 +57,7 @@ export async function eraseRawObjects(work: Erasure): Promise<string[]> {
         work.signal?.throwIfAborted();
         const why = await eraseObject(work, {
           ...object,
-          resource,
+          resource: read,
           column,
           type,
           folder,
