@@ -51,7 +51,7 @@ export async function takeOutForgotten(session: Queryable, options: ForgottenOpt
 
 /** Deletes quarantined rows whose key is known and which `isTheirs` names; gives their number, duplicates not counted. */
 export async function takeOutRejects(
-  session: Session,
+  session: Queryable,
   loadId: string,
   column: { readonly name: string; readonly index: number },
   isTheirs: (key: string) => boolean,
@@ -67,7 +67,7 @@ export async function takeOutRejects(
   return deleteRejects(session, loadId, theirs.map(({ row }) => row)); // prettier-ignore
 }
 
-async function deleteRejects(session: Session, loadId: string, rows: readonly string[]): Promise<number> {
+async function deleteRejects(session: Queryable, loadId: string, rows: readonly string[]): Promise<number> {
   if (rows.length === 0) return 0;
   return session.execute(
     `DELETE FROM plumbline.rejects WHERE load_id = $1 AND kind = 'rejected' AND row_number = ANY($2::bigint[])`,
@@ -79,7 +79,7 @@ async function deleteRejects(session: Session, loadId: string, rows: readonly st
  * The same for quarantined rows that are in a stage to be tried again: those of forgotten keys leave stage and quarantine, and the load counts
  * them as forgotten. Call it before the stage is compared with the quarantine, in the transaction that publishes.
  */
-export async function takeOutRetried(session: Session, options: ForgottenOptions): Promise<void> {
+export async function takeOutRetried(session: Queryable, options: ForgottenOptions): Promise<void> {
   const { loadId } = options;
   const { rowNumbers, rejects } = await takeOutForgotten(session, options);
   const taken = rejects + (await deleteRejects(session, loadId, rowNumbers));
