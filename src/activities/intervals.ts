@@ -1,13 +1,6 @@
-import {
-  missingIntervalsInput,
-  useCodeInput,
-  type MissingIntervals,
-  type MissingIntervalsInput,
-  type UseCodeInput,
-} from '../contracts/intervals.js';
+import { missingIntervalsInput, type MissingIntervals, type MissingIntervalsInput } from '../contracts/intervals.js';
 import { instant } from '../model/data-interval.js';
 import { planIntervals } from '../model/plan-intervals.js';
-import { useBundle } from '../storage/bundles.js';
 import { listIntervals } from '../storage/intervals.js';
 import { findSchedule } from '../storage/schedules.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -43,11 +36,6 @@ export function createIntervalActivities({ database }: Pick<ActivityDependencies
         }
         return { intervals, total };
       });
-    },
-
-    /** Notes that code is in use without a run, for garbage collection. Idempotent. */
-    async useCode(input: UseCodeInput): Promise<void> {
-      return shortActivity('intervals', () => useBundle(database, useCodeInput.parse(input).digest));
     },
   };
 }

@@ -90,7 +90,3 @@ export interface BackfillProgress {
   readonly interval?: string;
   readonly runId?: string;
 }
-
-/** Code that is in use though no run in progress has it. */
-export const useCodeInput = z.object({ digest: z.string() });
-export type UseCodeInput = z.infer<typeof useCodeInput>;

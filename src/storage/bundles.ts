@@ -18,11 +18,6 @@ export async function saveBundle(database: Queryable, bundle: BundleRow): Promis
   );
 }
 
-/** From now on the bundle was used lately. */
-export async function useBundle(database: Queryable, digest: string): Promise<void> {
-  await database.execute('UPDATE plumbline.bundles SET used_at = now() WHERE digest = $1', [digest]);
-}
-
 export async function findBundle(database: Queryable, digest: string): Promise<BundleRow | undefined> {
   const [row] = await database.query<BundleRow>('SELECT * FROM plumbline.bundles WHERE digest = $1', [digest]);
   return row;

@@ -3,7 +3,6 @@ import {
   continueAsNew,
   defineQuery,
   defineSignal,
-  patched,
   proxyActivities,
   setHandler,
   workflowInfo,
@@ -16,10 +15,7 @@ import { quickQuery } from './activity-options.js';
 import { FAILURES_IN_A_ROW, runChild } from './run-child.js';
 import { createReport, setSearchAttributes } from './run-scope.js';
 
-const { findMissingIntervals, useCode } = proxyActivities<IntervalActivities>(quickQuery);
-
-/** Far below the shortest `retention.runs`. */
-const USE_CODE_MS = 24 * 3_600_000;
+const { findMissingIntervals } = proxyActivities<IntervalActivities>(quickQuery);
 
 export const pauseSignal = defineSignal(BACKFILL_MESSAGES.pause);
 export const resumeSignal = defineSignal(BACKFILL_MESSAGES.resume);
@@ -45,14 +41,6 @@ export async function backfill(input: BackfillInput): Promise<BackfillProgress> 
   setHandler(pauseSignal, () => void (position = { ...position, paused: true }));
   setHandler(resumeSignal, () => void (position = { ...position, paused: false }));
   setHandler(progressQuery, () => progress(position.paused ? 'paused' : 'running'));
-  const resumed = async (): Promise<void> => {
-    while (position.paused) {
-      if (!patched('use-code')) return condition(() => !position.paused);
-      // No run refers to the code that it goes on with: garbage collection keeps what was used lately.
-      await useCode({ digest: template.bundle.digest });
-      await condition(() => !position.paused, USE_CODE_MS);
-    }
-  };
   const report = createReport(template, `backfill ${backfillId}`);
   setSearchAttributes(template, { PlumblineProject: project, PlumblineEnv: env, PlumblineStage: 'backfill' });
 
@@ -64,7 +52,7 @@ export async function backfill(input: BackfillInput): Promise<BackfillProgress> 
     report(`${total} intervals are left`);
     for (const [index, interval] of intervals.entries()) {
       if (position.paused) report('paused');
-      await resumed();
+      await condition(() => !position.paused);
       const outcome = await runChild({
         template,
         stages: index + 1 === total ? stages : stages.filter((stage) => stage === 'elt'),
