@@ -20,8 +20,12 @@ export function selectedSteps(
     rejects === undefined ? only !== 'transform' : id === rejects.resource;
   return {
     resources: orderResources(project).filter(isLoaded),
-    nodes: select === undefined ? nodes : selectNodes(nodes, select),
+    nodes: select === undefined ? nodes : selectNodes(nodes, select, ephemeralOf(project)),
   };
+}
+
+function ephemeralOf({ transforms }: Project): string[] {
+  return transforms.filter(({ materialized }) => materialized === 'ephemeral').map(({ name }) => name);
 }
 
 /** The SQL graph as a run renders it. */

@@ -53,8 +53,19 @@ export async function backfillCommand(options: BackfillCommandOptions): Promise<
     const backfillId = await start(settings, connections, { project, grid, range, options });
     if (!options.json) process.stdout.write(`${summary(planned, wanted)}\nbackfill ${backfillId} started\n`);
     if (options.detach) return void (options.json && print({ backfillId, intervals: wanted.length }));
-    await follow(connections, owner, options.json);
+    const ended = await follow(connections, owner, options.json);
+    if (ended !== undefined && ended.failed > 0 && !options.json)
+      tellFailed(planIntervals(grid, span, await listIntervals(connections.database, owner, span)));
   });
+}
+
+/** Which intervals failed, and where it is said why. */
+function tellFailed(planned: Iterable<PlannedInterval>): void {
+  const failed = [...planned].filter(({ state }) => state === 'failed');
+  const rows = failed.slice(0, 10).map(({ interval, runId }) => ['  failed', shownInterval(interval), runId ?? '']);
+  const rest = failed.length > 10 ? `\n  … and ${count(failed.length - 10)} more` : '';
+  const [first] = failed;
+  process.stdout.write(`${table(rows)}${rest}\nsee why with \`plumbline runs show ${first?.runId ?? '<run>'}\`\n`);
 }
 
 async function start(
@@ -201,7 +212,7 @@ async function follow(
   { temporal }: RunConnections,
   owner: { readonly env: string; readonly project: string },
   json: boolean,
-): Promise<void> {
+): Promise<BackfillProgress | undefined> {
   const interrupt = new AbortController();
   const onInterrupt = (): void => interrupt.abort();
   process.once('SIGINT', onInterrupt);
@@ -218,15 +229,16 @@ async function follow(
       if (progress?.state === 'over') {
         if (json) print(progress);
         if (!json && progress.left > 0 && progress.status === 'completed')
-          process.stdout.write(
-            'stopped after three failures in a row; see one with `plumbline runs show`, then start it again\n',
-          );
+          process.stdout.write('stopped after three failures in a row; correct what is wrong, then start it again\n');
         if (progress.failed > 0 || progress.status !== 'completed') process.exitCode = EXIT.failed;
-        return;
+        return progress;
       }
       if (interrupt.signal.aborted) {
         process.exitCode = EXIT.interrupted;
-        return void process.stdout.write('\ndetached; it goes on. See `plumbline backfills show`, end it with `plumbline backfills cancel`\n'); // prettier-ignore
+        process.stdout.write(
+          '\ndetached; it goes on. See `plumbline backfills show`, end it with `plumbline backfills cancel`\n',
+        );
+        return undefined;
       }
       await sleep(1_000, undefined, { signal: interrupt.signal }).catch(() => {});
     }
@@ -236,7 +248,8 @@ async function follow(
 }
 
 function line({ state, done, failed, left, interval, runId }: BackfillProgress): string {
-  const running = runId === undefined ? '' : `   run ${runId} (${interval})`;
+  const [start = '', end = ''] = interval?.split('/') ?? [];
+  const running = runId === undefined ? '' : `   run ${runId} (${shownInterval({ start, end })})`;
   const failures = failed === 0 ? '0 failed' : pc.red(`${failed} failed`);
   return `  ${state}   ${count(done)} done   ${failures}   ${count(left)} left${running}`;
 }

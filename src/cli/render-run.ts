@@ -10,12 +10,26 @@ import { count, duration, metric } from './format.js';
 export function renderSteps(
   steps: readonly StepRow[],
 ): { readonly step: string; readonly line: string; readonly done: boolean }[] {
+  const [, ...more] = failedByThemselves(steps);
   return steps.flatMap((step) => {
     if (step.status === 'planned' || step.status === 'skipped') return [];
     const done = step.status !== 'running';
     if (done && step.status !== 'failed' && isPartOfLoad(step.step)) return [];
-    return [{ step: step.step, line: renderStep(step), done }];
+    const note = more.includes(step) ? `\n  ${pc.yellow('!')} ${messageOf(step)}` : '';
+    return [{ step: step.step, line: `${renderStep(step)}${note}`, done }];
   });
+}
+
+/** The first to fail comes first: its error is the run's, and is shown with all that it says. */
+function failedByThemselves(steps: readonly StepRow[]): StepRow[] {
+  const ended = ({ ended_at: at }: StepRow): number => (at === null ? Infinity : Date.parse(iso(at)));
+  return steps.filter(({ status, error }) => status === 'failed' && error !== null).sort((a, b) => ended(a) - ended(b));
+}
+
+function messageOf({ step, error }: StepRow): string {
+  const [, ...rest] = step.split(':');
+  const { message } = error as { message?: string };
+  return `${rest.join(':').split('#')[0]!}: ${message ?? 'failed'}`;
 }
 
 function isPartOfLoad(step: string): boolean {
@@ -30,11 +44,16 @@ function renderStep(step: StepRow): string {
     step.started_at !== null && step.ended_at !== null
       ? Date.parse(iso(step.ended_at)) - Date.parse(iso(step.started_at))
       : 0;
-  if (step.status === 'failed') return `${label} ${pc.red('failed')}${' '.repeat(38)} ${duration(time)}`;
+  if (step.status === 'failed') return `${label} ${failure(step)} ${duration(time).padStart(8)}`;
   const note = step.status === 'reused' ? pc.dim(`  reused: ${step.reason ?? ''}`) : '';
   const notes = step.status === 'reused' ? [] : notesOf(kind, step);
   const line = `${label} ${outcome(kind, step).padEnd(44)} ${duration(time).padStart(8)}${note}`;
   return [line, ...notes.map((text) => `  ${pc.yellow('!')} ${text}`)].join('\n');
+}
+
+/** A step without an error of its own was under way when the run ended for another reason. */
+function failure({ error }: StepRow): string {
+  return (error === null ? pc.dim : pc.red)((error === null ? 'stopped' : 'failed').padEnd(44));
 }
 
 /** What a step did that its line does not tell. */

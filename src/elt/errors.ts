@@ -149,7 +149,8 @@ export const eltErrorCodes = {
     'The `interval_column` of a source holds no dates or times. Name another, or say its type in `columns`.',
   ELT_SQL_CYCLE: 'Transforms refer to each other in a circle; the path is named. Take one `ref` out.',
   ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
-  ELT_SELECT_UNKNOWN: '`--select` names a transform that the project does not have. Correct the name.',
+  ELT_SELECT_UNKNOWN:
+    '`--select` names a transform that the project does not have, or an ephemeral one. Correct the name, or name what reads it.',
   ELT_TEST_FAILED: 'A data test found rows it forbids. The published table is untouched; correct data, SELECT or test.',
   ELT_TABLE_MISSING: 'A table that is to be tested or read is not published yet. Build it with `plumbline run`.',
   ELT_LINEAGE_UNREADABLE: 'This PostgreSQL keeps analysed queries in a form from which columns cannot be followed.',
@@ -172,5 +173,6 @@ export const eltErrorCodes = {
   ELT_BUILD_FENCED: 'Another attempt took over this build; this one ends without effect.',
   FORGET_KEY_UNKNOWN: '`personal` in plumbline.yaml does not have the key that is to be forgotten.',
   FORGET_KEY_MALFORMED: '`plumbline forget --key` was not given a name and a value.',
+  FORGET_OBJECT_CHANGED: 'Two erasures rewrote the same raw object at once; the later one is tried again.',
   FORGET_COLUMN_MISSING: 'A table has not got the column that `personal` names for it.',
 } as const;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { didYouMean } from '../model/nearest.js';
 import type { HttpForEach, SqlFile } from '../model/project.js';
 import { identifier } from '../model/sql-identifier.js';
 import { positionAt } from './located-yaml.js';
@@ -73,11 +74,14 @@ function selectRows(
   const [first, second] = rowsOf.split('.') as [string, string | undefined];
   const [of, name] = second === undefined && isResource(source, first) ? [source, first] : [first, second];
   if (!isResource(of, name)) {
+    const names = Object.entries(sources).flatMap(([id, { resources }]) =>
+      resources === undefined ? [id] : Object.keys(resources).map((one) => (id === source ? one : `${id}.${one}`)),
+    );
     refuser(
       http,
       scope,
     )({
-      message: `${path.join('.')}.for_each.rows_of is ${rowsOf}, which is no resource of the project.`,
+      message: `${path.join('.')}.for_each.rows_of is ${rowsOf}, which is no resource of the project${didYouMean(rowsOf, names) || '.'}`,
       at: ['for_each', 'rows_of'],
       next: 'Name a resource of this source, or source.resource.',
     });

@@ -23,8 +23,10 @@ export function resolvePersonal(
       next: names.length === 0 ? 'Remove it.' : `Name one of ${names.join(', ')}.`,
     });
   const ids = loaded.map(({ id }) => id);
-  // A view has no rows of its own.
-  const tables = transforms.filter(({ materialized }) => materialized !== 'view').map(({ name }) => name);
+  // A view and an ephemeral transform have no rows of their own.
+  const tables = transforms
+    .filter(({ materialized }) => materialized !== 'view' && materialized !== 'ephemeral')
+    .map(({ name }) => name);
   const personal = Object.entries(given).map(([key, places]): PersonalKey => {
     for (const id of Object.keys(places.sources ?? {}))
       if (!ids.includes(id)) unknown(['personal', key, 'sources', id], 'source', ids);

@@ -31,3 +31,23 @@ it('shows the outcome of an older version, which says nothing about it', () => {
     '  features   main                1,215 + 242 rows × 2   leak check passed        0.4 s',
   ]);
 });
+
+it('tells a step that failed from one that was stopped with the run, and the message of each but the first', () => {
+  const extract = (name: string, endedAt: string, message?: string): StepRow => ({
+    ...features({}),
+    step: `extract:${name}`,
+    status: 'failed',
+    error: message === undefined ? null : { message },
+    ended_at: endedAt,
+  });
+  const steps = [
+    extract('weather', '2026-11-23 05:30:03+00', 'Reading weather failed: no answer.'),
+    extract('sales', '2026-11-23 05:30:02+00', 'Reading sales failed: no file.'),
+    extract('github.issues', '2026-11-23 05:30:03+00'),
+  ];
+  expect(renderSteps(steps).map(({ line }) => stripVTControlCharacters(line))).toEqual([
+    `  extract    weather             failed${' '.repeat(42)}3.0 s\n  ! weather: Reading weather failed: no answer.`,
+    `  extract    sales               failed${' '.repeat(42)}2.0 s`,
+    `  extract    github.issues       stopped${' '.repeat(41)}3.0 s`,
+  ]);
+});

@@ -153,6 +153,26 @@ describe('keys', () => {
   });
 });
 
+it('names the nearest key alone where there are many, and a place in a list with its list', async () => {
+  const yaml = 'name: shop\nsources: { a: { path: a.csv, membr: x } }\n';
+  expect((await failure({ ...small, 'plumbline.yaml': yaml })).next).toBe('Rename it to member.');
+  const alerts = 'name: shop\nalerts: { webhook: env:URL, on: [fail] }\n';
+  expect((await failure({ ...small, 'plumbline.yaml': alerts })).next).toBe('Correct on[0].');
+});
+
+it('says of a misspelt key only that: the rules of its mapping may hold once it is corrected', async () => {
+  const error = await failure({
+    ...small,
+    'plumbline.yaml': 'name: shop\nalerts: { webhok: env:URL, secret: env:KEY }\n',
+  });
+  expect(error.details).toMatchObject({ problems: [expect.objectContaining({ code: 'PROJECT_KEY_UNKNOWN' })] });
+  const elsewhere = await failure({
+    ...small,
+    'plumbline.yaml': 'name: shop\nshedule: {}\nalerts: { on: [failed] }\n',
+  });
+  expect(elsewhere.details?.['problems']).toHaveLength(2);
+});
+
 describe('values', () => {
   const train = (more: string): string =>
     `train: { labels: labels.sql, features: [calendar], test_from: 2025-01-01, ${more} }`;

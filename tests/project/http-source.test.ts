@@ -188,7 +188,7 @@ describe('an http source that is asked for rows one by one', () => {
   it.each([
     ['{ columns: { a: id } }', '', 'items.for_each says of no rows'],
     ['{ rows_of: orders, query: a.sql }', '', 'has `rows_of` and `query`'],
-    ['{ rows_of: order }', '', 'rows_of is order, which is no resource'],
+    ['{ rows_of: order }', '', 'rows_of is order, which is no resource of the project; did you mean "orders"?'],
     ['{ rows_of: api }', '', 'rows_of is api, which is no resource'],
     ['{ query: parents.sql }', '', 'parents.sql'],
     ['{ rows_of: orders }', ', primary_key: id, cursor: { field: at, param: since }', 'goes with no cursor'],

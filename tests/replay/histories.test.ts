@@ -9,6 +9,7 @@ import {
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import * as workflows from '../../src/workflows/index.js';
 
 const FOLDER = fileURLToPath(new URL('./histories/', import.meta.url));
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.json'));
@@ -30,16 +31,7 @@ beforeAll(async () => {
 describe('recorded histories', () => {
   it('exist for every workflow', () => {
     const recorded = new Set(files.map((name) => name.split('.')[0]));
-    expect([...recorded].sort()).toEqual([
-      'backfill',
-      'deployment',
-      'elt',
-      'featureEngineering',
-      'pipeline',
-      'plan',
-      'scheduledRun',
-      'training',
-    ]);
+    expect([...recorded].sort()).toEqual(Object.keys(workflows).sort());
   });
 
   it.each(files)('%s replays on the code as it is', async (name) => {

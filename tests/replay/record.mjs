@@ -1,7 +1,7 @@
 // Records the histories that histories.test.ts replays, from the stack of the project folder given:
 //   node tests/replay/record.mjs <project folder> [workflow type …]
-// Run it after `plumbline run --force`, `plumbline plan`, `plumbline schedule trigger` and `plumbline backfill` there, when a
-// workflow was changed on purpose.
+// Run it after `plumbline run --force`, `plumbline plan`, `plumbline schedule trigger`, `plumbline backfill`, `plumbline gc` and
+// `plumbline forget` there, when a workflow was changed on purpose.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Client, Connection } from '@temporalio/client';
@@ -12,7 +12,10 @@ const connection = await Connection.connect(settings.temporal.connectionOptions)
 const client = new Client({ connection, namespace: settings.temporal.namespace });
 const folder = new URL('./histories/', import.meta.url);
 mkdirSync(folder, { recursive: true });
-const all = ['pipeline', 'elt', 'featureEngineering', 'training', 'deployment', 'plan', 'scheduledRun', 'backfill'];
+const all = [
+  ...['pipeline', 'elt', 'featureEngineering', 'training', 'deployment', 'plan', 'scheduledRun', 'backfill'],
+  ...['garbageCollection', 'erasure'],
+];
 for (const type of process.argv.length > 3 ? process.argv.slice(3) : all) {
   let recorded = 0;
   for await (const found of client.workflow.list({

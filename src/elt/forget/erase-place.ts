@@ -19,6 +19,8 @@ export interface Erasure {
   readonly erasureId: string;
   readonly key: PersonalKey;
   readonly value: string;
+  /** The value, and how the columns of the key's sources write it. */
+  readonly spellings: readonly string[];
   /** Counts, and changes nothing. */
   readonly dryRun: boolean;
   /** Called in each transaction that deletes: throws when another run has the project by now. */
@@ -70,7 +72,7 @@ async function count(
   );
 }
 
-/** Null when the table has no such column, undefined when there is no such table. */
+/** Without length or scale. Null when the table has no such column, undefined when there is no such table. */
 export async function columnType(
   database: Queryable,
   schema: string,
@@ -78,7 +80,7 @@ export async function columnType(
   column: string,
 ): Promise<string | null | undefined> {
   const [row] = await database.query<{ type: string | null }>(
-    `SELECT (SELECT format_type(a.atttypid, a.atttypmod) FROM pg_attribute a
+    `SELECT (SELECT format_type(a.atttypid, -1) FROM pg_attribute a
              WHERE a.attrelid = c.oid AND a.attname = $3 AND a.attnum > 0 AND NOT a.attisdropped) AS type
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p')`,

@@ -1,8 +1,10 @@
+import type { Session } from '../../model/database.js';
 import { erase, type Erasure } from './erase-place.js';
 import { normalKey } from './key-hash.js';
+import { keyOfReject, type RejectedRow } from './key-of-reject.js';
 import { takeOutRejects } from './take-out-forgotten.js';
 
-/** Quarantined rows: those whose values are known are compared; of others, the text that holds the value is taken out. */
+/** Quarantined rows: those whose key is known are compared; of others, the text that holds the value is taken out. */
 export async function eraseQuarantine(work: Erasure): Promise<void> {
   const { project, key, database, value } = work;
   for (const { resource, column } of key.sources) {
@@ -17,21 +19,41 @@ export async function eraseQuarantine(work: Erasure): Promise<void> {
       await erase(work, 'quarantine', `load ${id} of ${resource}`, async (session) => {
         const type = columns?.[index]?.type;
         const sought = normalKey(value, type);
-        const isTheirs = (values: readonly unknown[]): boolean =>
-          typeof values[index] === 'string' && normalKey(values[index], type) === sought;
-        const rejected = index === -1 ? 0 : await takeOutRejects(session, id, isTheirs);
+        const isTheirs = (found: string): boolean => found === value || normalKey(found, type) === sought;
+        const rejected = await takeOutRejects(session, id, { name: column, index }, isTheirs);
         if (rejected > 0)
           await session.execute(
             `UPDATE plumbline.loads SET rows_rejected = rows_rejected - $2, rows_forgotten = rows_forgotten + $2 WHERE load_id = $1`,
             [id, rejected],
           );
-        const word = `(^|[^[:alnum:]_])${value.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}([^[:alnum:]_]|$)`;
-        const blanked = await session.execute(
-          `UPDATE plumbline.rejects SET raw = NULL, value = NULL WHERE load_id = $1 AND (raw ~ $2 OR value ~ $2)`,
-          [id, word],
-        );
-        return rejected + blanked;
+        return rejected + (await blankText(session, id, { name: column, index }, isTheirs, value));
       });
     }
   }
+}
+
+/** Takes the text out of rows of the key that stay as duplicates, and of rows whose key is not known where it holds the value. */
+async function blankText(
+  session: Session,
+  loadId: string,
+  column: { readonly name: string; readonly index: number },
+  isTheirs: (key: string) => boolean,
+  value: string,
+): Promise<number> {
+  const word = `(^|[^[:alnum:]_])${value.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}([^[:alnum:]_]|$)`;
+  const rows = await session.query<RejectedRow & { row: string; hasValue: boolean }>(
+    `SELECT row_number AS row, file, raw, coalesce(raw ~ $2 OR value ~ $2, false) AS "hasValue" FROM plumbline.rejects
+     WHERE load_id = $1 AND (raw ~ $2 OR value ~ $2 OR kind = 'duplicate' AND raw ~ '^[[{]')`,
+    [loadId, word],
+  );
+  const theirs = rows.filter((row) => {
+    const key = keyOfReject(row, column);
+    return key === undefined ? row.hasValue : key !== null && isTheirs(key);
+  });
+  return theirs.length === 0
+    ? 0
+    : session.execute(
+        'UPDATE plumbline.rejects SET raw = NULL, value = NULL WHERE load_id = $1 AND row_number = ANY($2::bigint[])',
+        [loadId, theirs.map(({ row }) => row)],
+      );
 }

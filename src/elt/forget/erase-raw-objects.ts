@@ -1,12 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TerminalError } from '../../errors.js';
+import { TerminalError, TransientError } from '../../errors.js';
 import type { Queryable } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { withSource } from '../read/open-source.js';
 import { nameColumns } from '../schema/name-columns.js';
 import { columnType, erase, type Erasure } from './erase-place.js';
+import { heldByOthers } from './held-by-others.js';
 import { normalKey } from './key-hash.js';
 import { redactObject } from './redact-object.js';
 
@@ -14,17 +15,21 @@ interface RawObject {
   readonly sha256: string;
   /** As the project names it. */
   readonly path: string;
+  /** Rows that somebody corrected, always CSV; else as the source has it. */
+  readonly isCorrected: boolean;
 }
 
 /** Of a resource, by itself, as a page, or in a batch; the list of a batch has no rows. */
-const RAW_OBJECTS = `SELECT DISTINCT ON (sha256) sha256, path FROM (
-  SELECT sha256, path FROM plumbline.raw_objects WHERE env = $1 AND project = $2 AND resource = $3
-  UNION ALL SELECT sha256, url FROM plumbline.inventory WHERE env = $1 AND project = $2 AND resource = $3 AND sha256 IS NOT NULL
-  UNION ALL SELECT p.sha256, 'a page of ' || $3 FROM plumbline.raw_pages p JOIN plumbline.extracts e USING (extract_id)
+const RAW_OBJECTS = `SELECT DISTINCT ON (sha256) sha256, path, "isCorrected" FROM (
+  SELECT sha256, path, false AS "isCorrected" FROM plumbline.raw_objects WHERE env = $1 AND project = $2 AND resource = $3
+  UNION ALL SELECT r.file_sha256, 'corrected rows of load ' || l.load_id, true FROM plumbline.reject_retries r JOIN plumbline.loads l USING (load_id)
+    WHERE l.env = $1 AND l.project = $2 AND l.resource = $3 AND r.file_sha256 IS NOT NULL
+  UNION ALL SELECT sha256, url, false FROM plumbline.inventory WHERE env = $1 AND project = $2 AND resource = $3 AND sha256 IS NOT NULL
+  UNION ALL SELECT p.sha256, 'a page of ' || $3, false FROM plumbline.raw_pages p JOIN plumbline.extracts e USING (extract_id)
     WHERE e.env = $1 AND e.project = $2 AND e.resource = $3 AND p.sha256 IS NOT NULL
-  UNION ALL SELECT l.sha256, l.path FROM plumbline.loads l WHERE l.env = $1 AND l.project = $2 AND l.resource = $3
+  UNION ALL SELECT l.sha256, l.path, false FROM plumbline.loads l WHERE l.env = $1 AND l.project = $2 AND l.resource = $3
     AND NOT EXISTS (SELECT FROM plumbline.batch_objects b WHERE b.list_sha256 = l.sha256)
-  UNION ALL SELECT b.sha256, b.url FROM plumbline.batch_objects b JOIN plumbline.loads l ON l.sha256 = b.list_sha256
+  UNION ALL SELECT b.sha256, b.url, false FROM plumbline.batch_objects b JOIN plumbline.loads l ON l.sha256 = b.list_sha256
     WHERE l.env = $1 AND l.project = $2 AND l.resource = $3) AS object
 ORDER BY sha256, path`;
 
@@ -42,9 +47,22 @@ export async function eraseRawObjects(work: Erasure): Promise<string[]> {
       // Rows of a database are not kept as objects.
       if (resource.type === 'postgres') continue;
       const type = resource.columns[column] ?? (await columnType(database, project.schemas.raw, resource.table, column)) ?? 'text'; // prettier-ignore
-      for (const object of await database.query<RawObject>(RAW_OBJECTS, [project.env, project.name, id])) {
+      const objects = await database.query<RawObject>(RAW_OBJECTS, [project.env, project.name, id]);
+      const held = await heldByOthers(work, objects.map(({ sha256 }) => sha256)); // prettier-ignore
+      const { parse: _parse, csv: _csv, ...plain } = resource;
+      for (const object of objects) {
+        const read: ResourceConfig = object.isCorrected
+          ? { ...plain, format: 'csv', encoding: 'utf-8', csv: {} }
+          : resource;
         work.signal?.throwIfAborted();
-        const why = await eraseObject(work, { ...object, resource, column, type, folder });
+        const why = await eraseObject(work, {
+          ...object,
+          resource: read,
+          column,
+          type,
+          folder,
+          holders: held.get(object.sha256),
+        });
         if (why !== undefined) left.push(why);
       }
     }
@@ -60,12 +78,14 @@ interface PersonalObject extends RawObject {
   readonly column: string;
   readonly type: string;
   readonly folder: string;
+  /** Others who work with it and keep the key. */
+  readonly holders: string | undefined;
 }
 
 /** Gives why it was not looked into, if so. */
 async function eraseObject(work: Erasure, object: PersonalObject): Promise<string | undefined> {
   const { store, value, dryRun, signal } = work;
-  const { sha256, path: file, resource, column, type, folder } = object;
+  const { sha256, path: file, resource, column, type, folder, holders } = object;
   // What is on record, whatever this process remembers: an attempt that died a moment ago may have rewritten it.
   const [redacted] = await work.database.query<{ replacement: string }>(
     'SELECT replacement FROM plumbline.redactions WHERE sha256 = $1',
@@ -83,15 +103,21 @@ async function eraseObject(work: Erasure, object: PersonalObject): Promise<strin
   try {
     const rows = await redactObject({ path, file, resource, column, isTheirs, value, target, folder, ...(signal && { signal }) }); // prettier-ignore
     if (rows === 0) return undefined;
+    const isHeld = `Raw object ${place} has such rows and belongs to ${holders} too: it was left. Forget the key there, then here again.`; // prettier-ignore
     if (rows !== undefined) {
+      if (holders !== undefined) return isHeld;
       const replacement = dryRun ? '' : (await store.putFile(target)).sha256;
-      await erase(work, 'raw object', place, (session) => redirect(session, work, sha256, replacement, rows), 'rewritten');
+      await erase(work, 'raw object', place, async (session) => {
+        await redirect(session, work, { sha256, name }, replacement);
+        return rows;
+      }, 'rewritten'); // prettier-ignore
       return undefined;
     }
     const found = await countRows(object, path, isTheirs, signal);
     if (found === 0) return undefined;
+    if (holders !== undefined) return isHeld;
     await erase(work, 'raw object', place, async (session) => {
-      await giveUpLoads(session, sha256);
+      await giveUpLoads(session, [sha256, name]);
       return found;
     });
     // Counted first: an attempt that dies between the two finds it again, and counts it twice rather than not at all.
@@ -105,33 +131,47 @@ async function eraseObject(work: Erasure, object: PersonalObject): Promise<strin
   }
 } // prettier-ignore
 
-/** From now on whoever asks for the object gets its replacement. */
+/**
+ * From now on whoever asks for the object gets its replacement, and so does whoever asks for another one that was rewritten to the same.
+ * Throws `FORGET_OBJECT_CHANGED` (transient) when another erasure has rewritten it meanwhile.
+ */
 async function redirect(
   session: Queryable,
   { erasureId }: Erasure,
-  sha256: string,
+  object: { readonly sha256: string; readonly name: string },
   replacement: string,
-  rows: number,
-): Promise<number> {
-  await giveUpLoads(session, sha256);
-  // What an earlier erasure made of it goes too, under the same rule.
-  await session.execute(
-    `INSERT INTO plumbline.redactions (sha256, replacement, erasure_id)
-     SELECT $1, $2, $3 UNION SELECT replacement, $2, $3 FROM plumbline.redactions WHERE sha256 = $1 AND replacement <> $2
-     ON CONFLICT (sha256) DO UPDATE SET replacement = excluded.replacement, erasure_id = excluded.erasure_id, at = now()`,
-    [sha256, replacement, erasureId],
+): Promise<void> {
+  const { sha256, name } = object;
+  await session.execute(`SELECT pg_advisory_xact_lock(hashtext('plumbline.redactions'))`);
+  const [now] = await session.query<{ name: string; target: string }>(
+    `SELECT coalesce((SELECT replacement FROM plumbline.redactions WHERE sha256 = $1), $1) AS name,
+       coalesce((SELECT replacement FROM plumbline.redactions WHERE sha256 = $2), $2) AS target`,
+    [sha256, replacement],
   );
-  return rows;
+  if (now!.name !== name)
+    throw new TransientError(
+      'FORGET_OBJECT_CHANGED',
+      `Rewriting raw object ${sha256} was given up: another erasure has rewritten it meanwhile.`,
+      { details: { sha256 }, next: 'It is tried again, with what the other one left.' },
+    );
+  const changed = await session.query<{ sha256: string }>(
+    `INSERT INTO plumbline.redactions (sha256, replacement, erasure_id)
+     SELECT unnest(ARRAY[$1, $2]), $3, $4 UNION SELECT sha256, $3, $4 FROM plumbline.redactions WHERE replacement = $2
+     ON CONFLICT (sha256) DO UPDATE SET replacement = excluded.replacement, erasure_id = excluded.erasure_id, at = now()
+     RETURNING sha256`,
+    [sha256, name, now!.target, erasureId],
+  );
+  await giveUpLoads(session, changed.map((one) => one.sha256)); // prettier-ignore
 }
 
 /** A load that stopped in the middle counts the rows of the object as it was: the next run begins it anew. */
-async function giveUpLoads(session: Queryable, sha256: string): Promise<void> {
+async function giveUpLoads(session: Queryable, objects: readonly string[]): Promise<void> {
   await session.execute(
     `UPDATE plumbline.loads SET status = 'failed', stage_table = NULL, token = token + 1,
        error = '{"code": "ELT_LOAD_FENCED", "message": "rows of its object were forgotten"}'
      WHERE status = 'loading'
-       AND (sha256 = $1 OR sha256 IN (SELECT list_sha256 FROM plumbline.batch_objects WHERE sha256 = $1))`,
-    [sha256],
+       AND (sha256 = ANY($1) OR sha256 IN (SELECT list_sha256 FROM plumbline.batch_objects WHERE sha256 = ANY($1)))`,
+    [objects],
   );
 }
 

@@ -1,7 +1,7 @@
 import { TerminalError } from '../../errors.js';
-import type { Session } from '../../model/database.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { columnType, erase, type Erasure } from './erase-place.js';
+import { typedKey } from './typed-key.js';
 
 /** The project's published tables, and stages whose load waits for its publication. */
 export async function eraseTables(work: Erasure): Promise<void> {
@@ -46,11 +46,10 @@ async function eraseTable(
     if (mayLack === true) return;
     throw columnMissing(work, `${schema}.${name}`, column);
   }
+  // A value that is none of the column's type is in no row of it.
+  const parameters = [work.value, await typedKey(work.database, work.value, type)];
+  const where = `${identifier(column)}::text = $1 OR ${identifier(column)} = $2::${type}`;
   await erase(work, 'table', `${schema}.${name}`, async (session) => {
-    // A value that is none of the column's type is in no row of it.
-    const where = `${identifier(column)}::text = $1 OR ${identifier(column)} = $2::${type}`;
-    const typed = await asType(session, work.value, type);
-    const parameters = [work.value, typed];
     if (!isLoaded) return session.execute(`DELETE FROM ${qualified(schema, name)} WHERE ${where}`, parameters);
     const [deleted] = await session.query<{ rows: number }>(
       `WITH gone AS (DELETE FROM ${qualified(schema, name)} WHERE ${where} RETURNING _load_id),
@@ -63,20 +62,6 @@ async function eraseTable(
     );
     return deleted!.rows;
   });
-}
-
-/** The value as the column would write it; null when it is none of its type. */
-async function asType(session: Session, value: string, type: string): Promise<string | null> {
-  await session.execute('SAVEPOINT cast_key');
-  try {
-    const [row] = await session.query<{ text: string }>(`SELECT ($1::text)::${type}::text AS text`, [value]);
-    return row!.text;
-  } catch (error) {
-    // 22: data exception.
-    if (!String((error as { code?: unknown }).code).startsWith('22')) throw error;
-    await session.execute('ROLLBACK TO SAVEPOINT cast_key');
-    return null;
-  }
 }
 
 function columnMissing({ key }: Erasure, table: string, column: string): TerminalError {

@@ -6,6 +6,7 @@ import { eraseQuarantine } from './erase-quarantine.js';
 import { eraseRawObjects } from './erase-raw-objects.js';
 import { eraseTables } from './erase-tables.js';
 import { eraseTrainingSets } from './erase-training-sets.js';
+import { findSpellings, recordSpellings } from './spellings.js';
 import { whatIsLeft } from './what-is-left.js';
 
 export interface ErasureReport {
@@ -17,7 +18,7 @@ export interface ErasureReport {
   readonly left: readonly string[];
 }
 
-export type ForgetOptions = Omit<Erasure, 'key' | 'value' | 'dryRun'>;
+export type ForgetOptions = Omit<Erasure, 'key' | 'value' | 'spellings' | 'dryRun'>;
 
 /**
  * Deletes the rows of one key from the project's tables, quarantine, predictions, raw objects and training sets of no registered model.
@@ -38,7 +39,10 @@ export async function forgetKey(options: ForgetOptions): Promise<ErasureReport> 
   if (asked?.report != null) return asked.report;
   const key = project.personal.find((one) => one.key === asked!.key);
   if (key === undefined) throw keyUnknown(project, asked!.key);
-  const work: Erasure = { ...options, key, value: asked!.value!, dryRun: asked!.dryRun };
+  const value = asked!.value!;
+  const spellings = await findSpellings({ database, project, key, value });
+  const work: Erasure = { ...options, key, value, spellings, dryRun: asked!.dryRun };
+  if (!work.dryRun) await recordSpellings(work);
   // A dry run that is tried again counts anew.
   if (work.dryRun) await database.execute('DELETE FROM plumbline.erased WHERE erasure_id = $1', [erasureId]);
   await eraseTables(work);

@@ -19,6 +19,7 @@ export function keyText(column: string, type: string): string {
 /** As `keyText` writes it. */
 export function normalKey(value: string, type: string | undefined): string {
   const text = value.trim();
+  if (type === 'uuid') return text.toLowerCase();
   const isNumber = type !== undefined && /^(numeric|decimal|bigint|integer|smallint|double)/.test(type);
   const match = isNumber ? /^([+-]?)0*(\d+?)(?:\.(\d*?)0*)?$/.exec(text) : null;
   if (match === null) return isNumber ? text : value;

@@ -3,17 +3,18 @@ import { once } from 'node:events';
 import { finished, pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { ResourceConfig } from '../../model/project.js';
-import { identifier, literal } from '../../model/sql-identifier.js';
+import { literal } from '../../model/sql-identifier.js';
 import { withDuckDB } from '../read/duckdb.js';
 import { byteOf } from '../read/csv-dialect.js';
 import { recordAt } from '../read/csv-record.js';
 import { fileFormat, plainName } from '../read/file-format.js';
-import { jsonMembers, text } from '../read/ndjson-line.js';
 import { byteSource, firstBytes, openBytes, type ByteSource } from '../read/open-bytes.js';
 import { readLines } from '../read/read-lines.js';
 import { isJsonLines } from '../read/scan-json.js';
 import { MAX_RECORD_BYTES, scanCsv } from '../read/scan-csv.js';
 import { nameColumns } from '../schema/name-columns.js';
+import { keyInRecord, singerRecord } from './key-in-record.js';
+import { sameKey } from './same-key.js';
 
 export interface RedactOptions {
   /** A file on this machine. */
@@ -23,7 +24,7 @@ export interface RedactOptions {
   readonly resource: Pick<ResourceConfig, 'format' | 'encoding' | 'csv' | 'parse'>;
   readonly column: string;
   readonly isTheirs: (value: string) => boolean;
-  /** Value in SQL of DuckDB, for Parquet. */
+  /** For Parquet, which has values of its own types. */
   readonly value: string;
   /** Where the new file goes. */
   readonly target: string;
@@ -109,17 +110,9 @@ async function redactLines(options: RedactOptions, bytes: ByteSource): Promise<n
   const isTheirLine = (line: Buffer): boolean => {
     if (line.length === 0) return false;
     try {
-      const members = jsonMembers(line.toString());
-      const record = isSinger ? members.find(({ key }) => key === 'record') : undefined;
-      if (isSinger && record === undefined) return false;
-      const own = record === undefined ? members : jsonMembers(record.source);
-      const { names } = nameColumns(
-        own.map(({ key }) => key),
-        file,
-      );
-      const member = own[names.indexOf(column)];
-      if (member === undefined || member.kind === 'null') return false;
-      return isTheirs(member.kind === 'string' ? text(member.source) : member.source);
+      const record = isSinger ? singerRecord(line.toString()) : line.toString();
+      const key = record === undefined ? null : keyInRecord(record, column, file);
+      return key !== null && isTheirs(key);
     } catch {
       // Loads quarantine what is no object.
       return false;
@@ -166,10 +159,8 @@ async function redactParquet({
     const headers = described.getRows().map(([name]) => String(name));
     const header = headers[nameColumns(headers, file).names.indexOf(column)];
     if (header === undefined) return 0;
-    const own = identifier(header);
     const type = String(described.getRows().find(([name]) => String(name) === header)![1]);
-    const sought = /INT|DECIMAL|FLOAT|DOUBLE/.test(type) ? `TRY_CAST(${literal(value)} AS ${type})` : literal(value);
-    const isTheirs = `${own}${sought.startsWith('TRY') ? '' : '::VARCHAR'} = ${sought}`;
+    const isTheirs = await sameKey(connection, { column: header, type }, [value]);
     const counted = await connection.runAndReadAll(`SELECT count(*) FILTER (${isTheirs})::VARCHAR, count(*)::VARCHAR FROM ${reader}`); // prettier-ignore
     const [rows = 0, all = 0] = counted.getRows()[0]!.map(Number);
     if (rows === all && rows > 0) return undefined;

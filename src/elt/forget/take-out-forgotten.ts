@@ -1,77 +1,91 @@
 import type { Queryable } from '../../model/database.js';
 import type { PersonalColumn } from '../../model/project.js';
 import { identifier } from '../../model/sql-identifier.js';
+import { keyOfReject, type RejectedRow } from './key-of-reject.js';
 import { findSalt, keyHash, keyHashSql, keyText, normalKey } from './key-hash.js';
 
 export interface TakenOut {
   /** Rows of the stage. */
   readonly rows: number;
+  readonly rowNumbers: readonly string[];
   /** Quarantined rows of the load. */
   readonly rejects: number;
 }
 
+export interface ForgottenOptions {
+  readonly env: string;
+  readonly project: string;
+  readonly personal: readonly PersonalColumn[];
+  /** `schema.table`, quoted. */
+  readonly stage: string;
+  readonly loadId: string;
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+}
+
 /** Takes what belongs to forgotten keys out of a load that is complete and not visible yet. Call it in the transaction that counts. */
-export async function takeOutForgotten(
-  session: Queryable,
-  options: {
-    readonly env: string;
-    readonly project: string;
-    readonly personal: readonly PersonalColumn[];
-    /** `schema.table`, quoted. */
-    readonly stage: string;
-    readonly loadId: string;
-    readonly columns: readonly { readonly name: string; readonly type: string }[];
-  },
-): Promise<TakenOut> {
+export async function takeOutForgotten(session: Queryable, options: ForgottenOptions): Promise<TakenOut> {
   const { env, project, personal, stage, loadId, columns } = options;
-  let [rows, rejects] = [0, 0];
+  const rowNumbers: string[] = [];
+  let rejects = 0;
   const salt = personal.length === 0 ? undefined : await findSalt(session, env, project);
-  if (salt === undefined) return { rows, rejects };
+  if (salt === undefined) return { rows: rowNumbers.length, rowNumbers, rejects };
   for (const { key, column } of personal) {
     const index = columns.findIndex(({ name }) => name === column);
     if (index === -1) continue;
     const { type } = columns[index]!;
     const hash = keyHashSql('$1', keyText(`staged.${identifier(column)}`, type));
     const forgotten = `SELECT key_hash FROM plumbline.erasures WHERE env = $2 AND project = $3 AND key_name = $4 AND NOT dry_run`;
-    rows += await session.execute(`DELETE FROM ${stage} AS staged WHERE ${hash} IN (${forgotten})`, [
-      salt,
-      env,
-      project,
-      key,
-    ]);
+    const gone = await session.query<{ row: string }>(
+      `DELETE FROM ${stage} AS staged WHERE ${hash} IN (${forgotten}) RETURNING _row_number AS row`,
+      [salt, env, project, key],
+    );
+    for (const { row } of gone) rowNumbers.push(row);
     const hashes = await session.query<{ key_hash: string }>(forgotten.replace('$2', '$1').replace('$3', '$2').replace('$4', '$3'), [env, project, key]); // prettier-ignore
     const known = new Set(hashes.map(({ key_hash: one }) => one));
-    rejects += await takeOutRejects(session, loadId, (values) => {
-      const value = values[index];
-      return typeof value === 'string' && known.has(keyHash(salt, normalKey(value, type)));
-    });
+    rejects += await takeOutRejects(session, loadId, { name: column, index }, (found) =>
+      known.has(keyHash(salt, normalKey(found, type))),
+    );
   }
-  return { rows, rejects };
+  return { rows: rowNumbers.length, rowNumbers, rejects };
 }
 
-/** Deletes quarantined rows whose values are known and which `isTheirs` names; gives their number, duplicates not counted. */
+/** Deletes quarantined rows whose key is known and which `isTheirs` names; gives their number, duplicates not counted. */
 export async function takeOutRejects(
   session: Queryable,
   loadId: string,
-  isTheirs: (values: readonly unknown[]) => boolean,
+  column: { readonly name: string; readonly index: number },
+  isTheirs: (key: string) => boolean,
 ): Promise<number> {
-  const kept = await session.query<{ row: string; raw: string }>(
-    `SELECT row_number AS row, raw FROM plumbline.rejects WHERE load_id = $1 AND kind = 'rejected' AND raw LIKE '[%'`,
+  const kept = await session.query<RejectedRow & { row: string }>(
+    `SELECT row_number AS row, file, raw FROM plumbline.rejects WHERE load_id = $1 AND kind = 'rejected' AND raw ~ '^[[{]'`,
     [loadId],
   );
-  const theirs = kept.filter(({ raw }) => isTheirs(valuesIn(raw)));
-  if (theirs.length === 0) return 0;
-  return session.execute('DELETE FROM plumbline.rejects WHERE load_id = $1 AND row_number = ANY($2::bigint[])', [
-    loadId,
-    theirs.map(({ row }) => row),
-  ]);
+  const theirs = kept.filter((row) => {
+    const key = keyOfReject(row, column);
+    return typeof key === 'string' && isTheirs(key);
+  });
+  return deleteRejects(session, loadId, theirs.map(({ row }) => row)); // prettier-ignore
 }
 
-/** Empty where only a part of the row's text was kept. */
-export function valuesIn(raw: string): readonly unknown[] {
-  try {
-    return JSON.parse(raw) as unknown[];
-  } catch {
-    return [];
-  }
+async function deleteRejects(session: Queryable, loadId: string, rows: readonly string[]): Promise<number> {
+  if (rows.length === 0) return 0;
+  return session.execute(
+    `DELETE FROM plumbline.rejects WHERE load_id = $1 AND kind = 'rejected' AND row_number = ANY($2::bigint[])`,
+    [loadId, rows],
+  );
+}
+
+/**
+ * The same for quarantined rows that are in a stage to be tried again: those of forgotten keys leave stage and quarantine, and the load counts
+ * them as forgotten. Call it before the stage is compared with the quarantine, in the transaction that publishes.
+ */
+export async function takeOutRetried(session: Queryable, options: ForgottenOptions): Promise<void> {
+  const { loadId } = options;
+  const { rowNumbers, rejects } = await takeOutForgotten(session, options);
+  const taken = rejects + (await deleteRejects(session, loadId, rowNumbers));
+  if (taken > 0)
+    await session.execute(
+      `UPDATE plumbline.loads SET rows_rejected = rows_rejected - $2::bigint, rows_forgotten = rows_forgotten + $2::bigint WHERE load_id = $1`,
+      [loadId, taken],
+    );
 }

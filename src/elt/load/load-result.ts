@@ -27,7 +27,7 @@ export interface LoadResult {
   readonly unit: string;
   readonly path: string;
   readonly sha256: string;
-  /** rowsRead = rowsLoaded + rowsRejected + rowsDuplicate + rowsOutside, checked. */
+  /** rowsRead = rowsLoaded + rowsRejected + rowsDuplicate + rowsOutside + rows of forgotten keys, checked. */
   readonly rowsRead: number;
   readonly rowsLoaded: number;
   readonly rowsRejected: number;
@@ -73,8 +73,20 @@ export function resultOf(
     table: `${options.schemas.raw}.${options.resource.table}`,
     resumedFromRow: fromRow,
     notices: [
-      ...(line.rowsForgotten === 0 ? [] : [`${line.rowsForgotten} rows of forgotten keys were taken out.`]),
+      ...(line.rowsForgotten === 0 ? [] : [`Rows of forgotten keys that were taken out: ${line.rowsForgotten}.`]),
+      ...withoutKey(options.resource, line),
       ...(line.reader?.notices ?? []),
     ],
   };
+}
+
+/** Columns that say whose a row is and are not in what was read: a forgotten key would come back unseen. */
+function withoutKey({ id, personal = [] }: ResourceConfig, { reader, path }: LedgerLine): string[] {
+  if (reader === null) return [];
+  return personal
+    .filter(({ column }) => !reader.columns.some(({ name }) => name === column))
+    .map(
+      ({ key, column }) =>
+        `${id}: ${path} has no column ${JSON.stringify(column)}, which \`personal.${key}\` names; no forgotten key is found in it.`,
+    );
 }

@@ -9,6 +9,7 @@ import type { ColumnType } from '../../model/project.js';
 import { qualified } from '../../model/sql-identifier.js';
 import type { LoadColumn } from '../schema/column.js';
 import { joinRows } from '../merge/add-rows.js';
+import { takeOutRetried } from '../forget/take-out-forgotten.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { changedTypes, changeType } from './change-type.js';
 import {
@@ -60,11 +61,11 @@ export interface RetryResult {
  * Terminal: `ELT_RETRY_LOAD`, `ELT_RETRY_FILE`, `ELT_TYPE_CHANGE`. Transient: `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`, PostgreSQL's own.
  */
 export async function retryRejects(options: RetryOptions): Promise<RetryResult> {
-  const { database, schemas, resource, loadId, signal } = options;
+  const { database, schemas, env, project, resource, loadId, signal } = options;
   const claimed: { publication?: Publication } = {};
   try {
     return await database.session(async (session) => {
-      const key = { env: options.env, project: options.project, resource: resource.id };
+      const key = { env, project, resource: resource.id };
       const publication = (claimed.publication = await claimPublication(session, key, signal));
       const done = await earlierAttempt(session, options, publication);
       if (done !== undefined) return done;
@@ -83,6 +84,7 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
       const result = await cancelOnAbort(database, session, signal, () =>
         session.transaction(async () => {
           await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
+          await takeOutRetried(session, { env, project, personal: resource.personal ?? [], stage: qualified(stage.schema, stage.name), loadId, columns }); // prettier-ignore
           const left = await keepQuarantined(session, loadId, stage, wrong);
           const retried = await publishRows(session, work, { rejected: wrong.length - left.wrong, leftOut: left.all });
           await options.onPublish?.(session, retried);

@@ -13,6 +13,7 @@ export function describeIssues(yaml: LocatedYaml, schema: z.core.$ZodType, issue
   const misspelt = misspeltKeys(schema, issues);
   return issues
     .filter(({ path }) => valueAt(yaml.value, path) !== undefined || !misspelt.has(JSON.stringify(path)))
+    .filter((issue) => issue.code !== 'custom' || !isAbout(yaml, issue.path, misspelt))
     .flatMap((issue) => describeIssue({ yaml, schema }, issue, []));
 }
 
@@ -24,6 +25,13 @@ function misspeltKeys(schema: z.core.$ZodType, issues: readonly Issue[]): Set<st
       : issue.keys.map((key) => [...issue.path, nearest(key, acceptedKeys(schema, issue.path))]),
   );
   return new Set(paths.map((path) => JSON.stringify(path)));
+}
+
+/** Whether a rule is about a mapping, or a plain value in it, of which a key is unknown: it may hold once that is corrected. */
+function isAbout(yaml: LocatedYaml, path: Path, misspelt: ReadonlySet<string>): boolean {
+  const mappings = [...misspelt].map((key) => JSON.stringify((JSON.parse(key) as Path).slice(0, -1)));
+  const about = typeof valueAt(yaml.value, path) === 'object' ? path : path.slice(0, -1);
+  return mappings.includes(JSON.stringify(about));
 }
 
 interface Scope {
@@ -54,6 +62,9 @@ function isOuter({ code }: Issue): boolean {
   return code === 'invalid_type' || code === 'invalid_value' || code === 'invalid_format';
 }
 
+/** A source has more keys than anyone reads in an error; that many are still a help beside a likely one. */
+const MOST_NAMED = 20;
+
 function unknownKey({ yaml, schema }: Scope, parent: Path, key: string): Problem {
   const at = positionAt(yaml, [...parent, key], 'key');
   if (isLaterKey(parent, key)) return later({ yaml, schema }, [...parent, key], 'it', 'key');
@@ -66,7 +77,9 @@ function unknownKey({ yaml, schema }: Scope, parent: Path, key: string): Problem
     next:
       closest === undefined
         ? `Use one of ${accepted.join(', ')}, or remove it.`
-        : `Rename it to ${closest}, or use one of ${accepted.join(', ')}.`,
+        : accepted.length > MOST_NAMED
+          ? `Rename it to ${closest}.`
+          : `Rename it to ${closest}, or use one of ${accepted.join(', ')}.`,
   };
 }
 
@@ -112,8 +125,14 @@ function wrongValue({ yaml }: Scope, path: Path, issue: Issue): Problem {
     at: positionAt(yaml, path),
     next: isSecret
       ? 'Put it into an environment variable and write env:NAME here, or into a file and write file:path.'
-      : `Correct ${path.length === 0 ? 'the file' : String(path.at(-1))}.`,
+      : `Correct ${nameOf(path)}.`,
   };
+}
+
+/** Its last key, with the places in lists behind it: `on[0]`. */
+function nameOf(path: Path): string {
+  const key = path.findLastIndex((step) => typeof step === 'string');
+  return place(path.slice(Math.max(key, 0)));
 }
 
 const WORDS: Readonly<Record<string, string>> = {

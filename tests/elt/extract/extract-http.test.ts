@@ -356,7 +356,8 @@ describe('rate_limit', () => {
     const resource = t.resource({ intervalMs: 50, pagination: { type: 'page', param: 'page', start: 1 } });
     await Promise.all([t.extract(resource), t.extract({ ...resource, id: `${resource.id}_b` })]);
     expect(times).toHaveLength(12);
-    expect(times.at(-1)! - times[0]!).toBeGreaterThanOrEqual(11 * 50 - 25);
+    // A limit for each worker alone would take 250 ms; a busy machine may notice the first request late.
+    expect(times.at(-1)! - times[0]!).toBeGreaterThanOrEqual(11 * 50 - 150);
   });
 });
 

@@ -27,3 +27,7 @@ test('names what is near an unknown name', () => {
     expect.objectContaining({ code: 'ELT_SELECT_UNKNOWN', next: 'Nearest name: demand.' }) as Error,
   );
 });
+
+test('says of an ephemeral transform that nothing is built for it', () => {
+  expect(() => selectNodes([], ['cleaned'], ['cleaned'])).toThrow('it is ephemeral, so nothing is built for it');
+});
