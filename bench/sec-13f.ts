@@ -12,7 +12,8 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { extractFiles } from '../src/elt/extract/extract-files.js';
 import { withZipMembers } from '../src/elt/extract/zip-members.js';
-import { loadObject } from '../src/elt/load/load-object.js';
+import { groupObjects } from '../src/elt/load/group-objects.js';
+import { loadObjects } from '../src/elt/load/load-objects.js';
 import { publishResource } from '../src/elt/load/publish-resource.js';
 import type { ResourceConfig } from '../src/model/project.js';
 import { identifier, qualified } from '../src/model/sql-identifier.js';
@@ -41,8 +42,11 @@ async function load(round: number): Promise<number> {
     tables.map(async (resource) => {
       const objects = await extractFiles({ ...base, store, root, resource, runId, now: new Date() });
       const loads = [];
-      for (const object of objects)
-        loads.push(await loadObject({ ...base, store, resource, object, runId, force: true }));
+      let start = 0;
+      for (const length of groupObjects(resource, objects)) {
+        const group = objects.slice(start, (start += length));
+        loads.push(...(await loadObjects({ ...base, store, resource, objects: group, runId, force: true })));
+      }
       rows += (await publishResource({ ...base, resource, loads, runId })).rows;
     }),
   );

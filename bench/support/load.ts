@@ -1,7 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { extractFiles } from '../../src/elt/extract/extract-files.js';
-import { loadObject } from '../../src/elt/load/load-object.js';
+import { groupObjects } from '../../src/elt/load/group-objects.js';
+import { loadObjects } from '../../src/elt/load/load-objects.js';
 import { publishResource, type PublishResult } from '../../src/elt/load/publish-resource.js';
 import type { ColumnType, ResourceConfig } from '../../src/model/project.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
@@ -43,8 +44,10 @@ export async function loadFiles({ database, folder, path, columns }: LoadBench):
     runId: 'bench',
   };
   const loads = [];
-  for (const object of await extractFiles({ ...base, root: folder, now: new Date() }))
-    loads.push(await loadObject({ ...base, object }));
+  const objects = await extractFiles({ ...base, root: folder, now: new Date() });
+  let start = 0;
+  for (const length of groupObjects(resource, objects))
+    loads.push(...(await loadObjects({ ...base, objects: objects.slice(start, (start += length)) })));
   return publishResource({ ...base, loads });
 }
 

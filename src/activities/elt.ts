@@ -2,6 +2,7 @@ import type {
   ExtractResult,
   LoadedObject,
   LoadObjectInput,
+  LoadObjectsInput,
   LoadSummary,
   PublishResourceInput,
   ResourceInput,
@@ -12,6 +13,7 @@ import type {
 import type { RunRef } from '../contracts/run.js';
 import {
   loadObjectInput,
+  loadObjectsInput,
   publishResourceInput,
   resourceInput,
   retryRejectsInput,
@@ -21,7 +23,9 @@ import { TerminalError } from '../errors.js';
 import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
-import type { ExtractedObject } from '../elt/load/load-result.js';
+import { groupObjects, mayShare } from '../elt/load/group-objects.js';
+import { loadObjects } from '../elt/load/load-objects.js';
+import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { retryRejects } from '../elt/load/retry-rejects.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
@@ -72,7 +76,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
             : await reusableLoad(database, run, resource, landed.objects);
           if (found.reuse === undefined || !(await tableExists(database, project.schemas.raw, resource.table))) {
             return {
-              result: landed,
+              result: { ...landed, groups: groupObjects(resource, landed.objects) },
               ...(found.reuse === undefined ? { reason: found.reason } : { reason: 'its table is gone' }),
             };
           }
@@ -92,22 +96,48 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       );
     },
 
-    /** PROCESS: one object into its stage; goes on behind the last committed chunk. */
+    /** PROCESS: one object into its stage; goes on behind the last committed chunk. For runs that an older worker began. */
     async loadObject(input: LoadObjectInput): Promise<LoadedObject> {
       const { run, resource: id, object: given } = loadObjectInput.parse(input);
       const object = given as ExtractedObject;
       const step = `${stepNames.load(id)}#${object.path}`;
       return runStep(dependencies, { run, step, stage: 'elt' }, async (scope) => {
         const project = await projectOf(dependencies, run);
+        const load = await loadSource({
+          dependencies,
+          project,
+          resource: resourceNamed(project, id),
+          object,
+          run,
+          scope,
+        });
+        return { result: loadedObject(object, load), status: statusOf([load]) };
+      });
+    },
+
+    /** PROCESS: small objects of one resource into stages that they share, or one object into its own. Another attempt repeats one transaction at most. */
+    async loadObjects(input: LoadObjectsInput): Promise<LoadedObject[]> {
+      const { run, resource: id, objects: given } = loadObjectsInput.parse(input);
+      const objects = given as ExtractedObject[];
+      const others = objects.length > 1 ? ` and ${objects.length - 1} more` : '';
+      const step = `${stepNames.load(id)}#${objects[0]!.path}${others}`;
+      return runStep(dependencies, { run, step, stage: 'elt' }, async (scope) => {
+        const project = await projectOf(dependencies, run);
         const resource = resourceNamed(project, id);
-        const load = await loadSource({ dependencies, project, resource, object, run, scope });
-        const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate, rowsOutside } = load;
-        const left = rowsOutside === 0 ? {} : { rowsOutside };
-        const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate, ...left };
-        const notices = [...(object.notices ?? []), ...load.notices].slice(0, 3);
-        const dropped = Object.keys(load.discarded).length === 0 ? {} : { discarded: load.discarded };
-        const result = { loadId, status, path, sha256, ...counts, ...dropped, notices };
-        return { result, status: status === 'already_loaded' ? 'reused' : 'succeeded' };
+        if (!mayShare(resource, objects[0]!)) {
+          const load = await loadSource({ dependencies, project, resource, object: objects[0]!, run, scope });
+          return { result: [loadedObject(objects[0]!, load)], status: statusOf([load]) };
+        }
+        const { database, signal, progress } = scope;
+        const { env, runId, force } = run;
+        const { name, schemas } = project;
+        const options = { database, store, env, project: name, schemas, resource, objects, runId, force, signal };
+        const loads = await loadObjects({
+          ...options,
+          onProgress: ({ objects: files, objectsTotal: of, rowsRead: rows, rowsRejected: rejected }) =>
+            progress({ files, of, rows, rejected }),
+        });
+        return { result: loads.map((load, index) => loadedObject(objects[index]!, load)), status: statusOf(loads) };
       });
     },
 
@@ -261,6 +291,19 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       reason: reason === 'unchanged' ? 'the same files are loaded' : reason,
     }));
   }
+}
+
+function statusOf(loads: readonly LoadResult[]): 'succeeded' | 'reused' {
+  return loads.every(({ status }) => status === 'already_loaded') ? 'reused' : 'succeeded';
+}
+
+function loadedObject(object: ExtractedObject, load: LoadResult): LoadedObject {
+  const { loadId, status, path, sha256, rowsRead, rowsLoaded, rowsRejected, rowsDuplicate, rowsOutside } = load;
+  const left = rowsOutside === 0 ? {} : { rowsOutside };
+  const counts = { rowsRead, rowsLoaded, rowsRejected, rowsDuplicate, ...left };
+  const notices = [...(object.notices ?? []), ...load.notices].slice(0, 3);
+  const dropped = Object.keys(load.discarded).length === 0 ? {} : { discarded: load.discarded };
+  return { loadId, status, path, sha256, ...counts, ...dropped, notices };
 }
 
 /** Nothing came, and what is there stays: only `replace` makes an empty table of it. */

@@ -7,6 +7,8 @@ export type ResourceInput = z.infer<typeof resourceInput>;
 /** What `extractResource` found: the objects, or that all of them are loaded already. */
 export interface ExtractResult {
   readonly objects: readonly unknown[];
+  /** How many of them load in one step, in their order. Missing in what older workers gave. */
+  readonly groups?: readonly number[];
   /** The line of plumbline.extracts that has the pages of an API. */
   readonly extractId?: string;
   /** Of a resource with an inventory. */
@@ -28,6 +30,9 @@ export type InventorySummary = z.infer<typeof inventorySummary>;
 
 export const loadObjectInput = resourceInput.extend({ object: z.custom<unknown>() });
 export type LoadObjectInput = z.infer<typeof loadObjectInput>;
+
+export const loadObjectsInput = resourceInput.extend({ objects: z.array(z.custom<unknown>()) });
+export type LoadObjectsInput = z.infer<typeof loadObjectsInput>;
 
 /** What became of one object: little, because a resource may have many and they all go to `publishResource`. */
 export const loadedObject = z.object({

@@ -1,11 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
-import type { SharedStore } from '../model/artifact.js';
+import type { ArtifactRef, SharedStore } from '../model/artifact.js';
 import { diskFull } from './disk-full.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
 import { openDirectoryUse } from './sweep-directory.js';
@@ -19,10 +19,9 @@ export function openDirectoryStore(root: string): SharedStore {
   /** Gives the finished file its name. */
   const keep = async (temporary: string, sha256: string): Promise<void> => {
     const path = pathOf(sha256);
-    await mkdir(join(path, '..'), { recursive: true });
     try {
       // link, not rename: an object that is there already stays the same file for those who read it.
-      await link(temporary, path);
+      await inFolder(dirname(path), () => link(temporary, path));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       if (!(await objects.use(sha256))) await rename(temporary, path);
@@ -38,34 +37,25 @@ export function openDirectoryStore(root: string): SharedStore {
   const store: SharedStore = {
     place: root,
     async put(content) {
-      await mkdir(incoming, { recursive: true });
       const temporary = join(incoming, ownedName());
-      const hash = createHash('sha256');
-      let bytes = 0;
-      const meter = new Transform({
-        transform(chunk: Buffer, _encoding, done) {
-          hash.update(chunk);
-          bytes += chunk.length;
-          done(null, chunk);
-        },
-      });
       try {
-        const file = await open(temporary, 'wx');
-        await pipeline(
-          content instanceof Readable ? content : Readable.from([Buffer.from(content)]),
-          meter,
-          file.createWriteStream({ flush: true }),
-        );
-        const sha256 = hash.digest('hex');
-        await keep(temporary, sha256);
-        return { sha256, bytes };
+        if (content instanceof Readable) {
+          const spooled = await spool(temporary, content);
+          await keep(temporary, spooled.sha256);
+          return spooled;
+        }
+        const ref = { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length };
+        if (await store.has(ref.sha256)) return ref;
+        await inFolder(incoming, () => writeFile(temporary, content, { flag: 'wx', flush: true }));
+        await keep(temporary, ref.sha256);
+        return ref;
       } catch (error) {
         throw diskFull(error, root);
       } finally {
         await rm(temporary, { force: true });
       }
     },
-    putFile: (path) => store.put(createReadStream(path)),
+    putFile: (path) => store.put(createReadStream(path, { highWaterMark: 1 << 20 })),
     has: (sha256) => objects.use(assertName(sha256)),
     async read(sha256) {
       await statOf(sha256);
@@ -78,9 +68,14 @@ export function openDirectoryStore(root: string): SharedStore {
     async localPath(sha256) {
       await statOf(sha256);
       const path = pathOf(sha256);
-      const hash = createHash('sha256');
-      await pipeline(createReadStream(path), hash);
-      assertHash(sha256, hash.digest('hex'));
+      const file = await open(path).catch((error: unknown) => {
+        throw objectMissing(sha256, error);
+      });
+      try {
+        assertHash(sha256, await hashOf(file));
+      } finally {
+        await file.close();
+      }
       return path;
     },
     async identity() {
@@ -112,6 +107,47 @@ export function openDirectoryStore(root: string): SharedStore {
     sweepUnfinished: () => removeAbandoned(incoming),
   };
   return store;
+}
+
+/** Writes what comes to disk and hashes it on the way. */
+async function spool(path: string, content: Readable): Promise<ArtifactRef> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  const meter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      done(null, chunk);
+    },
+  });
+  const file = await inFolder(dirname(path), () => open(path, 'wx'));
+  await pipeline(content, meter, file.createWriteStream({ flush: true }));
+  return { sha256: hash.digest('hex'), bytes };
+}
+
+/** Makes the folder only where it is missing. */
+async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    await mkdir(folder, { recursive: true });
+    return work();
+  }
+}
+
+/** SHA-256 of all that a file holds. */
+async function hashOf(file: FileHandle): Promise<string> {
+  const hash = createHash('sha256');
+  const { size } = await file.stat();
+  const buffer = Buffer.allocUnsafe(Math.min(1 << 20, size));
+  for (let at = 0; at < size;) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length);
+    if (bytesRead === 0) break;
+    hash.update(buffer.subarray(0, bytesRead));
+    at += bytesRead;
+  }
+  return hash.digest('hex');
 }
 
 /** Removes what killed writers of this machine left half written. */

@@ -6,11 +6,11 @@ import { bulkLoad } from './activity-options.js';
 import { allOrCancel } from './all-or-cancel.js';
 import { setSearchAttributes, withRun, type StageInput } from './run-scope.js';
 
-const { extractResource, loadObject, publishResource, retryRejects, buildTransform } =
+const { extractResource, loadObject, loadObjects, publishResource, retryRejects, buildTransform } =
   proxyActivities<EltActivities>(bulkLoad);
 
-/** Objects of one resource that load at the same time. */
-const PARALLEL_OBJECTS = 4;
+/** Groups of objects of one resource, or single ones, that load at the same time. */
+const PARALLEL_LOADS = 4;
 
 /** Extract and load every resource, each as soon as those that it waits for are there, then build the SQL graph, each node as soon as what it reads is there. */
 export async function elt(input: StageInput): Promise<EltResult> {
@@ -44,15 +44,26 @@ async function loadResources(run: RunRef, { resources, resourcesAfter = {} }: Ru
 async function loadResource(run: RunRef, resource: string): Promise<LoadSummary> {
   const extracted = await extractResource({ run, resource });
   if (extracted.reused !== undefined) return extracted.reused;
-  const loads = new Array<LoadedObject>(extracted.objects.length);
+  const groups = groupsOf(extracted);
+  const loads = new Array<readonly LoadedObject[]>(groups.length);
   let next = 0;
   const lane = async (): Promise<void> => {
-    for (let index = next++; index < extracted.objects.length; index = next++) {
-      loads[index] = await loadObject({ run, resource, object: extracted.objects[index] });
+    for (let index = next++; index < groups.length; index = next++) {
+      const objects = groups[index]!;
+      loads[index] =
+        extracted.groups === undefined
+          ? [await loadObject({ run, resource, object: objects[0] })]
+          : await loadObjects({ run, resource, objects });
     }
   };
-  await allOrCancel(Array.from({ length: PARALLEL_OBJECTS }, () => lane));
-  return publishResource({ run, resource, loads, ...extractOf(extracted) });
+  await allOrCancel(Array.from({ length: PARALLEL_LOADS }, () => lane));
+  return publishResource({ run, resource, loads: loads.flat(), ...extractOf(extracted) });
+}
+
+/** As the extract says; an older worker's says nothing, and its objects load one by one. */
+function groupsOf({ objects, groups = objects.map(() => 1) }: ExtractResult): unknown[][] {
+  let start = 0;
+  return groups.map((length) => objects.slice(start, (start += length)));
 }
 
 function extractOf({ extractId, inventory }: ExtractResult): Pick<ExtractResult, 'extractId' | 'inventory'> {

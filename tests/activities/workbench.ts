@@ -96,7 +96,15 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
           continue;
         }
         const objects: LoadedObject[] = [];
-        for (const object of extracted.objects) objects.push(await bench.call('loadObject', { run, resource, object }));
+        let start = 0;
+        for (const length of extracted.groups!)
+          objects.push(
+            ...(await bench.call('loadObjects', {
+              run,
+              resource,
+              objects: extracted.objects.slice(start, (start += length)),
+            })),
+          );
         const { extractId, inventory } = extracted;
         const extract = { ...(extractId && { extractId }), ...(inventory && { inventory }) };
         loads.push(await bench.call('publishResource', { run, resource, loads: objects, ...extract }));

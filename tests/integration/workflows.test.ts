@@ -63,8 +63,9 @@ function fakes(replaced: Partial<Activities> = {}): Activities {
     },
     findMissingIntervals: async () => ({ intervals: [], total: 0 }),
     explainPlan: async () => ({ lines: [], defaults: [], assumptions: [] }),
-    extractResource: async () => ({ objects: [{}, {}] }),
+    extractResource: async () => ({ objects: [{}, {}], groups: [1, 1] }),
     loadObject: async () => ({}) as Awaited<ReturnType<Activities['loadObject']>>,
+    loadObjects: async () => [{}] as Awaited<ReturnType<Activities['loadObjects']>>,
     publishResource: async ({ resource }) => ({ ...load, resource }),
     retryRejects: async () => load,
     buildTransform: async ({ transform }) => ({ transform, kind: 'table', rows: 3, testsPassed: 1, version: 'v' }),
@@ -267,7 +268,7 @@ describe('pipeline', () => {
 
   it('closes a cancelled run after its activities have ended', async () => {
     const events: string[] = [];
-    const loadObject: Activities['loadObject'] = async () => {
+    const loadObjects: Activities['loadObjects'] = async () => {
       events.push('loading');
       const context = Context.current();
       const beat = setInterval(() => context.heartbeat(), 50);
@@ -280,7 +281,7 @@ describe('pipeline', () => {
       }
     };
     const closeRun: Activities['closeRun'] = async ({ status }) => void events.push(status);
-    await withWorker(temporal, fakes({ loadObject, closeRun }), async (client) => {
+    await withWorker(temporal, fakes({ loadObjects, closeRun }), async (client) => {
       const handle = await startPipeline(client, runRef(), ['elt']);
       while (!events.includes('loading')) await new Promise((resolve) => setTimeout(resolve, 20));
       await handle.cancel();

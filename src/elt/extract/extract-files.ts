@@ -1,12 +1,14 @@
 import { stat } from 'node:fs/promises';
 import { TerminalError, TransientError } from '../../errors.js';
-import type { ArtifactStore } from '../../model/artifact.js';
+import type { ArtifactRef, ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import type { ExtractedObject } from '../load/load-result.js';
 import { isS3 } from '../../s3/location.js';
 import { extractS3 } from './extract-s3.js';
 import { extractUrl, isUrl } from './extract-url.js';
+import { SMALL_BYTES } from '../read/open-bytes.js';
+import { inOrder } from './in-order.js';
 import { inspectFile } from './inspect-file.js';
 import { isArchive, withZipMembers, type ZipMember } from './zip-members.js';
 import { matchFiles, type MatchedFile } from './match-files.js';
@@ -39,65 +41,88 @@ export interface ExtractOptions {
 export async function extractFiles(options: ExtractOptions): Promise<ExtractedObject[]> {
   if (isUrl(options.resource.path)) return extractUrl(options);
   if (isS3(options.resource.path)) return extractS3(options);
-  const files = await matchFiles(options.root, options.resource);
+  const { root, resource, signal, onProgress } = options;
+  const files = await matchFiles(root, resource);
   const objects: ExtractedObject[] = [];
   let bytes = 0;
   let filesDone = 0;
-  for (const file of files) {
-    options.signal?.throwIfAborted();
-    for (const object of await extractFile(file, options)) {
-      objects.push(object);
-      bytes += object.bytes;
-    }
-    filesDone++;
-    options.onProgress?.({ files: filesDone, filesTotal: files.length, bytes });
+  for (let start = 0; start < files.length; start += FILES_PER_STATEMENT) {
+    const some = files.slice(start, start + FILES_PER_STATEMENT);
+    const known = await knownObjects(some, options);
+    const landed = await inOrder(some, FILES_AT_ONCE, signal, async (file) => {
+      const found = await extractFile(file, known.get(file.path), options);
+      for (const object of found) bytes += object.bytes;
+      filesDone++;
+      onProgress?.({ files: filesDone, filesTotal: files.length, bytes });
+      return found;
+    });
+    objects.push(...(await addLines(landed.flat(), options)));
   }
   return objects;
 }
 
-async function extractFile(file: MatchedFile, options: ExtractOptions): Promise<ExtractedObject[]> {
+// An attempt that dies repeats so many at most.
+const FILES_PER_STATEMENT = 500;
+// Most of a small file's time is waiting for the disk.
+const FILES_AT_ONCE = 8;
+
+/** A raw object in the store, before the manifest has its line. */
+interface LandedObject {
+  readonly path: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly mtimeMs: number;
+}
+
+async function extractFile(
+  file: MatchedFile,
+  known: KnownObject | undefined,
+  options: ExtractOptions,
+): Promise<LandedObject[]> {
   const { store, resource } = options;
+  const { path } = file;
   try {
     const before = await stat(file.absolute);
-    if (isArchive(file.path, resource)) return await extractMembers(file, before.mtimeMs, options);
-    const known = await knownObject(file, before, options);
-    if (known !== undefined) {
-      await addLine(file, before.mtimeMs, known, options);
-      return [{ path: file.path, ...known, isUnchanged: true }];
-    }
-    await inspectFile(file, resource);
-    const stored = await store.putFile(file.absolute);
+    const { mtimeMs } = before;
+    if (isArchive(path, resource)) return await extractMembers(file, mtimeMs, options);
+    const there = await stillThere(known, before, store);
+    if (there !== undefined) return [{ path, mtimeMs, ...there }];
+    const head = await inspectFile(file, resource);
+    const stored = await (head.length < SMALL_BYTES ? store.put(head) : store.putFile(file.absolute));
     const after = await stat(file.absolute);
-    if (after.mtimeMs !== before.mtimeMs || after.size !== before.size || stored.bytes !== before.size)
-      throw changed(file);
-    const isUnchanged = await addLine(file, before.mtimeMs, stored, options);
-    return [{ path: file.path, ...stored, isUnchanged }];
+    if (after.mtimeMs !== mtimeMs || after.size !== before.size || stored.bytes !== before.size) throw changed(file);
+    return [{ path, mtimeMs, ...stored }];
   } catch (error) {
     throw unreadable(error, file, resource);
   }
 }
 
 /** The members' bytes are the raw objects: a new archive with the same members is nothing new. */
-async function extractMembers(file: MatchedFile, mtimeMs: number, options: ExtractOptions): Promise<ExtractedObject[]> {
+async function extractMembers(file: MatchedFile, mtimeMs: number, options: ExtractOptions): Promise<LandedObject[]> {
   return withZipMembers(file, options.resource, async (members) => {
-    const objects: ExtractedObject[] = [];
+    const known = await knownObjects(members, options);
+    const objects: LandedObject[] = [];
     for (const member of members) {
       options.signal?.throwIfAborted();
-      objects.push(await extractMember(member, mtimeMs, options));
+      objects.push(await extractMember(member, known.get(member.path), mtimeMs, options));
     }
     if ((await stat(file.absolute)).mtimeMs !== mtimeMs) throw changed(file);
     return objects;
   });
 }
 
-async function extractMember(member: ZipMember, mtimeMs: number, options: ExtractOptions): Promise<ExtractedObject> {
-  const { store, resource } = options;
+async function extractMember(
+  member: ZipMember,
+  known: KnownObject | undefined,
+  mtimeMs: number,
+  { store, resource }: ExtractOptions,
+): Promise<LandedObject> {
   const { path } = member;
-  const known = await knownObject(member, { size: member.bytes, mtimeMs }, options);
-  const stored = known ?? (await store.put(member.open()));
-  if (known === undefined) await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
-  const isUnchanged = await addLine(member, mtimeMs, stored, options);
-  return { path, ...stored, isUnchanged };
+  const there = await stillThere(known, { size: member.bytes, mtimeMs }, store);
+  if (there !== undefined) return { path, mtimeMs, ...there };
+  const stored = await store.put(member.open());
+  await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
+  return { path, mtimeMs, ...stored };
 }
 
 function changed({ path }: MatchedFile): TransientError {
@@ -110,50 +135,63 @@ function changed({ path }: MatchedFile): TransientError {
 // A write within the clock's grain of the last reading may leave size and time as they were.
 const SETTLED_MS = 2_000;
 
-async function knownObject(
-  file: Pick<MatchedFile, 'path'>,
-  { size, mtimeMs }: { readonly size: number; readonly mtimeMs: number },
-  { database, store, env, project, resource }: ExtractOptions,
-): Promise<{ sha256: string; bytes: number } | undefined> {
-  const rows = await database.query<{ sha256: string; bytes: number }>(
-    `SELECT sha256, bytes::float8 AS bytes FROM (
-       SELECT * FROM plumbline.raw_objects WHERE env = $1 AND project = $2 AND resource = $3 AND path = $4
-       ORDER BY seen_at DESC LIMIT 1) AS newest
-     WHERE bytes = $5 AND mtime_ms = $6 AND extract(epoch FROM fetched_at) * 1000 > mtime_ms + $7`,
-    [env, project, resource.id, file.path, size, Math.floor(mtimeMs), SETTLED_MS],
-  );
-  const known = rows[0];
-  return known !== undefined && (await store.has(known.sha256)) ? known : undefined;
+/** The newest line of a path. */
+interface KnownObject {
+  readonly sha256: string;
+  readonly bytes: number;
+  readonly mtimeMs: number;
+  readonly isSettled: boolean;
 }
 
-/** @returns whether the path had this content before */
-async function addLine(
-  file: Pick<MatchedFile, 'path'>,
-  mtimeMs: number,
-  stored: { readonly sha256: string; readonly bytes: number },
+/** What a file was before, where its size and time say that it still is, and the store has it. */
+async function stillThere(
+  known: KnownObject | undefined,
+  { size, mtimeMs }: { readonly size: number; readonly mtimeMs: number },
+  store: ArtifactStore,
+): Promise<ArtifactRef | undefined> {
+  if (known?.isSettled !== true || known.bytes !== size || known.mtimeMs !== Math.floor(mtimeMs)) return undefined;
+  const { sha256, bytes } = known;
+  return (await store.has(sha256)) ? { sha256, bytes } : undefined;
+}
+
+async function knownObjects(
+  files: readonly Pick<MatchedFile, 'path'>[],
+  { database, env, project, resource }: ExtractOptions,
+): Promise<Map<string, KnownObject>> {
+  const rows = await database.query<KnownObject & { path: string }>(
+    `SELECT DISTINCT ON (path) path, sha256, bytes::float8 AS bytes, mtime_ms::float8 AS "mtimeMs",
+       extract(epoch FROM fetched_at) * 1000 > mtime_ms + $5 AS "isSettled"
+     FROM plumbline.raw_objects WHERE env = $1 AND project = $2 AND resource = $3 AND path = ANY($4) ORDER BY path, seen_at DESC`,
+    [env, project, resource.id, files.map(({ path }) => path), SETTLED_MS],
+  );
+  return new Map(rows.map(({ path, ...known }) => [path, known]));
+}
+
+/** Writes the manifest; says of each object whether its path had this content before. */
+async function addLines(
+  landed: readonly LandedObject[],
   { database, env, project, resource, runId, now }: ExtractOptions,
-): Promise<boolean> {
-  const rows = await database.query<{ isNew: boolean }>(
+): Promise<ExtractedObject[]> {
+  const rows = await database.query<{ path: string; isNew: boolean }>(
     `INSERT INTO plumbline.raw_objects AS o (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)
+     SELECT $1, $2, $3, $4, path, sha256, bytes, mtime_ms, $6, $6, $7
+     FROM jsonb_to_recordset($5) AS l (path text, sha256 text, bytes bigint, mtime_ms bigint)
      ON CONFLICT (env, project, resource, path, sha256) DO UPDATE
        SET seen_at = excluded.seen_at, mtime_ms = excluded.mtime_ms,
            fetched_at = CASE WHEN o.mtime_ms = excluded.mtime_ms THEN o.fetched_at ELSE excluded.fetched_at END
-     RETURNING xmax = 0 AS "isNew"`,
+     RETURNING path, xmax = 0 AS "isNew"`,
     [
       env,
       project,
       resource.source,
       resource.id,
-      file.path,
-      stored.sha256,
-      stored.bytes,
-      Math.floor(mtimeMs),
+      JSON.stringify(landed.map(({ mtimeMs, ...line }) => ({ ...line, mtime_ms: Math.floor(mtimeMs) }))),
       now.toISOString(),
       runId,
     ],
   );
-  return rows[0]?.isNew === false;
+  const added = new Set(rows.filter(({ isNew }) => isNew).map(({ path }) => path));
+  return landed.map(({ path, sha256, bytes }) => ({ path, sha256, bytes, isUnchanged: !added.has(path) }));
 }
 
 function unreadable(error: unknown, file: MatchedFile, resource: ResourceConfig): unknown {

@@ -2,8 +2,7 @@ import { TerminalError } from '../../errors.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { fileFormat } from '../read/file-format.js';
 import { assertText } from '../read/inspect-bytes.js';
-import { byteSource, openBytes } from '../read/open-bytes.js';
-import { createReadStream } from 'node:fs';
+import { byteSource, firstBytes, openBytes } from '../read/open-bytes.js';
 import type { MatchedFile } from './match-files.js';
 import { headerOnly } from '../read/header-only.js';
 
@@ -12,19 +11,21 @@ const HEAD_BYTES = 1 << 16;
 /**
  * Looks at a file's first 64 KiB and refuses what can never be loaded, before it is stored: nothing in it, a header
  * and no row, not the format or encoding it is declared as. Throws `ELT_FILE_…`, `ELT_GZIP_BROKEN`, `ELT_FORMAT_UNKNOWN`; a retry does not help.
+ * @returns what it looked at, as `firstBytes` gives it
  */
-export async function inspectFile({ absolute, path }: MatchedFile, resource: ResourceConfig): Promise<void> {
+export async function inspectFile({ absolute, path }: MatchedFile, resource: ResourceConfig): Promise<Buffer> {
+  const raw = await firstBytes(absolute);
   // Only the parser knows what it is.
-  if (resource.parse !== undefined) return;
-  const raw = await head(createReadStream(absolute, { end: HEAD_BYTES - 1 }));
+  if (resource.parse !== undefined) return raw;
   if (raw.length === 0) throw emptyFile(path);
   const format = fileFormat(resource.format, path, raw);
-  if (format === 'parquet' || format === 'xlsx') return;
-  const text = await head(openBytes(await byteSource(absolute, path, resource.encoding)));
+  if (format === 'parquet' || format === 'xlsx') return raw;
+  const text = await head(openBytes(await byteSource(absolute, path, resource.encoding, raw)));
   if (text.length === 0) throw emptyFile(path);
   assertText(text, path, format === 'csv' ? 'CSV' : 'JSON');
   if (format === 'csv' && resource.csv === undefined && text.length < HEAD_BYTES && isHeaderOnly(text))
     throw headerOnly(path);
+  return raw;
 }
 
 async function head(chunks: AsyncIterable<Buffer>): Promise<Buffer> {

@@ -156,9 +156,10 @@ async function countRows(
 ): Promise<number> {
   const parts = [{ name: file, path, columns: '{}' }];
   const existing = new Map<string, ColumnType>();
-  return withSource({ parts, types: {}, file, resource, existing, signal }, async (connection, source) => {
+  return withSource({ parts, types: {}, file, resource, existing, signal }, async (duckdb, source) => {
     const index = nameColumns(source.headers, file).names.indexOf(column);
     if (index === -1) return 0;
+    const connection = await duckdb();
     const counted = await connection.runAndReadAll(
       `SELECT c${index}::VARCHAR, count(*)::VARCHAR FROM ${source.relation} WHERE c${index} IS NOT NULL GROUP BY 1`,
     );

@@ -41,7 +41,8 @@ async function countRows({ key, value }: Erasure, path: string): Promise<number>
   const names = new Set([key.key, ...[...key.sources, ...key.tables].map(({ column }) => column)]);
   const folder = await mkdtemp(join(tmpdir(), 'plumbline-forget-'));
   try {
-    return await withDuckDB(folder, 128, async (connection) => {
+    return await withDuckDB({ folder, extraMemoryMb: 128 }, async (duckdb) => {
+      const connection = await duckdb();
       const reader = `read_parquet(${literal(path)})`;
       const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${reader}`);
       const columns = described.getRows().map(([name]) => String(name)).filter((name) => names.has(name)); // prettier-ignore

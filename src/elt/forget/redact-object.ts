@@ -159,7 +159,8 @@ async function redactParquet({
   column,
   value,
 }: RedactOptions): Promise<number | undefined> {
-  return withDuckDB(folder, 128, async (connection) => {
+  return withDuckDB({ folder, extraMemoryMb: 128 }, async (duckdb) => {
+    const connection = await duckdb();
     const reader = `read_parquet(${literal(path)})`;
     const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${reader}`);
     const headers = described.getRows().map(([name]) => String(name));

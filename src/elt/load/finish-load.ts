@@ -1,17 +1,16 @@
 import { TerminalError, type PipelineError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
-import { identifier, qualified } from '../../model/sql-identifier.js';
-import { cursorColumn } from '../cursor/cursor-column.js';
+import { qualified } from '../../model/sql-identifier.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import { takeOutForgotten } from '../forget/take-out-forgotten.js';
-import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import type { LoadColumn } from '../schema/column.js';
 import { leaveOutOutside } from './leave-out-outside.js';
 import { loadsById, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ClaimOptions } from './claim-load.js';
-import { addRejects, firstRejects } from './rejects.js';
+import { checkKeys } from './check-keys.js';
+import { firstRejects } from './rejects.js';
 import type { StageName } from './stage-table.js';
 
 export interface FinishContext {
@@ -44,16 +43,20 @@ export async function finishLoad(
     const table = qualified(stage.schema, stage.name);
     const forgotten = await takeOutForgotten(session, { env, project, personal: resource.personal ?? [], stage: table, loadId, columns }); // prettier-ignore
     const outside = await leaveOutOutside(session, options, context.stage, columns);
-    const isChecked = resource.primaryKey.length === 0 || context.keyIsProven === true;
-    const keyless =
-      (isChecked ? 0 : await rejectKeyless(context, columns, resource.primaryKey, 'primary key')) +
-      (await rejectKeyless(context, columns, resource.merge?.key ?? [], 'merge key'));
-    const duplicates = isChecked ? 0 : await takeOutDuplicates(context, columns);
+    const taken = await checkKeys({
+      session,
+      stage: context.stage,
+      columns,
+      resource,
+      keyIsProven: context.keyIsProven === true,
+      loads: [{ loadId, path: object.path, lineOf: source.lineOf }],
+    });
+    const { keyless = 0, duplicate = 0 } = taken.get(loadId) ?? {};
     const changed = await session.execute(
       `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4 - $6 - $7,
          rows_rejected = rows_rejected + $3 - $8, rows_duplicate = $4, rows_outside = $6, rows_forgotten = $7::bigint + $8::bigint
        WHERE load_id = $1 AND token = $2 AND status = 'loading' AND next_row = $5`,
-      [loadId, token, keyless, duplicates, source.rows + 1, outside, forgotten.rows, forgotten.rejects],
+      [loadId, token, keyless, duplicate, source.rows + 1, outside, forgotten.rows, forgotten.rejects],
     );
     if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
     const line = (await loadsById(session, [loadId]))[0]!;
@@ -129,60 +132,4 @@ async function checkRowCount(
       `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate, ${line.rowsOutside} outside, ${line.rowsForgotten} forgotten; ${counted?.rows} are in the stage.`,
     { details: { loadId }, next: 'Run again with --force; if it happens again, report it with the file.' },
   );
-}
-
-interface TakenRow {
-  readonly row: number;
-  readonly kept: number | null;
-  readonly raw: string;
-}
-
-async function rejectKeyless(
-  context: FinishContext,
-  columns: readonly LoadColumn[],
-  key: readonly string[],
-  name: string,
-): Promise<number> {
-  if (key.length === 0) return 0;
-  const { session, stage, options } = context;
-  const missing = key.map((column) => `${identifier(column)} IS NULL`).join(' OR ');
-  const taken = await session.query<TakenRow>(
-    `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE ${missing}
-     RETURNING _row_number::float8 AS row, NULL AS kept, ${rawRow(columns)} AS raw`,
-  );
-  const faults = taken.map((row) => faultOf(context, row, key, `the ${name} is NULL`));
-  await addRejects(session, context.loadId, options.object.path, 'rejected', faults);
-  return taken.length;
-}
-
-async function takeOutDuplicates(context: FinishContext, columns: readonly LoadColumn[]): Promise<number> {
-  const { session, stage, options } = context;
-  const table = qualified(stage.schema, stage.name);
-  const key = options.resource.primaryKey.map(identifier).join(', ');
-  const repeated = await session.query(`SELECT 1 FROM ${table} GROUP BY ${key} HAVING count(*) > 1 LIMIT 1`);
-  if (repeated.length === 0) return 0;
-  const cursor = cursorColumn(options.resource.cursor, new Map(columns.map(({ name, type }) => [name, type])), '');
-  const order = `${cursor === undefined ? '' : `${cursor} DESC NULLS LAST, `}_row_number DESC`;
-  const taken = await session.query<TakenRow>(
-    `DELETE FROM ${table} AS gone USING (
-       SELECT _row_number, first_value(_row_number) OVER (PARTITION BY ${key} ORDER BY ${order}) AS kept FROM ${table}) AS ranked
-     WHERE gone._row_number = ranked._row_number AND ranked.kept <> ranked._row_number
-     RETURNING gone._row_number::float8 AS row, ranked.kept::float8 AS kept, ${rawRow(columns, 'gone.')} AS raw`,
-  );
-  const faults = taken.map((row) =>
-    faultOf(context, row, options.resource.primaryKey, `the primary key comes again in row ${row.kept}, which is kept`),
-  );
-  await addRejects(session, context.loadId, options.object.path, 'duplicate', faults);
-  return taken.length;
-}
-
-function rawRow(columns: readonly LoadColumn[], prefix = ''): string {
-  return `jsonb_build_array(${columns
-    .slice(0, 100)
-    .map(({ name }) => `${prefix}${identifier(name)}::text`)
-    .join(', ')})::text`;
-}
-
-function faultOf({ source }: FinishContext, { row, raw }: TakenRow, key: readonly string[], reason: string): RowFault {
-  return { row, line: source.lineOf(row), column: key.join(', '), value: null, reason, raw };
 }

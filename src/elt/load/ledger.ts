@@ -61,11 +61,11 @@ export interface LedgerLine {
   readonly discarded: Readonly<Record<string, number>>;
 }
 
+/** Whose loads; a load's own part of its key is the unit. */
 export interface LoadKey {
   readonly env: string;
   readonly project: string;
   readonly resource: string;
-  readonly unit: string;
 }
 
 const LINE = `load_id AS "loadId", unit, path, sha256, generation, forced_by AS "forcedBy", settings, status, token,
@@ -76,14 +76,18 @@ const LINE = `load_id AS "loadId", unit, path, sha256, generation, forced_by AS 
   rows_outside::float8 AS "rowsOutside", extract(epoch FROM interval_start)::float8 * 1000 AS "intervalStart",
   extract(epoch FROM interval_end)::float8 * 1000 AS "intervalEnd"`;
 
-/** The newest generation of a unit. */
-export async function newestLoad(session: Queryable, key: LoadKey): Promise<LedgerLine | undefined> {
-  const rows = await session.query<LedgerLine>(
-    `SELECT ${LINE} FROM plumbline.loads WHERE env = $1 AND project = $2 AND resource = $3 AND unit = $4
-     ORDER BY generation DESC LIMIT 1`,
-    [key.env, key.project, key.resource, key.unit],
+/** The newest generation of each unit that has any. */
+export async function newestLoads(
+  session: Queryable,
+  { env, project, resource }: LoadKey,
+  units: readonly string[],
+): Promise<Map<string, LedgerLine>> {
+  const lines = await session.query<LedgerLine>(
+    `SELECT DISTINCT ON (unit) ${LINE} FROM plumbline.loads
+     WHERE env = $1 AND project = $2 AND resource = $3 AND unit = ANY($4) ORDER BY unit, generation DESC`,
+    [env, project, resource, [...units]],
   );
-  return rows[0];
+  return new Map(lines.map((line) => [line.unit, line]));
 }
 
 export async function loadsById(session: Queryable, loadIds: readonly string[]): Promise<LedgerLine[]> {
@@ -92,72 +96,95 @@ export async function loadsById(session: Queryable, loadIds: readonly string[]):
   ]);
 }
 
-/** Adds a line unless that generation is there; two attempts that add it at once get the same line. */
-export async function addLoad(
-  session: Queryable,
-  key: LoadKey,
-  line: {
-    readonly generation: number;
-    readonly path: string;
-    readonly sha256: string;
+export interface NewLoad {
+  readonly unit: string;
+  readonly generation: number;
+  readonly path: string;
+  readonly sha256: string;
+  /** ISO times. */
+  readonly interval?: { readonly start: string; readonly end: string } | undefined;
+}
+
+/**
+ * Adds lines whose writer is `session`, in their order, and gives them. A generation that is there stays as it is and is not
+ * among them: of two attempts that add it at once, one has it.
+ */
+export async function addLoads(
+  session: Session,
+  { env, project, resource }: LoadKey,
+  loads: readonly NewLoad[],
+  by: {
     readonly settings: string;
     readonly stageSchema: string;
     readonly runId: string;
     readonly forced: boolean;
-    /** ISO times. */
-    readonly interval?: { readonly start: string; readonly end: string } | undefined;
   },
-): Promise<void> {
-  await session.execute(
-    `INSERT INTO plumbline.loads (env, project, resource, unit, generation, forced_by, path, sha256, settings, status, stage_schema, run_id, interval_start, interval_end)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'loading', $10, $11, $12, $13)
-     ON CONFLICT (env, project, resource, unit, generation) DO NOTHING`,
+): Promise<LedgerLine[]> {
+  return session.query<LedgerLine>(
+    `INSERT INTO plumbline.loads (env, project, resource, unit, generation, path, sha256, interval_start, interval_end, forced_by, settings,
+       status, stage_schema, run_id, token, writer_pid, writer_backend_start)
+     SELECT $1, $2, $3, unit, generation, path, sha256, (interval->>'start')::timestamptz, (interval->>'end')::timestamptz, $5, $6,
+       'loading', $7, $8, 1, $9, $10
+     FROM ROWS FROM (jsonb_to_recordset($4) AS (unit text, generation integer, path text, sha256 text, "interval" jsonb))
+       WITH ORDINALITY AS l (unit, generation, path, sha256, interval, place) ORDER BY place
+     ON CONFLICT (env, project, resource, unit, generation) DO NOTHING RETURNING ${LINE}`,
     [
-      key.env,
-      key.project,
-      key.resource,
-      key.unit,
-      line.generation,
-      line.forced ? line.runId : null,
-      line.path,
-      line.sha256,
-      line.settings,
-      line.stageSchema,
-      line.runId,
-      line.interval?.start ?? null,
-      line.interval?.end ?? null,
+      env,
+      project,
+      resource,
+      JSON.stringify(loads),
+      by.forced ? by.runId : null,
+      by.settings,
+      by.stageSchema,
+      by.runId,
+      session.pid,
+      session.backendStart,
     ],
   );
 }
 
+/** A load and the token of the attempt that writes it. */
+export type Held = Pick<LedgerLine, 'loadId' | 'token'>;
+
 /**
- * Makes `session` the only writer of a load: ends the former writer's connection, then raises the token, which every
- * later statement of a former attempt fails against. Gives the new token. Throws LoadFencedError when two take over at once.
+ * Makes `session` the only writer of loads: ends the former writers' connections, then raises the tokens, which every
+ * later statement of a former attempt fails against. Gives the new tokens. Throws LoadFencedError when two take over at once.
  */
 export async function takeOver(
   session: Session,
-  line: LedgerLine,
+  lines: readonly LedgerLine[],
   runId: string,
   signal?: AbortSignal,
-): Promise<string> {
-  if (line.writerPid !== null && line.writerBackendStart !== null)
-    await endFormerWriter(session, { pid: line.writerPid, backendStart: line.writerBackendStart }, signal);
-  const rows = await session.query<{ token: string }>(
-    `UPDATE plumbline.loads SET token = token + 1, writer_pid = $3, writer_backend_start = $4, run_id = $5
-     WHERE load_id = $1 AND token = $2 RETURNING token`,
-    [line.loadId, line.token, session.pid, session.backendStart, runId],
+): Promise<Held[]> {
+  const former = new Map(
+    lines.flatMap(({ writerPid: pid, writerBackendStart: backendStart }) =>
+      pid === null || backendStart === null ? [] : [[`${pid} ${backendStart}`, { pid, backendStart }] as const],
+    ),
   );
-  const taken = rows[0];
-  if (taken === undefined) throw new LoadFencedError(`Load ${line.loadId}`, { loadId: line.loadId });
-  return taken.token;
+  for (const writer of former.values()) await endFormerWriter(session, writer, signal);
+  const taken = await session.query<Held>(
+    `UPDATE plumbline.loads AS l SET token = l.token + 1, writer_pid = $3, writer_backend_start = $4, run_id = $5
+     FROM unnest($1::bigint[], $2::bigint[]) AS held (load_id, token)
+     WHERE l.load_id = held.load_id AND l.token = held.token RETURNING l.load_id AS "loadId", l.token`,
+    [...heldBy(lines), session.pid, session.backendStart, runId],
+  );
+  const lost = lines.find(({ loadId }) => !taken.some((one) => one.loadId === loadId));
+  if (lost !== undefined) throw new LoadFencedError(`Load ${lost.loadId}`, { loadId: lost.loadId });
+  return taken;
 }
 
 /** Forgets the writer after its attempt, so that nobody ends a connection that does other work by then. */
-export async function releaseWriter(database: Queryable, loadId: string, token: string): Promise<void> {
+export async function releaseWriters(database: Queryable, held: readonly Held[]): Promise<void> {
   await database.execute(
-    'UPDATE plumbline.loads SET writer_pid = NULL, writer_backend_start = NULL WHERE load_id = $1 AND token = $2',
-    [loadId, token],
+    `UPDATE plumbline.loads AS l SET writer_pid = NULL, writer_backend_start = NULL
+     FROM unnest($1::bigint[], $2::bigint[]) AS held (load_id, token) WHERE l.load_id = held.load_id AND l.token = held.token`,
+    heldBy(held),
   );
+}
+
+/** Loads and tokens as the two parameters of `unnest`. */
+export function heldBy(held: readonly Held[]): [string[], string[]] {
+  return [held.map(({ loadId }) => loadId), held.map(({ token }) => token)];
 }
 
 /** Ends a load that its object, its settings or the contract made impossible; an attempt that lost it changes nothing. */

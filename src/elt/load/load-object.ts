@@ -1,29 +1,26 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
 import { TerminalError } from '../../errors.js';
 import type { ArtifactStore } from '../../model/artifact.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
-import type { ColumnType, ResourceConfig } from '../../model/project.js';
+import type { ColumnType } from '../../model/project.js';
+import type { OpenDuckDB } from '../read/duckdb.js';
 import { withSource } from '../read/open-source.js';
-import { planColumns } from '../read/plan-columns.js';
 import { readAhead } from '../read/read-ahead.js';
-import { readChunks } from '../read/read-chunks.js';
 import type { RowChunk } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
-import { selectColumns } from '../read/select-columns.js';
-import { contractOf, heedsTable } from '../schema/contract.js';
-import { tableColumns } from '../schema/table-columns.js';
 import { streamResource } from '../singer/stream-facts.js';
 import { assertKey } from './assert-key.js';
 import { claimLoad, type Claim, type ClaimOptions } from './claim-load.js';
 import { commitChunk } from './commit-chunk.js';
 import { failLoad, finishLoad } from './finish-load.js';
-import { giveUpLoad, READER_VERSION, releaseWriter, type LedgerLine, type Reader } from './ledger.js';
+import { giveUpLoad, releaseWriters, type LedgerLine, type Reader } from './ledger.js';
+import { CHUNK_ROWS, loadChunks } from './load-chunks.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { resultOf, type LoadProgress, type LoadResult } from './load-result.js';
 import { objectParts } from './object-parts.js';
+import { existingColumns, planReader, readTypes } from './plan-reader.js';
 import { RefusedRow } from './refused-row.js';
 import { createStage, stageName } from './stage-table.js';
 
@@ -77,10 +74,8 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       if (claim.done) return resultOf(options, line, line.nextRow);
       const parts = await objectParts(store, resource, object);
       const existing = await existingColumns(session, options);
-      // A table that is made anew with the file's own types says nothing about how values are written.
-      const isOwn = resource.write === 'replace' && contractOf(resource).types === 'evolve';
-      const types = (isOwn ? undefined : existing) ?? new Map<string, ColumnType>();
       const { stated, code, onLog } = options;
+      const types = readTypes(resource, existing);
       const file = { ...parts, file: object.path, resource, existing: types, stated, code, signal, onLog };
       return withSource(file, (duckdb, source) => {
         const known = { ...options, resource: streamResource(resource, [source.stream]) };
@@ -95,8 +90,7 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
   } finally {
     const held = claim;
     // Where PostgreSQL is gone, so is the connection that the ledger names.
-    if (held !== undefined && !held.done)
-      await releaseWriter(database, held.line.loadId, held.line.token).catch(() => {});
+    if (held !== undefined && !held.done) await releaseWriters(database, [held.line]).catch(() => {});
   }
 }
 
@@ -105,7 +99,7 @@ interface Work {
   readonly session: Session;
   readonly line: LedgerLine;
   readonly token: string;
-  readonly duckdb: DuckDBConnection;
+  readonly duckdb: OpenDuckDB;
   readonly source: RowSource;
   readonly refused: ReadonlyMap<number, RowFault>;
   /** Columns of the published table, as far as they matter; undefined when there is none. */
@@ -122,17 +116,11 @@ async function load(work: Work): Promise<LoadResult> {
   let chunkNumber = line.nextChunk;
   let rejected = line.rowsRejected;
   let discarded = line.discarded;
-  const { columns: mode, types } = contractOf(resource);
-  const unwanted = reader.unwanted ?? [];
-  const chunks = readChunks(duckdb, inOrder(source, reader), reader.columns, {
+  const chunks = loadChunks(duckdb, source, reader, resource, {
     file: object.path,
     fromRow: line.nextRow,
-    maxRows: options.chunkRows ?? 50_000,
+    maxRows: options.chunkRows ?? CHUNK_ROWS,
     refused: work.refused,
-    types,
-    ...(unwanted.length > 0 && {
-      unwanted: { names: unwanted, mode: mode === 'discard_row' ? mode : 'discard_value' },
-    }),
     signal,
   });
   for await (const chunk of readAhead(chunks)) {
@@ -154,26 +142,6 @@ async function load(work: Work): Promise<LoadResult> {
   }
   const finished = await cancelOnAbort(options.database, session, signal, () => finishLoad(context, reader.columns));
   return resultOf(options, { ...finished, reader }, line.nextRow);
-}
-
-/** Columns that a file must have. A key of JSON that no row has may come with a later file. */
-function keyColumns({ primaryKey, merge }: ResourceConfig, source: RowSource): { key: string; setting: string }[] {
-  const marker = merge?.hardDelete === undefined || source.dialect['format'] === 'ndjson' ? [] : [merge.hardDelete];
-  return [
-    ...primaryKey.map((key) => ({ key, setting: 'primary_key' })),
-    ...(merge?.key ?? []).map((key) => ({ key, setting: 'merge.key' })),
-    ...marker.map((key) => ({ key, setting: 'merge.hard_delete' })),
-  ];
-}
-
-/** The file's columns that go into the table, then those that do not. */
-function inOrder(source: RowSource, { columns, unwanted = [] }: Reader): RowSource {
-  if (unwanted.length === 0) return source;
-  const wanted = columns.map(({ header }) => source.headers.indexOf(header));
-  return selectColumns(
-    source,
-    [...wanted, ...source.headers.keys()].filter((one, at, all) => all.indexOf(one) === at),
-  );
 }
 
 function sumOf(before: Readonly<Record<string, number>>, added: RowChunk['discarded']): Record<string, number> {
@@ -204,27 +172,8 @@ async function assertSameRows({ options, session, line, token, source }: Work, r
 
 /** Plans the columns and makes the empty stage, in one transaction that only the load's writer can commit. */
 async function startStage({ options, session, line, token, duckdb, source, existing }: Work): Promise<Reader> {
-  const { resource, object, schemas } = options;
-  const contract = contractOf(resource);
-  if (existing === undefined && contract.tables === 'freeze') throw tableMissing(options);
-  const plan = await planColumns(duckdb, source, {
-    file: object.path,
-    declared: resource.columns,
-    existing,
-    contract,
-    isMadeAnew: resource.write === 'replace',
-    tolerance: resource.maxRejectedShare,
-    at: resource.at,
-  });
-  for (const { key, setting } of keyColumns(resource, source))
-    if (!plan.columns.some(({ name }) => name === key))
-      throw new TerminalError(
-        'ELT_COLUMN_UNKNOWN',
-        `Loading ${object.path} failed: \`${setting}\` names column ${JSON.stringify(key)}, but the file has no such column; it has ${plan.columns.map(({ name }) => JSON.stringify(name)).join(', ')}.`,
-        { at: resource.at, details: { column: key }, next: `Correct \`${setting}\`.` },
-      );
-  const stream = source.stream === undefined ? {} : { stream: source.stream };
-  const reader: Reader = { version: READER_VERSION, rows: source.rows, dialect: source.dialect, ...plan, ...stream };
+  const { object, schemas } = options;
+  const reader = await planReader({ ...options, existing }, duckdb, source);
   await session.transaction(async () => {
     const stage = stageName(schemas.stage, line.loadId);
     const changed = await session.execute(
@@ -232,27 +181,7 @@ async function startStage({ options, session, line, token, duckdb, source, exist
       [line.loadId, token, JSON.stringify(reader), stage.name],
     );
     if (changed !== 1) throw new LoadFencedError(`Load ${line.loadId} of ${object.path}`, { loadId: line.loadId });
-    await createStage(session, stage, line.loadId, plan.columns);
+    await createStage(session, stage, line.loadId, reader.columns);
   });
   return reader;
-}
-
-/** Rows are added to the table as it is; `replace` makes it anew from the file alone and a stream's schema widens it, unless the contract says otherwise. */
-async function existingColumns(
-  session: Session,
-  { resource, schemas }: LoadOptions,
-): Promise<ReadonlyMap<string, ColumnType> | undefined> {
-  const isOwn = !heedsTable(resource) || (resource.singer !== undefined && resource.contract === undefined);
-  return isOwn ? undefined : tableColumns(session, schemas.raw, resource.table);
-}
-
-function tableMissing({ object, resource, schemas }: LoadOptions): TerminalError {
-  return new TerminalError(
-    'ELT_CONTRACT',
-    `Loading ${object.path} failed: there is no table ${schemas.raw}.${resource.table}, and \`contract.tables\` is freeze.`,
-    {
-      at: resource.at,
-      next: 'Correct the name of the source, or set `contract: {tables: evolve}` for the first load.',
-    },
-  );
 }

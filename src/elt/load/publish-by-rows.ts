@@ -1,6 +1,6 @@
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
-import type { ColumnType, ResourceConfig } from '../../model/project.js';
+import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { isByInterval } from '../../model/is-by-interval.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
@@ -11,6 +11,7 @@ import { addRows } from '../merge/add-rows.js';
 import { prepareMerge } from '../merge/merge-index.js';
 import { mergeStrategy } from '../merge/merge-key.js';
 import { removeGone } from '../merge/remove-gone.js';
+import type { UnitStage } from '../merge/unit.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { activateVersion } from './activate-version.js';
 import { changedTypes, changeType } from './change-type.js';
@@ -19,7 +20,7 @@ import { countChangedRows } from './count-changed-rows.js';
 import { formerIntervals } from './former-intervals.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
-import { keysName, stageName, type StageName } from './stage-table.js';
+import { dropStages, isGroupStage, keysName, linesByStage, stageOf, type StageName } from './stage-table.js';
 import { uniteColumns } from './unite-columns.js';
 
 /** `append` and `merge`: the staged rows go into the published table, in one transaction with the ledger. */
@@ -49,27 +50,21 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   // Without a cursor nothing comes twice for no reason; a history has other rows than come.
   const isCounted =
     resource.cursor !== undefined && !isNew && typesChanged.length === 0 && mergeStrategy(resource) === 'upsert';
+  if (resource.write === 'merge') await indexSharedStages(session, schemas, staged);
   for (const unit of unitsOf(resource, staged)) {
-    const stages = unit.map((line) => ({
-      table: stageName(schemas.stage, line.loadId),
-      names: [...readColumns(line).keys()],
-      loadId: line.loadId,
-    }));
     for (const line of unit) {
-      const stage = stageName(schemas.stage, line.loadId);
+      const stage = stageOf(schemas.stage, line);
       if (options.cursor?.from !== undefined && !isNew)
         rowsLate += await countLateRows(session, { resource, from: options.cursor.from, stage, stageColumns: readColumns(line), target, targetColumns: columns }); // prettier-ignore
       if (isCounted) rowsChanged += await countChangedRows(session, { resource, target, stage, line, columns });
     }
     const isWhole = options.isPart !== true && unit.every(({ rowsRejected }) => rowsRejected === 0);
+    const stages = unitStages(schemas, unit);
     await addRows(session, { resource, target, columns, stages, batch }, isWhole);
     for (const { table, loadId } of resource.postgres?.reconciles === true ? stages : [])
       rowsGone += await removeGone(session, { resource, target, columns, keys: keysName(table), loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
-    for (const { table } of stages)
-      await session.execute(
-        `DROP TABLE IF EXISTS ${qualified(table.schema, table.name)}, ${qualified(table.schema, keysName(table).name)}`,
-      );
   }
+  await dropStages(session, schemas.stage, staged);
   const rowsRemoved = await activateVersion(session, resource, target, columns, staged);
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,
@@ -125,7 +120,7 @@ async function guard(
   const batches = unitsOf(resource, staged).map((unit) => ({
     name: resource.type === 'files' ? unit[0]!.path : '',
     stages: unit.map((line) => ({
-      table: stageName(schemas.stage, line.loadId),
+      table: stageOf(schemas.stage, line),
       names: [...readColumns(line).keys()],
     })),
   }));
@@ -133,9 +128,29 @@ async function guard(
 }
 
 /** Each file by itself, in their order; what another source was asked for at once belongs together. */
-function unitsOf({ type }: ResourceConfig, staged: readonly LedgerLine[]): (readonly LedgerLine[])[] {
+function unitsOf({ type, write }: ResourceConfig, staged: readonly LedgerLine[]): (readonly LedgerLine[])[] {
+  // Rows that are added as they are need no order: those of one stage go at once.
+  if (type === 'files' && write === 'append') return linesByStage(staged);
   if (type === 'files') return staged.map((line) => [line]);
   return staged.length === 0 ? [] : [staged];
+}
+
+/** The stages of a unit; of a stage that others share, their own rows. */
+function unitStages(schemas: Schemas, unit: readonly LedgerLine[]): UnitStage[] {
+  return linesByStage(unit).map((lines) => {
+    const [first] = lines as readonly [LedgerLine];
+    const stage = stageOf(schemas.stage, first);
+    const ofLoads = isGroupStage(stage) ? { ofLoads: lines.map(({ loadId }) => loadId) } : {};
+    return { table: { ...stage, ...ofLoads }, names: [...readColumns(first).keys()], loadId: first.loadId };
+  });
+}
+
+/** Merged file by file, each looks for its rows in the stage that it shares. */
+async function indexSharedStages(session: Session, { stage }: Schemas, staged: readonly LedgerLine[]): Promise<void> {
+  for (const [first] of linesByStage(staged)) {
+    const { schema, name } = stageOf(stage, first!);
+    if (isGroupStage({ schema, name })) await session.execute(`CREATE INDEX ON ${qualified(schema, name)} (_load_id)`);
+  }
 }
 
 interface Shape {
@@ -155,9 +170,9 @@ async function shapeTarget(
   const { schemas, resource } = options;
   const former = await tableColumns(session, target.schema, target.name);
   const table = qualified(target.schema, target.name);
-  const stages = staged.map((line) => ({
-    table: stageName(schemas.stage, line.loadId),
-    columns: readColumns(line),
+  const stages = linesByStage(staged).map(([line]) => ({
+    table: stageOf(schemas.stage, line!),
+    columns: readColumns(line!),
   }));
   const sources = former === undefined ? stages : [{ table: target, columns: former }, ...stages];
   const columns = await uniteColumns(session, sources, resource.columns);

@@ -12,7 +12,7 @@ import { changedTypes } from './change-type.js';
 import { markPublished, recordPublisher } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishResult, PublishWork } from './publish-resource.js';
-import { stageName, type StageName } from './stage-table.js';
+import { dropStages, isGroupStage, linesByStage, stageOf, type StageName } from './stage-table.js';
 import { uniteColumns, type TypedTable } from './unite-columns.js';
 
 /** `replace`: a table of exactly these loads takes the place of the published one. */
@@ -63,12 +63,17 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
         ...(profile && { profile }),
         isAnomalyAccepted: accepted && anomalies.length > 0,
       });
-      for (const line of staged(lines)) await dropTable(swapping, stageName(schemas.stage, line.loadId));
+      await dropStages(swapping, schemas.stage, staged(lines));
       await options.onPublish?.(swapping, { ...result });
       await failpoint('replace.before-commit');
     },
   });
   return { status: 'published', ...result };
+}
+
+interface Source extends TypedTable {
+  /** Whose rows are taken; all when it is missing. */
+  readonly ofLoads?: readonly LedgerLine[];
 }
 
 interface Built extends TypedTable {
@@ -79,19 +84,34 @@ interface Built extends TypedTable {
 }
 
 async function build(session: Session, work: PublishWork, target: StageName): Promise<Built> {
-  const { lines, options } = work;
-  const [only] = lines;
-  if (lines.length === 1 && only?.status === 'staged') {
-    const table = stageName(options.schemas.stage, only.loadId);
+  const table = await wholeStage(session, work);
+  if (table !== undefined) {
     // The stage becomes the table as it is; its defaults served COPY.
     await session.execute(
       `ALTER TABLE ${qualified(table.schema, table.name)} ALTER _load_id DROP DEFAULT, ALTER _loaded_at DROP DEFAULT`,
     );
-    const isWhole = only.rowsLoaded === only.rowsRead;
+    const [only] = work.lines as readonly [LedgerLine];
+    const isWhole = work.lines.length === 1 && only.rowsLoaded === only.rowsRead;
     const profile = isWhole ? only.reader?.profile : undefined;
     return { table, columns: readColumns(only), duplicates: new Map(), ...(profile && { profile }) };
   }
   return session.transaction(() => combine(session, work, target));
+}
+
+/** The stage that has the rows of all loads and no others, so that it can become the table; undefined when they are to be put together. */
+async function wholeStage(session: Session, { lines, options }: PublishWork): Promise<StageName | undefined> {
+  const [first] = lines;
+  const isOne = lines.every(({ status, stageTable }) => status === 'staged' && stageTable === first?.stageTable);
+  if (first === undefined || !isOne) return undefined;
+  const stage = stageOf(options.schemas.stage, first);
+  if (!isGroupStage(stage)) return stage;
+  // Of rows with one key in several files that of the last stays.
+  if (lines.length > 1 && options.resource.primaryKey.length > 0) return undefined;
+  // One that was begun anew elsewhere has left its rows.
+  const [counted] = await session.query<{ rows: number }>(
+    `SELECT count(*)::float8 AS rows FROM ${qualified(stage.schema, stage.name)}`,
+  );
+  return counted?.rows === lines.reduce((sum, { rowsLoaded }) => sum + rowsLoaded, 0) ? stage : undefined;
 }
 
 /** Staged loads come from their stages, published ones from the table they are in. */
@@ -100,9 +120,12 @@ async function combine(session: Session, work: PublishWork, target: StageName): 
   const { schemas, resource } = options;
   const isThere = lines.some(({ status }) => status === 'published');
   const published = isThere ? await tableColumns(session, target.schema, target.name) : undefined;
-  const sources: TypedTable[] = [
-    ...(published === undefined ? [] : [{ table: target, columns: keptColumns(published, lines) }]),
-    ...staged(lines).map((line) => ({ table: stageName(schemas.stage, line.loadId), columns: readColumns(line) })),
+  const sources: Source[] = [
+    ...(published === undefined ? [] : [{ table: target, columns: keptColumns(published, lines), ofLoads: lines }]),
+    ...linesByStage(staged(lines)).map((ofLoads) => {
+      const table = stageOf(schemas.stage, ofLoads[0]!);
+      return { table, columns: readColumns(ofLoads[0]!), ...(isGroupStage(table) && { ofLoads }) };
+    }),
   ];
   const columns =
     lines.length === 0
@@ -114,7 +137,7 @@ async function combine(session: Session, work: PublishWork, target: StageName): 
   await session.execute(
     `CREATE TABLE ${qualified(table.schema, table.name)} (${own}_load_id bigint NOT NULL, _row_number bigint NOT NULL, _loaded_at timestamptz NOT NULL)`,
   );
-  for (const source of sources) await copyRows(session, source, table, columns, source.table === target ? lines : []);
+  for (const source of sources) await copyRows(session, source, table, columns);
   const duplicates =
     resource.primaryKey.length === 0
       ? new Map<string, number>()
@@ -134,10 +157,9 @@ async function emptyColumns(
 
 async function copyRows(
   session: Session,
-  source: TypedTable,
+  source: Source,
   table: StageName,
   columns: ReadonlyMap<string, ColumnType>,
-  onlyLoads: readonly LedgerLine[],
 ): Promise<void> {
   const names = [...source.columns.keys()];
   const into = [...names, '_load_id', '_row_number', '_loaded_at'].map(identifier).join(', ');
@@ -147,10 +169,11 @@ async function copyRows(
     '_row_number',
     '_loaded_at',
   ].join(', ');
-  const filter = onlyLoads.length === 0 ? '' : `WHERE _load_id = ANY($1::bigint[])`;
+  const { ofLoads } = source;
+  const filter = ofLoads === undefined ? '' : `WHERE _load_id = ANY($1::bigint[])`;
   await session.execute(
     `INSERT INTO ${qualified(table.schema, table.name)} (${into}) SELECT ${values} FROM ${qualified(source.table.schema, source.table.name)} ${filter}`,
-    onlyLoads.length === 0 ? [] : [onlyLoads.map(({ loadId }) => loadId)],
+    ofLoads === undefined ? [] : [ofLoads.map(({ loadId }) => loadId)],
   );
 }
 

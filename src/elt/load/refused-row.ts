@@ -14,14 +14,12 @@ export class RefusedRow extends Error {
 
   /** The row that an error of COPY is about; undefined when the error is about something else. */
   static from(error: unknown, chunk: RowChunk, columns: readonly LoadColumn[]): RefusedRow | undefined {
-    const { code, where, message } = error as { code?: unknown; where?: unknown; message?: unknown };
-    // Class 22 data exception, 54 program limit: https://www.postgresql.org/docs/current/errcodes-appendix.html
-    if (typeof code !== 'string' || !/^(22|54)/.test(code) || typeof where !== 'string') return undefined;
-    const place = /\bCOPY .*?, line (\d+)(?:, column (.*?)(?:: |$))?/s.exec(where);
-    const row = chunk.rowNumbers[Number(place?.[1]) - 1];
-    const line = lineAt(chunk, Number(place?.[1]) - 1);
+    const place = refusedLine(error);
+    if (place === undefined) return undefined;
+    const row = chunk.rowNumbers[place.line - 1];
+    const line = lineAt(chunk, place.line - 1);
     if (row === undefined || line === undefined) return undefined;
-    const position = columns.findIndex(({ name }) => name === place?.[2]);
+    const position = columns.findIndex(({ name }) => name === place.column);
     const value = line.split('\t')[position + 1];
     return new RefusedRow(
       {
@@ -29,10 +27,21 @@ export class RefusedRow extends Error {
         line: null,
         column: columns[position]?.name ?? null,
         value: position === -1 || value === undefined ? null : keptText(value),
-        reason: `PostgreSQL: ${String(message)}`,
+        reason: `PostgreSQL: ${(error as Error).message}`,
         raw: keptText(line),
       },
       error,
     );
   }
+}
+
+/** Which line of a COPY, counted from 1, and which column PostgreSQL refused; undefined when its error is about something else. */
+export function refusedLine(
+  error: unknown,
+): { readonly line: number; readonly column: string | undefined } | undefined {
+  const { code, where } = error as { code?: unknown; where?: unknown };
+  // Class 22 data exception, 54 program limit: https://www.postgresql.org/docs/current/errcodes-appendix.html
+  if (typeof code !== 'string' || !/^(22|54)/.test(code) || typeof where !== 'string') return undefined;
+  const [, line, column] = /\bCOPY .*?, line (\d+)(?:, column (.*?)(?:: |$))?/s.exec(where) ?? [];
+  return line === undefined ? undefined : { line: Number(line), column };
 }

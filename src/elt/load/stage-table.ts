@@ -1,6 +1,7 @@
 import type { Session } from '../../model/database.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import type { LoadColumn } from '../schema/column.js';
+import type { LedgerLine } from './ledger.js';
 
 export interface StageName {
   readonly schema: string;
@@ -14,6 +15,55 @@ export function stageName(schema: string, loadId: string): StageName {
 /** Beside a stage: the keys of all rows that the source has, where rows that are gone are looked for. */
 export function keysName({ schema, name }: StageName): StageName {
   return { schema, name: `${name}_keys` };
+}
+
+/** Where a load's rows are: in a stage of its own, or among those of its group. */
+export function stageOf(schema: string, { loadId, stageTable }: Pick<LedgerLine, 'loadId' | 'stageTable'>): StageName {
+  return stageTable === null ? stageName(schema, loadId) : { schema, name: stageTable };
+}
+
+/** The stage of loads that share one, by the first of them: another attempt of it has another token, so it makes another one. */
+export function groupStageName(schema: string, { loadId, token }: Pick<LedgerLine, 'loadId' | 'token'>): StageName {
+  return { schema, name: `group_${loadId}_${token}` };
+}
+
+/** Whether other loads' rows may be there too. */
+export function isGroupStage({ name }: StageName): boolean {
+  return name.startsWith('group_');
+}
+
+/** Loads whose rows are in one stage, side by side; in the order of their first. */
+export function linesByStage(lines: readonly LedgerLine[]): (readonly LedgerLine[])[] {
+  const stages = new Map<string, LedgerLine[]>();
+  for (const line of lines) {
+    const { name } = stageOf('', line);
+    const others = stages.get(name);
+    if (others === undefined) stages.set(name, [line]);
+    else others.push(line);
+  }
+  return [...stages.values()];
+}
+
+/** Their rows are where they belong. */
+export async function dropStages(session: Session, schema: string, lines: readonly LedgerLine[]): Promise<void> {
+  for (const [first] of linesByStage(lines)) {
+    const stage = stageOf(schema, first!);
+    const tables = [stage, keysName(stage)].map(({ name }) => qualified(schema, name));
+    await session.execute(`DROP TABLE IF EXISTS ${tables.join(', ')}`);
+  }
+}
+
+/** An empty stage for several loads, whose rows say which one they are of. */
+export async function createGroupStage(
+  session: Session,
+  stage: StageName,
+  columns: readonly LoadColumn[],
+): Promise<void> {
+  const own = columns.map(({ name, type }) => `${identifier(name)} ${type}`).join(', ');
+  await session.execute(
+    `CREATE TABLE ${qualified(stage.schema, stage.name)} (${own}, _load_id bigint NOT NULL, _row_number bigint NOT NULL,
+       _loaded_at timestamptz NOT NULL DEFAULT now())`,
+  );
 }
 
 /**

@@ -4,6 +4,8 @@ import { identifier, qualified } from '../../model/sql-identifier.js';
 interface Table {
   readonly schema: string;
   readonly name: string;
+  /** Only rows of these loads count; of all when it is missing. */
+  readonly ofLoads?: readonly string[];
 }
 
 /** Rows with their `_load_id`, `_row_number` and `_loaded_at`. */
@@ -25,8 +27,12 @@ export interface Unit {
   readonly batch: readonly string[];
 }
 
-export function sqlName({ schema, name }: Table): string {
-  return qualified(schema, name);
+/** What stands behind FROM, USING or INTO. */
+export function sqlName({ schema, name, ofLoads }: Table): string {
+  const table = qualified(schema, name);
+  return ofLoads === undefined
+    ? table
+    : `(SELECT * FROM ${table} WHERE _load_id IN (${ofLoads.map((id) => BigInt(id)).join(', ')}))`;
 }
 
 /** `one.a = other.a AND one.b = other.b` */

@@ -9,7 +9,7 @@ import type { Profile } from '../anomaly/find-anomalies.js';
 import { assertKey } from '../load/assert-key.js';
 import { beginAnew, claimLoad, type Claim, type ClaimOptions } from '../load/claim-load.js';
 import { finishLoad } from '../load/finish-load.js';
-import { READER_VERSION, releaseWriter, type LedgerLine, type Reader } from '../load/ledger.js';
+import { READER_VERSION, releaseWriters, type LedgerLine, type Reader } from '../load/ledger.js';
 import { LoadFencedError } from '../load/load-fenced-error.js';
 import { resultOf, type ExtractedObject, type LoadResult } from '../load/load-result.js';
 import { completeStage, createNumberedStage, stageName, type StageName } from '../load/stage-table.js';
@@ -69,7 +69,7 @@ export async function loadPostgres(options: PostgresLoadOptions): Promise<LoadRe
     });
   } finally {
     // Where PostgreSQL is gone, so is the connection that the ledger names.
-    if (claim?.done === false) await releaseWriter(database, claim.line.loadId, claim.line.token).catch(() => {});
+    if (claim?.done === false) await releaseWriters(database, [claim.line]).catch(() => {});
   }
 }
 
@@ -142,7 +142,7 @@ async function goOnOrBegin(
   const former = claimed.reader?.dialect;
   if (former !== undefined && position !== undefined && former['position'] === position) return claimed;
   const { token, loadId } = claimed;
-  const line = former === undefined ? claimed : await beginAnew(session, loadId, token, claimed.settings);
+  const line = former === undefined ? claimed : (await beginAnew(session, [claimed], claimed.settings))[0]!;
   const reader: Reader = {
     version: READER_VERSION,
     rows: 0,

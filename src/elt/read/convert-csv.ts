@@ -20,7 +20,7 @@ export async function* convertCsv(
   options: ChunkOptions,
 ): AsyncGenerator<RowChunk> {
   const { dialect, lines } = scan;
-  const converter = createConverter(columns, dialect);
+  const converter = createConverter(columns, dialect, options.loadId, source.content?.length);
   let chunk = emptyChunk(options.fromRow);
   let row = 0;
   let isHeader = scan.hasHeader;
@@ -117,30 +117,39 @@ interface Converter {
   takeBlocks(): Buffer[];
 }
 
-function createConverter(columns: readonly LoadColumn[], { delimiter, quote }: CsvDialect): Converter {
+function createConverter(
+  columns: readonly LoadColumn[],
+  { delimiter, quote }: CsvDialect,
+  loadId: string | undefined,
+  bytes = BLOCK_BYTES,
+): Converter {
+  const prefix = Buffer.from(loadId === undefined ? '' : `${loadId}\t`);
   const checks = columns.map(({ type }) => (type === 'text' ? undefined : byteCheck(type)));
   let blocks: Buffer[] = [];
   let blockBytes = 0;
-  let output = Buffer.allocUnsafe(BLOCK_BYTES);
+  // Little of a small file: its block would be kept for the few bytes in it.
+  const usual = Math.min(BLOCK_BYTES, 2 * bytes);
+  let output = Buffer.allocUnsafe(usual);
   let at = 0;
 
   const closeBlock = (nextBytes: number): void => {
     if (at > 0) blocks.push(output.subarray(0, at));
     blockBytes += at;
-    output = Buffer.allocUnsafe(Math.max(BLOCK_BYTES, nextBytes));
+    output = Buffer.allocUnsafe(Math.max(usual, nextBytes));
     at = 0;
   };
 
   return {
     convert(input, start, end, row) {
       // At worst each byte is escaped and each value is \N.
-      const most = 2 * (end - start) + 3 * columns.length + 24;
+      const most = 2 * (end - start) + 3 * columns.length + 24 + prefix.length;
       if (output.length - at < most) closeBlock(most);
       // Copies of what the closure holds, which would be read from memory for every byte.
       const block = output;
       const lineStart = at;
       let place = at;
       let misfit: number | undefined;
+      for (let byte = 0; byte < prefix.length; byte++) block[place++] = prefix[byte]!;
       place = writeNumber(block, place, row);
       let index = start;
       for (let column = 0; ; column++) {

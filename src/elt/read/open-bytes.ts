@@ -1,5 +1,6 @@
-import { createReadStream, type ReadStream } from 'node:fs';
+import { createReadStream, ReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { TerminalError } from '../../errors.js';
 import type { TextEncoding } from '../../model/project.js';
@@ -14,23 +15,41 @@ export interface ByteSource {
   /** What the user calls the file, for messages. */
   readonly file: string;
   readonly compression: Compression;
+  /** All that the file holds, as it lies there, where that is little: then it is opened and read once. */
+  readonly content?: Buffer;
   /** Of the unpacked text. */
   readonly encoding: ReadEncoding;
 }
 
-/** Finds out how a text file is packed and encoded. Throws `ELT_GZIP_BROKEN`, `ELT_ZSTD_…`, `ELT_FILE_ENCODING`; a retry does not help. */
-export async function byteSource(path: string, file: string, declared?: TextEncoding): Promise<ByteSource> {
-  const packed = { path, file, compression: compressionOf(await firstBytes(path)) };
+/**
+ * Finds out how a text file is packed and encoded. Throws `ELT_GZIP_BROKEN`, `ELT_ZSTD_…`, `ELT_FILE_ENCODING`; a retry does not help.
+ *
+ * @param head what `firstBytes` gave, where it was asked before
+ */
+export async function byteSource(
+  path: string,
+  file: string,
+  declared?: TextEncoding,
+  head?: Buffer,
+): Promise<ByteSource> {
+  const first = head ?? (await firstBytes(path));
+  const content = first.length < SMALL_BYTES ? { content: first } : {};
+  const packed = { path, file, compression: compressionOf(first), ...content };
   for await (const chunk of unpack(packed)) return { ...packed, encoding: encodingOf(chunk, file, declared) };
   return { ...packed, encoding: 'utf-8' };
 }
 
-/** The first 4 KiB of a file as it lies there. */
+export const SMALL_BYTES = 1 << 18;
+
+/** The first 256 KiB of a file as it lies there; fewer where it has no more. */
 export async function firstBytes(path: string): Promise<Buffer> {
   const file = await open(path);
   try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(4096), 0, 4096, 0);
-    return buffer.subarray(0, bytesRead);
+    const buffer = Buffer.allocUnsafe(Math.min(SMALL_BYTES, (await file.stat()).size));
+    let length = 0;
+    for (let read = -1; read !== 0 && length < buffer.length; length += read)
+      read = (await file.read(buffer, length, buffer.length - length, length)).bytesRead;
+    return buffer.subarray(0, length);
   } finally {
     await file.close();
   }
@@ -46,17 +65,19 @@ export function openBytes(source: ByteSource, signal?: AbortSignal): AsyncIterab
 }
 
 async function* unpack(source: Omit<ByteSource, 'encoding'>, signal?: AbortSignal): AsyncGenerator<Buffer> {
-  const file = createReadStream(source.path, { highWaterMark: 1 << 20, ...(signal && { signal }) });
+  const { content } = source;
   if (source.compression === 'none') {
-    yield* file as AsyncIterable<Buffer>;
+    if (content === undefined) yield* readFile(source.path, signal) as AsyncIterable<Buffer>;
+    else if (content.length > 0) yield content;
     return;
   }
+  const file = content === undefined ? readFile(source.path, signal) : Readable.from([content]);
   const unpacked = source.compression === 'gzip' ? unpackGzip(file, source.file) : unpackZstd(file, source.file);
   try {
     let bytes = 0;
     for await (const chunk of unpacked) {
       bytes += chunk.length;
-      assertUnpackable(source.file, file.bytesRead, bytes);
+      assertUnpackable(source.file, file instanceof ReadStream ? file.bytesRead : content!.length, bytes);
       yield chunk;
     }
   } finally {
@@ -64,9 +85,9 @@ async function* unpack(source: Omit<ByteSource, 'encoding'>, signal?: AbortSigna
   }
 }
 
-async function* unpackGzip(packed: ReadStream, file: string): AsyncGenerator<Buffer> {
+async function* unpackGzip(packed: Readable, file: string): AsyncGenerator<Buffer> {
   const gunzip = createGunzip({ chunkSize: 1 << 18 });
-  packed.on('error', (error) => gunzip.destroy(error));
+  packed.on('error', (error: Error) => gunzip.destroy(error));
   try {
     yield* packed.pipe(gunzip) as AsyncIterable<Buffer>;
   } catch (error) {
@@ -80,4 +101,8 @@ async function* unpackGzip(packed: ReadStream, file: string): AsyncGenerator<Buf
   } finally {
     gunzip.destroy();
   }
+}
+
+function readFile(path: string, signal: AbortSignal | undefined): ReadStream {
+  return createReadStream(path, { highWaterMark: 1 << 20, ...(signal && { signal }) });
 }

@@ -1,11 +1,10 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ColumnType, CsvOptions, ResourceConfig } from '../../model/project.js';
 import { openParsed } from '../parse/open-parsed.js';
 import { addColumns } from './add-columns.js';
-import { withDuckDB } from './duckdb.js';
+import { withDuckDB, type OpenDuckDB, type SharedDuckDB } from './duckdb.js';
 import { fileFormat, plainName } from './file-format.js';
 import { jsonMembers } from './ndjson-line.js';
 import { byteSource, firstBytes } from './open-bytes.js';
@@ -19,7 +18,7 @@ import { isJsonLines, scanJson } from './scan-json.js';
 import { scanNdjson } from './scan-ndjson.js';
 
 /**
- * Lends a load's object as a RowSource with the DuckDB connection that reads it. Temporary files live as long as `work` runs.
+ * Lends a load's object as a RowSource with the DuckDB connection that reads it, which is opened when it is asked for. Temporary files live as long as `work` runs.
  *
  * @param options.parts the raw objects; without a parser there is one
  * @param options.types of the columns that an inventory says of them
@@ -40,37 +39,43 @@ export async function withSource<T>(
     readonly stated?: ReadonlyMap<string, ColumnType> | undefined;
     /** The project's code, for a parser. */
     readonly code?: string | undefined;
+    /** @default an instance of its own */
+    readonly shared?: SharedDuckDB | undefined;
+    /** For temporary files; whoever made it removes it. @default one that goes afterwards */
+    readonly folder?: string | undefined;
     readonly signal?: AbortSignal | undefined;
     /** Takes what a parser prints, line by line. */
     readonly onLog?: ((line: string) => void) | undefined;
   },
-  work: (connection: DuckDBConnection, source: RowSource) => Promise<T>,
+  work: (duckdb: OpenDuckDB, source: RowSource) => Promise<T>,
 ): Promise<T> {
   const { parts, file, resource, signal, onLog } = options;
   const types = new Map([...Object.entries(options.types), ...options.existing, ...Object.entries(resource.columns)]);
-  const folder = await mkdtemp(join(tmpdir(), 'plumbline-load-'));
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'plumbline-load-')));
+  const { shared } = options;
+  const read = (source: RowSource): Promise<T> =>
+    withDuckDB({ folder, extraMemoryMb: source.extraMemoryMb, shared }, (duckdb) => work(duckdb, source));
   try {
     if (resource.parse !== undefined) {
       const code = options.code ?? '.';
       const parsed = typed(await openParsed({ parts, code, resource, file, folder, types, environment: process.env, signal, onLog }), options.types); // prettier-ignore
-      return await withDuckDB(folder, parsed.extraMemoryMb, (connection) => work(connection, parsed));
+      return await read(parsed);
     }
     const { path, columns } = parts[0]!;
     const added = jsonMembers(columns);
     const head = await firstBytes(path);
     const format = fileFormat(resource.format, file, head);
     if (format === 'parquet')
-      return await withDuckDB(folder, 128, async (connection) =>
-        work(connection, typed(addColumns(await openParquet(connection, path, file), added), options.types)),
+      return await withDuckDB({ folder, extraMemoryMb: 128 }, async (duckdb) =>
+        work(duckdb, typed(addColumns(await openParquet(await duckdb(), path, file), added), options.types)),
       ).catch((error: unknown) => {
         throw parquetFault(error, file);
       });
     if (format === 'xlsx') {
-      const read = await openXlsx(path, file, folder, resource.xlsx, resource.maxRejectedShare, signal);
-      const source = typed(addColumns(read, added), options.types);
-      return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
+      const sheet = await openXlsx(path, file, folder, resource.xlsx, resource.maxRejectedShare, signal);
+      return await read(typed(addColumns(sheet, added), options.types));
     }
-    const bytes = await byteSource(path, file, resource.encoding);
+    const bytes = await byteSource(path, file, resource.encoding, head);
     const json = async (): Promise<RowSource> => {
       const isLines = format === 'ndjson' || (resource.format === 'auto' && (await isJsonLines(bytes)));
       const scan: ScanJson = (options) =>
@@ -88,10 +93,9 @@ export async function withSource<T>(
       ndjson: json,
       singer: () => openSinger(bytes, folder, types, signal),
     };
-    const source = typed(addColumns(await open[format](), added), options.types);
-    return await withDuckDB(folder, source.extraMemoryMb, (connection) => work(connection, source));
+    return await read(typed(addColumns(await open[format](), added), options.types));
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
   }
 }
 

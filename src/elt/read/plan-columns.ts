@@ -1,4 +1,3 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
 import { TerminalError } from '../../errors.js';
 import type { ColumnType } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
@@ -14,6 +13,7 @@ import {
 } from '../schema/infer-types.js';
 import { nameColumns } from '../schema/name-columns.js';
 import { widenedType } from '../schema/widened-type.js';
+import type { OpenDuckDB } from './duckdb.js';
 import type { RowSource } from './row-source.js';
 
 export interface ColumnPlan {
@@ -41,11 +41,7 @@ export interface PlanOptions {
  * Names and types of a file's columns: declared, else the table's as far as the contract says, else the file's own, else
  * inferred from every value. Throws `ELT_COLUMN_DUPLICATE`, `ELT_COLUMN_LIMIT`, `ELT_COLUMN_UNKNOWN`, `ELT_CONTRACT`; a retry does not help.
  */
-export async function planColumns(
-  connection: DuckDBConnection,
-  source: RowSource,
-  options: PlanOptions,
-): Promise<ColumnPlan> {
+export async function planColumns(duckdb: OpenDuckDB, source: RowSource, options: PlanOptions): Promise<ColumnPlan> {
   const { names, notices } = nameColumns(source.headers, options.file);
   const declared = new Map(Object.entries(options.declared));
   for (const name of declared.keys())
@@ -64,7 +60,7 @@ export async function planColumns(
     (name, index) => declared.get(name) ?? (mayWiden ? undefined : existing(name)) ?? source.types[index],
   );
   const open = known.flatMap((type, index) => (type === undefined && isKept[index] === true ? [index] : []));
-  const inferred = await inferColumns(connection, source, open, options.tolerance);
+  const inferred = await inferColumns(duckdb, source, open, options.tolerance);
   const typeOf = (name: string, index: number): ColumnType => {
     const own = known[index] ?? inferred.get(index)!.type;
     const there = existing(name);
@@ -113,20 +109,20 @@ function unwantedColumns(
 }
 
 async function inferColumns(
-  connection: DuckDBConnection,
+  duckdb: OpenDuckDB,
   source: RowSource,
   open: readonly number[],
   tolerance: number,
 ): Promise<Map<number, Inferred>> {
   const inferred = new Map<number, Inferred>();
   const mixed: number[] = [];
-  const masks = await valuesOver(connection, open, (columns) => classesQuery(columns, source.relation));
+  const masks = await valuesOver(duckdb, open, (columns) => classesQuery(columns, source.relation));
   open.forEach((index, position) => {
     const choice = inferFromClasses(Number(masks[position]));
     if (choice === undefined) mixed.push(index);
     else inferred.set(index, choice);
   });
-  const counts = await valuesOver(connection, mixed, (columns) => classCountsQuery(columns, source.relation));
+  const counts = await valuesOver(duckdb, mixed, (columns) => classCountsQuery(columns, source.relation));
   mixed.forEach((index, position) => {
     inferred.set(index, inferType(readClassCounts((counts[position] as unknown[]).map(Number)), tolerance));
   });
@@ -140,11 +136,11 @@ async function inferColumns(
 }
 
 async function valuesOver(
-  connection: DuckDBConnection,
+  duckdb: OpenDuckDB,
   indexes: readonly number[],
   query: (columns: readonly string[]) => string,
 ): Promise<readonly unknown[]> {
   if (indexes.length === 0) return [];
-  const found = await connection.runAndReadAll(query(indexes.map((index) => `c${index}`)));
+  const found = await (await duckdb()).runAndReadAll(query(indexes.map((index) => `c${index}`)));
   return readOverColumns(indexes.length, found.getRowsJS());
 }

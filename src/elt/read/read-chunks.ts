@@ -1,7 +1,7 @@
-import type { DuckDBConnection } from '@duckdb/node-api';
 import { TerminalError } from '../../errors.js';
 import type { LoadColumn } from '../schema/column.js';
 import { copyField, expectation, isValid } from '../schema/type-rules.js';
+import type { OpenDuckDB } from './duckdb.js';
 import { MAX_CHUNK_BYTES, type ChunkOptions, type RowChunk } from './row-chunk.js';
 import { keptText, type RowFault } from './row-fault.js';
 import type { RowSource } from './row-source.js';
@@ -12,7 +12,7 @@ import type { RowSource } from './row-source.js';
  * Throws `ELT_FILE_MALFORMED` when DuckDB sees other rows than the scan did, `ELT_CONTRACT` on a value that does not fit a frozen type; a retry does not help.
  */
 export async function* readChunks(
-  connection: DuckDBConnection,
+  duckdb: OpenDuckDB,
   source: RowSource,
   columns: readonly LoadColumn[],
   options: ChunkOptions,
@@ -23,7 +23,9 @@ export async function* readChunks(
   }
   const faults = source.faults.filter(({ row }) => row >= options.fromRow);
   const skipped = options.fromRow - 1 - (source.faults.length - faults.length);
+  const connection = await duckdb();
   const result = await connection.stream(chunkQuery(source, columns, skipped, options));
+  const prefix = options.loadId === undefined ? '' : `${options.loadId}\t`;
   let nextFault = 0;
   let row = options.fromRow;
   let chunk = emptyChunk(row);
@@ -50,7 +52,7 @@ export async function* readChunks(
       const refused = options.refused?.get(row);
       if (refused !== undefined) chunk.faults.push({ ...refused, line: source.lineOf(row) });
       else if (misfit == null) {
-        const line = `${row}${values[index]!}`;
+        const line = `${prefix}${row}${values[index]!}`;
         chunk.rowNumbers.push(row);
         lines.push(line);
         characters += line.length;

@@ -8,7 +8,7 @@ export interface RowChunk {
   readonly nextRow: number;
   /** Row numbers of the lines, ascending. */
   readonly rowNumbers: readonly number[];
-  /** Whole lines of COPY's text format with their line ends; the row number comes first in each. */
+  /** Whole lines of COPY's text format with their line ends; the row number comes first in each, or behind the load's id. */
   readonly blocks: readonly Buffer[];
   readonly faults: readonly RowFault[];
   /** Values that were left out of the lines, by column. */
@@ -20,6 +20,8 @@ export interface ChunkOptions {
   /** The first row wanted. */
   readonly fromRow: number;
   readonly maxRows: number;
+  /** Comes before the row number in each line, where several loads share a stage. */
+  readonly loadId?: string;
   /** Rows that PostgreSQL refused in an earlier try. */
   readonly refused?: ReadonlyMap<number, RowFault>;
   /** What becomes of a value that does not fit its column's type. @default 'discard_row' */

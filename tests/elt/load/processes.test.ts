@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -58,6 +58,8 @@ function startWriter(resource: ResourceConfig, runId: string, failpoint?: string
     resource,
     runId,
     chunkRows: 500,
+    // Of failpoints in a group's transactions; whoever takes over loads them so too.
+    together: resource.id.includes('group'),
   };
   const child = spawn(
     process.execPath,
@@ -80,13 +82,20 @@ function startWriter(resource: ResourceConfig, runId: string, failpoint?: string
   return { child, output, log };
 }
 
-async function prepare(name: string, write: ResourceConfig['write']): Promise<ResourceConfig> {
-  const resource = resourceOf({ id: name, source: name, table: name, path: `${name}.csv`, write, primaryKey: ['id'] });
-  const csv = (version: string) =>
-    `id,v\n${Array.from({ length: ROWS }, (_, index) => `${index},${version}${index}`).join('\n')}\n`;
-  await writeFile(join(bench.root, resource.path), csv('a'));
+/** ROWS rows in so many files, loaded once; then each of them is another. */
+async function prepare(name: string, write: ResourceConfig['write'], files = 1): Promise<ResourceConfig> {
+  const resource = resourceOf({ id: name, source: name, table: name, path: `${name}/*`, write, primaryKey: ['id'] });
+  await mkdir(join(bench.root, name));
+  const rows = ROWS / files;
+  const writeFiles = async (version: string): Promise<void> => {
+    for (let file = 0; file < files; file++) {
+      const lines = Array.from({ length: rows }, (_, row) => file * rows + row).map((id) => `${id},${version}${id}`);
+      await writeFile(join(bench.root, name, `${file}.csv`), `id,v\n${lines.join('\n')}\n`);
+    }
+  };
+  await writeFiles('a');
   await bench.run(resource);
-  await writeFile(join(bench.root, resource.path), csv('b'));
+  await writeFiles('b');
   return resource;
 }
 
@@ -109,6 +118,8 @@ const points = [
   'load.after-copy@2',
   'load.before-commit@2',
   'load.after-commit@2',
+  'group.mid-copy@2',
+  'group.before-commit@2',
   'publish.before-commit',
   'publish.after-commit',
   'replace.before-commit',
@@ -122,6 +133,7 @@ test.each(points.map((point) => [point] as const))(
     const resource = await prepare(
       `kill_${name!.replaceAll(/\W/g, '_')}`,
       /^(swap|replace)/.test(name!) ? 'replace' : 'append',
+      name!.startsWith('group') ? 4 : 1,
     );
     const killed = startWriter(resource, 'run-2', `${name}=kill${at === undefined ? '' : `@${at}`}`);
     await once(killed.child, 'exit');
@@ -136,6 +148,7 @@ test.each(points.map((point) => [point] as const))(
 const frozenPoints = [
   ['load.after-copy@2', 'append'],
   ['load.before-commit@2', 'append'],
+  ['group.before-commit@2', 'merge'],
   ['publish.before-commit', 'merge'],
   ['replace.before-commit', 'replace'],
 ] as const;
@@ -144,7 +157,8 @@ test.each(frozenPoints)(
   'a process frozen at %s of %s: the next one finishes in 15 s, thawing changes nothing',
   async (point, write) => {
     const [name, at] = point.split('@');
-    const resource = await prepare(`stop_${write}_${name!.replaceAll(/\W/g, '_')}`, write);
+    const files = name!.startsWith('group') ? 4 : 1;
+    const resource = await prepare(`stop_${write}_${name!.replaceAll(/\W/g, '_')}`, write, files);
     const frozen = startWriter(resource, 'run-2', `${name}=stop${at === undefined ? '' : `@${at}`}`);
     try {
       while (!(await isStopped(frozen.child.pid!))) await sleep(50);

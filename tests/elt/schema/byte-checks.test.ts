@@ -146,7 +146,7 @@ beforeAll(async () => {
   let lend!: (connection: DuckDBConnection) => void;
   const connected = new Promise<DuckDBConnection>((resolve) => (lend = resolve));
   const closed = new Promise<void>((resolve) => (close = resolve));
-  void withDuckDB(folder, 0, (connection) => (lend(connection), closed)).finally(() =>
+  void withDuckDB({ folder, extraMemoryMb: 0 }, async (open) => (lend(await open()), closed)).finally(() =>
     rm(folder, { recursive: true, force: true }),
   );
   const duckdb = await connected;
