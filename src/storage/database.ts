@@ -1,9 +1,10 @@
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
-import { from as copyFromStream, to as copyToStream } from 'pg-copy-streams';
+import { from as copyFromStream } from 'pg-copy-streams';
 import type { Database, Queryable, Row, Session } from '../model/database.js';
 import { TransientError } from '../errors.js';
+import { CopyOut } from './copy-out.js';
 import { translatePostgresError } from './errors.js';
 
 export interface DatabaseOptions {
@@ -170,7 +171,7 @@ async function openSession(client: pg.PoolClient, failure: { error?: Error }): P
       return target.rowCount;
     },
     async copyTo(statement: string, sink: Writable, options = {}) {
-      const source = client.query(copyToStream(statement));
+      const source = client.query(new CopyOut(statement));
       try {
         await pipeline(source, sink, options.signal === undefined ? {} : { signal: options.signal });
       } catch (error) {

@@ -49,7 +49,7 @@ export async function copyKeys(
     const copyOut = `COPY (SELECT ${values} FROM ${description.from} WHERE ${where}) TO STDOUT (FORMAT binary)`;
     const copyIn = `COPY ${table} (${names}) FROM STDIN (FORMAT binary)`;
     await into.transaction(async () => {
-      await streamPiece(from, into, copyOut, copyIn, meterPiece(own.length), signal);
+      await streamPiece(from, into, copyOut, copyIn, meterPiece(), signal);
       await fence();
     });
   }

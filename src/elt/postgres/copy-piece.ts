@@ -4,6 +4,7 @@ import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { LoadFencedError } from '../load/load-fenced-error.js';
+import type { RowNumberer } from './number-rows.js';
 import type { PieceMeter } from './piece-meter.js';
 
 export interface PieceTarget {
@@ -21,11 +22,16 @@ export interface PieceTarget {
 export async function copyPiece(
   from: Session,
   into: Session,
-  piece: { readonly number: number; readonly select: string; readonly meter: PieceMeter },
+  piece: {
+    readonly number: number;
+    readonly select: string;
+    readonly numberer: RowNumberer;
+    readonly meter: PieceMeter;
+  },
   { loadId, token, copy, resource }: PieceTarget,
   signal?: AbortSignal,
 ): Promise<number> {
-  const { number, select, meter } = piece;
+  const { number, select, numberer, meter } = piece;
   const rows = await into.transaction(async () => {
     const written = await streamPiece(
       from,
@@ -40,8 +46,7 @@ export async function copyPiece(
     await failpoint('load.after-copy');
     await into.execute(
       'INSERT INTO plumbline.load_pieces (load_id, piece, row_count, bytes, sha256, nulls) VALUES ($1, $2, $3, $4, $5, $6)',
-      // The first field is the row number.
-      [loadId, number, written, meter.bytes(), meter.sha256(), meter.nulls().slice(1)],
+      [loadId, number, written, meter.bytes(), meter.sha256(), numberer.nulls()],
     );
     const changed = await into.execute(
       `UPDATE plumbline.loads SET next_chunk = next_chunk + 1, next_row = next_row + $3, rows_read = rows_read + $3,

@@ -20,6 +20,7 @@ import { countWithoutCursor, inRange, type CursorRange } from './cursor-range.js
 import { describeSource, relationOf, type SourceDescription } from './describe-source.js';
 import { findRelation } from './find-relation.js';
 import { heedContract } from './heed-contract.js';
+import { numberRows } from './number-rows.js';
 import { meterPiece, type PieceMeter } from './piece-meter.js';
 import { piecesByKey, piecesByPlace, type Piece } from './plan-pieces.js';
 import { inSourceSnapshot, sourcePosition } from './source-session.js';
@@ -197,19 +198,19 @@ async function readPieces({ options, session, reader, line, description }: Readi
   const range = description.cursor === undefined ? '' : ` AND ${inRange(description.cursor, options.object)}`;
   const target = { loadId: line.loadId, token: line.token, copy: copyInto(stage, description), resource };
 
-  // Numbers say in which order rows were read, and differ without any piece knowing of another.
-  const selectOf = ({ number, where }: Piece): string =>
-    `SELECT ${BigInt(number) << 32n}::bigint + row_number() OVER (), r.* FROM (
-       SELECT ${description.values.join(', ')} FROM ${description.from} WHERE ${where}${range}${order}) AS r`;
+  const selectOf = ({ where }: Piece): string =>
+    `SELECT ${description.values.join(', ')} FROM ${description.from} WHERE ${where}${range}${order}`;
   const lane = async (from: Session, into: Session): Promise<void> => {
     for (let piece = todo.shift(); piece !== undefined; piece = todo.shift()) {
       signal.throwIfAborted();
-      const meter = meterPiece(description.columns.length + 1);
+      // Numbers say in which order rows were read, and differ without any piece knowing of another.
+      const numberer = numberRows(piece.number, description.columns.length);
+      const meter = meterPiece(numberer.take);
       underWay.add(meter);
       const copied = await copyPiece(
         from,
         into,
-        { number: piece.number, select: selectOf(piece), meter },
+        { number: piece.number, select: selectOf(piece), numberer, meter },
         target,
         signal,
       );
