@@ -25,8 +25,8 @@ const COMPARE_AND_SET: Mutation = {
 };
 const LOAD_KEY: Mutation = {
   file: 'elt/load/claim-load.js',
-  text: 'unit: `${object.path}@${object.sha256}`',
-  becomes: 'unit: `${runId}/${object.path}@${object.sha256}`',
+  text: 'unit: unitOf(object)',
+  becomes: 'unit: `${runId}/${unitOf(object)}`',
 };
 
 describe('what makes a load happen once', { timeout: 120_000 }, () => {
