@@ -34,7 +34,7 @@ const COLLECTION = NAMES.filter((name) => name.startsWith('gc') || name.startsWi
 const ELSEWHERE = [...SPOOL, ...HTTP, ...INCREMENT, ...LANDING, ...RETRY, ...COLLECTION];
 const IN_A_RUN = NAMES.filter((name) => !ELSEWHERE.includes(name));
 
-describe('a worker that dies at every named point of one run', { timeout: 500_000 }, () => {
+describe('a worker that dies at every named point of one run', { timeout: 800_000 }, () => {
   let stack: TestStack;
   let reached: string[] = [];
   let status = '';
@@ -44,9 +44,9 @@ describe('a worker that dies at every named point of one run', { timeout: 500_00
     await stack.plumbline(['up'], {
       env: { PLUMBLINE_FAILPOINTS: IN_A_RUN.map((name) => `${name}=kill`).join(','), PLUMBLINE_FAILPOINT_LOG: log },
     });
-    status = await endOf(stack, await startRun(stack), 400_000);
+    status = await endOf(stack, await startRun(stack), 700_000);
     reached = (await readFile(log, 'utf8').catch(() => '')).split('\n').filter((name) => name !== '');
-  }, 500_000);
+  }, 800_000);
   afterAll(() => stack.destroy(), 60_000);
 
   it.each(IN_A_RUN)('dies at %s', (name) => expect(reached).toContain(name));
