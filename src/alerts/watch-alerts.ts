@@ -1,4 +1,5 @@
 import type { Database } from '../model/database.js';
+import { repeat } from '../model/repeat.js';
 import { deliverAlerts } from './deliver-alerts.js';
 import { findEnded, type WorkflowEnds } from './find-ended.js';
 import { findMissed } from './find-missed.js';
@@ -19,13 +20,11 @@ export function watchAlerts(options: {
   readonly onError: (error: unknown) => void;
 }): { stop(): Promise<void> } {
   const { database, ends } = options;
-  const stopped = new AbortController();
-  let round = Promise.resolve();
   let rounds = 0;
-  let isBusy = false;
+  let maySend = true;
   let mayClose = true;
   const onError = (error: unknown): void => {
-    if (isWithoutRights(error)) clearInterval(timer);
+    if (isWithoutRights(error)) maySend = false;
     options.onError(error);
   };
   const lookForEnded = async (): Promise<void> => {
@@ -36,25 +35,16 @@ export function watchAlerts(options: {
       options.onError(error);
     });
   };
-  const timer = setInterval(() => {
-    if (isBusy) return;
-    isBusy = true;
-    round = findMissed(database, new Date())
-      .catch(onError)
-      .then(lookForEnded)
-      .then(() => deliverAlerts({ ...options, signal: stopped.signal }))
-      .then(() => {})
-      .catch(onError)
-      .finally(() => (isBusy = false));
-  }, EVERY_MS);
-  timer.unref();
-  return {
-    async stop() {
-      clearInterval(timer);
-      stopped.abort();
-      await round;
+  return repeat(
+    EVERY_MS,
+    async (signal) => {
+      if (!maySend) return;
+      await findMissed(database, new Date()).catch(onError);
+      await lookForEnded();
+      await deliverAlerts({ ...options, signal });
     },
-  };
+    onError,
+  );
 }
 
 function isWithoutRights(error: unknown): boolean {

@@ -1,5 +1,6 @@
 import { TransientError } from '../errors.js';
 import type { Database } from '../model/database.js';
+import { repeat } from '../model/repeat.js';
 import { addLineageEvents, listUntold, type UntoldRun } from '../storage/lineage-events.js';
 import type { KnownNode } from './known-node.js';
 import { runEvents } from './run-events.js';
@@ -24,26 +25,14 @@ export interface LineageOptions {
  * it, none is lost while the server is away for three days, and any number of workers may do so at once.
  */
 export function watchLineage(options: LineageOptions): { stop(): Promise<void> } {
-  const stopped = new AbortController();
-  let round = Promise.resolve();
-  let isBusy = false;
-  const timer = setInterval(() => {
-    if (isBusy) return;
-    isBusy = true;
-    round = makeLineageEvents(options)
-      .then(() => sendLineageEvents(options.database, options.receiver, { signal: stopped.signal }))
-      .then(() => {})
-      .catch(options.onError)
-      .finally(() => (isBusy = false));
-  }, EVERY_MS);
-  timer.unref();
-  return {
-    async stop() {
-      clearInterval(timer);
-      stopped.abort();
-      await round;
+  return repeat(
+    EVERY_MS,
+    async (signal) => {
+      await makeLineageEvents(options);
+      await sendLineageEvents(options.database, options.receiver, { signal });
     },
-  };
+    options.onError,
+  );
 }
 
 /** Makes the events of what happened since, and keeps them. */

@@ -2,11 +2,12 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
 import type { ArtifactRef, SharedStore } from '../model/artifact.js';
 import { diskFull } from './disk-full.js';
+import { hashMeter } from './hash-meter.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
 import { openDirectoryUse } from './sweep-directory.js';
 
@@ -111,18 +112,10 @@ export function openDirectoryStore(root: string): SharedStore {
 
 /** Writes what comes to disk and hashes it on the way. */
 async function spool(path: string, content: Readable): Promise<ArtifactRef> {
-  const hash = createHash('sha256');
-  let bytes = 0;
-  const meter = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      hash.update(chunk);
-      bytes += chunk.length;
-      done(null, chunk);
-    },
-  });
+  const { meter, ref } = hashMeter();
   const file = await inFolder(dirname(path), () => open(path, 'wx'));
   await pipeline(content, meter, file.createWriteStream({ flush: true }));
-  return { sha256: hash.digest('hex'), bytes };
+  return ref();
 }
 
 /** Makes the folder only where it is missing. */

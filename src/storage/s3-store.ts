@@ -2,12 +2,13 @@ import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Readable, Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ArtifactRef, SharedStore } from '../model/artifact.js';
 import type { S3Location } from '../s3/location.js';
 import { openBucket, type S3Bucket } from '../s3/open-bucket.js';
 import { assertHash, assertName, objectMissing } from './artifact-store.js';
+import { hashMeter } from './hash-meter.js';
 import { ownedName } from './owned-files.js';
 import { openStoreCache } from './store-cache.js';
 import { FRESH_MS, openBucketUse } from './sweep-bucket.js';
@@ -41,18 +42,10 @@ export function openS3Store({
   const spooled = async <T>(content: Readable, work: (file: string, ref: ArtifactRef) => Promise<T>): Promise<T> => {
     await mkdir(cache.incoming, { recursive: true });
     const file = join(cache.incoming, ownedName());
-    const hash = createHash('sha256');
-    let bytes = 0;
-    const meter = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        hash.update(chunk);
-        bytes += chunk.length;
-        done(null, chunk);
-      },
-    });
+    const { meter, ref } = hashMeter();
     try {
       await pipeline(content, meter, createWriteStream(file, { flags: 'wx' }));
-      return await work(file, { sha256: hash.digest('hex'), bytes });
+      return await work(file, ref());
     } finally {
       await rm(file, { force: true });
     }

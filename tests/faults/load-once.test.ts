@@ -9,10 +9,11 @@ import type { LoadOptions } from '../../src/elt/load/load-object.js';
 import type * as PublishResource from '../../src/elt/load/publish-resource.js';
 import type * as ArtifactStore from '../../src/storage/artifact-store.js';
 import type { LoadResult } from '../../src/elt/load/load-result.js';
-import type { Database, Session } from '../../src/model/database.js';
+import type { Database } from '../../src/model/database.js';
 import type { ResourceConfig } from '../../src/model/project.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 import { INSTALLATION } from '../support/stack.js';
+import { blindToWriters, withSession } from '../support/with-session.js';
 
 // The compiled modules of the installation, so that the mutation tests can run these same tests against a changed copy.
 const compiled = async <T>(path: string): Promise<T> =>
@@ -122,16 +123,4 @@ function holdBeforeCopy(
     },
   }));
   return { database: held, reached, release };
-}
-
-function blindToWriters(database: Database): Database {
-  return withSession(database, (session) => ({
-    ...session,
-    query: (text, parameters) =>
-      text.includes('pg_stat_activity') ? Promise.resolve([]) : session.query(text, parameters),
-  }));
-}
-
-function withSession(database: Database, change: (session: Session) => Session): Database {
-  return { ...database, session: (work) => database.session((session) => work(change(session))) };
 }

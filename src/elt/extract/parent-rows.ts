@@ -4,8 +4,8 @@ import type { Session } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { identifier } from '../../model/sql-identifier.js';
 import type { CompiledQuery } from '../inventory/compile-query.js';
+import { readQuery } from '../inventory/read-query.js';
 import { jsonElements, text } from '../read/ndjson-line.js';
-import { explainSqlError } from '../transform/sql-error.js';
 import { namedColumns } from './resource-url.js';
 
 /** A row that an API is asked for. */
@@ -31,7 +31,7 @@ const MAX_ROWS = 200_000;
 /** The rows that a resource is asked for, one by one. Reads only. Throws `ELT_SQL_ERROR`, `ELT_HTTP_ROWS`; no retry helps. */
 export async function parentRows(
   session: Session,
-  { file, sql, lines }: CompiledQuery,
+  query: CompiledQuery,
   resource: ResourceConfig,
 ): Promise<ParentRows> {
   const { path, at, id } = resource;
@@ -41,16 +41,11 @@ export async function parentRows(
   const row = `jsonb_build_array(${needed.map((name) => `to_jsonb(q.${identifier(name)})`).join(', ')})`;
   const key = named.map((name) => `coalesce(q.${identifier(name)}::text, '') <> ''`).join(' AND ');
   const prefix = `SELECT row, "isWhole" FROM (SELECT DISTINCT ${row}::text AS row, (${key}) AS "isWhole" FROM (`;
-  const found = await session
-    .transaction(async () => {
-      await session.execute('SET TRANSACTION READ ONLY');
-      return session.query<{ row: string; isWhole: boolean }>(
-        `${prefix}${sql}\n) AS q) AS r ORDER BY row COLLATE "C" LIMIT ${MAX_ROWS + 1}`,
-      );
-    })
-    .catch((error: unknown) => {
-      throw explainSqlError(error, { file, lines, prefix, sql });
-    });
+  const found = await readQuery(session, query, prefix, () =>
+    session.query<{ row: string; isWhole: boolean }>(
+      `${prefix}${query.sql}\n) AS q) AS r ORDER BY row COLLATE "C" LIMIT ${MAX_ROWS + 1}`,
+    ),
+  );
   if (found.length > MAX_ROWS)
     throw new TerminalError('ELT_HTTP_ROWS', `${id} would be asked for more than ${MAX_ROWS} rows one by one.`, {
       at,

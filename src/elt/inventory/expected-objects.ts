@@ -3,8 +3,8 @@ import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier } from '../../model/sql-identifier.js';
 import { columnType } from '../schema/table-columns.js';
-import { explainSqlError } from '../transform/sql-error.js';
 import type { CompiledQuery } from './compile-query.js';
+import { readQuery } from './read-query.js';
 
 export interface ExpectedObject {
   readonly url: string;
@@ -27,21 +27,18 @@ const MAX_OBJECTS = 1_000_000;
  */
 export async function expectedObjects(
   session: Session,
-  { file, sql, lines }: CompiledQuery,
+  query: CompiledQuery,
   resource: ResourceConfig,
 ): Promise<ExpectedObjects> {
+  const { file, sql } = query;
   const prefix = `SELECT (to_jsonb(q) ->> 'url') AS url, (to_jsonb(q) - 'url')::text AS columns FROM (`;
-  let rows: { url: string | null; columns: string }[];
-  let types: ExpectedObjects['types'];
-  try {
-    [rows, types] = await session.transaction(async () => {
-      await session.execute('SET TRANSACTION READ ONLY');
-      const found = await session.query<(typeof rows)[number]>(`${prefix}${sql}\n) AS q LIMIT ${MAX_OBJECTS + 1}`, []);
-      return [found, await typesOf(session, sql, found[0]?.columns)];
-    });
-  } catch (error) {
-    throw explainSqlError(error, { file, lines, prefix, sql });
-  }
+  const { rows, types } = await readQuery(session, query, prefix, async () => {
+    const found = await session.query<{ url: string | null; columns: string }>(
+      `${prefix}${sql}\n) AS q LIMIT ${MAX_OBJECTS + 1}`,
+      [],
+    );
+    return { rows: found, types: await typesOf(session, sql, found[0]?.columns) };
+  });
   if (rows.length > MAX_OBJECTS)
     throw new TerminalError('ELT_INVENTORY_TOO_LARGE', `${file} names more than ${MAX_OBJECTS} objects.`, {
       at: { file },

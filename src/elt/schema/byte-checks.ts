@@ -1,4 +1,5 @@
 import type { ColumnType } from '../../model/project.js';
+import { digitsEnd, MINUS, PLUS, POINT, ZERO } from './digits.js';
 import { isJson } from './is-json.js';
 
 /** Whether the bytes `from` up to `to` (UTF-8, without quoting) are a value of a type. */
@@ -49,11 +50,6 @@ export function byteCheck(type: ColumnType): ByteCheck {
 }
 
 const SPACE = 32;
-const PLUS = 43;
-const MINUS = 45;
-const POINT = 46;
-const ZERO = 48;
-const NINE = 57;
 const COLON = 58;
 
 function trimmed(check: ByteCheck): ByteCheck {
@@ -66,12 +62,6 @@ function trimmed(check: ByteCheck): ByteCheck {
 
 function matching(pattern: RegExp): ByteCheck {
   return trimmed((bytes, from, to) => pattern.test(bytes.toString('latin1', from, to)));
-}
-
-/** The end of the digits that begin at `from`. */
-function digitsEnd(bytes: Buffer, from: number, to: number): number {
-  while (from < to && bytes[from]! >= ZERO && bytes[from]! <= NINE) from++;
-  return from;
 }
 
 function signEnd(bytes: Buffer, from: number): number {

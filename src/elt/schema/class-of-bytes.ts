@@ -1,4 +1,5 @@
 import { byteCheck } from './byte-checks.js';
+import { digitsEnd, MINUS, NINE, PLUS, POINT, ZERO } from './digits.js';
 import { CLASSES, type ValueClass } from './infer-types.js';
 
 const numberOf = (name: ValueClass): number => CLASSES.indexOf(name);
@@ -15,11 +16,6 @@ const TIME = numberOf('time');
 const OTHER = numberOf('other');
 
 const SPACE = 32;
-const PLUS = 43;
-const MINUS = 45;
-const POINT = 46;
-const ZERO = 48;
-const NINE = 57;
 const COLON = 58;
 
 const isBigint = byteCheck('bigint');
@@ -69,12 +65,6 @@ function numberClass(bytes: Buffer, from: number, to: number): number {
   if (digits + decimals > 0 && isExponent(bytes, end, to)) return EXPONENT;
   if (digits === 2 && bytes[whole] === COLON && isTime(bytes, from, to)) return TIME;
   return to - from <= LONGEST_WORD ? wordClass(bytes, from, to) : OTHER;
-}
-
-/** The end of the digits that begin at `from`. */
-function digitsEnd(bytes: Buffer, from: number, to: number): number {
-  while (from < to && bytes[from]! >= ZERO && bytes[from]! <= NINE) from++;
-  return from;
 }
 
 /** `[eE][+-]?[0-9]+` */

@@ -1,3 +1,5 @@
+import { digitsEnd } from './digits.js';
+
 const QUOTE = 34;
 const BACKSLASH = 92;
 const COMMA = 44;
@@ -117,9 +119,4 @@ function numberEnd(bytes: Buffer, at: number, to: number): number {
     if (index === exponent) return -1;
   }
   return index;
-}
-
-function digitsEnd(bytes: Buffer, at: number, to: number): number {
-  while (at < to && bytes[at]! >= 48 && bytes[at]! <= 57) at++;
-  return at;
 }

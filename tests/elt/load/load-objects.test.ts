@@ -6,8 +6,8 @@ import { loadObject } from '../../../src/elt/load/load-object.js';
 import { loadObjects, type GroupOptions } from '../../../src/elt/load/load-objects.js';
 import type { ExtractedObject, LoadResult } from '../../../src/elt/load/load-result.js';
 import { publishResource } from '../../../src/elt/load/publish-resource.js';
-import type { Database, Session } from '../../../src/model/database.js';
 import type { ResourceConfig } from '../../../src/model/project.js';
+import { blindToWriters, withSession } from '../../support/with-session.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from './workbench.js';
 
 let bench: Workbench;
@@ -280,15 +280,3 @@ test('what is large or needs a parser, a cursor or an inventory is no part of a 
   expect(groupObjects(named('a'), [])).toEqual([]);
   expect(groupObjects(named('a'), Array<ExtractedObject>(20).fill(object(4 << 20)))).toEqual([16, 4]);
 });
-
-function blindToWriters(database: Database): Database {
-  return withSession(database, (session) => ({
-    ...session,
-    query: (text, parameters) =>
-      text.includes('pg_stat_activity') ? Promise.resolve([]) : session.query(text, parameters),
-  }));
-}
-
-function withSession(database: Database, change: (session: Session) => Session): Database {
-  return { ...database, session: (work) => database.session((session) => work(change(session))) };
-}

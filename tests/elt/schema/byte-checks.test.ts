@@ -9,6 +9,7 @@ import { byteCheck } from '../../../src/elt/schema/byte-checks.js';
 import { isValid } from '../../../src/elt/schema/type-rules.js';
 import type { ColumnType } from '../../../src/model/project.js';
 import { openDatabase, type OpenDatabase } from '../../../src/storage/database.js';
+import { giveValues } from './give-values.js';
 import { NEARLY_VALUES, mutated } from './nearly-values.js';
 
 const TYPES: readonly ColumnType[] = [
@@ -41,14 +42,7 @@ beforeAll(async () => {
   );
   const duckdb = await connected;
   answers = async (type, values) => {
-    await duckdb.run('CREATE OR REPLACE TEMP TABLE given (i INTEGER, v VARCHAR)');
-    const appender = await duckdb.createAppender('given');
-    values.forEach((value, index) => {
-      appender.appendInteger(index);
-      appender.appendVarchar(value);
-      appender.endRow();
-    });
-    appender.closeSync();
+    await giveValues(duckdb, values);
     const result = await duckdb.runAndReadAll(`SELECT coalesce(${isValid(type, 'v')}, false) FROM given ORDER BY i`);
     return result.getRowsJS().map(([valid]) => valid === true);
   };

@@ -12,6 +12,7 @@ import { planColumns } from '../../../src/elt/read/plan-columns.js';
 import { classOfBytes } from '../../../src/elt/schema/class-of-bytes.js';
 import { CLASSES, classOf } from '../../../src/elt/schema/infer-types.js';
 import type { CsvOptions } from '../../../src/model/project.js';
+import { giveValues } from './give-values.js';
 import { NEARLY_VALUES, mutated } from './nearly-values.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -50,14 +51,7 @@ it('gives bytes the class that DuckDB gives their text', async () => {
   const values = [...NEARLY_VALUES, ...named, ...fc.sample(fc.oneof(mutated, padded), { numRuns: 20_000, seed })]
     // PostgreSQL has no year 0, and what is text there need not be a date here.
     .filter((value) => !value.trim().startsWith('0000-'));
-  await duckdb.run('CREATE TEMP TABLE given (i INTEGER, v VARCHAR)');
-  const appender = await duckdb.createAppender('given');
-  values.forEach((value, index) => {
-    appender.appendInteger(index);
-    appender.appendVarchar(value);
-    appender.endRow();
-  });
-  appender.closeSync();
+  await giveValues(duckdb, values);
   const classes = await duckdb.runAndReadAll(`SELECT (${classOf('v')})::INTEGER FROM given ORDER BY i`);
   const different = classes.getRowsJS().flatMap(([found], index) => {
     const bytes = Buffer.from(`1${values[index]!}1`);
