@@ -41,9 +41,10 @@ export function byteCheck(type: ColumnType): ByteCheck {
     case 'numeric':
       return trimmed((bytes, from, to) => isNumeric(bytes, from, to));
     case 'uuid':
-      return matching(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i);
+      // PostgreSQL ignores no blank around one, and before `\x` none either.
+      return exactly(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i);
     case 'bytea':
-      return matching(/^\\x([0-9a-f]{2})*$/i);
+      return exactly(/^\\x([0-9a-f]{2})* *$/i);
     default:
       return trimmed(numericWithin(type));
   }
@@ -61,7 +62,11 @@ function trimmed(check: ByteCheck): ByteCheck {
 }
 
 function matching(pattern: RegExp): ByteCheck {
-  return trimmed((bytes, from, to) => pattern.test(bytes.toString('latin1', from, to)));
+  return trimmed(exactly(pattern));
+}
+
+function exactly(pattern: RegExp): ByteCheck {
+  return (bytes, from, to) => pattern.test(bytes.toString('latin1', from, to));
 }
 
 function signEnd(bytes: Buffer, from: number): number {

@@ -27,11 +27,12 @@ export function isValid(type: ColumnType, text: string): string {
     case 'time':
       return matches(text, CLOCK);
     case 'uuid':
-      return matches(text, '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', 'i');
+      // PostgreSQL ignores no blank around one, and before `\x` none either.
+      return isExactly(text, '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', 'i');
     case 'jsonb':
       return `json_valid(${text})`;
     case 'bytea':
-      return matches(text, '\\\\x([0-9a-f]{2})*', 'i');
+      return isExactly(text, '\\\\x([0-9a-f]{2})* *', 'i');
     default:
       return fitsNumeric(type, text);
   }
@@ -79,7 +80,11 @@ const CLOCK = '([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6}0*)?)?';
 const ZONE = '(Z|UTC|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?)';
 
 function matches(text: string, pattern: string, flags = ''): string {
-  return `regexp_full_match(${text}, ${literal(` *(${pattern}) *`)}${flags === '' ? '' : `, '${flags}'`})`;
+  return isExactly(text, ` *(${pattern}) *`, flags);
+}
+
+function isExactly(text: string, pattern: string, flags = ''): string {
+  return `regexp_full_match(${text}, ${literal(pattern)}${flags === '' ? '' : `, '${flags}'`})`;
 }
 
 /** A real day of the calendar, not before the year 1: PostgreSQL has no year 0. */
