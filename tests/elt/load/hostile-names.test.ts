@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { nameColumns } from '../../../src/elt/schema/name-columns.js';
 import { identifier, literal, qualified } from '../../../src/model/sql-identifier.js';
+import { parseYaml } from '../../../src/project/located-yaml.js';
 import { projectSchema } from '../../../src/project/schema/project.js';
 import { openWorkbench, resourceOf, type Workbench } from './workbench.js';
 
@@ -52,7 +53,7 @@ function hostileNames(reserved: readonly string[]): string[] {
   const any = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 });
   const generated = fc.sample(fc.oneof(attack, attack, long, any), { seed: SEED, numRuns: 3 * NAMES });
   const unique = new Map<string, string>();
-  for (const name of [...naughty, ...reserved, ...generated]) {
+  for (const name of ['__proto__', 'constructor', 'toString', ...naughty, ...reserved, ...generated]) {
     const clean = name.replaceAll('\0', '').trim();
     // Names of our own and of PostgreSQL get a `_` behind, which may be another's name.
     if (clean !== '' && unique.size < NAMES) unique.set(nameColumns([clean], 'f').names[0]!, clean);
@@ -127,8 +128,11 @@ it('as names of sources, resources and environments they are refused, or plain w
       { sources: { s: { type: 'postgres', connection: 'env:X', resources } } },
       { environments: { [name]: {} } },
       { sources: { s: { path: 'a.csv', table: name } } },
-    ])
-      if (projectSchema.safeParse({ name: 'shop', ...part }).success) accepted.add(name);
+    ]) {
+      const project = { name: 'shop', ...part };
+      if (!projectSchema.safeParse(project).success) continue;
+      if (parseYaml('plumbline.yaml', JSON.stringify(project)).problems.length === 0) accepted.add(name);
+    }
   }
   for (const name of accepted) expect(name).toMatch(/^[a-z][a-z0-9_]*$/);
   // Reserved words are among them, quoted like all others.
