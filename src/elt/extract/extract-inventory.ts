@@ -3,8 +3,8 @@ import { TerminalError, TransientError, type PipelineError } from '../../errors.
 import type { ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
+import { declaredHeaders } from '../http/declared-headers.js';
 import { fetchObject, type FetchOptions } from '../http/fetch-object.js';
-import { isReference, openSecrets } from '../http/secrets.js';
 import { assignBatches } from '../inventory/assign-batches.js';
 import { writeBatchList, type BatchEntry } from '../inventory/batch-list.js';
 import type { CompiledQuery } from '../inventory/compile-query.js';
@@ -214,15 +214,10 @@ async function fillGaps(
 async function fetchOptions(options: InventoryExtractOptions): Promise<FetchOptions> {
   const { database, store, env, project, root, resource, environment, signal, pausesMs, timeoutMs } = options;
   const { headers, intervalMs } = resource.inventory!;
-  const secrets = openSecrets(environment, root);
-  const values = await Promise.all(
-    Object.entries(headers).map(async ([name, value]) => [name, await secrets.valueOf(value)] as const),
-  );
   return {
     store,
     limit: { database, env, project, source: resource.source, intervalMs },
-    headers: Object.fromEntries(values),
-    secretHeaders: Object.keys(headers).filter((name) => isReference(headers[name]!)).map((name) => name.toLowerCase()), // prettier-ignore
+    ...(await declaredHeaders(headers, environment, root)),
     allowPrivate: resource.allowPrivate ?? false,
     signal,
     ...(pausesMs === undefined ? {} : { pausesMs }),
