@@ -10,6 +10,7 @@ import { loadProject } from '../project/load-project.js';
 import { throwProblems, type Problem } from '../project/problem.js';
 import { compileProject } from './compile-project.js';
 import { EXIT } from './print-error.js';
+import { plural } from '../model/plural.js';
 
 /** `plumbline validate`: what the project is and which defaults apply, or everything that is wrong with it. */
 export async function validateCommand(options: { readonly env: string; readonly json: boolean }): Promise<void> {
@@ -22,7 +23,7 @@ export async function validateCommand(options: { readonly env: string; readonly 
     const problems = problemsOf(error);
     if (problems === undefined || problems.length < 2 || options.json) throw error;
     for (const problem of problems) process.stderr.write(`${lines(problem)}\n`);
-    process.stderr.write(`${problems.length} problems\n`);
+    process.stderr.write(`${problems.length} ${plural(problems.length, 'problem')}\n`);
     process.exitCode = EXIT.failed;
     return;
   }
@@ -64,7 +65,7 @@ function describe({ resources, transforms, unitTests, features, train, deploy }:
   const tests = transforms.reduce((sum, transform) => sum + transform.tests.length, 0);
   return [
     `  sources     ${list(resources.map(({ id, path, write, http }) => `${id} (${http?.url ?? ''}${path}, ${write})`))}`,
-    `  transforms  ${list(transforms.map(({ name }) => name))}${tests === 0 ? '' : ` · ${tests} tests`}${unitTests.length === 0 ? '' : ` · ${unitTests.length} unit tests`}`,
+    `  transforms  ${list(transforms.map(({ name }) => name))}${tests === 0 ? '' : ` · ${tests} ${plural(tests, 'test')}`}${unitTests.length === 0 ? '' : ` · ${unitTests.length} unit ${plural(unitTests.length, 'test')}`}`,
     `  features    ${list(features.map(({ name }) => name))}`,
     train === undefined
       ? '  train       none'

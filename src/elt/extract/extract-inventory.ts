@@ -23,6 +23,7 @@ import {
   type ManifestObject,
 } from '../inventory/inventory-lines.js';
 import type { ExtractedObject } from '../load/load-result.js';
+import { plural } from '../../model/plural.js';
 
 export interface InventoryExtractOptions {
   readonly database: Database;
@@ -231,7 +232,7 @@ function refuseGaps(resource: ResourceConfig, expected: number, missing: readonl
   if (missing.length <= maxMissingShare * expected) return;
   throw new TerminalError(
     'ELT_INVENTORY_MISSING',
-    `Fetching ${resource.id} ended: the server does not have ${missing.length} of the ${expected} objects that ${resource.path} names, ` +
+    `Fetching ${resource.id} ended: the server does not have ${missing.length} of the ${expected} ${plural(expected, 'object')} that ${resource.path} names, ` +
       `expected at most ${(100 * maxMissingShare).toLocaleString('en')} %. First ones: ${missing.slice(0, 3).join(', ')}.`,
     {
       at: resource.at,
@@ -255,7 +256,10 @@ function refuseMany(resource: ResourceConfig, expected: number): void {
 
 /** A SELECT that suddenly finds nothing is a mistake more often than the wish for an empty table. */
 function emptyInventory(resource: ResourceConfig, expected: number): TerminalError {
-  const found = expected === 0 ? 'names no object' : `names ${expected} objects, and the server has none of them`;
+  const found =
+    expected === 0
+      ? 'names no object'
+      : `names ${expected} ${plural(expected, 'object')}, and the server has ${plural(expected, 'it not', 'none of them')}`;
   return new TerminalError(
     'ELT_SOURCE_EMPTY',
     `Fetching ${resource.id} ended: ${resource.path} ${found}; expected some.`,

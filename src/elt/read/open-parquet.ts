@@ -3,6 +3,7 @@ import { PipelineError, TerminalError } from '../../errors.js';
 import type { ColumnType } from '../../model/project.js';
 import { identifier, literal } from '../../model/sql-identifier.js';
 import type { RowSource } from './row-source.js';
+import { plural } from '../../model/plural.js';
 
 /** Describes a Parquet file: each column's type as the file states it, each value as exact text. Throws `ELT_FILE_MALFORMED`. */
 export async function openParquet(connection: DuckDBConnection, path: string, file: string): Promise<RowSource> {
@@ -22,7 +23,7 @@ export async function openParquet(connection: DuckDBConnection, path: string, fi
   if (rows === 0)
     throw new TerminalError(
       'ELT_FILE_HEADER_ONLY',
-      `Reading ${file} failed: it has ${columns.length} columns and 0 rows; expected at least one row.`,
+      `Reading ${file} failed: it has ${columns.length} ${plural(columns.length, 'column')} and 0 rows; expected at least one row.`,
       {
         at: { file },
         next: 'Remove the file from the path or glob, or let its producer finish. The table keeps its former rows.',
