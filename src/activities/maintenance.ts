@@ -1,4 +1,4 @@
-import { activityInfo, cancellationSignal, CancelledFailure, heartbeat } from '@temporalio/activity';
+import { activityInfo, cancellationSignal, CancelledFailure, getClient, heartbeat } from '@temporalio/activity';
 import {
   collectGarbageInput,
   type CollectGarbageInput,
@@ -17,6 +17,7 @@ import { holdsLease, releaseLease, renewLease, takeLease } from '../storage/leas
 import { hasOpenRun } from '../storage/runs.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { toFailure } from './failures.js';
+import { hashesOfOpenWorkflows } from './open-workflows.js';
 import { projectOf } from './project-code.js';
 import { connectionName, LEASE_SCOPE, LEASE_TTL_SECONDS } from './step.js';
 
@@ -35,6 +36,7 @@ export function createMaintenanceActivities(dependencies: ActivityDependencies) 
         const stages = options.dryRun ? undefined : await dropStages(options);
         const result = await collectGarbage({
           ...options,
+          inUse: await hashesOfOpenWorkflows(getClient(), options.project),
           database,
           store,
           signal,
