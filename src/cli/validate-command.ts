@@ -8,6 +8,7 @@ import { buildPlugins } from '../project/build-plugins.js';
 import { refreshSchema } from '../project/init-project.js';
 import { loadProject } from '../project/load-project.js';
 import { throwProblems, type Problem } from '../project/problem.js';
+import { checkFunctions } from './check-functions.js';
 import { compileProject } from './compile-project.js';
 import { EXIT } from './print-error.js';
 import { plural } from '../model/plural.js';
@@ -17,8 +18,9 @@ export async function validateCommand(options: { readonly env: string; readonly 
   const { root } = await loadSettings({ cwd: process.cwd(), env: process.env });
   await refreshSchema(root);
   let project: Project;
+  let notes: readonly string[];
   try {
-    project = await checkedProject(root, options.env);
+    ({ project, notes } = await checkedProject(root, options.env));
   } catch (error) {
     const problems = problemsOf(error);
     if (problems === undefined || problems.length < 2 || options.json) throw error;
@@ -32,12 +34,16 @@ export async function validateCommand(options: { readonly env: string; readonly 
     return;
   }
   process.stdout.write(`${pc.green('valid')} ${pc.bold(project.name)} · ${project.env}\n${describe(project)}\n`);
-  for (const line of await missingData(root, project)) process.stdout.write(`${pc.yellow('!')} ${line}\n`);
+  for (const line of [...(await missingData(root, project)), ...notes])
+    process.stdout.write(`${pc.yellow('!')} ${line}\n`);
   process.stdout.write(`${pc.dim(['defaults:', ...project.defaults].join('\n  '))}\n`);
 }
 
-/** What a run would refuse before it starts, modules that cannot be built among it. */
-async function checkedProject(root: string, env: string): Promise<Project> {
+/** What a run would refuse before it starts, modules that cannot be built and functions that are not there among it. */
+async function checkedProject(
+  root: string,
+  env: string,
+): Promise<{ readonly project: Project; readonly notes: readonly string[] }> {
   const problems: Problem[] = [];
   const collect = (error: unknown): undefined => {
     const found = problemsOf(error);
@@ -46,9 +52,11 @@ async function checkedProject(root: string, env: string): Promise<Project> {
   };
   const project = await loadProject({ root, env }).catch(collect);
   await buildPlugins(root).catch(collect);
+  const functions = project === undefined ? undefined : await checkFunctions(root, project);
+  problems.push(...(functions?.problems ?? []));
   throwProblems(problems);
   compileProject(project!);
-  return project!;
+  return { project: project!, notes: functions?.notes ?? [] };
 }
 
 function problemsOf(error: unknown): readonly Problem[] | undefined {
