@@ -34,7 +34,9 @@ const types: pg.CustomTypesConfig = {
       : (pg.types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
 };
 
-const STARTUP = '-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c standard_conforming_strings=on';
+// A process that freezes inside a transaction must not hold its locks for ever, whatever it was doing.
+const STARTUP =
+  '-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c standard_conforming_strings=on -c idle_in_transaction_session_timeout=60s';
 
 /**
  * A pool of connections to PostgreSQL, in UTC and ISO dates. Connecting fails after `connectTimeoutMs` with `PG_UNREACHABLE`;
