@@ -38,7 +38,7 @@ async function send(
 ): Promise<string | undefined> {
   const address = new URL(url);
   if (address.pathname === '/') address.pathname = '/api/v1/lineage';
-  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
   try {
     const status = await postJson({ url: address, headers, body: JSON.stringify(event), ...limits });
     return status >= 200 && status <= 299 ? undefined : `the OpenLineage server answered ${status}`;
