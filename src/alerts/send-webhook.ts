@@ -13,7 +13,8 @@ export async function sendWebhook(
   const body = JSON.stringify({ id, kind, env, project, at, ...payload });
   const url = await readSecret(alert.webhook, environment, alert.root);
   const key = alert.secret === null ? undefined : await readSecret(alert.secret, environment, alert.root);
-  const signed: Record<string, string> = key === undefined ? {} : { 'plumbline-signature': signatureOf(body, key, now()) };
+  const signed: Record<string, string> =
+    key === undefined ? {} : { 'plumbline-signature': signatureOf(body, key, now()) };
   const headers = { 'plumbline-event-id': id, ...signed };
   const status = await postJson({ url, headers, body, timeoutMs, signal }).catch((error: unknown) => {
     if (!(error instanceof SilenceError)) throw error;
