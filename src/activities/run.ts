@@ -39,7 +39,8 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     async openRun(input: OpenRunInput): Promise<RunPlan> {
       return shortActivity('open', async () => {
         const { run, workflowId, stages, startedBy, retryOf } = openRunInput.parse(input);
-        await insertRun(database, {
+        const scheduledMs = activityInfo().currentAttemptScheduledTimestampMs;
+        const record = {
           run_id: run.runId,
           env: run.env,
           project: run.project,
@@ -57,11 +58,13 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           },
           retry_of: retryOf ?? null,
           started_by: startedBy,
-        });
+        };
+        const isNew = await insertRun(database, record, scheduledMs);
         return onOneConnection(run, 'open', async (own, endOthers) => {
-          if (!(await claimOpening(own, run.runId, activityInfo().currentAttemptScheduledTimestampMs)))
-            throw leaseLost(run);
-          await endOthers(`^${connectionName(run.runId, 'open')}/`);
+          if (!isNew) {
+            if (!(await claimOpening(own, run.runId, scheduledMs))) throw leaseLost(run);
+            await endOthers(`^${connectionName(run.runId, 'open')}/`);
+          }
           await takeProject(run, own, endOthers);
           const project = await projectOf(dependencies, run);
           if (project.alerts !== undefined) await saveRunAlerts(own, run.runId, project.alerts);

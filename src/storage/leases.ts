@@ -68,11 +68,12 @@ export async function takeLease(
        WHERE env = $1 AND project = $2 AND scope = $3`,
       [key.env, key.project, key.scope, holder, ttlSeconds, previous],
     );
+    if (previous === '') return { held: true };
     await closeRunRow(session, previous, 'failed', {
       code: 'RUN_LEASE_LOST',
       message: `Run ${previous} ended without closing itself; run ${holder} took over.`,
     });
-    return { held: true, ...(previous === '' ? {} : { takenFrom: previous }) };
+    return { held: true, takenFrom: previous };
   });
 }
 
