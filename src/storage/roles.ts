@@ -43,7 +43,7 @@ export async function ensureRoles(
   // Each grant writes the catalog anew, also one that is there: what every connection knows of those tables would be void.
   if (await isGranted(database, grants, schemas)) return { roles };
   try {
-    for (const schema of projectSchemas(schemas)) await ensureSchema(database, schema);
+    await ensureSchema(database, ...projectSchemas(schemas));
     await database.transaction(async (session) => {
       // Two workers that start at once would both find a role missing; concurrent grants fail with "tuple concurrently updated".
       await session.query(`SELECT pg_advisory_xact_lock(hashtext('plumbline.roles'))`);

@@ -135,10 +135,11 @@ export async function markPublished(
   );
   if (changed !== 1 || published !== mark.stagedIds.length)
     throw new LoadFencedError(`Publication of ${publication.resource}`, { resource: publication.resource });
-  await session.execute(
-    `UPDATE plumbline.loads SET status = 'replaced' WHERE load_id = ANY($1::bigint[]) AND status = 'published'`,
-    [[...mark.displacedIds]],
-  );
+  if (mark.displacedIds.length > 0)
+    await session.execute(
+      `UPDATE plumbline.loads SET status = 'replaced' WHERE load_id = ANY($1::bigint[]) AND status = 'published'`,
+      [[...mark.displacedIds]],
+    );
   await session.execute(
     `INSERT INTO plumbline.resource_versions
        (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, types_changed, row_count, run_id, profile, batches, anomaly_accepted)
