@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { activityInfo, cancellationSignal, CancelledFailure, heartbeat } from '@temporalio/activity';
 import type { RunRef, Stage } from '../contracts/run.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Database, Session } from '../model/database.js';
+import { connectionName } from '../storage/connection-name.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
 import { keepConnection } from '../storage/keep-connection.js';
 import { holdsLease, renewLease } from '../storage/leases.js';
@@ -113,14 +113,15 @@ export async function runStep<T>(
 
 /** Becomes the attempt that works: ends what earlier ones have open, before and after the step's row says so. */
 async function takeOverStep(database: Database, run: RunRef, step: string, stage: Stage): Promise<number> {
-  const { currentAttemptScheduledTimestampMs: scheduledMs } = activityInfo();
+  const { currentAttemptScheduledTimestampMs: scheduledMs, attempt: temporalAttempt } = activityInfo();
   const { runId } = run;
   const newest = await newestAttempt(database, runId, step);
   // Only a later attempt may end an earlier one's connections, never the other way round.
   if (newest.scheduledMs > scheduledMs) throw stepLost(step);
   const endEarlier = () => endConnections(database, `^${connectionName(runId, step)}/`);
-  // A writer frozen in its last transaction holds the row: nothing but the end of its connection frees it.
-  if (newest.attempt > 0) await endEarlier();
+  // A writer frozen in its first or last transaction holds the row: nothing but the end of its connection frees it. What
+  // one holds that is still beginning, only Temporal's count tells.
+  if (temporalAttempt > 1 || newest.attempt > 0) await endEarlier();
   const attempt = await beginStep(database, { runId, step, stage, scheduledMs, whileRunning: true });
   if (attempt === undefined) throw stepLost(step);
   // An attempt opens its first connection after its number is there to be seen.
@@ -130,12 +131,6 @@ async function takeOverStep(database: Database, run: RunRef, step: string, stage
 
 export function leaseOf(run: RunRef): { env: string; project: string; scope: string } {
   return { env: run.env, project: run.project, scope: LEASE_SCOPE };
-}
-
-/** `plumbline/<run>/<step>` in hashes: application_name holds 63 bytes. */
-export function connectionName(runId: string, step?: string): string {
-  const short = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
-  return step === undefined ? `plumbline/${short(runId)}` : `plumbline/${short(runId)}/${short(step)}`;
 }
 
 export function leaseLost(run: RunRef): TerminalError {
