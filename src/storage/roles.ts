@@ -191,5 +191,5 @@ const IS_GRANTED = `
       WHERE c.relname = ANY(w.without) AND a.grantee = w.role)
     AND NOT EXISTS (SELECT FROM wanted w
       WHERE w.later AND NOT ARRAY(SELECT a.privilege_type FROM pg_default_acl d, aclexplode(d.defaclacl) a
-        WHERE d.defaclnamespace = w.schema AND d.defaclobjtype = 'r' AND d.defaclrole = current_user::regrole AND a.grantee = w.role) @> w.on_tables)
+        WHERE d.defaclnamespace = w.schema AND d.defaclobjtype = 'r' AND pg_get_userbyid(d.defaclrole) = current_user AND a.grantee = w.role) @> w.on_tables)
     AS "isGranted"`;
