@@ -61,9 +61,9 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           retry_of: retryOf ?? null,
           started_by: startedBy,
         };
-        const isNew = await insertRun(database, record, scheduledMs);
         return onOneConnection(run, 'open', async (own, endOthers) => {
-          if (!isNew) {
+          // Over the named connection: a later attempt that finds the row ends whoever inserted it, wherever that one froze.
+          if (!(await insertRun(own, record, scheduledMs))) {
             if (!(await claimOpening(own, run.runId, scheduledMs))) throw leaseLost(run);
             await endOthers(`^${connectionName(run.runId, 'open')}/`);
           }

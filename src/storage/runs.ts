@@ -20,7 +20,8 @@ export interface RunRow {
 
 /**
  * Inserts the run, opened by the attempt that Temporal scheduled at `openedMs`; the same run id again changes nothing.
- * Gives whether it is new: no other attempt has opened it, and no earlier one can from now on.
+ * Gives whether it is new: no other attempt has opened it, and no earlier one can from now on. A later one can, and then has
+ * to end the connection over which this was called.
  */
 export async function insertRun(
   database: Queryable,
