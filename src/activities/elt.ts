@@ -38,6 +38,7 @@ import {
   inputVersions,
   isSameCode,
   loadInputs,
+  sameAsNewest,
   stepNames,
   transformInputs,
   type Found,
@@ -153,9 +154,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           ...summarizeLoad(resource, loads, publishing, inputs, landed, former),
           ...(inventory === undefined ? {} : { inventory }),
         });
-        const found = await findReusable<LoadSummary>(database, run, step, inputs, 'newest');
         const landed = extractId === undefined ? undefined : await landedExtract(database, extractId, resource.cursor);
         const former = await newestResult<LoadSummary>(database, run.env, run.project, step);
+        const found: Found<LoadSummary> = run.force ? { reason: '--force' } : sameAsNewest(former, inputs);
         let recorded: LoadSummary | undefined;
         const published = await publishResource({
           database,

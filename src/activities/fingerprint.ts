@@ -4,7 +4,7 @@ import type { BaselineSummary } from '../contracts/training.js';
 import { shownInterval, type DataInterval } from '../model/data-interval.js';
 import type { Queryable } from '../model/database.js';
 import type { FeatureViewFile, Project, ResourceConfig, TrainConfig, TransformFile } from '../model/project.js';
-import { newestResult, resultFor } from '../storage/step-results.js';
+import { newestResult, resultFor, type StepResultRow } from '../storage/step-results.js';
 
 /** What a step's outcome depends on: name → hash or value. Names are what `plan` shows when one of them changed. */
 export type StepInputs = Readonly<Record<string, string>>;
@@ -139,13 +139,19 @@ export async function findReusable<T>(
 ): Promise<Found<T>> {
   if (run.force) return { reason: '--force' };
   const newest = await newestResult<T>(database, run.env, run.project, step);
-  const wanted = fingerprint(inputs);
-  if (newest?.fingerprint === wanted) return { reuse: { result: newest.result, reason: 'unchanged' } };
-  if (kind === 'content') {
-    const same = await resultFor<T>(database, run.env, run.project, step, wanted);
-    if (same !== undefined) return { reuse: { result: same.result, reason: `same inputs as in run ${same.run_id}` } };
-  }
-  return { reason: newest === undefined ? 'first time' : `changed: ${changed(newest.inputs, inputs).join(', ')}` };
+  const found = sameAsNewest(newest, inputs);
+  if (found.reuse !== undefined || kind === 'newest') return found;
+  const same = await resultFor<T>(database, run.env, run.project, step, fingerprint(inputs));
+  return same === undefined
+    ? found
+    : { reuse: { result: same.result, reason: `same inputs as in run ${same.run_id}` } };
+}
+
+/** The newest outcome to reuse, or why it is not: what it was made from has changed since. */
+export function sameAsNewest<T>(newest: StepResultRow<T> | undefined, inputs: StepInputs): Found<T> {
+  if (newest === undefined) return { reason: 'first time' };
+  if (newest.fingerprint === fingerprint(inputs)) return { reuse: { result: newest.result, reason: 'unchanged' } };
+  return { reason: `changed: ${changed(newest.inputs, inputs).join(', ')}` };
 }
 
 function changed(before: StepInputs, now: StepInputs): string[] {

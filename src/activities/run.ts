@@ -3,6 +3,7 @@ import type { CloseRunInput, OpenRunInput, PlanResult, RunPlan, RunRef, Stage } 
 import { closeRunInput, openRunInput } from '../contracts/run.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { sweepBuilds } from '../elt/transform/sweep-builds.js';
+import { abandonLoads } from '../elt/load/abandon-loads.js';
 import { sweepStages } from '../elt/load/sweep-stages.js';
 import { isByInterval } from '../model/is-by-interval.js';
 import { instant, shownInterval } from '../model/data-interval.js';
@@ -24,7 +25,7 @@ import { projectOf, resourceNamed } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
 import { requireInterval } from './selected-steps.js';
 import { shortActivity } from './short-activity.js';
-import { tableExists } from './table-exists.js';
+import { hasNoRelations, tableExists } from './table-exists.js';
 import { LEASE_TTL_SECONDS, leaseLost, leaseOf } from './step.js';
 
 export type RunActivities = ReturnType<typeof createRunActivities>;
@@ -40,7 +41,8 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     async openRun(input: OpenRunInput): Promise<RunPlan> {
       return shortActivity('open', async () => {
         const { run, workflowId, stages, startedBy, retryOf } = openRunInput.parse(input);
-        await insertRun(database, {
+        const scheduledMs = activityInfo().currentAttemptScheduledTimestampMs;
+        const record = {
           run_id: run.runId,
           env: run.env,
           project: run.project,
@@ -58,16 +60,18 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           },
           retry_of: retryOf ?? null,
           started_by: startedBy,
-        });
+        };
         return onOneConnection(run, 'open', async (own, endOthers) => {
-          if (!(await claimOpening(own, run.runId, activityInfo().currentAttemptScheduledTimestampMs)))
-            throw leaseLost(run);
-          await endOthers(`^${connectionName(run.runId, 'open')}/`);
+          // Over the named connection: a later attempt that finds the row ends whoever inserted it, wherever that one froze.
+          if (!(await insertRun(own, record, scheduledMs))) {
+            if (!(await claimOpening(own, run.runId, scheduledMs))) throw leaseLost(run);
+            await endOthers(`^${connectionName(run.runId, 'open')}/`);
+          }
           await takeProject(run, own, endOthers);
           const project = await projectOf(dependencies, run);
           if (project.alerts !== undefined) await saveRunAlerts(own, run.runId, project.alerts);
           if (stages.includes('elt')) requireInterval(project, run);
-          await createSchemas(own, project);
+          await ensureSchema(own, ...(Object.values(project.schemas) as string[]));
           await sweep(own, run, project);
           await claimRunInterval(own, run, stages);
           const plan = await withoutLoaded(own, run, project, createPlan(project, run));
@@ -171,12 +175,6 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     );
   }
 
-  async function createSchemas(own: Database, { schemas }: Project): Promise<void> {
-    for (const schema of Object.values(schemas) as string[]) {
-      await ensureSchema(own, schema);
-    }
-  }
-
   /** After the tables are there: what is new in this run gets its grants too. */
   async function grantRoles(own: Database, { name, env, schemas }: Project): Promise<void> {
     const { note } = await ensureRoles(own, { env, project: name, schemas });
@@ -191,7 +189,11 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     ended?: 'failed' | 'cancelled',
   ): Promise<void> {
     const cancelled = ended === 'cancelled' ? { cancelledRunId: run.runId } : {};
-    await sweepStages({ database: own, env: run.env, project: run.project, schemas, ...cancelled });
+    const loads = { database: own, env: run.env, project: run.project, schemas, ...cancelled };
+    await abandonLoads(loads);
+    // Nearly every run leaves nothing, which one look tells.
+    if (await hasNoRelations(own, schemas.stage)) return;
+    await sweepStages(loads);
     await sweepBuilds({ database: own, schemas, ...(ended === undefined ? {} : { endedRunId: run.runId }) });
   }
 }

@@ -5,8 +5,9 @@ import { failpoint } from '../failpoint.js';
 import type { Database, Session } from '../model/database.js';
 import { connectionName } from '../storage/connection-name.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
+import { keepConnection } from '../storage/keep-connection.js';
 import { holdsLease, renewLease } from '../storage/leases.js';
-import { beginStep, countFailures, endStep, holdsStep, isLate, saveProgress } from '../storage/run-steps.js';
+import { beginStep, countFailures, endStep, holdsStep, newestAttempt, saveProgress } from '../storage/run-steps.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { describeError, toFailure } from './failures.js';
 import { openStepOutput } from './step-output.js';
@@ -71,8 +72,9 @@ export async function runStep<T>(
     attempt = await takeOverStep(database, run, step, stage);
     await failpoint(`step.${stage}.started`);
     const output = openStepOutput(dependencies, { runId: run.runId, step, attempt });
+    const own = keepConnection(tagDatabase(database, `${connectionName(run.runId, step)}/${attempt}`));
     const outcome = await work({
-      database: tagDatabase(database, `${connectionName(run.runId, step)}/${attempt}`),
+      database: own.database,
       signal,
       attempt,
       progress: (progress) => {
@@ -85,7 +87,7 @@ export async function runStep<T>(
         if (!(await holdsLease(session, leaseOf(run), run.runId))) throw leaseLost(run);
       },
       // Before the step is seen to have ended.
-    }).finally(output.close);
+    }).finally(() => Promise.all([own.release(), output.close()]));
     await endStep(database, run.runId, step, attempt, {
       status: outcome.status ?? 'succeeded',
       ...(outcome.reason === undefined ? {} : { reason: outcome.reason }),
@@ -111,16 +113,19 @@ export async function runStep<T>(
 
 /** Becomes the attempt that works: ends what earlier ones have open, before and after the step's row says so. */
 async function takeOverStep(database: Database, run: RunRef, step: string, stage: Stage): Promise<number> {
-  const { currentAttemptScheduledTimestampMs: scheduledMs } = activityInfo();
+  const { currentAttemptScheduledTimestampMs: scheduledMs, attempt: temporalAttempt } = activityInfo();
   const { runId } = run;
+  const newest = await newestAttempt(database, runId, step);
   // Only a later attempt may end an earlier one's connections, never the other way round.
-  if (await isLate(database, { runId, step, scheduledMs })) throw stepLost(step);
-  // A writer frozen in its first or last transaction holds the row: nothing but the end of its connection frees it.
-  const earlier = `^${connectionName(runId, step)}/`;
-  await endConnections(database, earlier);
+  if (newest.scheduledMs > scheduledMs) throw stepLost(step);
+  const endEarlier = () => endConnections(database, `^${connectionName(runId, step)}/`);
+  // A writer frozen in its first or last transaction holds the row: nothing but the end of its connection frees it. What
+  // one holds that is still beginning, only Temporal's count tells.
+  if (temporalAttempt > 1 || newest.attempt > 0) await endEarlier();
   const attempt = await beginStep(database, { runId, step, stage, scheduledMs, whileRunning: true });
   if (attempt === undefined) throw stepLost(step);
-  await endConnections(database, earlier);
+  // An attempt opens its first connection after its number is there to be seen.
+  if (attempt > 1) await endEarlier();
   return attempt;
 }
 

@@ -7,3 +7,11 @@ export async function tableExists(database: Queryable, schema: string, name: str
   ]);
   return row!.found;
 }
+
+export async function hasNoRelations(database: Queryable, schema: string): Promise<boolean> {
+  const some = await database.query(
+    'SELECT FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) LIMIT 1',
+    [schema],
+  );
+  return some.length === 0;
+}

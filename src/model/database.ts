@@ -24,6 +24,8 @@ export interface Session extends Queryable {
   /** The server's process and its start, which together name this connection for `pg_terminate_backend`. */
   readonly pid: number;
   readonly backendStart: string;
+  /** The connection is gone, or in a state that nothing more can be asked in. */
+  readonly isBroken: boolean;
   /** Streams `source` into `COPY … FROM STDIN`; gives the number of rows. Rejects, and the connection is closed, when `signal` aborts. */
   copyFrom(statement: string, source: Readable, options?: { signal?: AbortSignal }): Promise<number>;
   /** Streams `COPY … TO STDOUT` into `sink` and ends it. Rejects, and the connection is closed, when `signal` aborts. */

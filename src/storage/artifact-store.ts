@@ -28,6 +28,19 @@ export function openDirectoryStore(root: string): SharedStore {
       if (!(await objects.use(sha256))) await rename(temporary, path);
     }
   };
+  /** An object that is written to a file beside, then put in its place. */
+  const add = async (write: (temporary: string) => Promise<ArtifactRef>): Promise<ArtifactRef> => {
+    const temporary = join(incoming, ownedName());
+    try {
+      const ref = await write(temporary);
+      await keep(temporary, ref.sha256);
+      return ref;
+    } catch (error) {
+      throw diskFull(error, root);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  };
   const statOf = async (sha256: string): Promise<void> => {
     const path = pathOf(sha256);
     await stat(path).catch(async (error: unknown) => {
@@ -38,23 +51,13 @@ export function openDirectoryStore(root: string): SharedStore {
   const store: SharedStore = {
     place: root,
     async put(content) {
-      const temporary = join(incoming, ownedName());
-      try {
-        if (content instanceof Readable) {
-          const spooled = await spool(temporary, content);
-          await keep(temporary, spooled.sha256);
-          return spooled;
-        }
-        const ref = { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length };
-        if (await store.has(ref.sha256)) return ref;
+      if (content instanceof Readable) return add((temporary) => spool(temporary, content));
+      const ref = { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length };
+      if (await store.has(ref.sha256)) return ref;
+      return add(async (temporary) => {
         await inFolder(incoming, () => writeFile(temporary, content, { flag: 'wx', flush: true }));
-        await keep(temporary, ref.sha256);
         return ref;
-      } catch (error) {
-        throw diskFull(error, root);
-      } finally {
-        await rm(temporary, { force: true });
-      }
+      });
     },
     putFile: (path) => store.put(createReadStream(path, { highWaterMark: 1 << 20 })),
     has: (sha256) => objects.use(assertName(sha256)),

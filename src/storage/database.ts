@@ -150,14 +150,13 @@ function statement(text: string, parameters?: readonly unknown[]): string | pg.Q
 }
 
 async function openSession(client: pg.PoolClient, failure: { error?: Error }): Promise<Session> {
-  const { rows } = await client.query<{ pid: number; started: string }>(
-    `SELECT pid, backend_start::text AS started FROM pg_stat_activity WHERE pid = pg_backend_pid()`,
-  );
-  const own = rows[0];
-  if (own === undefined) throw new Error('pg_stat_activity does not list this connection');
+  const { pid, started } = await backendOf(client);
   const session: Session = {
-    pid: own.pid,
-    backendStart: own.started,
+    pid,
+    backendStart: started,
+    get isBroken() {
+      return failure.error !== undefined;
+    },
     query: async <R = Row>(text: string, parameters?: readonly unknown[]) =>
       (await client.query<R & pg.QueryResultRow>(statement(text, parameters))).rows as R[],
     execute: async (text, parameters) => (await client.query(statement(text, parameters))).rowCount ?? 0,
@@ -207,4 +206,24 @@ async function openSession(client: pg.PoolClient, failure: { error?: Error }): P
     },
   };
   return session;
+}
+
+interface Backend {
+  readonly pid: number;
+  readonly started: string;
+}
+
+/** Of connections that are open: one has the same backend as long as it lives. */
+const backends = new WeakMap<pg.PoolClient, Backend>();
+
+async function backendOf(client: pg.PoolClient): Promise<Backend> {
+  const known = backends.get(client);
+  if (known !== undefined) return known;
+  const { rows } = await client.query<Backend>(
+    `SELECT pid, backend_start::text AS started FROM pg_stat_activity WHERE pid = pg_backend_pid()`,
+  );
+  const [own] = rows;
+  if (own === undefined) throw new Error('pg_stat_activity does not list this connection');
+  backends.set(client, own);
+  return own;
 }

@@ -42,25 +42,10 @@ export async function takeLease(
       [holder],
     );
     if (run !== undefined && run.status !== 'running') return { held: false, isOver: true };
-    await session.execute(
-      `INSERT INTO plumbline.leases (env, project, scope, holder, token, expires_at) VALUES ($1, $2, $3, '', 0, '-infinity')
-       ON CONFLICT DO NOTHING`,
-      [key.env, key.project, key.scope],
-    );
-    const [row] = await session.query<{
-      holder: string;
-      previous_holder: string;
-      expires_at: string;
-      expired: boolean;
-    }>(
-      `SELECT holder, previous_holder, expires_at, expires_at < clock_timestamp() AS expired FROM plumbline.leases
-       WHERE env = $1 AND project = $2 AND scope = $3 FOR UPDATE`,
-      [key.env, key.project, key.scope],
-    );
-    if (row!.holder !== holder && !row!.expired)
-      return { held: false, holder: row!.holder, expiresAt: row!.expires_at };
+    const row = (await lockLease(session, key)) ?? (await addLease(session, key));
+    if (row.holder !== holder && !row.expired) return { held: false, holder: row.holder, expiresAt: row.expires_at };
     // Whoever asks again as the holder may have died before it ended what its predecessor left open.
-    const previous = row!.holder === holder ? row!.previous_holder : row!.holder;
+    const previous = row.holder === holder ? row.previous_holder : row.holder;
     await session.execute(
       `UPDATE plumbline.leases
        SET holder = $4, previous_holder = $6, token = token + CASE WHEN holder = $4 THEN 0 ELSE 1 END,
@@ -68,12 +53,38 @@ export async function takeLease(
        WHERE env = $1 AND project = $2 AND scope = $3`,
       [key.env, key.project, key.scope, holder, ttlSeconds, previous],
     );
+    if (previous === '') return { held: true };
     await closeRunRow(session, previous, 'failed', {
       code: 'RUN_LEASE_LOST',
       message: `Run ${previous} ended without closing itself; run ${holder} took over.`,
     });
-    return { held: true, ...(previous === '' ? {} : { takenFrom: previous }) };
+    return { held: true, takenFrom: previous };
   });
+}
+
+interface LeaseRow {
+  readonly holder: string;
+  readonly previous_holder: string;
+  readonly expires_at: string;
+  readonly expired: boolean;
+}
+
+async function lockLease(session: Queryable, key: LeaseKey): Promise<LeaseRow | undefined> {
+  const [row] = await session.query<LeaseRow>(
+    `SELECT holder, previous_holder, expires_at, expires_at < clock_timestamp() AS expired FROM plumbline.leases
+     WHERE env = $1 AND project = $2 AND scope = $3 FOR UPDATE`,
+    [key.env, key.project, key.scope],
+  );
+  return row;
+}
+
+async function addLease(session: Queryable, key: LeaseKey): Promise<LeaseRow> {
+  await session.execute(
+    `INSERT INTO plumbline.leases (env, project, scope, holder, token, expires_at) VALUES ($1, $2, $3, '', 0, '-infinity')
+     ON CONFLICT DO NOTHING`,
+    [key.env, key.project, key.scope],
+  );
+  return (await lockLease(session, key))!;
 }
 
 /**

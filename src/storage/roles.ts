@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { Database, Session } from '../model/database.js';
+import type { Database, Queryable, Session } from '../model/database.js';
 import { ensureSchema } from '../model/ensure-schema.js';
-import { identifier, literal } from '../model/sql-identifier.js';
+import { identifier, literal, qualified } from '../model/sql-identifier.js';
 
 export type RoleName = 'owner' | 'loader' | 'builder' | 'reader' | 'server';
 
@@ -39,13 +39,16 @@ export async function ensureRoles(
     return { roles: {}, note: `roles were not created: ${user?.name ?? 'the database user'} has no CREATEROLE` };
   }
   const roles = roleNames(env, project);
+  const grants = grantsOf(roles, schemas);
+  // Each grant writes the catalog anew, also one that is there: what every connection knows of those tables would be void.
+  if (await isGranted(database, grants, schemas)) return { roles };
   try {
-    for (const schema of [schemas.raw, schemas.main, schemas.stage]) await ensureSchema(database, schema);
+    await ensureSchema(database, ...projectSchemas(schemas));
     await database.transaction(async (session) => {
       // Two workers that start at once would both find a role missing; concurrent grants fail with "tuple concurrently updated".
       await session.query(`SELECT pg_advisory_xact_lock(hashtext('plumbline.roles'))`);
       for (const role of Object.values(roles)) await createRole(session, role);
-      await grantAll(session, roles, schemas);
+      await session.execute(statementsOf(grants, schemas).join(';\n'));
     });
   } catch (error) {
     const { code, message } = error as Error & { code?: string };
@@ -81,50 +84,112 @@ async function createRole(session: Session, role: string): Promise<void> {
   );
 }
 
-async function grantAll(session: Session, roles: Record<RoleName, string>, schemas: RoleSchemas): Promise<void> {
+/** What a role may do with a schema and its tables. */
+interface Grant {
+  readonly role: string;
+  readonly schema: string;
+  readonly onSchema: readonly ('USAGE' | 'CREATE')[];
+  readonly onTables: readonly ('SELECT' | 'INSERT' | 'UPDATE' | 'DELETE')[] | 'ALL';
+  /** @default all tables of the schema */
+  readonly tables?: readonly string[];
+  /** Not these of them. */
+  readonly without?: readonly string[];
+  /** Tables that this user makes later, too: every load and transform makes new ones. */
+  readonly later: boolean;
+}
+
+function projectSchemas({ raw, main, stage }: RoleSchemas): string[] {
+  return [raw, main, stage];
+}
+
+function grantsOf(
+  { owner, loader, builder, reader, server }: Record<RoleName, string>,
+  schemas: RoleSchemas,
+): readonly Grant[] {
   const { raw, main, stage } = schemas;
-  const { owner, loader, builder, reader, server } = roles;
-  for (const schema of [raw, main, stage]) {
-    await session.execute(`REVOKE ALL ON SCHEMA ${identifier(schema)} FROM PUBLIC`);
-    await session.execute(`GRANT ALL ON SCHEMA ${identifier(schema)} TO ${identifier(owner)}`);
-    await grantTables(session, schema, 'ALL', owner);
-  }
-  await grantSchema(session, raw, 'ALL', loader);
-  await grantSchema(session, stage, 'ALL', loader);
-  await grantSchema(session, raw, 'SELECT', builder);
-  await grantSchema(session, stage, 'ALL', builder);
-  await grantSchema(session, main, 'ALL', builder);
-  await grantSchema(session, main, 'SELECT', reader);
-  const metadata = (privileges: string, tables: string, role: string) =>
-    session.execute(`GRANT ${privileges} ON ${tables} TO ${identifier(role)}`);
-  for (const role of [owner, loader, builder, reader, server])
-    await session.execute(`GRANT USAGE ON SCHEMA plumbline TO ${identifier(role)}`);
-  for (const role of [owner, loader, builder])
-    await metadata('SELECT, INSERT, UPDATE, DELETE', 'ALL TABLES IN SCHEMA plumbline', role);
-  await metadata('SELECT', 'ALL TABLES IN SCHEMA plumbline', reader);
-  // Whom a project forgot is not for everybody who reads its tables.
-  await session.execute(`REVOKE ALL ON plumbline.erasures, plumbline.erasure_salts FROM ${identifier(reader)}`);
-  await metadata('SELECT', 'plumbline.model_versions, plumbline.serving_pointer', server);
-  await metadata('SELECT, INSERT', 'plumbline.predictions', server);
-  await metadata('SELECT, INSERT, UPDATE, DELETE', 'plumbline.spool_offsets', server);
+  const all = (role: string, schema: string): Grant => ({
+    role,
+    schema,
+    onSchema: ['USAGE', 'CREATE'],
+    onTables: 'ALL',
+    later: true,
+  });
+  const read = (role: string, schema: string): Grant => ({
+    role,
+    schema,
+    onSchema: ['USAGE'],
+    onTables: ['SELECT'],
+    later: true,
+  });
+  const metadata = (
+    role: string,
+    onTables: Grant['onTables'],
+    which: Pick<Grant, 'tables' | 'without'> = {},
+  ): Grant => ({ role, schema: 'plumbline', onSchema: ['USAGE'], onTables, ...which, later: false });
+  const write = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const;
+  return [
+    ...projectSchemas(schemas).map((schema) => all(owner, schema)),
+    all(loader, raw),
+    all(loader, stage),
+    read(builder, raw),
+    all(builder, stage),
+    all(builder, main),
+    read(reader, main),
+    ...[owner, loader, builder].map((role) => metadata(role, write)),
+    // Whom a project forgot is not for everybody who reads its tables.
+    metadata(reader, ['SELECT'], { without: ['erasures', 'erasure_salts'] }),
+    metadata(server, ['SELECT'], { tables: ['model_versions', 'serving_pointer'] }),
+    metadata(server, ['SELECT', 'INSERT'], { tables: ['predictions'] }),
+    metadata(server, write, { tables: ['spool_offsets'] }),
+  ];
 }
 
-async function grantSchema(
-  session: Session,
-  schema: string,
-  privileges: 'ALL' | 'SELECT',
-  role: string,
-): Promise<void> {
-  const usage = privileges === 'ALL' ? 'USAGE, CREATE' : 'USAGE';
-  await session.execute(`GRANT ${usage} ON SCHEMA ${identifier(schema)} TO ${identifier(role)}`);
-  await grantTables(session, schema, privileges, role);
+function statementsOf(grants: readonly Grant[], schemas: RoleSchemas): string[] {
+  const closed = projectSchemas(schemas).map((schema) => `REVOKE ALL ON SCHEMA ${identifier(schema)} FROM PUBLIC`);
+  return [...closed, ...grants.flatMap(grantStatements)];
 }
 
-/** Tables that are there and those that this user makes later: every load and transform makes new ones. */
-async function grantTables(session: Session, schema: string, privileges: string, role: string): Promise<void> {
-  const name = identifier(schema);
-  await session.execute(`GRANT ${privileges} ON ALL TABLES IN SCHEMA ${name} TO ${identifier(role)}`);
-  await session.execute(
-    `ALTER DEFAULT PRIVILEGES IN SCHEMA ${name} GRANT ${privileges} ON TABLES TO ${identifier(role)}`,
-  );
+function grantStatements({ onSchema, onTables, tables, without, later, ...at }: Grant): string[] {
+  const [role, schema] = [identifier(at.role), identifier(at.schema)];
+  const privileges = onTables === 'ALL' ? 'ALL' : onTables.join(', ');
+  const named = (names: readonly string[]): string => names.map((name) => qualified(at.schema, name)).join(', ');
+  const which = tables === undefined ? `ALL TABLES IN SCHEMA ${schema}` : named(tables);
+  return [
+    `GRANT ${onSchema.join(', ')} ON SCHEMA ${schema} TO ${role}`,
+    `GRANT ${privileges} ON ${which} TO ${role}`,
+    ...(without === undefined ? [] : [`REVOKE ALL ON ${named(without)} FROM ${role}`]),
+    ...(later ? [`ALTER DEFAULT PRIVILEGES IN SCHEMA ${schema} GRANT ${privileges} ON TABLES TO ${role}`] : []),
+  ];
 }
+
+/** Whether every role is there with all its privileges, and none that it must not have. */
+async function isGranted(database: Queryable, grants: readonly Grant[], schemas: RoleSchemas): Promise<boolean> {
+  const wanted = grants.map(({ onTables, ...grant }) => (onTables === 'ALL' ? grant : { ...grant, onTables }));
+  const [row] = await database.query<{ isGranted: boolean }>(IS_GRANTED, [
+    JSON.stringify(wanted),
+    projectSchemas(schemas),
+  ]);
+  return row!.isGranted;
+}
+
+/** $1: grants, without `onTables` for all that there is on tables of this version of PostgreSQL; $2: schemas closed to PUBLIC. */
+const IS_GRANTED = `
+  WITH wanted AS (
+    SELECT r.oid AS role, n.oid AS schema, n.nspacl, g."onSchema" AS on_schema, g.tables, coalesce(g.without, '{}') AS without, g.later,
+      coalesce(g."onTables", ARRAY(SELECT privilege_type FROM aclexplode(acldefault('r', 10)))) AS on_tables
+    FROM jsonb_to_recordset($1) AS g (role text, schema text, "onSchema" text[], "onTables" text[], tables text[], without text[], later boolean)
+    LEFT JOIN pg_roles r ON r.rolname = g.role
+    LEFT JOIN pg_namespace n ON n.nspname = g.schema)
+  SELECT NOT EXISTS (SELECT FROM wanted WHERE role IS NULL OR schema IS NULL)
+    AND NOT EXISTS (SELECT FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = ANY($2) AND a.grantee = 0)
+    AND NOT EXISTS (SELECT FROM wanted w
+      WHERE NOT ARRAY(SELECT privilege_type FROM aclexplode(w.nspacl) a WHERE a.grantee = w.role) @> w.on_schema)
+    AND NOT EXISTS (SELECT FROM wanted w JOIN pg_class c ON c.relnamespace = w.schema
+      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (w.tables IS NULL OR c.relname = ANY(w.tables)) AND c.relname <> ALL(w.without)
+        AND NOT ARRAY(SELECT privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = w.role) @> w.on_tables)
+    AND NOT EXISTS (SELECT FROM wanted w JOIN pg_class c ON c.relnamespace = w.schema, aclexplode(c.relacl) a
+      WHERE c.relname = ANY(w.without) AND a.grantee = w.role)
+    AND NOT EXISTS (SELECT FROM wanted w
+      WHERE w.later AND NOT ARRAY(SELECT a.privilege_type FROM pg_default_acl d, aclexplode(d.defaclacl) a
+        WHERE d.defaclnamespace = w.schema AND d.defaclobjtype = 'r' AND pg_get_userbyid(d.defaclrole) = current_user AND a.grantee = w.role) @> w.on_tables)
+    AS "isGranted"`;

@@ -67,16 +67,17 @@ export async function beginStep(database: Database, attempt: StepAttempt): Promi
   });
 }
 
-/** Whether a later attempt of the step has begun already; waits for nobody. */
-export async function isLate(
+/** The attempt of the step that began last, 0 where none has; waits for nobody. */
+export async function newestAttempt(
   database: Queryable,
-  { runId, step, scheduledMs }: Pick<StepAttempt, 'runId' | 'step' | 'scheduledMs'>,
-): Promise<boolean> {
-  const rows = await database.query(
-    'SELECT 1 FROM plumbline.run_steps WHERE run_id = $1 AND step = $2 AND scheduled_ms > $3',
-    [runId, step, scheduledMs],
+  runId: string,
+  step: string,
+): Promise<Pick<StepAttempt, 'scheduledMs'> & { readonly attempt: number }> {
+  const [row] = await database.query<{ attempt: number; scheduledMs: number }>(
+    `SELECT attempt, scheduled_ms::float8 AS "scheduledMs" FROM plumbline.run_steps WHERE run_id = $1 AND step = $2`,
+    [runId, step],
   );
-  return rows.length > 0;
+  return row ?? { attempt: 0, scheduledMs: 0 };
 }
 
 /** False when another attempt has begun since: whatever this one was doing is not its to finish. */

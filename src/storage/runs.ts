@@ -18,17 +18,22 @@ export interface RunRow {
   readonly ended_at: string | null;
 }
 
-/** Inserts the run; the same run id again changes nothing, so a retry is harmless. */
+/**
+ * Inserts the run, opened by the attempt that Temporal scheduled at `openedMs`; the same run id again changes nothing.
+ * Gives whether it is new: no other attempt has opened it, and no earlier one can from now on. A later one can, and then has
+ * to end the connection over which this was called.
+ */
 export async function insertRun(
   database: Queryable,
   run: Pick<
     RunRow,
     'run_id' | 'env' | 'project' | 'workflow_id' | 'stages' | 'bundle' | 'options' | 'retry_of' | 'started_by'
   >,
-): Promise<void> {
-  await database.execute(
-    `INSERT INTO plumbline.runs (run_id, env, project, workflow_id, stages, bundle, options, retry_of, status, started_by)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'running', $9) ON CONFLICT (run_id) DO NOTHING`,
+  openedMs = 0,
+): Promise<boolean> {
+  const inserted = await database.execute(
+    `INSERT INTO plumbline.runs (run_id, env, project, workflow_id, stages, bundle, options, retry_of, status, started_by, opened_ms)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'running', $9, $10) ON CONFLICT (run_id) DO NOTHING`,
     [
       run.run_id,
       run.env,
@@ -39,8 +44,10 @@ export async function insertRun(
       run.options,
       run.retry_of,
       run.started_by,
+      openedMs,
     ],
   );
+  return inserted === 1;
 }
 
 /** False when a later attempt at opening the run was scheduled and has begun, or the run is over. */

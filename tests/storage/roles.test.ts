@@ -53,6 +53,67 @@ describe('ensureRoles', () => {
     expect(reports).toEqual(Array(4).fill({ roles }));
   });
 
+  it('writes no catalog where all is granted, and mends what is not', async () => {
+    const tables = () =>
+      test.database.query(
+        `SELECT oid, xmin::text FROM pg_class WHERE relkind = 'r' AND relnamespace IN ('plumbline'::regnamespace, 'bikes_dev_raw'::regnamespace) ORDER BY oid`,
+      );
+    const ensure = () => ensureRoles(test.database, { env: 'dev', project, schemas });
+    await ensure();
+    const before = await tables();
+    await ensure();
+    expect(await tables()).toEqual(before);
+    for (const [harm, ask, expected] of [
+      [
+        `REVOKE SELECT ON bikes_dev_raw.rides FROM ${roles.builder}`,
+        `has_table_privilege('${roles.builder}', 'bikes_dev_raw.rides', 'SELECT')`,
+        true,
+      ],
+      [
+        `REVOKE CREATE ON SCHEMA bikes_dev FROM ${roles.builder}`,
+        `has_schema_privilege('${roles.builder}', 'bikes_dev', 'CREATE')`,
+        true,
+      ],
+      [
+        `REVOKE UPDATE ON plumbline.runs FROM ${roles.loader}`,
+        `has_table_privilege('${roles.loader}', 'plumbline.runs', 'UPDATE')`,
+        true,
+      ],
+      [
+        `REVOKE INSERT ON plumbline.predictions FROM ${roles.server}`,
+        `has_table_privilege('${roles.server}', 'plumbline.predictions', 'INSERT')`,
+        true,
+      ],
+      [
+        `GRANT USAGE ON SCHEMA bikes_dev TO PUBLIC`,
+        `EXISTS (SELECT FROM pg_namespace, aclexplode(nspacl) a WHERE nspname = 'bikes_dev' AND a.grantee = 0)`,
+        false,
+      ],
+      [
+        `GRANT SELECT ON plumbline.erasures TO ${roles.reader}`,
+        `has_table_privilege('${roles.reader}', 'plumbline.erasures', 'SELECT')`,
+        false,
+      ],
+      [
+        `ALTER DEFAULT PRIVILEGES IN SCHEMA bikes_dev REVOKE SELECT ON TABLES FROM ${roles.reader}; CREATE TABLE bikes_dev.late (id int)`,
+        `has_table_privilege('${roles.reader}', 'bikes_dev.late', 'SELECT')`,
+        true,
+      ],
+      [
+        `DROP OWNED BY ${roles.server}; DROP ROLE ${roles.server}`,
+        `EXISTS (SELECT FROM pg_roles WHERE rolname = '${roles.server}')`,
+        true,
+      ],
+    ] as const) {
+      const is = async (): Promise<unknown> =>
+        (await test.database.query<{ is: boolean }>(`SELECT ${ask} AS is`))[0]!.is;
+      await test.database.execute(harm);
+      expect(await is(), harm).toBe(!expected);
+      await ensure();
+      expect(await is(), harm).toBe(expected);
+    }
+  });
+
   it.each<[RoleName, string, boolean]>([
     ['loader', 'INSERT INTO bikes_dev_raw.rides VALUES (1)', true],
     ['loader', 'CREATE TABLE bikes_dev_stage.load_1 (id int)', true],

@@ -72,6 +72,8 @@ interface LandedObject {
   readonly sha256: string;
   readonly bytes: number;
   readonly mtimeMs: number;
+  /** When its bytes were read last, as ISO or PostgreSQL's text. */
+  readonly fetchedAt: string;
 }
 
 async function extractFile(
@@ -87,11 +89,12 @@ async function extractFile(
     if (isArchive(path, resource)) return await extractMembers(file, mtimeMs, options);
     const there = await stillThere(known, before, store);
     if (there !== undefined) return [{ path, mtimeMs, ...there }];
+    const fetchedAt = options.now.toISOString();
     const head = await inspectFile(file, resource);
     const stored = await (head.length < SMALL_BYTES ? store.put(head) : store.putFile(file.absolute));
     const after = await stat(file.absolute);
     if (after.mtimeMs !== mtimeMs || after.size !== before.size || stored.bytes !== before.size) throw changed(file);
-    return [{ path, mtimeMs, ...stored }];
+    return [{ path, mtimeMs, fetchedAt, ...stored }];
   } catch (error) {
     throw unreadable(error, file, resource);
   }
@@ -115,14 +118,14 @@ async function extractMember(
   member: ZipMember,
   known: KnownObject | undefined,
   mtimeMs: number,
-  { store, resource }: ExtractOptions,
+  { store, resource, now }: ExtractOptions,
 ): Promise<LandedObject> {
   const { path } = member;
   const there = await stillThere(known, { size: member.bytes, mtimeMs }, store);
   if (there !== undefined) return { path, mtimeMs, ...there };
   const stored = await store.put(member.open());
   await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
-  return { path, mtimeMs, ...stored };
+  return { path, mtimeMs, fetchedAt: now.toISOString(), ...stored };
 }
 
 function changed({ path }: MatchedFile): TransientError {
@@ -140,6 +143,7 @@ interface KnownObject {
   readonly sha256: string;
   readonly bytes: number;
   readonly mtimeMs: number;
+  readonly fetchedAt: string;
   readonly isSettled: boolean;
 }
 
@@ -148,10 +152,10 @@ async function stillThere(
   known: KnownObject | undefined,
   { size, mtimeMs }: { readonly size: number; readonly mtimeMs: number },
   store: ArtifactStore,
-): Promise<ArtifactRef | undefined> {
+): Promise<(ArtifactRef & Pick<LandedObject, 'fetchedAt'>) | undefined> {
   if (known?.isSettled !== true || known.bytes !== size || known.mtimeMs !== Math.floor(mtimeMs)) return undefined;
-  const { sha256, bytes } = known;
-  return (await store.has(sha256)) ? { sha256, bytes } : undefined;
+  const { sha256, bytes, fetchedAt } = known;
+  return (await store.has(sha256)) ? { sha256, bytes, fetchedAt } : undefined;
 }
 
 async function knownObjects(
@@ -159,7 +163,7 @@ async function knownObjects(
   { database, env, project, resource }: ExtractOptions,
 ): Promise<Map<string, KnownObject>> {
   const rows = await database.query<KnownObject & { path: string }>(
-    `SELECT DISTINCT ON (path) path, sha256, bytes::float8 AS bytes, mtime_ms::float8 AS "mtimeMs",
+    `SELECT DISTINCT ON (path) path, sha256, bytes::float8 AS bytes, mtime_ms::float8 AS "mtimeMs", fetched_at AS "fetchedAt",
        extract(epoch FROM fetched_at) * 1000 > mtime_ms + $5 AS "isSettled"
      FROM plumbline.raw_objects WHERE env = $1 AND project = $2 AND resource = $3 AND path = ANY($4) ORDER BY path, seen_at DESC`,
     [env, project, resource.id, files.map(({ path }) => path), SETTLED_MS],
@@ -173,12 +177,11 @@ async function addLines(
   { database, env, project, resource, runId, now }: ExtractOptions,
 ): Promise<ExtractedObject[]> {
   const rows = await database.query<{ path: string; isNew: boolean }>(
-    `INSERT INTO plumbline.raw_objects AS o (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id)
-     SELECT $1, $2, $3, $4, path, sha256, bytes, mtime_ms, $6, $6, $7
-     FROM jsonb_to_recordset($5) AS l (path text, sha256 text, bytes bigint, mtime_ms bigint)
+    `INSERT INTO plumbline.raw_objects (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id)
+     SELECT $1, $2, $3, $4, path, sha256, bytes, mtime_ms, "fetchedAt", $6, $7
+     FROM jsonb_to_recordset($5) AS l (path text, sha256 text, bytes bigint, mtime_ms bigint, "fetchedAt" timestamptz)
      ON CONFLICT (env, project, resource, path, sha256) DO UPDATE
-       SET seen_at = excluded.seen_at, mtime_ms = excluded.mtime_ms,
-           fetched_at = CASE WHEN o.mtime_ms = excluded.mtime_ms THEN o.fetched_at ELSE excluded.fetched_at END
+       SET seen_at = excluded.seen_at, mtime_ms = excluded.mtime_ms, fetched_at = excluded.fetched_at
      RETURNING path, xmax = 0 AS "isNew"`,
     [
       env,

@@ -46,16 +46,6 @@ export async function claimPublication(session: Session, key: ResourceKey, signa
   return { ...key, ...claimed };
 }
 
-/** Names the connection that publishes from now on, so that a successor can end it. */
-export async function recordPublisher(session: Session, publication: Publication): Promise<void> {
-  const changed = await session.execute(
-    `UPDATE plumbline.resources SET writer_pid = $5, writer_backend_start = $6 ${WHERE} AND token = $4`,
-    [publication.env, publication.project, publication.resource, publication.token, session.pid, session.backendStart],
-  );
-  if (changed !== 1)
-    throw new LoadFencedError(`Publication of ${publication.resource}`, { resource: publication.resource });
-}
-
 export async function releasePublication(database: Queryable, publication: Publication): Promise<void> {
   await database.execute(
     `UPDATE plumbline.resources SET writer_pid = NULL, writer_backend_start = NULL ${WHERE} AND token = $4`,
@@ -135,10 +125,11 @@ export async function markPublished(
   );
   if (changed !== 1 || published !== mark.stagedIds.length)
     throw new LoadFencedError(`Publication of ${publication.resource}`, { resource: publication.resource });
-  await session.execute(
-    `UPDATE plumbline.loads SET status = 'replaced' WHERE load_id = ANY($1::bigint[]) AND status = 'published'`,
-    [[...mark.displacedIds]],
-  );
+  if (mark.displacedIds.length > 0)
+    await session.execute(
+      `UPDATE plumbline.loads SET status = 'replaced' WHERE load_id = ANY($1::bigint[]) AND status = 'published'`,
+      [[...mark.displacedIds]],
+    );
   await session.execute(
     `INSERT INTO plumbline.resource_versions
        (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, types_changed, row_count, run_id, profile, batches, anomaly_accepted)

@@ -133,7 +133,7 @@ function stagedLine(
 
 async function markStaged(session: Session, lines: readonly LedgerLine[]): Promise<void> {
   const changed = await session.execute(
-    `UPDATE plumbline.loads AS l SET status = 'staged', staged_at = now(), reader = s.reader, stage_table = s."stageTable", next_chunk = s."nextChunk",
+    `UPDATE plumbline.loads AS l SET status = 'staged', staged_at = now(), writer_pid = NULL, writer_backend_start = NULL, reader = s.reader, stage_table = s."stageTable", next_chunk = s."nextChunk",
        next_row = s."nextRow", rows_read = s."rowsRead", rows_loaded = s."rowsLoaded", rows_rejected = s."rowsRejected",
        rows_duplicate = s."rowsDuplicate", discarded = s.discarded
      FROM jsonb_to_recordset($1) AS s ("loadId" bigint, token bigint, reader jsonb, "stageTable" text, "nextChunk" integer, "nextRow" bigint,

@@ -68,16 +68,19 @@ async function loadTogether(options: GroupOptions): Promise<Map<string, LoadResu
 
 async function attempt(options: GroupOptions): Promise<Map<string, LoadResult>> {
   const { database, objects } = options;
-  let claims: readonly Claim[] = [];
+  let held: readonly LedgerLine[] = [];
   const folder = await mkdtemp(join(tmpdir(), 'plumbline-load-'));
   try {
     return await database.session(async (session) => {
-      claims = await claimLoads(session, options, objects);
+      const claims = await claimLoads(session, options, objects);
+      held = claims.filter(({ done }) => !done).map(({ line }) => line);
       const existing = await existingColumns(session, options);
-      return withInstance(folder, 0, (shared) => loadClaimed({ options, session, claims, existing, shared, folder }));
+      const loaded = await withInstance(folder, 0, (shared) => loadClaimed({ options, session, claims, existing, shared, folder })); // prettier-ignore
+      // What is staged has no writer any more.
+      held = held.filter(({ path }) => !loaded.has(path));
+      return loaded;
     });
   } finally {
-    const held = claims.filter(({ done }) => !done).map(({ line }) => line);
     // Where PostgreSQL is gone, so is the connection that the ledger names.
     if (held.length > 0) await releaseWriters(database, held).catch(() => {});
     await rm(folder, { recursive: true, force: true });

@@ -40,7 +40,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
   const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, staged);
   const displacedIds = await formerContents(session, work, staged, isNew);
-  if (resource.write === 'append')
+  if (resource.write === 'append' && displacedIds.length > 0)
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
     ]);

@@ -1,6 +1,7 @@
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
+import { onSession } from '../../model/on-session.js';
 import type { ColumnType } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import type { Profile } from '../anomaly/find-anomalies.js';
@@ -9,7 +10,7 @@ import { assertSwappable } from '../publish/assert-swappable.js';
 import { swapTable } from '../publish/swap-table.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { changedTypes } from './change-type.js';
-import { markPublished, recordPublisher } from './claim-publication.js';
+import { markPublished } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishResult, PublishWork } from './publish-resource.js';
 import { dropStages, isGroupStage, linesByStage, stageOf, type StageName } from './stage-table.js';
@@ -20,7 +21,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   const { options, publication, lines } = work;
   const { database, schemas, resource, runId, signal } = options;
   const target = { schema: schemas.raw, name: resource.table };
-  await assertSwappable(database, target);
+  await assertSwappable(onSession(session), target);
   const former = await tableColumns(session, target.schema, target.name);
   const built = await cancelOnAbort(database, session, signal, () => build(session, work, target));
   const columns = [...built.columns].map(([name, type]) => ({ name, type, header: name }));
@@ -41,12 +42,13 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
     accepted,
   });
   const result = { rows, table: `${target.schema}.${target.name}`, version: 0, columnsAdded, typesChanged, anomalies };
-  await swapTable(database, {
+  // The connection that whoever takes over will end; cancelling needs another one, so single statements stay the pool's.
+  const pinned = { ...onSession(session), query: database.query.bind(database) };
+  await swapTable(pinned, {
     staged: built.table,
     target,
     ...(signal && { signal }),
     onWait: (waitingFor) => options.onProgress?.({ waiting: `for ${waitingFor}` }),
-    onSession: (swapping) => recordPublisher(swapping, publication),
     async beforeCommit(swapping) {
       await countDuplicates(swapping, built.duplicates);
       result.version = await markPublished(swapping, publication, {

@@ -36,6 +36,9 @@ export function sourceDatabase(database: Database, context: SourceContext): Data
       ...queryable(session),
       pid: session.pid,
       backendStart: session.backendStart,
+      get isBroken() {
+        return session.isBroken;
+      },
       copyFrom: (statement, rows, options) => told(() => session.copyFrom(statement, rows, options)),
       copyTo: (statement, sink, options) => told(() => session.copyTo(statement, sink, options)),
       describe: (select) => told(() => session.describe(select)),

@@ -11,11 +11,17 @@ import { shownName, sqlName, type TableName } from './table-name.js';
  * indexes, constraints, row-level security, comments. What the stage already has stays, so a second call does
  * nothing. Carried indexes get names of their own until `restoreNames`, because old and new live side by side.
  *
+ * @param now what the staged relation is
+ *
  * Throws `ELT_SWAP_CANNOT_CARRY` when the new rows or columns do not allow it; a retry gives the same.
  */
-export async function carryProperties(session: Queryable, from: RelationFacts, staged: TableName): Promise<void> {
+export async function carryProperties(
+  session: Queryable,
+  from: RelationFacts,
+  now: RelationFacts,
+  staged: TableName,
+): Promise<void> {
   const name = sqlName(staged);
-  const now = await requireRelation(session, staged);
   const attempt = async (what: string, statement: string): Promise<void> => {
     try {
       await session.execute(statement);
@@ -70,15 +76,26 @@ export async function carryProperties(session: Queryable, from: RelationFacts, s
   await carryComments(session, from, now, staged);
 }
 
-/** In its final schema, where the owner and whoever passed a privilege on have their rights: the old owner and grants. */
-export async function carryAccess(session: Queryable, from: RelationFacts, published: TableName): Promise<void> {
+/**
+ * In its final schema, where the owner and whoever passed a privilege on have their rights: the old owner and grants.
+ *
+ * @param built what the published relation is, wherever it was when that was read
+ */
+export async function carryAccess(
+  session: Queryable,
+  from: RelationFacts,
+  built: RelationFacts,
+  published: TableName,
+): Promise<void> {
   const name = sqlName(published);
-  let now = await requireRelation(session, published);
+  let now = built;
   if (from.owner !== now.owner) {
     await session.execute(`ALTER ${noun(now)} ${name} OWNER TO ${identifier(from.owner)}`);
     now = await requireRelation(session, published);
   }
+  const isSame = built.owner === from.owner && sameGrants(from.grants, built.grants);
   await carryGrants(session, from, now, name);
+  if (isSame) return;
   const after = await requireRelation(session, published);
   if (after.owner !== from.owner || !sameGrants(from.grants, after.grants))
     throw cannotCarry('the owner and grants', published, new Error('they read differently after they were copied'));
@@ -86,6 +103,7 @@ export async function carryAccess(session: Queryable, from: RelationFacts, publi
 
 /** After the old relation is gone: indexes and constraints that do the same get the old names back. */
 export async function restoreNames(session: Queryable, from: RelationFacts, published: TableName): Promise<void> {
+  if (from.constraints.length + from.indexes.length === 0) return;
   const now = await requireRelation(session, published);
   const taken = new Set([...now.constraints, ...now.indexes].map((item) => item.name));
   for (const old of from.constraints) {
@@ -127,7 +145,7 @@ async function carryComments(
     if (column.comment === null || twin === undefined || twin.comment !== null) continue;
     await session.execute(`COMMENT ON COLUMN ${name}.${identifier(column.name)} IS ${literal(column.comment)}`);
   }
-  if (now.kind !== 'r') return;
+  if (now.kind !== 'r' || [...from.constraints, ...from.indexes].every(({ comment }) => comment === null)) return;
   const built = await requireRelation(session, staged);
   for (const constraint of from.constraints) {
     const twin = built.constraints.find((candidate) => sameConstraint(candidate, constraint));

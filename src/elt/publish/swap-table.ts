@@ -27,8 +27,6 @@ export interface SwapOptions {
   readonly publishTimeoutMs?: number;
   /** Whom it waits for, in words: `2 older transactions: pid 12 (ann report, since …), …`. Several times a second. */
   readonly onWait?: (waitingFor: string) => void;
-  /** Called first, outside any transaction, with the connection that will swap: whoever takes over can end it. */
-  readonly onSession?: (session: Session) => Promise<void>;
   /** Runs last in the swap's transaction: what it writes is there if, and only if, the new table is. */
   readonly beforeCommit?: (session: Session) => Promise<void>;
   /**
@@ -49,7 +47,6 @@ export interface SwapOptions {
 export async function swapTable(database: Database, options: SwapOptions): Promise<void> {
   const { signal, publishTimeoutMs = PUBLISH_TIMEOUT_MS } = options;
   await database.session(async (session) => {
-    await options.onSession?.(session);
     await cancelOnAbort(database, session, signal, async () => {
       let prepared = await prepare(session, options);
       const deadline = Date.now() + publishTimeoutMs;
@@ -78,10 +75,10 @@ async function prepare(session: Session, { staged, target }: SwapOptions): Promi
   const dress = async (): Promise<SwapTarget | undefined> => {
     await emptySearchPath(session);
     const current = await readSwapTarget(session, target);
-    if (current !== undefined) await carryProperties(session, current.facts, staged);
     const built = await describeRelation(session, staged);
     if (built === undefined) throw stageMissing(staged);
     if (current === undefined) await grantDefaults(session, built, staged, target.schema);
+    else await carryProperties(session, current.facts, built, staged);
     if (built.kind === 'r') await session.execute(`ANALYZE ${sqlName(staged)}`);
     return current;
   };
@@ -153,7 +150,7 @@ async function swap(
       const old = { schema: target.schema, name: replacedName(facts) };
       await session.execute(`ALTER ${noun(facts)} ${sqlName(target)} RENAME TO ${identifier(old.name)}`);
       await move(session, built, staged, target);
-      await carryAccess(session, facts, target);
+      await carryAccess(session, facts, built, target);
       const isOldRead = await attachViews(session, plan, (view) => laggingViews?.has(shownName(view)) === true);
       if (isOldRead) await setAside(session, facts, old, staged.schema);
       else await session.execute(`DROP ${noun(facts)} ${sqlName(old)}`);
