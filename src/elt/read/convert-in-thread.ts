@@ -46,11 +46,15 @@ export async function* convertInThread(
   const { lines, dialect, hasHeader, rows, multiLine } = scan;
   const data: ThreadData = { source, scan: { dialect, hasHeader, rows, multiLine }, columns, options: rest };
   const thread = new Worker(file, { workerData: data, execArgv: [], name: 'csv' });
+  // Also one that breaks while nobody waits for it.
+  const broken = new Promise<never>((_, reject) => thread.once('error', reject));
+  broken.catch(() => {});
   try {
     for (;;) {
       signal?.throwIfAborted();
       thread.postMessage(undefined);
-      const [reply] = (await once(thread, 'message', signal === undefined ? {} : { signal })) as [ThreadReply];
+      const replied = once(thread, 'message', signal === undefined ? {} : { signal });
+      const [reply] = (await Promise.race([replied, broken])) as [ThreadReply];
       if ('failure' in reply) throw failureOf(reply.failure);
       if (reply.chunk === undefined) return;
       yield withLines(reply.chunk, lines);

@@ -10,8 +10,8 @@ const chunks = convertCsv(source, { ...scan, lines: { lineOf: () => 0 } }, colum
 
 async function reply(): Promise<ThreadReply> {
   try {
-    const { value, done } = await chunks.next();
-    return { chunk: done === true ? undefined : value };
+    const next = await chunks.next();
+    return { chunk: next.done === true ? undefined : next.value };
   } catch (error) {
     if (!(error instanceof PipelineError)) throw error;
     const { terminal, code, message, details, at, next } = error;
