@@ -22,7 +22,7 @@ export interface ChunkTarget {
 
 /**
  * One transaction: rows by COPY, quarantined rows, then the ledger by compare-and-set. Throws LoadFencedError when
- * the ledger is not where this attempt left it, RefusedRow when PostgreSQL refuses a value; both leave nothing behind.
+ * the ledger is not where this attempt left it, RefusedRow or RefusedBinary when PostgreSQL refuses a value; all leave nothing behind.
  */
 export async function commitChunk(
   session: Session,
@@ -60,7 +60,7 @@ async function copyLines(session: Session, chunk: RowChunk, target: ChunkTarget,
   const table = qualified(target.stage.schema, target.stage.name);
   try {
     await session.copyFrom(
-      `COPY ${table} (${columns}) FROM STDIN (FORMAT text, ENCODING 'UTF8')`,
+      `COPY ${table} (${columns}) FROM STDIN (FORMAT ${chunk.format}, ENCODING 'UTF8')`,
       Readable.from(withFailpoint(chunk.blocks), { objectMode: false }),
       signal === undefined ? {} : { signal },
     );

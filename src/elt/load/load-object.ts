@@ -4,10 +4,12 @@ import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
 import type { ColumnType } from '../../model/project.js';
+import { countedProfile } from '../anomaly/counted-profile.js';
+import type { Profile } from '../anomaly/find-anomalies.js';
 import type { OpenDuckDB } from '../read/duckdb.js';
 import { withSource } from '../read/open-source.js';
 import { readAhead } from '../read/read-ahead.js';
-import type { RowChunk } from '../read/row-chunk.js';
+import type { CopyFormat, RowChunk } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import { streamResource } from '../singer/stream-facts.js';
@@ -21,7 +23,7 @@ import { LoadFencedError } from './load-fenced-error.js';
 import { resultOf, type LoadProgress, type LoadResult } from './load-result.js';
 import { objectParts } from './object-parts.js';
 import { existingColumns, planReader, readTypes } from './plan-reader.js';
-import { RefusedRow } from './refused-row.js';
+import { RefusedBinary, RefusedRow } from './refused-row.js';
 import { createStage, stageName } from './stage-table.js';
 
 export interface LoadOptions extends ClaimOptions {
@@ -49,10 +51,15 @@ export async function loadObject(options: LoadOptions): Promise<LoadResult> {
   assertKey(options.resource);
   await ensureSchema(options.database, options.schemas.stage);
   const refused = new Map<number, RowFault>();
+  let format: CopyFormat = 'binary';
   for (;;) {
     try {
-      return await attempt(options, refused);
+      return await attempt(options, refused, format);
     } catch (error) {
+      if (error instanceof RefusedBinary) {
+        format = 'text';
+        continue;
+      }
       // PostgreSQL has the last word on a value: its row is quarantined and the chunk written again.
       if (!(error instanceof RefusedRow)) throw error;
       if (refused.size === MAX_REFUSED) throw error.cause;
@@ -64,7 +71,11 @@ export async function loadObject(options: LoadOptions): Promise<LoadResult> {
 // Each costs a new reading of the file; a reader that lets more than these through is wrong.
 const MAX_REFUSED = 1_000;
 
-async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFault>): Promise<LoadResult> {
+async function attempt(
+  options: LoadOptions,
+  refused: ReadonlyMap<number, RowFault>,
+  format: CopyFormat,
+): Promise<LoadResult> {
   const { database, store, object, resource, signal } = options;
   let claim: Claim | undefined;
   try {
@@ -79,7 +90,7 @@ async function attempt(options: LoadOptions, refused: ReadonlyMap<number, RowFau
       const file = { ...parts, file: object.path, resource, existing: types, stated, code, signal, onLog };
       return withSource(file, (duckdb, source) => {
         const known = { ...options, resource: streamResource(resource, [source.stream]) };
-        return load({ options: known, session, line, duckdb, source, refused, existing, token: line.token });
+        return load({ options: known, session, line, duckdb, source, refused, format, existing, token: line.token });
       });
     });
   } catch (error) {
@@ -102,6 +113,7 @@ interface Work {
   readonly duckdb: OpenDuckDB;
   readonly source: RowSource;
   readonly refused: ReadonlyMap<number, RowFault>;
+  readonly format: CopyFormat;
   /** Columns of the published table, as far as they matter; undefined when there is none. */
   readonly existing: ReadonlyMap<string, ColumnType> | undefined;
 }
@@ -116,10 +128,13 @@ async function load(work: Work): Promise<LoadResult> {
   let chunkNumber = line.nextChunk;
   let rejected = line.rowsRejected;
   let discarded = line.discarded;
+  // An earlier attempt's rows were counted there, if at all.
+  let nulls = line.nextRow === 1 ? reader.columns.map(() => 0) : undefined;
   const chunks = loadChunks(duckdb, source, reader, resource, {
     file: object.path,
     fromRow: line.nextRow,
     maxRows: options.chunkRows ?? CHUNK_ROWS,
+    format: work.format,
     refused: work.refused,
     signal,
   });
@@ -136,12 +151,26 @@ async function load(work: Work): Promise<LoadResult> {
     };
     await commitChunk(session, chunk, target, signal);
     chunkNumber++;
+    nulls = chunk.nulls && nulls?.map((sum, index) => sum + chunk.nulls![index]!);
     rejected += chunk.faults.length;
     options.onProgress?.({ rowsRead: chunk.nextRow - 1, rowsTotal: source.rows, rowsRejected: rejected });
     if (rejected > resource.maxRejectedShare * source.rows) throw await failLoad(context, rejected);
   }
-  const finished = await cancelOnAbort(options.database, session, signal, () => finishLoad(context, reader.columns));
+  const finished = await cancelOnAbort(options.database, session, signal, () =>
+    finishLoad(context, reader.columns, async () => {
+      if (nulls !== undefined)
+        await keepProfile(session, line.loadId, countedProfile(reader.columns, source.rows, nulls));
+    }),
+  );
   return resultOf(options, { ...finished, reader }, line.nextRow);
+}
+
+/** What the publication compares with earlier ones: it need not read the rows again where none was left out. */
+async function keepProfile(session: Session, loadId: string, profile: Profile): Promise<void> {
+  await session.execute(`UPDATE plumbline.loads SET reader = reader || $2::jsonb WHERE load_id = $1`, [
+    loadId,
+    JSON.stringify({ profile }),
+  ]);
 }
 
 function sumOf(before: Readonly<Record<string, number>>, added: RowChunk['discarded']): Record<string, number> {

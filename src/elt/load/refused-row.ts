@@ -13,9 +13,10 @@ export class RefusedRow extends Error {
   }
 
   /** The row that an error of COPY is about; undefined when the error is about something else. */
-  static from(error: unknown, chunk: RowChunk, columns: readonly LoadColumn[]): RefusedRow | undefined {
+  static from(error: unknown, chunk: RowChunk, columns: readonly LoadColumn[]): RefusedRow | RefusedBinary | undefined {
     const place = refusedLine(error);
     if (place === undefined) return undefined;
+    if (chunk.format === 'binary') return new RefusedBinary(error);
     const row = chunk.rowNumbers[place.line - 1];
     const line = lineAt(chunk, place.line - 1);
     if (row === undefined || line === undefined) return undefined;
@@ -32,6 +33,14 @@ export class RefusedRow extends Error {
       },
       error,
     );
+  }
+}
+
+/** PostgreSQL refused a row of a binary COPY, which says which one but not how it was written: as text it is told again. */
+export class RefusedBinary extends Error {
+  constructor(cause: unknown) {
+    super('PostgreSQL refused a row of a binary COPY', { cause });
+    this.name = 'RefusedBinary';
   }
 }
 

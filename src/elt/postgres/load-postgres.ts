@@ -5,7 +5,7 @@ import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Database, Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
-import type { Profile } from '../anomaly/find-anomalies.js';
+import { countedProfile } from '../anomaly/counted-profile.js';
 import { assertKey } from '../load/assert-key.js';
 import { beginAnew, claimLoad, type Claim, type ClaimOptions } from '../load/claim-load.js';
 import { finishLoad } from '../load/finish-load.js';
@@ -334,13 +334,8 @@ function profileOf(
   pieces: readonly { readonly nulls: readonly number[] | null }[],
 ): string | null {
   if (pieces.some(({ nulls }) => nulls === null)) return null;
-  const share = (index: number): number =>
-    rows === 0 ? 0 : pieces.reduce((sum, { nulls }) => sum + nulls![index]!, 0) / rows;
-  const profile: Profile = {
-    rows,
-    nulls: Object.fromEntries(columns.map(({ name }, index) => [name, share(index)])),
-  };
-  return JSON.stringify({ profile });
+  const counted = columns.map((_, index) => pieces.reduce((sum, { nulls }) => sum + nulls![index]!, 0));
+  return JSON.stringify({ profile: countedProfile(columns, rows, counted) });
 }
 
 /** Names the rows and their columns; the same bytes in the same order give the same. */

@@ -41,51 +41,55 @@ export function recordAt(buffer: Buffer, start: number, dialect: CsvDialect, las
   let innerLines = 0;
   let bareReturn = false;
   let index = start;
+  const { length } = buffer;
   const { delimiter, lineEnd, quote, escape } = dialect;
-  const broken = (fault: string): RecordShape => {
-    const end = buffer.indexOf(lineEnd, start);
-    return { end: end === -1 ? buffer.length : end, fields: 0, quoted: 0, innerLines: 0, bareReturn: false, fault };
-  };
   for (;;) {
     // At the start of a field: blanks before an opening mark do not belong to the value.
     let opening = index;
-    while (opening < buffer.length && buffer[opening] === SPACE) opening++;
-    if (quote !== undefined && buffer[opening] === quote) {
+    while (opening < length && buffer[opening] === SPACE) opening++;
+    if (quote !== undefined && opening < length && buffer[opening] === quote) {
       quoted++;
-      index = opening + 1;
-      for (;;) {
-        const close = closingMark(buffer, index, quote, escape);
-        if (close === -1) return last ? broken('a quotation mark opens a value and none closes it') : undefined;
-        innerLines += countByte(buffer, lineEnd, index, close);
-        if (close + 1 >= buffer.length && !last) return undefined;
-        index = close + 1;
-        if (escape !== undefined || buffer[index] !== quote) break;
-        index++;
+      // Byte by byte: values are short, and a call of indexOf for each mark takes longer than the bytes between.
+      for (index = opening + 1; index < length; index++) {
+        const byte = buffer[index];
+        if (byte === lineEnd) innerLines++;
+        else if (byte === quote) {
+          if (escape !== undefined || index + 1 >= length || buffer[index + 1] !== quote) break;
+          index++;
+        } else if (byte === escape) {
+          index++;
+          if (buffer[index] === lineEnd) innerLines++;
+        }
       }
+      if (index >= length)
+        return last ? brokenAt(buffer, start, lineEnd, 'a quotation mark opens a value and none closes it') : undefined;
+      // The next byte says whether the mark closes the value.
+      if (index + 1 >= length && !last) return undefined;
+      index++;
       while (buffer[index] === SPACE) index++;
       const next = buffer[index];
       if (next === CR && buffer[index + 1] === lineEnd) index++;
       else if (next === undefined && !last) return undefined;
-      else if (
-        next !== undefined &&
-        next !== delimiter &&
-        next !== lineEnd &&
-        !(next === CR && index + 1 === buffer.length)
-      )
-        return broken('text follows the closing quotation mark of a value');
+      else if (next !== undefined && next !== delimiter && next !== lineEnd && !(next === CR && index + 1 === length))
+        return brokenAt(buffer, start, lineEnd, 'text follows the closing quotation mark of a value');
     } else {
-      for (; index < buffer.length; index++) {
+      for (; index < length; index++) {
         const byte = buffer[index];
         if (byte === delimiter || byte === lineEnd) break;
-        if (byte === CR && index + 1 < buffer.length && buffer[index + 1] !== lineEnd) bareReturn = true;
+        if (byte === CR && index + 1 < length && buffer[index + 1] !== lineEnd) bareReturn = true;
       }
     }
-    if (index >= buffer.length && !last) return undefined;
-    if (buffer[index] !== delimiter)
-      return { end: Math.min(index, buffer.length), fields, quoted, innerLines, bareReturn };
+    if (index >= length && !last) return undefined;
+    if (index >= length || buffer[index] !== delimiter)
+      return { end: Math.min(index, length), fields, quoted, innerLines, bareReturn };
     fields++;
     index++;
   }
+}
+
+function brokenAt(buffer: Buffer, start: number, lineEnd: number, fault: string): RecordShape {
+  const end = buffer.indexOf(lineEnd, start);
+  return { end: end === -1 ? buffer.length : end, fields: 0, quoted: 0, innerLines: 0, bareReturn: false, fault };
 }
 
 /** The next mark that no escape stands before, from inside a quoted value; -1 when there is none. */
@@ -137,11 +141,4 @@ function unescaped(text: string, quote: number, escape: number | undefined): str
   const [mark, sign] = [String.fromCharCode(quote), String.fromCharCode(escape)];
   const parts = text.split(sign + sign);
   return parts.map((part) => part.replaceAll(sign + mark, mark)).join(sign);
-}
-
-function countByte(buffer: Buffer, byte: number, from: number, to: number): number {
-  let count = 0;
-  for (let index = buffer.indexOf(byte, from); index !== -1 && index < to; index = buffer.indexOf(byte, index + 1))
-    count++;
-  return count;
 }

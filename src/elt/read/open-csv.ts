@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { ColumnType, CsvOptions } from '../../model/project.js';
 import { literal } from '../../model/sql-identifier.js';
 import { classifyCsv } from './classify-csv.js';
-import { convertCsv } from './convert-csv.js';
+import { convertInThread } from './convert-in-thread.js';
 import { numberColumns, numberReader, valuesOf } from './csv-numbers.js';
 import { keptText, type RowFault } from './row-fault.js';
 import { QUOTE, type CsvDialect } from './csv-record.js';
@@ -49,7 +49,7 @@ export async function openCsv(
     allowed: scan.headers.map(() => undefined),
     rows: scan.rows,
     ...(isClean && {
-      convert: (columns, options) => convertCsv(source, scan, columns, options),
+      convert: (columns, options) => convertInThread(source, scan, columns, options),
       classify: (positions) => classifyCsv(source, scan, positions, signal),
     }),
     faults: [...scan.faults, ...(cleaned?.faults ?? [])].sort((one, other) => one.row - other.row),

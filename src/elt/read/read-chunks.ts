@@ -32,7 +32,7 @@ export async function* readChunks(
   let chunk = emptyChunk(row);
   let lines: string[] = [];
   let characters = 0;
-  const full = (): RowChunk => ({ ...chunk, nextRow: row, blocks: blocksOf(lines) });
+  const full = (): RowChunk => ({ ...chunk, nextRow: row, format: 'text', blocks: blocksOf(lines) });
 
   const nameOf = (position: number): string =>
     columns[position]?.name ?? options.unwanted!.names[position - columns.length]!;

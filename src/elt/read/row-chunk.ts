@@ -8,18 +8,25 @@ export interface RowChunk {
   readonly nextRow: number;
   /** Row numbers of the lines, ascending. */
   readonly rowNumbers: readonly number[];
-  /** Whole lines of COPY's text format with their line ends; the row number comes first in each, or behind the load's id. */
+  readonly format: CopyFormat;
+  /** `text`: whole lines with their line ends. `binary`: a whole COPY. The row number comes first in each row, or behind the load's id. */
   readonly blocks: readonly Buffer[];
   readonly faults: readonly RowFault[];
   /** Values that were left out of the lines, by column. */
   readonly discarded: ReadonlyMap<string, number>;
+  /** By column, of the rows in the blocks; missing where nobody counted. */
+  readonly nulls?: readonly number[];
 }
+
+export type CopyFormat = 'text' | 'binary';
 
 export interface ChunkOptions {
   readonly file: string;
   /** The first row wanted. */
   readonly fromRow: number;
   readonly maxRows: number;
+  /** `binary` is given where it can be. @default 'text' */
+  readonly format?: CopyFormat;
   /** Comes before the row number in each line, where several loads share a stage. */
   readonly loadId?: string;
   /** Rows that PostgreSQL refused in an earlier try. */
@@ -38,7 +45,7 @@ export interface ChunkOptions {
 // A chunk is held in memory until it is committed, and the next one is read meanwhile.
 export const MAX_CHUNK_BYTES = 16 << 20;
 
-/** One line of a chunk without its end, counted from 0; undefined when there are fewer. */
+/** One line of a text chunk without its end, counted from 0; undefined when there are fewer. */
 export function lineAt({ blocks }: RowChunk, index: number): string | undefined {
   let left = index;
   for (const block of blocks) {
@@ -51,7 +58,7 @@ export function lineAt({ blocks }: RowChunk, index: number): string | undefined 
   return undefined;
 }
 
-/** The lines of a chunk without their ends. */
+/** The lines of a text chunk without their ends. */
 export function linesOf({ blocks }: RowChunk): string[] {
   return blocks.flatMap((block) => block.toString('utf8').split('\n').slice(0, -1));
 }

@@ -86,37 +86,40 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
   const take = (buffer: Buffer, start: number, shape: RecordShape, sound: boolean): void => {
     const end =
       shape.end > start && buffer[shape.end - 1] === 13 && dialect!.lineEnd === 10 ? shape.end - 1 : shape.end;
-    const record = buffer.subarray(start, end);
     const line = totals.line;
     if (end < shape.end) totals.returns++;
     else if (shape.end < buffer.length) totals.plainEnds++;
     totals.line += 1 + shape.innerLines;
-    totals.longest = Math.max(totals.longest, record.length);
+    totals.longest = Math.max(totals.longest, end - start);
     totals.quotedFields += shape.quoted;
     totals.innerLines += shape.innerLines;
     if (headers === undefined) {
-      if (record.length === 0 && csv.header !== false) {
+      if (end === start && csv.header !== false) {
         clean = false;
         return;
       }
+      const record = buffer.subarray(start, end);
       if (shape.fault !== undefined || !isUtf8(record)) throw badHeader(source.file, line, shape.fault);
       const fields = fieldsOf(record, dialect!);
       headers = fields.map(({ text }, index) => (csv.header === false ? `column_${index + 1}` : text));
       if (csv.header !== false) return;
     }
-    if (record.length === 0 && headers.length > 1) {
+    if (end === start && headers.length > 1) {
       clean = false;
       return;
     }
     const row = ++totals.rows;
     lines.add(row, line);
+    if (shape.bareReturn) clean = false;
+    if (sound && shape.fields === headers.length && options.onRow === undefined) return;
+    const record = buffer.subarray(start, end);
     if (shape.fault !== undefined) totals.brokenQuotes++;
     const reason = shape.fault ?? faultOf(record, shape.fields, headers.length, sound);
-    if (reason !== undefined) {
+    if (reason === undefined) options.onRow?.(fieldsOf(record, dialect!), row, line);
+    else {
       faults.push({ row, line, column: null, value: null, reason, raw: keptText(record.toString('utf8')) });
       clean = false;
-    } else if (shape.bareReturn) clean = false;
-    if (reason === undefined && options.onRow !== undefined) options.onRow(fieldsOf(record, dialect!), row, line);
+    }
   };
 
   let rest: Buffer = Buffer.alloc(0);

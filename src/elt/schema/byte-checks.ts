@@ -37,7 +37,7 @@ export function byteCheck(type: ColumnType): ByteCheck {
     case 'jsonb':
       return isJson;
     case 'boolean':
-      return matching(/^(true|false|t|f|yes|no|y|n|on|off|1|0)$/i);
+      return trimmed(isBoolean);
     case 'numeric':
       return trimmed((bytes, from, to) => isNumeric(bytes, from, to));
     case 'uuid':
@@ -61,12 +61,29 @@ function trimmed(check: ByteCheck): ByteCheck {
   };
 }
 
-function matching(pattern: RegExp): ByteCheck {
-  return trimmed(exactly(pattern));
-}
-
 function exactly(pattern: RegExp): ByteCheck {
   return (bytes, from, to) => pattern.test(bytes.toString('latin1', from, to));
+}
+
+const TRUTHS = new Set(['true', 'false', 't', 'f', 'yes', 'no', 'y', 'n', 'on', 'off', '1', '0'].map(packedWord));
+
+function packedWord(word: string): number {
+  const bytes = Buffer.from(word);
+  return packed(bytes, 0, bytes.length);
+}
+
+/** At most five bytes, letters in lower case, as one number that no other bytes give. */
+function packed(bytes: Buffer, from: number, to: number): number {
+  let word = 1;
+  for (let index = from; index < to; index++) {
+    const byte = bytes[index]!;
+    word = word * 256 + (byte >= 65 && byte <= 90 ? byte + 32 : byte);
+  }
+  return word;
+}
+
+function isBoolean(bytes: Buffer, from: number, to: number): boolean {
+  return to - from <= 5 && TRUTHS.has(packed(bytes, from, to));
 }
 
 function signEnd(bytes: Buffer, from: number): number {
@@ -185,7 +202,8 @@ function isWithin(value: number, max: number): boolean {
 /** Where the zone of a timestamp begins; −1 when it has none. */
 function withoutZone(bytes: Buffer, from: number, to: number): number {
   if (bytes[to - 1] === 90) return withoutBlank(bytes, to - 1); // Z
-  if (bytes.toString('latin1', to - 3, to) === 'UTC') return withoutBlank(bytes, to - 3);
+  // UTC
+  if (bytes[to - 1] === 67 && bytes[to - 2] === 84 && bytes[to - 3] === 85) return withoutBlank(bytes, to - 3);
   for (let at = to - 3; at >= to - 6 && at > from; at--) {
     if (bytes[at] !== PLUS && bytes[at] !== MINUS) continue;
     if (!isWithin(twoDigits(bytes, at + 1), 15)) return -1;

@@ -1,0 +1,99 @@
+import { binaryWriter, MOST_BYTES, writeInt32, writeInt64 } from '../schema/binary-values.js';
+import { byteCheck } from '../schema/byte-checks.js';
+import type { LoadColumn } from '../schema/column.js';
+import type { CsvDialect } from './csv-record.js';
+import { RowBlocks } from './row-blocks.js';
+import type { RowWriter } from './row-writer.js';
+import { unquote, unquoted } from './unquote.js';
+
+const SPACE = 32;
+/** Signature, flags, and the length of an extension that there is not: https://www.postgresql.org/docs/current/sql-copy.html */
+const HEAD = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
+const NO_VALUE = -1;
+const ROW_NUMBER_BYTES = 12;
+
+/**
+ * COPY's binary format, which PostgreSQL reads in two thirds of the time of the text: what is taken is a whole COPY, each row with its
+ * number first.
+ *
+ * @param bytes of the file, where that is little
+ */
+export function writeBinaryRows(
+  columns: readonly LoadColumn[],
+  { delimiter, quote }: CsvDialect,
+  bytes?: number,
+): RowWriter {
+  const checks = columns.map(({ type }) => (type === 'text' ? undefined : byteCheck(type)));
+  const writers = columns.map(({ type }) => binaryWriter(type));
+  const count = columns.length;
+  const blocks = new RowBlocks(bytes);
+  const nulls = new Float64Array(count);
+  const isNull = new Uint8Array(count);
+
+  return {
+    write(input, start, end, row) {
+      blocks.makeRoom(HEAD.length + 2 + ROW_NUMBER_BYTES + (end - start) + MOST_BYTES * count);
+      if (blocks.bytes === 0) blocks.at = HEAD.copy(blocks.block);
+      const { block, at: rowStart } = blocks;
+      let place = rowStart;
+      block[place++] = (count + 1) >> 8;
+      block[place++] = count + 1;
+      place = writeInt64(block, place, row);
+      let misfit: number | undefined;
+      let index = start;
+      for (let column = 0; ; column++) {
+        let opening = index;
+        while (opening < end && input[opening] === SPACE) opening++;
+        let value = input;
+        let from = index;
+        let to: number;
+        let isMissing = false;
+        if (opening < end && input[opening] === quote) {
+          from = opening + 1;
+          let hasMarks = false;
+          for (index = from; index < end; index++) {
+            if (input[index] !== quote) continue;
+            if (index + 1 >= end || input[index + 1] !== quote) break;
+            hasMarks = true;
+            index++;
+          }
+          to = index;
+          if (hasMarks) {
+            to = unquote(input, from, to, quote!);
+            value = unquoted;
+            from = 0;
+          }
+          while (index < end && input[index] !== delimiter) index++;
+        } else {
+          while (index < end && input[index] !== delimiter) index++;
+          to = index;
+          isMissing = to === from;
+        }
+        if (isMissing) place = writeInt32(block, place, NO_VALUE);
+        else {
+          const check = checks[column];
+          if (check !== undefined && !check(value, from, to)) misfit ??= column;
+          else place = writers[column]!(value, from, to, block, place);
+        }
+        isNull[column] = isMissing ? 1 : 0;
+        if (index < end && column + 1 < count) index++;
+        else {
+          if (index < end || column + 1 !== count) misfit = count;
+          break;
+        }
+      }
+      blocks.at = misfit === undefined ? place : rowStart;
+      if (misfit === undefined) for (let column = 0; column < count; column++) nulls[column]! += isNull[column]!;
+      return misfit;
+    },
+    bytes: () => blocks.bytes,
+    take() {
+      blocks.makeRoom(2);
+      blocks.block.writeInt16BE(-1, blocks.at);
+      blocks.at += 2;
+      const counted = [...nulls];
+      nulls.fill(0);
+      return { blocks: blocks.take(), nulls: counted };
+    },
+  };
+}

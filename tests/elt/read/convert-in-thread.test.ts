@@ -1,0 +1,85 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Worker } from 'node:worker_threads';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { convertCsv } from '../../../src/elt/read/convert-csv.js';
+import { convertInThread } from '../../../src/elt/read/convert-in-thread.js';
+import { byteSource, type ByteSource } from '../../../src/elt/read/open-bytes.js';
+import type { ChunkOptions, RowChunk } from '../../../src/elt/read/row-chunk.js';
+import { scanCsv, type CsvScan } from '../../../src/elt/read/scan-csv.js';
+import type { LoadColumn } from '../../../src/elt/schema/column.js';
+
+const ROWS = 20_000;
+const columns: readonly LoadColumn[] = [
+  { name: 'id', header: 'id', type: 'bigint' },
+  { name: 'note', header: 'note', type: 'text' },
+  { name: 'day', header: 'day', type: 'date' },
+];
+const refused = new Map([
+  [7_000, { row: 7_000, line: null, column: 'note', value: 'x', reason: 'PostgreSQL: no', raw: 'x' }],
+]);
+const options: ChunkOptions = { file: 'rows.csv', fromRow: 11, maxRows: 3_000, format: 'binary', refused };
+
+let folder: string;
+let source: ByteSource;
+let scan: CsvScan;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'plumbline-thread-'));
+  const path = join(folder, 'rows.csv');
+  // Values of two lines, so that rows and lines part; a value in a thousand is no date.
+  const record = (row: number): string =>
+    `${row},${row % 3 === 0 ? '' : `"a\nb ""${row}"""`},${row % 1_000 === 0 ? 'soon' : '2024-02-29'}\n`;
+  await writeFile(path, `id,note,day\n${Array.from({ length: ROWS }, (_, index) => record(index + 1)).join('')}`);
+  source = await byteSource(path, 'rows.csv');
+  scan = await scanCsv(source);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+let running = 0;
+const onThread = (thread: Worker): void => {
+  running++;
+  thread.once('exit', () => running--);
+};
+beforeAll(() => void process.on('worker', onThread));
+afterAll(() => void process.off('worker', onThread));
+
+async function all(chunks: AsyncGenerator<RowChunk>): Promise<RowChunk[]> {
+  const found: RowChunk[] = [];
+  for await (const chunk of chunks) found.push(chunk);
+  return found;
+}
+
+it('gives what is given without a thread', async () => {
+  const chunks = convertInThread(source, scan, columns, options);
+  const first = await chunks.next();
+  expect(running).toBe(1);
+  const found = [first.value as RowChunk, ...(await all(chunks))];
+  expect(running).toBe(0);
+  expect(isDeepStrictEqual(found, await all(convertCsv(source, scan, columns, options)))).toBe(true);
+  expect(found).toHaveLength(7);
+  expect(found.flatMap(({ faults }) => faults).find(({ row }) => row === 2_000)).toMatchObject({
+    line: 3_334,
+    column: 'day',
+    value: 'soon',
+  });
+});
+
+it('fails as without a thread, and ends when nobody wants more', async () => {
+  await expect(all(convertInThread(source, { ...scan, rows: ROWS + 1 }, columns, options))).rejects.toMatchObject({
+    code: 'ELT_FILE_MALFORMED',
+    terminal: true,
+  });
+  for await (const chunk of convertInThread(source, scan, columns, options)) {
+    expect(chunk.fromRow).toBe(11);
+    break;
+  }
+  const cancel = new AbortController();
+  const chunks = convertInThread(source, scan, columns, { ...options, signal: cancel.signal });
+  await chunks.next();
+  const next = chunks.next();
+  cancel.abort(new Error('stopped'));
+  await expect(next).rejects.toThrow();
+  expect(running).toBe(0);
+});
