@@ -36,6 +36,7 @@ export function summarizeLoad(
     rowsDuplicate: sum((load) => load.rowsDuplicate),
     ...(outside === 0 ? {} : { rowsOutside: outside }),
     tableRows: published.rows,
+    ...(published.children && { children: published.children }),
     version: isAsBefore(published, inputs, former)
       ? former!.result.version
       : fingerprint(resource.write === 'replace' ? inputs : { ...inputs, publication: String(published.version) }),
@@ -57,7 +58,7 @@ export function summarizeRetry(
   { schemas }: Project,
   resource: ResourceConfig,
   loadId: string,
-  { accepted, rejected, duplicate, displaced, leftOut, rows, version }: RetryResult,
+  { accepted, rejected, duplicate, displaced, leftOut, rows, version, children }: RetryResult,
   former: LoadSummary | undefined,
 ): LoadSummary {
   // The newest publication of an incremental resource may be of other loads.
@@ -75,6 +76,7 @@ export function summarizeRetry(
     rowsRejected: (former?.rowsRejected ?? 0) - (isPart ? accepted + duplicate : 0),
     rowsDuplicate: (former?.rowsDuplicate ?? 0) + (isPart ? duplicate + displaced : 0),
     tableRows: rows,
+    ...(children && { children }),
     version: fingerprint({ resource: resource.id, publication: String(version) }),
     objects: former?.objects ?? [],
     ...(former?.extract === undefined ? {} : { extract: former.extract }),

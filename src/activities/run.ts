@@ -23,7 +23,7 @@ import { projectOf, resourceNamed } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
 import { requireInterval } from './selected-steps.js';
 import { shortActivity } from './short-activity.js';
-import { tableExists } from './table-exists.js';
+import { resourceExists } from './table-exists.js';
 import { connectionName, LEASE_TTL_SECONDS, leaseLost, leaseOf } from './step.js';
 
 export type RunActivities = ReturnType<typeof createRunActivities>;
@@ -150,8 +150,11 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     const resources: string[] = [];
     for (const id of plan.resources) {
       const resource = resourceNamed(project, id);
-      const { table, isSeed } = resource;
-      if (isSeed === true || isByInterval(resource) || !(await tableExists(own, project.schemas.raw, table)))
+      if (
+        resource.isSeed === true ||
+        isByInterval(resource) ||
+        !(await resourceExists(own, project.schemas.raw, resource))
+      )
         resources.push(id);
     }
     return { ...plan, resources };

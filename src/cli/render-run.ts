@@ -86,6 +86,15 @@ function warningsOf({ warnings = [], stale = [] }: TransformSummary): string[] {
   return [...stale.map((message) => `warning: ${message}`), ...failed];
 }
 
+/** `+ 412 lines, 90 tags`, by what their tables are called behind the resource's. */
+function childRows({ table: own, children = [] }: LoadSummary): string {
+  const shown = children.map(({ table, rows }) => {
+    const name = table.startsWith(`${own}_`) ? table.slice(own.length + 1) : table.slice(table.indexOf('.') + 1);
+    return `${count(rows)} ${name}`;
+  });
+  return shown.length === 0 ? '' : `   + ${shown.join(', ')}`;
+}
+
 const VERB: Readonly<Record<string, string>> = { register: 'gates', baselines: 'baselines' };
 
 function outcome(kind: string, step: StepRow): string {
@@ -95,7 +104,7 @@ function outcome(kind: string, step: StepRow): string {
       const load = result as LoadSummary;
       const duplicates = load.rowsDuplicate > 0 ? `   ${count(load.rowsDuplicate)} duplicate` : '';
       const outside = load.rowsOutside === undefined ? '' : `   ${count(load.rowsOutside)} outside`;
-      return `${count(load.tableRows).padStart(9)} rows   ${count(load.rowsRejected)} rejected${duplicates}${outside}${asked(load)}`;
+      return `${count(load.tableRows).padStart(9)} rows   ${count(load.rowsRejected)} rejected${duplicates}${outside}${childRows(load)}${asked(load)}`;
     }
     case 'transform': {
       const built = result as TransformSummary;

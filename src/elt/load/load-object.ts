@@ -112,7 +112,7 @@ async function load(work: Work): Promise<LoadResult> {
   const reader = line.reader ?? (await startStage(work));
   const stage = stageName(schemas.stage, line.loadId);
   await assertSameRows(work, reader);
-  const context = { options, session, loadId: line.loadId, token, stage, source };
+  const context = { options, session, loadId: line.loadId, token, stage, source, refused: work.refused };
   let chunkNumber = line.nextChunk;
   let rejected = line.rowsRejected;
   let discarded = line.discarded;
@@ -141,7 +141,7 @@ async function load(work: Work): Promise<LoadResult> {
     if (rejected > resource.maxRejectedShare * source.rows) throw await failLoad(context, rejected);
   }
   const finished = await cancelOnAbort(options.database, session, signal, () => finishLoad(context, reader.columns));
-  return resultOf(options, { ...finished, reader }, line.nextRow);
+  return resultOf(options, finished, line.nextRow);
 }
 
 function sumOf(before: Readonly<Record<string, number>>, added: RowChunk['discarded']): Record<string, number> {
