@@ -14,7 +14,10 @@ export function resolveChildren(
   parent: Parent,
 ): Pick<ResourceConfig, 'children'> {
   if (place.given.children === undefined) return {};
-  const children = childConfigs(place.given.children, place.table, parent.merge?.strategy === 'scd2');
+  const keeps = parent.merge?.strategy === 'scd2';
+  const named = (path: string, table: string): void =>
+    scope.applied(`${place.path.join('.')}.children.${path}.table = ${table}`);
+  const children = childConfigs(place.given.children, place.table, { path: '', keeps, named });
   refuseWrong({ children }, place, scope, parent);
   return { children };
 }
@@ -27,20 +30,34 @@ interface ChildYaml {
 }
 type ChildrenYaml = string | readonly string[] | Readonly<Record<string, ChildYaml | null>>;
 
-/** @param keeps what changed of a row is told from all of its columns, so they stay */
-function childConfigs(given: ChildrenYaml, parentTable: string, keeps: boolean): ChildConfig[] {
+function childConfigs(
+  given: ChildrenYaml,
+  parentTable: string,
+  of: {
+    /** Columns that lead there, each with a dot behind it. */
+    readonly path: string;
+    /** What changed of a row is told from all of its columns, so they stay. */
+    readonly keeps: boolean;
+    /** Takes the names that nobody has given. */
+    readonly named: (path: string, table: string) => void;
+  },
+): ChildConfig[] {
   const settings: readonly (readonly [string, ChildYaml | null])[] =
     typeof given === 'string' || Array.isArray(given)
       ? [given].flat().map((field) => [field as string, null] as const)
       : Object.entries(given as Readonly<Record<string, ChildYaml | null>>);
   return settings.map(([field, child]) => {
     const table = child?.table ?? `${parentTable}_${tablePart(field)}`;
+    const path = `${of.path}${field}`;
+    if (child?.table === undefined) of.named(path, table);
     return {
       field,
       table,
       columns: resolveColumns(child?.columns),
-      ...((child?.keep ?? keeps) && { keepsColumn: true as const }),
-      ...(child?.children !== undefined && { children: childConfigs(child.children, table, false) }),
+      ...((child?.keep ?? of.keeps) && { keepsColumn: true as const }),
+      ...(child?.children !== undefined && {
+        children: childConfigs(child.children, table, { ...of, path: `${path}.`, keeps: false }),
+      }),
     };
   });
 }

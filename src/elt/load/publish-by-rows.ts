@@ -71,7 +71,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
       rowsGone += await removeGone(session, { resource, target, columns, keys: keysName(table), loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
   }
   const rowsRemoved = await activateVersion(session, resource, target, columns, staged);
-  const children = await publishChildRows(session, { resource, schemas, target, columns, staged, displacedIds, isThinned: rowsRemoved > 0 }); // prettier-ignore
+  const children = await publishChildRows(session, { resource, schemas, target, columns, staged, displacedIds, isThinned: rowsRemoved > 0, isNew }); // prettier-ignore
   await dropStages(session, schemas.stage, staged);
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,

@@ -9,7 +9,7 @@ import type { TypedTable } from '../load/unite-columns.js';
 import { ensureIndex } from '../merge/merge-index.js';
 import { mergeKey, mergeStrategy } from '../merge/merge-key.js';
 import { writtenColumns, writtenValues } from '../merge/unit.js';
-import { keyName, rootRow } from './child-columns.js';
+import { keyColumns, keyName, rootRow } from './child-columns.js';
 import { childResource } from './child-resource.js';
 
 /** Of a whole child table. Plain JSON. */
@@ -30,6 +30,8 @@ export interface ChildPublication {
   readonly displacedIds: readonly string[];
   /** Other rows are gone from the target too, whatever their load and key. */
   readonly isThinned: boolean;
+  /** The target is made by this publication: child rows that are there came with a former one. */
+  readonly isNew: boolean;
 }
 
 /**
@@ -42,11 +44,14 @@ export async function publishChildRows(session: Session, work: ChildPublication)
   for (const child of childTables(resource)) {
     const table = { schema: schemas.raw, name: child.table };
     const stages = childStages(work, child);
-    const { columns } = await shapeTable(session, childResource(resource, child), table, stages);
+    const shape = await shapeTable(session, childResource(resource, child), table, stages);
+    const { columns } = shape;
     await deleteDisplaced(session, work, child, table);
     const isWhole = resource.write === 'append';
     for (const stage of stages) await addRows(session, work, child, { table, columns }, stage, isWhole);
-    if (work.isThinned) await deleteOrphans(session, child, table, work.target);
+    // Child rows from before rows had this key cannot be found by it.
+    const isKeyNew = keyColumns(resource, work.columns).some(({ name }) => shape.columnsAdded.includes(keyName(child, name))); // prettier-ignore
+    if (work.isThinned || (!shape.isNew && (work.isNew || isKeyNew))) await deleteOrphans(session, child, table, work.target); // prettier-ignore
     published.push(await countRows(session, table));
   }
   return published;

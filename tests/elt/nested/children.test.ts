@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { publishResource } from '../../../src/elt/load/publish-resource.js';
 import { retryRejects } from '../../../src/elt/load/retry-rejects.js';
@@ -231,6 +233,24 @@ test('an upsert gives a row its new elements, keeps those of rows that did not c
   expect(await orphans('users', 'users_mails_seen', '_root_row_number')).toBe(0);
 });
 
+test('elements of rows from before there was a key go with them', async () => {
+  const notes = nested('notes', [child('notes', 'words')], { write: 'append' });
+  await load(notes, [
+    { id: 1, words: ['a'] },
+    { id: 2, words: ['b'] },
+  ]);
+  await load({ ...notes, write: 'merge', primaryKey: ['id'] }, [
+    { id: 1, words: ['c'] },
+    { id: 2, words: ['d'] },
+  ]);
+  await bench.database.execute(`DELETE FROM ${schemas.raw}.notes WHERE words IS NULL`).catch(() => undefined);
+  expect(await orphans('notes', 'notes_words')).toBe(0);
+  // Whoever drops the table finds no elements of its former rows in the next one.
+  await bench.database.execute(`DROP TABLE ${schemas.raw}.notes`);
+  await load({ ...notes, write: 'merge', primaryKey: ['id'] }, [{ id: 3, words: ['e'] }]);
+  expect(await texts('notes_words', '_parent_id, value')).toEqual(['3 e']);
+});
+
 test('delete-insert takes the elements of all rows of a merge key, scd2 keeps those of former states', async () => {
   const days = nested('days', [child('days', 'notes')], {
     write: 'merge',
@@ -355,4 +375,11 @@ test('a list in a CSV column, and lists of structs in Parquet, are elements too'
   const sheet = nested('sheet', [child('sheet', 'items')], { path: 'sheet.csv' });
   await bench.run(sheet, { runId: 'csv' });
   expect(await texts('sheet_items', '_parent_row_number, a')).toEqual(['1 1', '1 2']);
+  const duckdb = await (await DuckDBInstance.create()).connect();
+  await duckdb.run(
+    `COPY (SELECT 1 AS id, [{'a': 1, 'day': DATE '2026-01-31'}, {'a': 2, 'day': NULL}] AS items) TO '${join(bench.root, 'structs.parquet')}'`,
+  );
+  duckdb.closeSync();
+  await bench.run(nested('structs', [child('structs', 'items')], { path: 'structs.parquet' }), { runId: 'parquet' });
+  expect(await texts('structs_items', 'a, day')).toEqual(['1 2026-01-31', '2 -']);
 });
