@@ -10,6 +10,7 @@ import type { EltResult } from '../../src/contracts/elt.js';
 import { compileUnitTest } from '../../src/elt/unit-tests/compile-unit-test.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
+import { saveBundle } from '../../src/storage/bundles.js';
 import { recordErasure } from '../../src/storage/erasures.js';
 import { listSteps } from '../../src/storage/run-steps.js';
 import { createWorkbench, type Workbench } from './workbench.js';
@@ -72,13 +73,13 @@ sources:
     resources:
       things: { path: /things, records: rows, pagination: { type: cursor, token: next }, children: items }
   code: { type: plugin, module: sources/code.mjs, children: [items] }
-  tap: { type: singer, command: [cat, data/tap.jsonl], discover: false, children: { items: { table: tap_things } } }
+  tap: { type: singer, command: [sh, -c, cat taps/tap.jsonl], discover: false, children: { items: { table: tap_things } } }
 ${SETTINGS.replace(/^[^]*?sources:\n/, '')}personal: { customer: { sources: { orders: customer } } }
 `,
     'data/orders.ndjson': lines(ORDERS),
     'data/receipts.ndjson': RECORDS,
     'sql/receipt_lines.sql': SELECT,
-    'data/tap.jsonl': lines(MESSAGES),
+    'taps/tap.jsonl': lines(MESSAGES),
     'sources/code.mjs': `export default { *code() { yield { id: 1n, items: [{ a: 1 }, { a: 'x' }] }; } };`,
     'sql/sold.sql': `select sku, sum(qty) as sold from {{ source('orders', 'lines') }} group by 1`,
     'tests/unit/sold.yaml': `unit_tests:
@@ -112,7 +113,7 @@ it('makes child tables of what every kind of source gives, and SQL reads them by
   ]); // prettier-ignore
   expect(await rows('_parent_row_number, _index, a) AS row FROM shop_dev_raw.api_things_items ORDER BY a')).toEqual([
     '1 0 1',
-    '1 0 2.5',
+    '2 0 2.5',
   ]);
   expect(await rows('_parent_id, a) AS row FROM shop_dev_raw.tap_things ORDER BY a')).toEqual(['1 1', '1 2']);
   expect(await rows('sku, sold) AS row FROM shop_dev.sold ORDER BY 1')).toEqual(['x 4', 'y 2']);
@@ -126,6 +127,7 @@ it('makes child tables of what every kind of source gives, and SQL reads them by
   expect(sql).not.toContain('shop_dev_raw');
   const dependencies = { database: bench.test.database, store: openDirectoryStore(join(bench.root, '.plumbline', 'store')), cacheDir: join(bench.root, '.plumbline', 'cache'), threads: 1, log: pino({ level: 'silent' }) }; // prettier-ignore
   const { bundle } = await bench.ref('first');
+  await saveBundle(bench.test.database, { ...bundle, project: 'shop', git_commit: null, git_dirty: null, files: {} });
   const nodes = await describeLineage(dependencies, { runId: 'first', env: 'dev', project: 'shop', bundle: bundle.digest, options: { root: bench.root } }); // prettier-ignore
   const sold = nodes.find(({ id }) => id === 'transform sold')!;
   expect(sold.from).toEqual(['source orders.lines']);

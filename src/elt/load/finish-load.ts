@@ -4,6 +4,7 @@ import { qualified } from '../../model/sql-identifier.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import { takeOutForgotten } from '../forget/take-out-forgotten.js';
 import { finishChildren } from '../nested/finish-children.js';
+import type { OpenDuckDB } from '../read/duckdb.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import type { LoadColumn } from '../schema/column.js';
@@ -26,6 +27,8 @@ export interface FinishContext {
   readonly keyIsProven?: boolean;
   /** Rows with an element that PostgreSQL refused in an earlier try. */
   readonly refused?: ReadonlyMap<number, RowFault>;
+  /** What has read the rows, for their elements. */
+  readonly duckdb?: OpenDuckDB;
 }
 
 /**
@@ -57,7 +60,7 @@ export async function finishLoad(
     });
     const { keyless = 0, duplicate = 0 } = taken.get(loadId) ?? {};
     const { schemas } = options;
-    const unfit = await finishChildren({ session, resource, schemas, stage, columns, loadId, file: object.path, lineOf: source.lineOf, refused: context.refused }); // prettier-ignore
+    const unfit = await finishChildren({ session, resource, schemas, stage, columns, loadId, file: object.path, lineOf: source.lineOf, refused: context.refused, duckdb: context.duckdb }); // prettier-ignore
     const changed = await session.execute(
       `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4 - $6 - $7,
          rows_rejected = rows_rejected + $3 - $8, rows_duplicate = $4, rows_outside = $6, rows_forgotten = $7::bigint + $8::bigint
