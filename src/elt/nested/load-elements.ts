@@ -1,25 +1,34 @@
-import { dirname } from 'node:path';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { TerminalError } from '../../errors.js';
 import type { ChildTable } from '../../model/child-tables.js';
 import type { Session } from '../../model/database.js';
-import type { ResourceConfig, Schemas } from '../../model/project.js';
+import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { CHUNK_ROWS, loadChunks } from '../load/load-chunks.js';
 import { existingColumns, nestedTypes, planReader } from '../load/plan-reader.js';
 import { RefusedRow } from '../load/refused-row.js';
 import { childStageName, createStage, type StageName } from '../load/stage-table.js';
 import { withDuckDB, type OpenDuckDB } from '../read/duckdb.js';
-import { byteSource } from '../read/open-bytes.js';
-import { openJson } from '../read/open-json.js';
 import type { RowChunk } from '../read/row-chunk.js';
+import { readAhead } from '../read/read-ahead.js';
 import type { RowFault } from '../read/row-fault.js';
-import { scanNdjson } from '../read/scan-ndjson.js';
+import type { RowSource } from '../read/row-source.js';
 import type { LoadColumn } from '../schema/column.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { childResource } from './child-resource.js';
 import { INDEX, ownColumns, PARENT_LOAD, PARENT_ROW, rootRow, type KeyColumn } from './child-columns.js';
+import { flattenSql } from './flatten-sql.js';
+import { openElements } from './open-elements.js';
 import type { ChildWork, ParentFault } from './stage-children.js';
+
+/** Where the nested column of a child table is. */
+export interface ElementSource {
+  readonly stage: StageName;
+  readonly columns: ReadonlyMap<string, ColumnType>;
+}
 
 export interface LoadedElements {
   readonly stage: StageName;
@@ -30,57 +39,87 @@ export interface LoadedElements {
 }
 
 /**
- * Makes the stage of a child table from its elements, as a file of JSON is loaded, in the caller's transaction. Throws what `planReader` does,
+ * Makes the stage of a child table from its elements, read as a file is that has them, in the caller's transaction. Throws what `planReader` does,
  * `ELT_CHILD_TABLE` and RefusedRow.
  *
  * @param key of the resource's own table
- * @param path of a file of one element a line; undefined: there are none, and the stage has the columns that are known without them
+ * @param source the stage that has the nested column, or may lack it
  */
 export async function loadElements(
   work: ChildWork,
   child: ChildTable,
   key: readonly KeyColumn[],
-  path: string | undefined,
+  source: ElementSource,
 ): Promise<LoadedElements> {
-  const { session, schemas, signal } = work;
+  const { session, schemas } = work;
   const resource = childResource(work.resource, child);
   const own = ownColumns(child, key);
   await assertChildTable(session, schemas, resource);
-  if (path === undefined) {
-    const known = [...own, ...Object.entries(child.columns).map(([name, type]) => ({ name, type }))];
-    const made = await createChildStage(work, child, known.map((column) => ({ ...column, header: column.name }))); // prettier-ignore
-    return { ...made, faults: [], discarded: {}, notices: [] };
-  }
   const declared = { ...Object.fromEntries(own.map(({ name, type }) => [name, type])), ...child.columns };
   const existing = new Map((await existingColumns(session, { resource, schemas })) ?? []);
   const isThere = existing.delete(PARENT_LOAD);
   const types = new Map([...existing, ...Object.entries(declared), ...nestedTypes(resource)]);
-  const bytes = await byteSource(path, `${work.file}, ${child.path}`);
-  const folder = dirname(path);
-  const optional = Object.keys(declared);
-  const source = await openJson((options) => scanNdjson(bytes, options), folder, types, resource.maxRejectedShare, 'ndjson', signal, { optional }); // prettier-ignore
-  const load = async (duckdb: OpenDuckDB): Promise<LoadedElements> => {
-    const plan = { object: { path: bytes.file }, resource: { ...resource, columns: declared }, schemas };
-    const reader = await planReader({ ...plan, existing: isThere ? existing : undefined }, duckdb, source);
-    const made = await createChildStage(work, child, reader.columns);
-    const faults: ParentFault[] = [];
-    const discarded: Record<string, number> = {};
-    const chunks = loadChunks(duckdb, source, reader, resource, { file: bytes.file, fromRow: 1, maxRows: CHUNK_ROWS, signal }); // prettier-ignore
-    for await (const chunk of chunks) {
-      await copyChunk(work, child, made.stage, reader.columns, chunk);
-      for (const fault of chunk.faults) {
-        // A kept row is a list of its values as texts.
-        const values = [...(fault.raw ?? '').matchAll(/[[,]"(\d+)"/g)].map(([, value]) => value!);
-        faults.push(parentFault(child, fault, values));
-      }
-      for (const [name, dropped] of chunk.discarded) discarded[name] = (discarded[name] ?? 0) + dropped;
+  const folder = await mkdtemp(join(tmpdir(), 'plumbline-children-'));
+  try {
+    const elements = source.columns.has(child.field)
+      ? await openElements(session, flattenSql(child, key, source.stage, source.columns), {
+          folder,
+          file: `${work.file}, ${child.path}`,
+          types,
+          optional: Object.keys(child.columns),
+          tolerance: resource.maxRejectedShare,
+          signal: work.signal,
+        })
+      : undefined;
+    if (elements === undefined) {
+      const known = Object.entries(declared).map(([name, type]) => ({ name, type, header: name }));
+      return { ...(await createChildStage(work, child, known)), faults: [], discarded: {}, notices: [] };
     }
-    return { ...made, faults, discarded, notices: reader.notices };
-  };
-  // Very long lines need buffers beyond the usual.
-  if (work.duckdb !== undefined && source.extraMemoryMb === 0) return load(work.duckdb);
-  return withDuckDB({ folder, extraMemoryMb: source.extraMemoryMb }, load);
+    const known = { ...resource, columns: declared };
+    const plan = { resource: known, existing: isThere ? existing : undefined, elements };
+    // Very long lines need buffers beyond the usual.
+    if (work.duckdb !== undefined && elements.extraMemoryMb === 0)
+      return await copyElements(work, child, plan, work.duckdb);
+    return await withDuckDB({ folder, extraMemoryMb: elements.extraMemoryMb }, (duckdb) =>
+      copyElements(work, child, plan, duckdb),
+    );
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
+
+async function copyElements(
+  work: ChildWork,
+  child: ChildTable,
+  plan: {
+    readonly resource: ResourceConfig;
+    readonly existing: ReadonlyMap<string, ColumnType> | undefined;
+    readonly elements: RowSource;
+  },
+  duckdb: OpenDuckDB,
+): Promise<LoadedElements> {
+  const { resource, existing, elements } = plan;
+  const { schemas, signal } = work;
+  const file = `${work.file}, ${child.path}`;
+  const reader = await planReader({ object: { path: file }, resource, schemas, existing }, duckdb, elements);
+  const made = await createChildStage(work, child, reader.columns);
+  const faults: ParentFault[] = [];
+  const discarded: Record<string, number> = {};
+  const options = { file, fromRow: 1, maxRows: CHUNK_ROWS, signal };
+  for await (const chunk of readAhead(loadChunks(duckdb, elements, reader, resource, options))) {
+    await copyChunk(work, child, made.stage, reader.columns, chunk);
+    for (const fault of chunk.faults) {
+      // What is kept of a row is a list of its values, or its line in the file.
+      const values = (fault.raw ?? '').split(',', MOST_PLACES).map((value) => value.replaceAll(/[["\]]/g, ''));
+      faults.push(parentFault(child, fault, values));
+    }
+    for (const [name, dropped] of chunk.discarded) discarded[name] = (discarded[name] ?? 0) + dropped;
+  }
+  return { ...made, faults, discarded, notices: reader.notices };
+}
+
+/** Columns at the front of a child row that are numbers and say where it belongs. */
+const MOST_PLACES = 3;
 
 async function createChildStage(
   { session, stage: root, loadId }: ChildWork,

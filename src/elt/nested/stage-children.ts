@@ -1,20 +1,15 @@
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { failpoint } from '../../failpoint.js';
 import { childTables, type ChildTable } from '../../model/child-tables.js';
 import type { Session } from '../../model/database.js';
-import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
+import type { ResourceConfig, Schemas } from '../../model/project.js';
 import { qualified } from '../../model/sql-identifier.js';
 import type { ChildStage } from '../load/ledger.js';
 import type { StageName } from '../load/stage-table.js';
 import type { OpenDuckDB } from '../read/duckdb.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { LoadColumn } from '../schema/column.js';
-import { keyColumns, rootRow, type KeyColumn } from './child-columns.js';
-import { flattenSql } from './flatten-sql.js';
-import { loadElements } from './load-elements.js';
+import { keyColumns, rootRow } from './child-columns.js';
+import { loadElements, type ElementSource } from './load-elements.js';
 
 /** What a row of the stage cannot be because of one of its elements. */
 export type ParentFault = Pick<RowFault, 'row' | 'column' | 'value' | 'reason'>;
@@ -52,32 +47,20 @@ export async function stageChildren(work: ChildWork): Promise<StagedChildren> {
   const { resource, columns, stage } = work;
   const typed = new Map(columns.map(({ name, type }) => [name, type]));
   const key = keyColumns(resource, typed);
-  const tables = new Map<ChildTable | undefined, { stage: StageName; columns: ReadonlyMap<string, ColumnType> }>();
+  const tables = new Map<ChildTable | undefined, ElementSource>();
   tables.set(undefined, { stage, columns: typed });
   const made: { child: ChildTable; stage: StageName; columns: readonly LoadColumn[] }[] = [];
   const faults = new Map<number, ParentFault>();
   const discarded: Record<string, number> = {};
   const notices: string[] = [];
-  const folder = await mkdtemp(join(tmpdir(), 'plumbline-children-'));
-  try {
-    for (const child of childTables(resource)) {
-      const source = tables.get(child.parent)!;
-      const path = join(folder, `${child.position}.ndjson`);
-      const isThere = source.columns.has(child.field) && (await writeElements(work, child, key, source, path));
-      const loaded = await loadElements(work, child, key, isThere ? path : undefined);
-      await rm(path, { force: true });
-      made.push({ child, ...loaded });
-      tables.set(child, {
-        stage: loaded.stage,
-        columns: new Map(loaded.columns.map(({ name, type }) => [name, type])),
-      });
-      for (const fault of loaded.faults) if (!faults.has(fault.row)) faults.set(fault.row, fault);
-      await deleteRows(work, made, faults);
-      for (const [name, values] of Object.entries(loaded.discarded)) discarded[`${child.path}.${name}`] = values;
-      notices.push(...loaded.notices.map((notice) => `${child.path}: ${notice}`));
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+  for (const child of childTables(resource)) {
+    const loaded = await loadElements(work, child, key, tables.get(child.parent)!);
+    made.push({ child, ...loaded });
+    tables.set(child, { stage: loaded.stage, columns: new Map(loaded.columns.map(({ name, type }) => [name, type])) });
+    for (const fault of loaded.faults) if (!faults.has(fault.row)) faults.set(fault.row, fault);
+    await deleteRows(work, made, faults);
+    for (const [name, values] of Object.entries(loaded.discarded)) discarded[`${child.path}.${name}`] = values;
+    notices.push(...loaded.notices.map((notice) => `${child.path}: ${notice}`));
   }
   const stages: ChildStage[] = [];
   for (const {
@@ -88,23 +71,6 @@ export async function stageChildren(work: ChildWork): Promise<StagedChildren> {
     stages.push({ path: child.path, table, columns: own, rows: await countRows(work, table) });
   await failpoint('children.staged');
   return { stages, faults: [...faults.values()], discarded, notices };
-}
-
-/** One JSON object a line, as PostgreSQL writes them: no control character is in it, so nothing is quoted. Gives whether there is any. */
-async function writeElements(
-  { session, signal }: ChildWork,
-  child: ChildTable,
-  key: readonly KeyColumn[],
-  source: { readonly stage: StageName; readonly columns: ReadonlyMap<string, ColumnType> },
-  path: string,
-): Promise<boolean> {
-  const elements = flattenSql(child, key, source.stage, source.columns);
-  await session.copyTo(
-    `COPY (${elements}) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02', ENCODING 'UTF8')`,
-    createWriteStream(path),
-    signal === undefined ? {} : { signal },
-  );
-  return (await stat(path)).size > 0;
 }
 
 /** An element was bad: none of its row's child rows stay. */

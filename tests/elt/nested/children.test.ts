@@ -67,7 +67,7 @@ test('elements become typed rows that say whose they are, whatever form a list h
   const { published } = await load(orders, [
     { id: 'a', lines: [{ sku: 'x', qty: 2, price: 1.5, day: '2026-01-31' }, { sku: 'y', big: 9007199254740993n.toString() }], tags: ['red', 'green'] }, // prettier-ignore
     { id: 'b', lines: [], tags: null },
-    { id: 'c', lines: { sku: 'one object', qty: 1, _index: 'own', value: true }, tags: 'alone' },
+    { id: 'c', lines: { sku: 'one object', qty: 1, _index: 'own', _index_: 'other', value: true }, tags: 'alone' },
     { id: 'd', tags: [7, null, [1, 2], { k: 'v' }] },
   ]);
   expect(published).toMatchObject({
@@ -102,6 +102,7 @@ test('elements become typed rows that say whose they are, whatever form a list h
     'a 1 1 y - - -',
     'c 0 3 one object 1 - own',
   ]);
+  expect(await texts('forms_lines', '_index__')).toContain('other');
   expect(await texts('forms_tags', '_parent_id, _index, value, k')).toEqual([
     'a 0 "red" -',
     'a 1 "green" -',
