@@ -29,9 +29,12 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   for (const table of [target, ...tables]) await assertSwappable(database, table);
   const former = await tableColumns(session, target.schema, target.name);
   const built = await cancelOnAbort(database, session, signal, () => build(session, work, target));
-  const children = await cancelOnAbort(database, session, signal, () =>
-    session.transaction(() => buildChildTables(session, work, built)),
-  );
+  const children =
+    resource.children === undefined
+      ? []
+      : await cancelOnAbort(database, session, signal, () =>
+          session.transaction(() => buildChildTables(session, work, built)),
+        );
   const columns = [...built.columns].map(([name, type]) => ({ name, type, header: name }));
   const columnsAdded =
     former === undefined ? [] : columns.filter(({ name }) => !former.has(name)).map(({ name }) => name);
@@ -56,16 +59,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
     columnsAdded,
     typesChanged,
     anomalies,
-    ...(children.length > 0 && {
-      children: children.map(
-        ({
-          swap: {
-            target: { schema, name },
-          },
-          rows: of,
-        }) => ({ table: `${schema}.${name}`, rows: of }),
-      ),
-    }),
+    ...(children.length > 0 && { children: children.map(({ table, rows: of }) => ({ table, rows: of })) }),
   };
   await swapTable(database, {
     staged: built.table,

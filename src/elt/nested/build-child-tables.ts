@@ -12,11 +12,10 @@ import { uniteColumns, type TypedTable } from '../load/unite-columns.js';
 import type { Swap } from '../publish/swap-table.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { keyColumns, ownColumns, PARENT_LOAD } from './child-columns.js';
-import { childStages, deleteOrphans } from './publish-child-rows.js';
+import { childStages, deleteOrphans, type ChildRows } from './publish-child-rows.js';
 
-export interface BuiltChild {
+export interface BuiltChild extends ChildRows {
   readonly swap: Swap;
-  readonly rows: number;
 }
 
 /**
@@ -43,7 +42,7 @@ export async function buildChildTables(session: Session, work: PublishWork, buil
     const rows = await countRows(session, table);
     // No element says what its columns are: the table keeps those that it has.
     if (rows === 0 && former !== undefined) await addColumns(session, table, former);
-    children.push({ swap: { staged: table, target }, rows });
+    children.push({ swap: { staged: table, target }, table: `${target.schema}.${target.name}`, rows });
   }
   return children;
 }

@@ -53,6 +53,7 @@ export async function stageChildren(work: ChildWork): Promise<StagedChildren> {
   const faults = new Map<number, ParentFault>();
   const discarded: Record<string, number> = {};
   const notices: string[] = [];
+  const idle = await mayBeIdle(work.session);
   for (const child of childTables(resource)) {
     const loaded = await loadElements(work, child, key, tables.get(child.parent)!);
     made.push({ child, ...loaded });
@@ -69,8 +70,24 @@ export async function stageChildren(work: ChildWork): Promise<StagedChildren> {
     columns: own,
   } of made)
     stages.push({ path: child.path, table, columns: own, rows: await countRows(work, table) });
+  await idle.asBefore();
   await failpoint('children.staged');
   return { stages, faults: [...faults.values()], discarded, notices };
+}
+
+/**
+ * Between two statements a large file of elements is read, which PostgreSQL must not take for a client that is frozen. Whoever takes over
+ * from one that is ends it.
+ */
+async function mayBeIdle(session: Session): Promise<{ asBefore(): Promise<void> }> {
+  const set = async (timeout: string): Promise<void> => {
+    await session.query(`SELECT set_config('idle_in_transaction_session_timeout', $1, true)`, [timeout]);
+  };
+  const [before] = await session.query<{ timeout: string }>(
+    `SELECT current_setting('idle_in_transaction_session_timeout') AS timeout`,
+  );
+  await set('10min');
+  return { asBefore: () => set(before!.timeout) };
 }
 
 /** An element was bad: none of its row's child rows stay. */
