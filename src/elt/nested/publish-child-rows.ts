@@ -150,14 +150,13 @@ async function addRows(
   isWhole: boolean,
 ): Promise<void> {
   const names = { names: [...stage.columns.keys()] };
-  const sameKey = mergeKey(resource).map(
-    (name) => `t.${identifier(name)} = c.${identifier(keyName(child, name))} AND `,
-  );
-  const isThere =
-    resource.write === 'append'
-      ? ''
-      : `WHERE EXISTS (SELECT 1 FROM ${qualified(target.schema, target.name)} AS t
-           WHERE ${sameKey.join('')}t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`;
+  // What rows are merged by has an index.
+  const key = resource.write === 'merge' ? mergeKey(resource) : [];
+  const sameKey = key.map((name) => `t.${identifier(name)} = c.${identifier(keyName(child, name))} AND `);
+  const isThere = isWhole
+    ? ''
+    : `WHERE EXISTS (SELECT 1 FROM ${qualified(target.schema, target.name)} AS t
+         WHERE ${sameKey.join('')}t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`;
   await session.execute(
     `INSERT INTO ${qualified(table.schema, table.name)} (${writtenColumns(names).join(', ')})
      SELECT ${writtenValues(names, columns, 'c').join(', ')} FROM ${qualified(stage.table.schema, stage.table.name)} AS c ${isThere}`,

@@ -327,6 +327,11 @@ test('a bad element quarantines its row with all of its elements, and a correcte
     '3 never',
     '4 0000-01-01',
   ]);
+  const [joined] = await bench.database.query(
+    `SELECT count(*)::int AS rows FROM ${schemas.raw}.bills_lines_taxes t JOIN ${schemas.raw}.bills_lines l
+       ON (t._parent_load_id, t._parent_row_number, t._root_row_number) = (l._load_id, l._row_number, l._parent_row_number)`,
+  );
+  expect(joined).toEqual({ rows: 4 });
   const [doubled] = await bench.database.query(
     `SELECT _load_id, _row_number FROM ${schemas.raw}.bills_lines GROUP BY 1, 2 HAVING count(*) > 1`,
   );
