@@ -50,12 +50,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   let rowsGone = 0;
   // Without a cursor nothing comes twice for no reason; a history has other rows than come.
   const isCounted =
-    resource.cursor !== undefined &&
-    // A row whose elements alone are others would count as unchanged.
-    resource.children === undefined &&
-    !isNew &&
-    typesChanged.length === 0 &&
-    mergeStrategy(resource) === 'upsert';
+    resource.cursor !== undefined && !isNew && typesChanged.length === 0 && mergeStrategy(resource) === 'upsert';
   if (resource.write === 'merge') await indexSharedStages(session, schemas, staged);
   for (const unit of unitsOf(resource, staged)) {
     for (const line of unit) {
@@ -71,7 +66,8 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
       rowsGone += await removeGone(session, { resource, target, columns, keys: keysName(table), loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
   }
   const rowsRemoved = await activateVersion(session, resource, target, columns, staged);
-  const children = await publishChildRows(session, { resource, schemas, target, columns, staged, displacedIds, isThinned: rowsRemoved > 0, isNew }); // prettier-ignore
+  const { children, ...elements } = await publishChildRows(session, { resource, schemas, target, columns, staged, displacedIds, isThinned: rowsRemoved > 0, isNew, isCounted }); // prettier-ignore
+  rowsChanged += elements.rowsChanged;
   await dropStages(session, schemas.stage, staged);
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,

@@ -3,7 +3,7 @@ import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import type { ChildStage, LedgerLine } from '../load/ledger.js';
-import { shapeTable } from '../load/shape-table.js';
+import { shapeTable, type Shape } from '../load/shape-table.js';
 import { stageOf, type StageName } from '../load/stage-table.js';
 import type { TypedTable } from '../load/unite-columns.js';
 import { ensureIndex } from '../merge/merge-index.js';
@@ -11,6 +11,7 @@ import { mergeKey, mergeStrategy } from '../merge/merge-key.js';
 import { writtenColumns, writtenValues } from '../merge/unit.js';
 import { keyColumns, keyName, rootRow } from './child-columns.js';
 import { childResource } from './child-resource.js';
+import { countChangedElements } from './count-changed-elements.js';
 
 /** Of a whole child table. Plain JSON. */
 export interface ChildRows {
@@ -32,19 +33,35 @@ export interface ChildPublication {
   readonly isThinned: boolean;
   /** The target is made by this publication: child rows that are there came with a former one. */
   readonly isNew: boolean;
+  /** Whether to count the rows of which an element is another. */
+  readonly isCounted: boolean;
+}
+
+export interface PublishedChildren {
+  readonly children: readonly ChildRows[];
+  /** Staged rows that have other elements than were there, once for each child table; 0 where it is not counted. */
+  readonly rowsChanged: number;
 }
 
 /**
  * Brings the child tables to what the resource's own table holds now, in the transaction that changed it: child rows of rows that are gone
  * or that newer ones took the place of go, those of rows that have come come. A row is the same as long as it has its load and its number.
  */
-export async function publishChildRows(session: Session, work: ChildPublication): Promise<ChildRows[]> {
+export async function publishChildRows(session: Session, work: ChildPublication): Promise<PublishedChildren> {
   const { resource, schemas } = work;
-  const published: ChildRows[] = [];
+  const shaped: { child: ChildTable; table: StageName; stages: readonly TypedTable[]; shape: Shape }[] = [];
   for (const child of childTables(resource)) {
     const table = { schema: schemas.raw, name: child.table };
     const stages = childStages(work, child);
     const shape = await shapeTable(session, childResource(resource, child), table, stages);
+    shaped.push({ child, table, stages, shape });
+  }
+  let rowsChanged = 0;
+  // Of all of them first: a child's child is compared by the place of its parent.
+  for (const { child, table, shape } of work.isCounted ? shaped : [])
+    rowsChanged += await countChanged(session, work, child, { table, columns: shape.columns });
+  const children: ChildRows[] = [];
+  for (const { child, table, stages, shape } of shaped) {
     const { columns } = shape;
     await deleteDisplaced(session, work, child, table);
     const isWhole = resource.write === 'append';
@@ -52,9 +69,22 @@ export async function publishChildRows(session: Session, work: ChildPublication)
     // Child rows from before rows had this key cannot be found by it.
     const isKeyNew = keyColumns(resource, work.columns).some(({ name }) => shape.columnsAdded.includes(keyName(child, name))); // prettier-ignore
     if (work.isThinned || (!shape.isNew && (work.isNew || isKeyNew))) await deleteOrphans(session, child, table, work.target); // prettier-ignore
-    published.push(await countRows(session, table));
+    children.push(await countRows(session, table));
   }
-  return published;
+  return { children, rowsChanged };
+}
+
+async function countChanged(
+  session: Session,
+  { resource, schemas, staged }: ChildPublication,
+  child: ChildTable,
+  table: TypedTable,
+): Promise<number> {
+  let rows = 0;
+  for (const line of staged)
+    for (const stage of childStages({ schemas, staged: [line] }, child))
+      rows += await countChangedElements(session, { resource, schemas, child, line, stage, table });
+  return rows;
 }
 
 /**

@@ -234,6 +234,41 @@ test('an upsert gives a row its new elements, keeps those of rows that did not c
   expect(await orphans('users', 'users_mails_seen', '_root_row_number')).toBe(0);
 });
 
+test('the same rows again count as unchanged, one element that is another or elsewhere as a change', async () => {
+  const items = child('feed', 'items', { children: [child('feed_items', 'marks')] });
+  const feed = nested('feed', [items], {
+    write: 'merge',
+    primaryKey: ['id'],
+    cursor: { field: 'at', type: 'integer', lag: 0 },
+  });
+  const changed = async (...rows: object[]) =>
+    (
+      await load(
+        feed,
+        rows.map((row, at) => ({ id: at + 1, at: 1, ...row })),
+      )
+    ).published.rowsChanged;
+  const [one, two] = [{ items: [{ a: 1, marks: ['x'] }, { a: 2 }] }, { items: [{ a: 3 }] }];
+  await changed(one, two);
+  // In another order: another file, the same rows.
+  expect(await changed({ ...one, id: 1 }, { ...two, id: 2 }, { id: 1, ...one })).toBe(0);
+  expect(await changed(one, { items: [{ a: 4 }] })).toBe(1);
+  expect(await changed(one, { items: [] })).toBe(1);
+  // The mark goes from the first element to the second.
+  expect(await changed({ items: [{ a: 1 }, { a: 2, marks: ['x'] }] }, { items: [] })).toBe(1);
+  expect(
+    await changed(
+      {
+        items: [
+          { a: 1, b: 1 },
+          { a: 2, marks: ['x'] },
+        ],
+      },
+      { items: [] },
+    ),
+  ).toBe(1);
+});
+
 test('elements of rows from before there was a key go with them', async () => {
   const notes = nested('notes', [child('notes', 'words')], { write: 'append' });
   await load(notes, [
