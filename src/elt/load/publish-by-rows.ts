@@ -21,6 +21,7 @@ import { formerIntervals } from './former-intervals.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
 import { readColumns } from './read-columns.js';
+import { refuseRepeatedKey } from './refuse-repeated-key.js';
 import { shapeTable, type Shape } from './shape-table.js';
 import { dropStages, isGroupStage, keysName, linesByStage, stageOf, type StageName } from './stage-table.js';
 
@@ -65,6 +66,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     for (const { table, loadId } of resource.postgres?.reconciles === true ? stages : [])
       rowsGone += await removeGone(session, { resource, target, columns, keys: keysName(table), loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
   }
+  await refuseRepeatedKey(session, { resource, target, lines });
   const rowsRemoved = await activateVersion(session, resource, target, columns, staged);
   const { children, ...elements } = await publishChildRows(session, { resource, schemas, target, columns, staged, displacedIds, isThinned: rowsRemoved > 0, isNew, isCounted }); // prettier-ignore
   rowsChanged += elements.rowsChanged;
