@@ -2,7 +2,7 @@ import type { RunRef } from '../contracts/run.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import { lineageGraph, withColumns, type LineageNode } from '../elt/lineage/lineage-graph.js';
 import type { Project } from '../model/project.js';
-import { seedId } from '../model/relation-names.js';
+import { childNames, seedId } from '../model/relation-names.js';
 import { findBundle } from '../storage/bundles.js';
 import { columnTypes } from '../storage/column-types.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -64,8 +64,12 @@ function makingOf(
     case 'source':
     case 'seed': {
       const id = kind === 'seed' ? seedId(name) : name;
-      const { table } = resources.find((resource) => resource.id === id)!;
-      return { step: stepNames.load(id), table: { schema: schemas.raw, name: table } };
+      const child = childNames(schemas, resources).get(id);
+      const own = resources.find((resource) => resource.id === id);
+      return {
+        step: stepNames.load(own?.id ?? child!.of),
+        table: { schema: schemas.raw, name: own?.table ?? child!.name },
+      };
     }
     case 'transform':
       return { step: stepNames.transform(name), table: { schema: schemas.main, name }, sql: sql.get(name)! };

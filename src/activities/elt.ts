@@ -53,7 +53,7 @@ import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { compileFor } from './selected-steps.js';
 import { newestResult } from '../storage/step-results.js';
 import { runStep } from './step.js';
-import { tableExists } from './table-exists.js';
+import { resourceExists, tableExists } from './table-exists.js';
 
 export type EltActivities = ReturnType<typeof createEltActivities>;
 
@@ -75,7 +75,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
             : await reusableLoad(database, run, resource, landed.objects);
-          if (found.reuse === undefined || !(await tableExists(database, project.schemas.raw, resource.table))) {
+          if (found.reuse === undefined || !(await resourceExists(database, project.schemas.raw, resource))) {
             return {
               result: { ...landed, groups: groupObjects(resource, landed.objects) },
               ...(found.reuse === undefined ? { reason: found.reason } : { reason: 'its table is gone' }),

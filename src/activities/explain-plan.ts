@@ -39,7 +39,7 @@ import {
 import { sourceFolder, viewsOf } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
 import { requireInterval, selectedSteps } from './selected-steps.js';
-import { tableExists } from './table-exists.js';
+import { resourceExists } from './table-exists.js';
 import { trainerFor } from './training.js';
 import { plural } from '../model/plural.js';
 
@@ -128,7 +128,7 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
       continue;
     }
     if (resource.type !== 'files') {
-      const full = run.force || !(await tableExists(database, project.schemas.raw, resource.table));
+      const full = run.force || !(await resourceExists(database, project.schemas.raw, resource));
       const at = { env: run.env, project: project.name };
       await decide(step, [], async () => ({
         reason:

@@ -16,7 +16,7 @@ import { filesOf } from './files-of.js';
 import { bundleFolder, sourceFolder } from './project-code.js';
 import { withSourceDatabase } from './source-database.js';
 import type { StepScope } from './step.js';
-import { tableExists } from './table-exists.js';
+import { resourceExists } from './table-exists.js';
 
 export type Extracted = Pick<ExtractResult, 'extractId' | 'inventory'> & {
   readonly objects: readonly ExtractedObject[];
@@ -123,5 +123,5 @@ async function code(extraction: Extraction) {
 
 /** Without the table, what the cursor says is loaded is not there. */
 async function isFull({ project, resource, run, scope: { database } }: Extraction): Promise<boolean> {
-  return run.force || !(await tableExists(database, project.schemas.raw, resource.table));
+  return run.force || !(await resourceExists(database, project.schemas.raw, resource));
 }

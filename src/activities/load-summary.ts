@@ -37,6 +37,7 @@ export function summarizeLoad(
     rowsDuplicate: sum((load) => load.rowsDuplicate),
     ...(outside === 0 ? {} : { rowsOutside: outside }),
     tableRows: published.rows,
+    ...(published.children && { children: published.children }),
     version: isAsBefore(published, inputs, former)
       ? former!.result.version
       : fingerprint(resource.write === 'replace' ? inputs : { ...inputs, publication: String(published.version) }),
@@ -58,7 +59,7 @@ export function summarizeRetry(
   { schemas }: Project,
   resource: ResourceConfig,
   loadId: string,
-  { accepted, rejected, duplicate, displaced, leftOut, rows, version }: RetryResult,
+  { accepted, rejected, duplicate, displaced, leftOut, rows, version, children }: RetryResult,
   former: LoadSummary | undefined,
 ): LoadSummary {
   // The newest publication of an incremental resource may be of other loads.
@@ -80,6 +81,7 @@ export function summarizeRetry(
     rowsRejected: (former?.rowsRejected ?? 0) - (isPart ? accepted + duplicate : 0),
     rowsDuplicate: (former?.rowsDuplicate ?? 0) + (isPart ? duplicate + displaced : 0),
     tableRows: rows,
+    ...(children && { children }),
     version: fingerprint({ resource: resource.id, publication: String(version) }),
     objects: former?.objects ?? [],
     ...(former?.extract === undefined ? {} : { extract: former.extract }),

@@ -25,7 +25,7 @@ import { projectOf, resourceNamed } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
 import { requireInterval } from './selected-steps.js';
 import { shortActivity } from './short-activity.js';
-import { hasNoRelations, tableExists } from './table-exists.js';
+import { hasNoRelations, resourceExists } from './table-exists.js';
 import { LEASE_TTL_SECONDS, leaseLost, leaseOf } from './step.js';
 
 export type RunActivities = ReturnType<typeof createRunActivities>;
@@ -155,8 +155,11 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     const resources: string[] = [];
     for (const id of plan.resources) {
       const resource = resourceNamed(project, id);
-      const { table, isSeed } = resource;
-      if (isSeed === true || isByInterval(resource) || !(await tableExists(own, project.schemas.raw, table)))
+      if (
+        resource.isSeed === true ||
+        isByInterval(resource) ||
+        !(await resourceExists(own, project.schemas.raw, resource))
+      )
         resources.push(id);
     }
     return { ...plan, resources };

@@ -1,4 +1,6 @@
 import type { Queryable } from '../model/database.js';
+import { childTables } from '../model/child-tables.js';
+import type { ResourceConfig } from '../model/project.js';
 import { qualified } from '../model/sql-identifier.js';
 
 export async function tableExists(database: Queryable, schema: string, name: string): Promise<boolean> {
@@ -14,4 +16,15 @@ export async function hasNoRelations(database: Queryable, schema: string): Promi
     [schema],
   );
   return some.length === 0;
+}
+
+/** Whether a resource's table and all of its child tables are there. */
+export async function resourceExists(
+  database: Queryable,
+  schema: string,
+  resource: Pick<ResourceConfig, 'table' | 'children'>,
+): Promise<boolean> {
+  for (const { table } of [resource, ...childTables(resource)])
+    if (!(await tableExists(database, schema, table))) return false;
+  return true;
 }

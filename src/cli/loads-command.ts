@@ -89,6 +89,8 @@ export function renderLoad({ load, publications, rejects, retries }: LoadFacts):
     `  object      ${load.path}   sha256 ${load.sha256.slice(0, 12)}${load.generation === 1 ? '' : `   loaded for the ${load.generation}. time`}`,
     `  rows        ${count(load.rows_read)} read = ${count(load.rows_loaded)} loaded + ${count(load.rows_rejected)} rejected + ${count(load.rows_duplicate)} duplicate${load.rows_outside === 0 ? '' : ` + ${count(load.rows_outside)} outside`}${load.rows_forgotten === 0 ? '' : ` + ${count(load.rows_forgotten)} forgotten`}`,
   ];
+  for (const { path, rows } of load.reader?.children ?? [])
+    lines.push(`  ${path.padEnd(11)} ${count(rows)} child rows`);
   const dialect = Object.entries(load.reader?.dialect ?? {}).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   if (dialect.length > 0) lines.push(`  read as     ${dialect.join(', ')}`);
   const error = load.error?.['message'];

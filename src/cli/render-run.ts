@@ -96,6 +96,15 @@ function warningOf({ test, failures, at }: TestWarning): string {
   return `warning: ${test} failed on ${count(failures)} (${at.file}:${at.line})`;
 }
 
+/** `+ 412 lines, 90 tags`, by what their tables are called behind the resource's. */
+function childRows({ table: own, children = [] }: LoadSummary): string {
+  const shown = children.map(({ table, rows }) => {
+    const name = table.startsWith(`${own}_`) ? table.slice(own.length + 1) : table.slice(table.indexOf('.') + 1);
+    return `${count(rows)} ${name}`;
+  });
+  return shown.length === 0 ? '' : `   + ${shown.join(', ')}`;
+}
+
 const VERB: Readonly<Record<string, string>> = { register: 'gates', baselines: 'baselines' };
 
 function outcome(kind: string, step: StepRow): string {
@@ -105,7 +114,7 @@ function outcome(kind: string, step: StepRow): string {
       const load = result as LoadSummary;
       const duplicates = load.rowsDuplicate > 0 ? `   ${count(load.rowsDuplicate)} duplicate` : '';
       const outside = load.rowsOutside === undefined ? '' : `   ${count(load.rowsOutside)} outside`;
-      return `${rowsOf(load.tableRows)}   ${count(load.rowsRejected)} rejected${duplicates}${outside}${asked(load)}`;
+      return `${rowsOf(load.tableRows)}   ${count(load.rowsRejected)} rejected${duplicates}${outside}${childRows(load)}${asked(load)}`;
     }
     case 'transform': {
       const built = result as TransformSummary;

@@ -71,6 +71,8 @@ export interface LoadSummary {
   /** Left out because their time is not in the interval; absent when there were none. */
   readonly rowsOutside?: number;
   readonly tableRows: number;
+  /** Rows of the child tables; absent when there are none. */
+  readonly children?: readonly { readonly table: string; readonly rows: number }[];
   /** Names the table's content: changes when its rows do. */
   readonly version: string;
   readonly objects: readonly { readonly path: string; readonly sha256: string; readonly loadId: string }[];

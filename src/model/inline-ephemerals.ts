@@ -43,6 +43,7 @@ export function inlineEphemerals(
     sql: `${before}${query}${after}`,
     refs: [...new Set(all.flatMap(({ refs }) => refs))].sort(),
     sources: [...new Set(all.flatMap(({ sources }) => sources))].sort(),
+    sourceTables: [...new Set(all.flatMap(({ sourceTables }) => sourceTables))].sort(),
     lines: [...Array<number>(before.split('\n').length - 1).fill(named), ...own.lines, named],
     uses: Object.assign(
       {},

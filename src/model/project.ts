@@ -110,6 +110,8 @@ export interface ResourceConfig {
   readonly cursor?: CursorConfig;
   /** A load is about the run's interval: always of files with it, of an API with `http.byInterval`. */
   readonly interval?: IntervalConfig;
+  /** Columns of nested values whose elements are rows of tables of their own. */
+  readonly children?: readonly ChildConfig[];
   /** Whether a source without rows may empty a table that is not. @default false */
   readonly allowEmpty?: boolean;
   /** A file of seeds/: part of the code, read from the bundle. */
@@ -117,6 +119,19 @@ export interface ResourceConfig {
   /** Columns that say whose a row is: rows of a forgotten key are taken out of every load. */
   readonly personal?: readonly PersonalColumn[];
   readonly at: { readonly file: string; readonly line: number };
+}
+
+/** A column whose elements become rows of a child table, which points back at the row that has them. */
+export interface ChildConfig {
+  /** The parent's column: a list, one object, or a value, which counts as a list of one. */
+  readonly field: string;
+  /** Table in the raw schema. */
+  readonly table: string;
+  /** Declared types of the child's columns; the rest is inferred. */
+  readonly columns: Readonly<Record<string, ColumnType>>;
+  /** The parent keeps the column too. */
+  readonly keepsColumn?: true;
+  readonly children?: readonly ChildConfig[];
 }
 
 /** How old the newest row of a resource may be. It says nothing of how the resource is loaded, so it stands apart. */

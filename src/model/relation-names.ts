@@ -1,3 +1,4 @@
+import { childTables } from './child-tables.js';
 import type { ResourceConfig, Schemas, TransformFile } from './project.js';
 import { qualified } from './sql-identifier.js';
 
@@ -17,4 +18,32 @@ export function sourceNames(
   resources: readonly Pick<ResourceConfig, 'id' | 'table'>[],
 ): Map<string, string> {
   return new Map(resources.map(({ id, table }) => [id, qualified(schemas.raw, table)]));
+}
+
+/** A child table as SQL finds it. */
+export interface ChildName {
+  /** `"raw"."table"` */
+  readonly table: string;
+  /** Without schema and quotes. */
+  readonly name: string;
+  /** Id of the resource that it is loaded with. */
+  readonly of: string;
+}
+
+/**
+ * What `source` stands for where it names a child table: `<source>.<name>` → the table. The name is that of the table without the
+ * source's: `orders.lines` of source orders, `shop.orders_lines` of source shop.
+ */
+export function childNames(
+  schemas: Schemas,
+  resources: readonly Pick<ResourceConfig, 'id' | 'source' | 'children'>[],
+): Map<string, ChildName> {
+  return new Map(
+    resources.flatMap((resource) =>
+      childTables(resource).map(({ table }) => [
+        `${resource.source}.${table.startsWith(`${resource.source}_`) ? table.slice(resource.source.length + 1) : table}`,
+        { table: qualified(schemas.raw, table), name: table, of: resource.id },
+      ]),
+    ),
+  );
 }

@@ -6,7 +6,7 @@ import { checkTemplate, readTemplateMessage, templateError } from './check-templ
 import { compileMacros, exportMacros } from './macros.js';
 import { ephemeralName, inlineEphemerals, type RenderedFile } from './inline-ephemerals.js';
 import type { MacroFile, SqlFile, VarValue } from './project.js';
-import { seedId } from './relation-names.js';
+import { seedId, type ChildName } from './relation-names.js';
 import { environment } from './template-environment.js';
 import { markLines, unmarkLines } from './template-lines.js';
 
@@ -16,6 +16,8 @@ export interface SqlNames {
   readonly refs: ReadonlyMap<string, string>;
   /** Resource id (`rides.hours`, or `rides` for a source with one resource) → what stands in the SQL. */
   readonly sources: ReadonlyMap<string, string>;
+  /** Child tables, `orders.lines`, and the resource that each is loaded with. */
+  readonly children?: ReadonlyMap<string, ChildName>;
   /** Transforms that make no table, by name: their SELECTs become part of whatever names them. */
   readonly ephemerals?: ReadonlyMap<string, SqlFile>;
   readonly vars?: Readonly<Record<string, VarValue>>;
@@ -36,8 +38,10 @@ export interface RenderedSql {
   readonly sql: string;
   /** Transforms given to `ref`, each once, sorted; in place of an ephemeral one those that it reads. */
   readonly refs: string[];
-  /** Resource ids given to `source`, and of seeds given to `ref`, each once, sorted. */
+  /** Resource ids given to `source`, for a child table that of its resource, and of seeds given to `ref`, each once, sorted. */
   readonly sources: string[];
+  /** The same, child tables by their own names. */
+  readonly sourceTables: string[];
   /** Line of the user's file (from 1) for each line of `sql`; right in loops too. */
   readonly lines: readonly number[];
   /** What else the SQL depends on: `var tax` → its value as JSON, `macro cents` → the SHA-256 of what it says, `interval`. */
@@ -72,6 +76,7 @@ function renderFile(file: SqlFile, context: SqlContext): RenderedFile {
 
   const refs = new Set<string>();
   const sources = new Set<string>();
+  const sourceTables = new Set<string>();
   const ephemerals = new Set<string>();
   const uses = new Map<string, string>();
   const macros = compileMacros(context.macros ?? []);
@@ -81,6 +86,7 @@ function renderFile(file: SqlFile, context: SqlContext): RenderedFile {
       const seed = context.refs.has(name) ? undefined : context.sources.get(seedId(name));
       if (seed !== undefined) {
         sources.add(seedId(name));
+        sourceTables.add(seedId(name));
         return seed;
       }
       if (context.ephemerals?.has(name) === true) {
@@ -94,8 +100,19 @@ function renderFile(file: SqlFile, context: SqlContext): RenderedFile {
       const [name, resource] = oneName('source', names, 2);
       const key = resourceKey(context.sources, name!, resource);
       const call = `source('${[name, resource].filter((part) => part !== undefined).join("', '")}')`;
-      if (key !== undefined) sources.add(key);
-      return found(context.sources, key === undefined ? [[name, resource].join('.')] : [key], call, 'source');
+      const child = key === undefined ? context.children?.get(`${name}.${resource}`) : undefined;
+      if (child !== undefined) {
+        sources.add(child.of);
+        sourceTables.add(`${name}.${resource}`);
+        return child.table;
+      }
+      if (key !== undefined) {
+        sources.add(key);
+        sourceTables.add(key);
+        return context.sources.get(key)!;
+      }
+      const known = new Map([...context.sources, ...[...(context.children ?? [])].map(([id, { table }]) => [id, table] as const)]); // prettier-ignore
+      return found(known, [[name, resource].join('.')], call, 'source');
     },
     var: (...given: unknown[]) => {
       const [name, fallback] = varArguments(given);
@@ -116,6 +133,7 @@ function renderFile(file: SqlFile, context: SqlContext): RenderedFile {
     sql: header + text.slice(headerLines),
     refs: [...refs].sort(),
     sources: [...sources].sort(),
+    sourceTables: [...sourceTables].sort(),
     lines,
     uses: Object.fromEntries([...uses].sort()),
     ephemerals: [...ephemerals].sort(),

@@ -1,5 +1,5 @@
 import type { Project } from './project.js';
-import { refNames, sourceNames } from './relation-names.js';
+import { childNames, refNames, sourceNames } from './relation-names.js';
 import type { SqlNames } from './render-sql.js';
 
 /** What `ref()`, `source()`, `var()` and macros stand for in a project's SQL. */
@@ -15,6 +15,7 @@ export function tableNames(
     ),
     ephemerals: new Map(transforms.filter(isEphemeral).map((one) => [one.name, one])),
     sources: sourceNames(schemas, resources),
+    children: childNames(schemas, resources),
     vars,
     macros,
   };

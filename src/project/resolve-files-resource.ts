@@ -4,6 +4,7 @@ import type { LocatedYaml } from './located-yaml.js';
 import { intervalMs } from './rate.js';
 import { resolveInterval } from './resolve-interval.js';
 import { resolveInventory, resolveParser } from './resolve-inventory.js';
+import { resolveChildren } from './resolve-children.js';
 import { resolveLoad } from './resolve-load.js';
 import { refuser, type Refusal, type ResourcePlace, type ResourceScope } from './resource-place.js';
 import type { CsvYaml, FilesSourceYaml, ResourceYaml, S3Yaml } from './schema/sources.js';
@@ -100,6 +101,7 @@ export async function resolveFilesResource(files: FilesPlace, scope: ResourceSco
     columns: 'inferred',
   });
   if (load === undefined) return [];
+  const children = resolveChildren(files, scope, load);
   if (given.format === undefined && parser === undefined)
     applied(`${place}.format = ${format} (from ${given.records === undefined ? "the path's ending" : '`records`'})`);
   return [
@@ -121,6 +123,7 @@ export async function resolveFilesResource(files: FilesPlace, scope: ResourceSco
       ...(given.encoding !== undefined && { encoding: given.encoding }),
       ...(given.csv !== undefined && { csv: csvOptions(given.csv) }),
       ...load,
+      ...children,
       ...(isByInterval && { interval: about.interval ?? { outside: 'fail' } }),
       ...(given.allow_empty !== undefined && { allowEmpty: given.allow_empty }),
     },

@@ -3,6 +3,7 @@ import { intervalMs } from './rate.js';
 import { resolveCursor } from './resolve-cursor.js';
 import { resolveForEach } from './resolve-for-each.js';
 import { resolveInterval } from './resolve-interval.js';
+import { resolveChildren } from './resolve-children.js';
 import { resolveLoad } from './resolve-load.js';
 import { refuser, type Refusal, type ResourcePlace, type ResourceScope } from './resource-place.js';
 import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
@@ -71,6 +72,7 @@ export async function resolveHttpResource(resource: HttpPlace, scope: ResourceSc
     columns: 'inferred',
   });
   if (load === undefined) return [];
+  const children = resolveChildren(resource, scope, load);
   if (given.pagination === undefined) applied(`${place}.pagination = none`);
   if (given.records === undefined) applied(`${place}.records = the answer itself`);
   return [
@@ -82,6 +84,7 @@ export async function resolveHttpResource(resource: HttpPlace, scope: ResourceSc
       path: given.path,
       format: 'ndjson',
       ...load,
+      ...children,
       http: {
         url: given.url.replace(/\/+$/, ''),
         ...(given.auth === undefined ? {} : { auth: resolveAuth(given.auth) }),

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonObject, ResourceConfig } from '../model/project.js';
 import { positionAt } from './located-yaml.js';
+import { resolveChildren } from './resolve-children.js';
 import { resolveLoad } from './resolve-load.js';
 import type { ResourcePlace, ResourceScope } from './resource-place.js';
 import type { PluginSourceYaml, ProgramResourceYaml, PythonSourceYaml } from './schema/program-source.js';
@@ -47,6 +48,7 @@ export function resolveProgramResource(resource: ProgramPlace, scope: ResourceSc
     columns: 'inferred',
   });
   if (load === undefined) return [];
+  const children = resolveChildren(resource, scope, load);
   if (given.function === undefined) applied(`${place}.function = ${nameOf(id, source)}`);
   if (given.type === 'python' && python === undefined)
     applied(`${place}.python = .venv/bin/python if there is one, else python3`);
@@ -59,6 +61,7 @@ export function resolveProgramResource(resource: ProgramPlace, scope: ResourceSc
       path: file,
       format: 'ndjson',
       ...load,
+      ...children,
       program: {
         function: given.function ?? nameOf(id, source),
         ...(python !== undefined && { python }),

@@ -1,3 +1,4 @@
+import { childTables } from '../model/child-tables.js';
 import type { ResourceConfig } from '../model/project.js';
 import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
@@ -77,16 +78,22 @@ function placesOf<Yaml extends { readonly resources?: Readonly<Record<string, ob
 
 /** Two sources, or a source and a seed, that would be one table. */
 export function refuseSameTable(resources: readonly ResourceConfig[], report: (problem: Problem) => void): void {
-  const taken = new Map<string, ResourceConfig>();
+  const taken = new Map<string, string>();
   for (const resource of resources) {
-    const other = taken.get(resource.table);
-    if (other === undefined) taken.set(resource.table, resource);
-    else
-      report({
-        code: 'PROJECT_NAME_TAKEN',
-        message: `Reading ${resource.at.file} failed: ${other.id} and ${resource.id} would both be the table ${resource.table}.`,
-        at: resource.at,
-        next: 'Rename one of the two.',
-      });
+    const children = childTables(resource).map(({ table, path }) => ({
+      table,
+      name: `children.${path} of ${resource.id}`,
+    }));
+    for (const { table, name } of [{ table: resource.table, name: resource.id }, ...children]) {
+      const other = taken.get(table);
+      if (other === undefined) taken.set(table, name);
+      else
+        report({
+          code: 'PROJECT_NAME_TAKEN',
+          message: `Reading ${resource.at.file} failed: ${other} and ${name} would both be the table ${table}.`,
+          at: resource.at,
+          next: 'Rename one of the two.',
+        });
+    }
   }
 }

@@ -1,4 +1,5 @@
 import type { JsonObject, ResourceConfig } from '../model/project.js';
+import { resolveChildren } from './resolve-children.js';
 import { resolveLoad } from './resolve-load.js';
 import { refuser, type ResourcePlace, type ResourceScope } from './resource-place.js';
 import type { SingerResourceYaml, SingerSourceYaml } from './schema/singer-source.js';
@@ -42,6 +43,7 @@ export function resolveSingerResource(resource: SingerPlace, scope: ResourceScop
     columns: "the types of the stream's schema",
   });
   if (load === undefined) return [];
+  const children = resolveChildren(resource, scope, load);
   return [
     {
       id,
@@ -51,6 +53,7 @@ export function resolveSingerResource(resource: SingerPlace, scope: ResourceScop
       path: stream,
       format: 'singer',
       ...load,
+      ...children,
       singer: {
         command: given.command,
         config: (given.config ?? {}) as JsonObject,

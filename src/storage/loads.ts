@@ -31,6 +31,8 @@ export interface LoadReader {
   readonly dialect: Readonly<Record<string, unknown>>;
   readonly columns: readonly LoadedColumn[];
   readonly notices: readonly string[];
+  /** Rows that it brought into child tables. */
+  readonly children?: readonly { readonly path: string; readonly rows: number }[];
 }
 
 export interface LoadedColumn {

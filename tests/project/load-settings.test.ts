@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { TerminalError } from '../../src/errors.js';
+import { childTables } from '../../src/model/child-tables.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { writeProject } from './write-project.js';
 
@@ -73,4 +74,33 @@ it('keeps what is said of a contract, and prints the rest of it', async () => {
   expect(defaults).toContain('sources.a.anomaly = warn');
   expect((await project('path: "*.csv"')).defaults).toContain('sources.a.anomaly = off');
   expect((await project('path: "*.csv"')).defaults).toContain('sources.a.contract = columns evolve, types discard_row');
+});
+
+it('names child tables, in whatever form they are given, and refuses what cannot be one', async () => {
+  const children = async (settings: string) =>
+    childTables((await project(`path: a.ndjson, ${settings}`)).resources[0]!).map(
+      ({ path, table }) => `${path} ${table}`,
+    );
+  expect(await children('children: lineItems')).toEqual(['lineItems a_line_items']);
+  expect(await children('children: [x, "Y z"]')).toEqual(['x a_x', 'Y z a_y_z']);
+  expect(await children('children: { x: { table: other, children: { y: } }, z: }')).toEqual([
+    'x other',
+    'x.y other_y',
+    'z a_z',
+  ]);
+  const keeps = await project('path: a.ndjson, primary_key: id, merge: scd2, children: x');
+  expect(keeps.defaults).toContain('sources.a.children.x.table = a_x');
+  expect(keeps.resources[0]!.children).toMatchObject([{ field: 'x', keepsColumn: true }]);
+  for (const [settings, expected] of [
+    ['primary_key: x, children: x', 'children has x, which is a key of the rows'],
+    ['columns: { x: text }, children: x', 'declares x as text, and a column with a child table is jsonb'],
+    ['children: { x: { table: a } }', 'a and children.x of a would both be the table a'],
+    ['primary_key: id, merge: scd2, children: { x: { keep: false } }', 'scd2 tells from the column'],
+    ['children: { x: { tabel: b } }', 'has no key "tabel"'],
+    [`children: ${'x'.repeat(60)}`, 'expected small letters, digits and _, at most 50'],
+  ] as const)
+    expect(await problemOf(`path: a.ndjson, ${settings}`)).toContain(expected);
+  expect(await problemOf('type: postgres, connection: env:DB, table: t, children: x')).toContain(
+    'has no key "children"',
+  );
 });

@@ -49,14 +49,19 @@ export function lineageGraph(project: Project): Lineage {
     const [kind = ''] = node.split(' ');
     return { id: node, kind: kind as 'source' | 'seed', name: node.slice(kind.length + 1), from: [objects[index]!.id] };
   });
-  const transforms = nodes.map(({ name, file, deps, sources }): LineageNode => {
-    const from = [...sources.map(tableId), ...deps.map((dep) => `transform ${dep}`)];
+  // Made of the same objects: neither is read from the other.
+  const children = [...(names.children ?? [])].map(([name, { of }]): LineageNode => {
+    const { from } = tables.find(({ id }) => id === tableId(of))!;
+    return { id: tableId(name), kind: 'source', name, from };
+  });
+  const transforms = nodes.map(({ name, file, deps, sourceTables }): LineageNode => {
+    const from = [...sourceTables.map(tableId), ...deps.map((dep) => `transform ${dep}`)];
     return { id: `transform ${name}`, kind: 'transform', name, file, from };
   });
   const queries = (kind: 'feature view' | 'labels', files: readonly SqlFile[]): LineageNode[] =>
     files.map((one) => {
-      const { refs, sources } = renderSql(one, names);
-      const from = [...sources.map(tableId), ...refs.map((ref) => `transform ${ref}`)];
+      const { refs, sourceTables } = renderSql(one, names);
+      const from = [...sourceTables.map(tableId), ...refs.map((ref) => `transform ${ref}`)];
       return { id: `${kind} ${one.name}`, kind, name: one.name, file: one.file, from };
     });
   const learned =
@@ -71,7 +76,16 @@ export function lineageGraph(project: Project): Lineage {
           { id: `model ${deploy.model}`, kind: 'model' as const, name: deploy.model, from: ['training set main'] },
         ];
   const unique = new Map(objects.map((node) => [node.id, node]));
-  return { nodes: [...unique.values(), ...tables, ...transforms, ...queries('feature view', features), ...learned] };
+  return {
+    nodes: [
+      ...unique.values(),
+      ...tables,
+      ...children,
+      ...transforms,
+      ...queries('feature view', features),
+      ...learned,
+    ],
+  };
 }
 
 /** The same with columns. Reads the catalog of PostgreSQL, and no row. */
@@ -94,7 +108,8 @@ export async function withColumns(lineage: Lineage, project: Project, session: S
     const id = `${kind} ${file.name}`;
     return { id, view: id, sql: singleStatement(sql, file.file, lines) };
   });
-  const tables = new Map([...names.sources].map(([id, table]) => [tableId(id), table]));
+  const children = [...(names.children ?? [])].map(([id, { table }]) => [id, table] as const);
+  const tables = new Map([...names.sources, ...children].map(([id, table]) => [tableId(id), table]));
   const found = await analyzeColumns(session, [...definitions, ...queries], tables);
   for (const node of lineage.nodes)
     if (node.kind === 'training set') found.set(node.id, setColumns(node, project, found));

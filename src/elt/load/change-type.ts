@@ -19,7 +19,7 @@ export function changedTypes(
 /** Gives a column of a published table another type, in the caller's transaction. Throws `ELT_TYPE_CHANGE`; a retry does not help. */
 export async function changeType(
   session: Session,
-  resource: ResourceConfig,
+  resource: Pick<ResourceConfig, 'at'>,
   target: StageName,
   change: { readonly name: string; readonly from: ColumnType; readonly to: ColumnType },
 ): Promise<void> {

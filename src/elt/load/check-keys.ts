@@ -111,7 +111,8 @@ function ofLoads({ stage, loads }: KeyCheck): { condition: string; parameters: u
     : { condition: 'true', parameters: [] };
 }
 
-function rawRow(columns: readonly LoadColumn[], prefix = ''): string {
+/** The values of a row as the quarantine keeps them. */
+export function rawRow(columns: readonly LoadColumn[], prefix = ''): string {
   return `jsonb_build_array(${columns
     .slice(0, 100)
     .map(({ name }) => `${prefix}${identifier(name)}::text`)

@@ -1,3 +1,4 @@
+import { childTables } from '../../model/child-tables.js';
 import type { Database, Session } from '../../model/database.js';
 import type { ResourceConfig, Schemas } from '../../model/project.js';
 import { qualified } from '../../model/sql-identifier.js';
@@ -146,11 +147,17 @@ async function spent(
   { force, runId, schemas, resource }: Omit<ClaimOptions, 'object'>,
 ): Promise<(line: LedgerLine) => boolean> {
   const isPublished = [...newest.values()].some(({ status }) => status === 'published');
-  const isGone = isPublished && (await tableColumns(session, schemas.raw, resource.table)) === undefined;
+  const isGone = isPublished && !(await isThere(session, schemas, resource));
   return (line) =>
     line.status === 'replaced' ||
     (line.status === 'published' &&
       ((force === true && line.forcedBy !== runId) || line.settings !== settings || isGone));
+}
+
+async function isThere(session: Session, { raw }: Schemas, resource: ResourceConfig): Promise<boolean> {
+  for (const { table } of [resource, ...childTables(resource)])
+    if ((await tableColumns(session, raw, table)) === undefined) return false;
+  return true;
 }
 
 /** Whatever failed or outdated attempts left of these loads goes; the lines start from their first row. */

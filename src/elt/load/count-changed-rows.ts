@@ -2,6 +2,7 @@ import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import type { LedgerLine } from './ledger.js';
+import { readColumns } from './read-columns.js';
 import type { StageName } from './stage-table.js';
 
 /** Rows of a stage that the table does not have, byte for byte. */
@@ -16,7 +17,7 @@ export async function countChangedRows(
   },
 ): Promise<number> {
   const { resource, target, stage, line, columns } = options;
-  const names = line.reader?.columns.map(({ name }) => name) ?? [];
+  const names = [...readColumns(line, resource).keys()];
   const there = names.map((name) => `t.${identifier(name)}`).join(', ');
   const staged = names.map((name) => `s.${identifier(name)}::${columns.get(name)!}`).join(', ');
   const same = resource.primaryKey.map((key) => `t.${identifier(key)} = s.${identifier(key)}`).join(' AND ');

@@ -3,6 +3,9 @@ import type { Session } from '../../model/database.js';
 import { qualified } from '../../model/sql-identifier.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import { takeOutForgotten } from '../forget/take-out-forgotten.js';
+import { finishChildren } from '../nested/finish-children.js';
+import type { OpenDuckDB } from '../read/duckdb.js';
+import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import type { LoadColumn } from '../schema/column.js';
 import { leaveOutOutside } from './leave-out-outside.js';
@@ -23,12 +26,16 @@ export interface FinishContext {
   readonly source: Pick<RowSource, 'rows' | 'lineOf'>;
   /** The primary key was checked where the rows come from. @default false */
   readonly keyIsProven?: boolean;
+  /** Rows with an element that PostgreSQL refused in an earlier try. */
+  readonly refused?: ReadonlyMap<number, RowFault>;
+  /** What has read the rows, for their elements. */
+  readonly duckdb?: OpenDuckDB;
 }
 
 /**
- * Takes rows of forgotten keys and of another interval, rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
+ * Takes rows of forgotten keys and of another interval, rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, stages the child tables, checks that every row read is accounted for, and
  * marks the load as staged, in one transaction, which `before` begins. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, `ELT_INTERVAL_…`,
- * LoadFencedError.
+ * LoadFencedError, and what `stageChildren` does.
  */
 export async function finishLoad(
   context: FinishContext,
@@ -53,11 +60,13 @@ export async function finishLoad(
       loads: [{ loadId, path: object.path, lineOf: source.lineOf }],
     });
     const { keyless = 0, duplicate = 0 } = taken.get(loadId) ?? {};
+    const { schemas } = options;
+    const unfit = await finishChildren({ session, resource, schemas, stage, columns, loadId, file: object.path, lineOf: source.lineOf, refused: context.refused, duckdb: context.duckdb }); // prettier-ignore
     const changed = await session.execute(
       `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4 - $6 - $7,
          rows_rejected = rows_rejected + $3 - $8, rows_duplicate = $4, rows_outside = $6, rows_forgotten = $7::bigint + $8::bigint
        WHERE load_id = $1 AND token = $2 AND status = 'loading' AND next_row = $5`,
-      [loadId, token, keyless, duplicate, source.rows + 1, outside, forgotten.rows, forgotten.rejects],
+      [loadId, token, keyless + unfit, duplicate, source.rows + 1, outside, forgotten.rows, forgotten.rejects],
     );
     if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
     const line = (await loadsById(session, [loadId]))[0]!;
@@ -74,6 +83,7 @@ export async function failLoad(context: FinishContext, rejected: number): Promis
   const { options, session, loadId, token, stage, source } = context;
   const { object, resource } = options;
   const error = await tooManyRejects(context, rejected);
+  const children = (await loadsById(session, [loadId]))[0]?.reader?.children ?? [];
   const changed = await session.execute(
     `UPDATE plumbline.loads SET status = 'failed', stage_table = NULL, error = $3
      WHERE load_id = $1 AND token = $2 AND status IN ('loading', 'staged')`,
@@ -90,7 +100,8 @@ export async function failLoad(context: FinishContext, rejected: number): Promis
   );
   if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
   // On this connection, which a successor ends first: it may have made a stage of that name.
-  await dropUnlessInUse(session, { ...stage, kind: 'r' });
+  for (const name of [stage.name, ...children.map(({ table }) => table)])
+    await dropUnlessInUse(session, { schema: stage.schema, name, kind: 'r' });
   return error;
 }
 

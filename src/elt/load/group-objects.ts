@@ -24,12 +24,12 @@ export function groupObjects(resource: ResourceConfig, objects: readonly Extract
 
 /** Whether an object is read fast and by itself: what a parser or a program gives is not, and a cursor asks stage by stage. */
 export function mayShare(
-  { type, parse, inventory, cursor, anomaly, write, personal }: ResourceConfig,
+  { type, parse, inventory, cursor, anomaly, write, personal, children }: ResourceConfig,
   { bytes, statedBy, interval }: Pick<ExtractedObject, 'bytes' | 'statedBy' | 'interval'>,
 ): boolean {
   const isFile = type === 'files' && parse === undefined && inventory === undefined;
-  // What comes in is compared file by file, or looked at for its interval or for persons who are forgotten.
+  // What comes in is compared file by file, or looked at for its interval, for persons who are forgotten or for what is nested in it.
   const isCompared = cursor !== undefined || (anomaly !== undefined && write !== 'replace');
-  const isLookedAt = isCompared || interval !== undefined || personal !== undefined;
+  const isLookedAt = isCompared || interval !== undefined || personal !== undefined || children !== undefined;
   return isFile && !isLookedAt && statedBy === undefined && bytes <= MAX_OBJECT_BYTES;
 }

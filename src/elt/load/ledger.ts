@@ -18,10 +18,22 @@ export interface Reader {
   /** Columns of the file that the table does not get. */
   readonly unwanted?: readonly string[];
   readonly notices: readonly string[];
+  /** Child tables' stages, each after the one it is made of; absent when there are none. */
+  readonly children?: readonly ChildStage[];
   /** Of the rows as they were read, where that was counted on the way. */
   readonly profile?: Profile;
   /** See `RowSource`. */
   readonly stream?: StreamFacts;
+}
+
+/** The rows that a load brings into a child table. */
+export interface ChildStage {
+  /** Columns that lead to it: `lines`, `lines.taxes`. */
+  readonly path: string;
+  /** In the stage schema, as long as the load is not published. */
+  readonly table: string;
+  readonly columns: readonly LoadColumn[];
+  readonly rows: number;
 }
 
 /** Raise when rows are counted, cut or written differently; loads under way then begin anew. */
@@ -215,6 +227,7 @@ export function settingsDigest(resource: ResourceConfig): string {
     ...(resource.merge === undefined ? [] : [resource.merge]),
     ...(resource.parse === undefined ? [] : [resource.parse]),
     ...(resource.interval === undefined ? [] : [resource.interval]),
+    ...(resource.children === undefined ? [] : [{ children: resource.children }]),
   ];
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

@@ -124,7 +124,7 @@ async function load(work: Work): Promise<LoadResult> {
   const reader = line.reader ?? (await startStage(work));
   const stage = stageName(schemas.stage, line.loadId);
   await assertSameRows(work, reader);
-  const context = { options, session, loadId: line.loadId, token, stage, source };
+  const context = { options, session, loadId: line.loadId, token, stage, source, refused: work.refused, duckdb };
   let chunkNumber = line.nextChunk;
   let rejected = line.rowsRejected;
   let discarded = line.discarded;
@@ -158,11 +158,11 @@ async function load(work: Work): Promise<LoadResult> {
   }
   const finished = await cancelOnAbort(options.database, session, signal, () =>
     finishLoad(context, reader.columns, async () => {
-      if (nulls !== undefined)
+      if (nulls !== undefined && resource.children === undefined)
         await keepProfile(session, line.loadId, countedProfile(reader.columns, source.rows, nulls));
     }),
   );
-  return resultOf(options, { ...finished, reader }, line.nextRow);
+  return resultOf(options, finished, line.nextRow);
 }
 
 /** What the publication compares with earlier ones: it need not read the rows again where none was left out. */

@@ -24,7 +24,7 @@ export async function planReader(options: PlanReaderOptions, duckdb: OpenDuckDB,
   if (existing === undefined && contract.tables === 'freeze') throw tableMissing(options);
   const plan = await planColumns(duckdb, source, {
     file: object.path,
-    declared: resource.columns,
+    declared: { ...resource.columns, ...Object.fromEntries(presentNested(resource, source)) },
     existing,
     contract,
     isMadeAnew: resource.write === 'replace',
@@ -40,6 +40,16 @@ export async function planReader(options: PlanReaderOptions, duckdb: OpenDuckDB,
       );
   const stream = source.stream === undefined ? {} : { stream: source.stream };
   return { version: READER_VERSION, rows: source.rows, dialect: source.dialect, ...plan, ...stream };
+}
+
+/** Columns that have child tables are read as jsonb, whatever is in them; a file may lack them. */
+export function nestedTypes({ children = [] }: Pick<ResourceConfig, 'children'>): Map<string, ColumnType> {
+  return new Map(children.map(({ field }) => [field, 'jsonb']));
+}
+
+function presentNested(resource: ResourceConfig, { headers }: RowSource): [string, ColumnType][] {
+  const names = new Set(headers.map((header) => header.trim()));
+  return [...nestedTypes(resource)].filter(([name]) => names.has(name));
 }
 
 /** Rows are added to the table as it is; `replace` makes it anew from the file alone and a stream's schema widens it, unless the contract says otherwise. */

@@ -1,9 +1,9 @@
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
-import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
+import type { ResourceConfig, Schemas } from '../../model/project.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { isByInterval } from '../../model/is-by-interval.js';
-import { identifier, qualified } from '../../model/sql-identifier.js';
+import { qualified } from '../../model/sql-identifier.js';
 import { countLateRows } from '../cursor/count-late-rows.js';
 import { moveCursor } from '../cursor/cursor-state.js';
 import { guardBatches, type GuardedBatches } from '../anomaly/guard-batches.js';
@@ -12,17 +12,18 @@ import { prepareMerge } from '../merge/merge-index.js';
 import { mergeStrategy } from '../merge/merge-key.js';
 import { removeGone } from '../merge/remove-gone.js';
 import type { UnitStage } from '../merge/unit.js';
+import { publishChildRows } from '../nested/publish-child-rows.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { activateVersion } from './activate-version.js';
-import { changedTypes, changeType } from './change-type.js';
-import { markPublished, type TypeChange } from './claim-publication.js';
+import { markPublished } from './claim-publication.js';
 import { countChangedRows } from './count-changed-rows.js';
 import { formerIntervals } from './former-intervals.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
+import { readColumns } from './read-columns.js';
 import { refuseRepeatedKey } from './refuse-repeated-key.js';
+import { shapeTable, type Shape } from './shape-table.js';
 import { dropStages, isGroupStage, keysName, linesByStage, stageOf, type StageName } from './stage-table.js';
-import { uniteColumns } from './unite-columns.js';
 
 /** `append` and `merge`: the staged rows go into the published table, in one transaction with the ledger. */
 export async function publishByRows(session: Session, work: PublishWork): Promise<PublishResult> {
@@ -56,18 +57,20 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     for (const line of unit) {
       const stage = stageOf(schemas.stage, line);
       if (options.cursor?.from !== undefined && !isNew)
-        rowsLate += await countLateRows(session, { resource, from: options.cursor.from, stage, stageColumns: readColumns(line), target, targetColumns: columns }); // prettier-ignore
+        rowsLate += await countLateRows(session, { resource, from: options.cursor.from, stage, stageColumns: readColumns(line, resource), target, targetColumns: columns }); // prettier-ignore
       if (isCounted) rowsChanged += await countChangedRows(session, { resource, target, stage, line, columns });
     }
     const isWhole = options.isPart !== true && unit.every(({ rowsRejected }) => rowsRejected === 0);
-    const stages = unitStages(schemas, unit);
+    const stages = unitStages(options, unit);
     await addRows(session, { resource, target, columns, stages, batch }, isWhole);
     for (const { table, loadId } of resource.postgres?.reconciles === true ? stages : [])
       rowsGone += await removeGone(session, { resource, target, columns, keys: keysName(table), loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
   }
   await refuseRepeatedKey(session, { resource, target, lines });
-  await dropStages(session, schemas.stage, staged);
   const rowsRemoved = await activateVersion(session, resource, target, columns, staged);
+  const { children, ...elements } = await publishChildRows(session, { resource, schemas, target, columns, staged, displacedIds, isThinned: rowsRemoved > 0, isNew, isCounted }); // prettier-ignore
+  rowsChanged += elements.rowsChanged;
+  await dropStages(session, schemas.stage, staged);
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,
   );
@@ -92,7 +95,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const changed = isCounted ? { rowsChanged } : {};
   const removed = rowsRemoved === 0 ? {} : { rowsRemoved };
   const gone = resource.postgres?.reconciles === true ? { rowsGone } : {};
-  const counts = { ...late, ...changed, ...gone, ...removed };
+  const counts = { ...late, ...changed, ...gone, ...removed, ...(children.length > 0 && { children }) };
   const result = {
     rows,
     table: `${target.schema}.${target.name}`,
@@ -123,7 +126,7 @@ async function guard(
     name: resource.type === 'files' ? unit[0]!.path : '',
     stages: unit.map((line) => ({
       table: stageOf(schemas.stage, line),
-      names: [...readColumns(line).keys()],
+      names: [...readColumns(line, resource).keys()],
     })),
   }));
   return guardBatches(session, { env, project, resource, target, columns: [...(former?.keys() ?? [])], batches, accepted }); // prettier-ignore
@@ -138,12 +141,12 @@ function unitsOf({ type, write }: ResourceConfig, staged: readonly LedgerLine[])
 }
 
 /** The stages of a unit; of a stage that others share, their own rows. */
-function unitStages(schemas: Schemas, unit: readonly LedgerLine[]): UnitStage[] {
+function unitStages({ schemas, resource }: PublishOptions, unit: readonly LedgerLine[]): UnitStage[] {
   return linesByStage(unit).map((lines) => {
     const [first] = lines as readonly [LedgerLine];
     const stage = stageOf(schemas.stage, first);
     const ofLoads = isGroupStage(stage) ? { ofLoads: lines.map(({ loadId }) => loadId) } : {};
-    return { table: { ...stage, ...ofLoads }, names: [...readColumns(first).keys()], loadId: first.loadId };
+    return { table: { ...stage, ...ofLoads }, names: [...readColumns(first, resource).keys()], loadId: first.loadId };
   });
 }
 
@@ -155,43 +158,20 @@ async function indexSharedStages(session: Session, { stage }: Schemas, staged: r
   }
 }
 
-interface Shape {
-  readonly columns: ReadonlyMap<string, ColumnType>;
-  readonly columnsAdded: readonly string[];
-  readonly typesChanged: readonly TypeChange[];
-  readonly isNew: boolean;
-}
-
-/** Makes the table, or adds the columns that are new, or widens those whose type changed. */
+/** The table as it holds what is staged, with what its rows are merged by. */
 async function shapeTarget(
   session: Session,
-  options: PublishOptions,
+  { schemas, resource }: PublishOptions,
   target: StageName,
   staged: readonly LedgerLine[],
 ): Promise<Shape> {
-  const { schemas, resource } = options;
-  const former = await tableColumns(session, target.schema, target.name);
-  const table = qualified(target.schema, target.name);
   const stages = linesByStage(staged).map(([line]) => ({
     table: stageOf(schemas.stage, line!),
-    columns: readColumns(line!),
+    columns: readColumns(line!, resource),
   }));
-  const sources = former === undefined ? stages : [{ table: target, columns: former }, ...stages];
-  const columns = await uniteColumns(session, sources, resource.columns);
-  if (former === undefined) {
-    const own = [...columns].map(([name, type]) => `${identifier(name)} ${type}`).join(', ');
-    await session.execute(
-      `CREATE TABLE ${table} (${own}, _load_id bigint NOT NULL, _row_number bigint NOT NULL, _loaded_at timestamptz NOT NULL)`,
-    );
-  }
-  const added = former === undefined ? [] : [...columns].filter(([name]) => !former.has(name));
-  for (const [name, type] of added)
-    await session.execute(`ALTER TABLE ${table} ADD COLUMN ${identifier(name)} ${type}`);
-  const typesChanged = changedTypes(former, columns);
-  for (const { column, from, to } of typesChanged)
-    await changeType(session, resource, target, { name: column, from, to });
+  const shape = await shapeTable(session, resource, target, stages);
   await prepareMerge(session, target, resource);
-  return { columns, columnsAdded: added.map(([name]) => name), typesChanged, isNew: former === undefined };
+  return shape;
 }
 
 /** Published loads of former contents of the same files, or of the same interval. */
@@ -214,8 +194,4 @@ async function formerContents(
     ],
   );
   return rows.map(({ loadId }) => loadId);
-}
-
-function readColumns(line: LedgerLine): Map<string, ColumnType> {
-  return new Map(line.reader?.columns.map(({ name, type }) => [name, type]));
 }

@@ -1,4 +1,5 @@
 import { failpoint } from '../../failpoint.js';
+import { childTables, nestedColumns } from '../../model/child-tables.js';
 import type { Session } from '../../model/database.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { onSession } from '../../model/on-session.js';
@@ -6,14 +7,18 @@ import type { ColumnType } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import type { Profile } from '../anomaly/find-anomalies.js';
 import { guardPublication } from '../anomaly/guard-publication.js';
+import { buildChildTables } from '../nested/build-child-tables.js';
 import { assertSwappable } from '../publish/assert-swappable.js';
 import { swapTable } from '../publish/swap-table.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { changedTypes } from './change-type.js';
+import { copyRows, type Source } from './copy-rows.js';
 import { markPublished } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
+import { readColumns } from './read-columns.js';
 import type { PublishResult, PublishWork } from './publish-resource.js';
 import { dropStages, isGroupStage, linesByStage, stageOf, type StageName } from './stage-table.js';
+import { createTable } from './shape-table.js';
 import { uniteColumns, type TypedTable } from './unite-columns.js';
 
 /** `replace`: a table of exactly these loads takes the place of the published one. */
@@ -21,9 +26,16 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   const { options, publication, lines } = work;
   const { database, schemas, resource, runId, signal } = options;
   const target = { schema: schemas.raw, name: resource.table };
-  await assertSwappable(onSession(session), target);
+  const tables = childTables(resource).map(({ table }) => ({ schema: schemas.raw, name: table }));
+  for (const table of [target, ...tables]) await assertSwappable(onSession(session), table);
   const former = await tableColumns(session, target.schema, target.name);
   const built = await cancelOnAbort(database, session, signal, () => build(session, work, target));
+  const children =
+    resource.children === undefined
+      ? []
+      : await cancelOnAbort(database, session, signal, () =>
+          session.transaction(() => buildChildTables(session, work, built)),
+        );
   const columns = [...built.columns].map(([name, type]) => ({ name, type, header: name }));
   const columnsAdded =
     former === undefined ? [] : columns.filter(({ name }) => !former.has(name)).map(({ name }) => name);
@@ -41,12 +53,21 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
     isNew: former === undefined,
     accepted,
   });
-  const result = { rows, table: `${target.schema}.${target.name}`, version: 0, columnsAdded, typesChanged, anomalies };
+  const result = {
+    rows,
+    table: `${target.schema}.${target.name}`,
+    version: 0,
+    columnsAdded,
+    typesChanged,
+    anomalies,
+    ...(children.length > 0 && { children: children.map(({ table, rows: of }) => ({ table, rows: of })) }),
+  };
   // The connection that whoever takes over will end; cancelling needs another one, so single statements stay the pool's.
   const pinned = { ...onSession(session), query: database.query.bind(database) };
   await swapTable(pinned, {
     staged: built.table,
     target,
+    beside: children.map(({ swap }) => swap),
     ...(signal && { signal }),
     onWait: (waitingFor) => options.onProgress?.({ waiting: `for ${waitingFor}` }),
     async beforeCommit(swapping) {
@@ -73,12 +94,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   return { status: 'published', ...result };
 }
 
-interface Source extends TypedTable {
-  /** Whose rows are taken; all when it is missing. */
-  readonly ofLoads?: readonly LedgerLine[];
-}
-
-interface Built extends TypedTable {
+export interface Built extends TypedTable {
   /** Rows of each load that a later load's row replaced. */
   readonly duplicates: ReadonlyMap<string, number>;
   /** Where the load has counted it, and every row that it read is there. */
@@ -88,14 +104,16 @@ interface Built extends TypedTable {
 async function build(session: Session, work: PublishWork, target: StageName): Promise<Built> {
   const table = await wholeStage(session, work);
   if (table !== undefined) {
-    // The stage becomes the table as it is; its defaults served COPY.
+    const { resource } = work.options;
+    // The stage becomes the table as it is; its defaults served COPY, and its nested columns the child tables.
+    const nested = [...nestedColumns(resource.children)].map((name) => `, DROP COLUMN IF EXISTS ${identifier(name)}`);
     await session.execute(
-      `ALTER TABLE ${qualified(table.schema, table.name)} ALTER _load_id DROP DEFAULT, ALTER _loaded_at DROP DEFAULT`,
+      `ALTER TABLE ${qualified(table.schema, table.name)} ALTER _load_id DROP DEFAULT, ALTER _loaded_at DROP DEFAULT${nested.join('')}`,
     );
     const [only] = work.lines as readonly [LedgerLine];
     const isWhole = work.lines.length === 1 && only.rowsLoaded === only.rowsRead;
     const profile = isWhole ? only.reader?.profile : undefined;
-    return { table, columns: readColumns(only), duplicates: new Map(), ...(profile && { profile }) };
+    return { table, columns: readColumns(only, resource), duplicates: new Map(), ...(profile && { profile }) };
   }
   return session.transaction(() => combine(session, work, target));
 }
@@ -126,7 +144,7 @@ async function combine(session: Session, work: PublishWork, target: StageName): 
     ...(published === undefined ? [] : [{ table: target, columns: keptColumns(published, lines), ofLoads: lines }]),
     ...linesByStage(staged(lines)).map((ofLoads) => {
       const table = stageOf(schemas.stage, ofLoads[0]!);
-      return { table, columns: readColumns(ofLoads[0]!), ...(isGroupStage(table) && { ofLoads }) };
+      return { table, columns: readColumns(ofLoads[0]!, resource), ...(isGroupStage(table) && { ofLoads }) };
     }),
   ];
   const columns =
@@ -134,11 +152,8 @@ async function combine(session: Session, work: PublishWork, target: StageName): 
       ? await emptyColumns(session, work, target)
       : await uniteColumns(session, sources, resource.columns);
   const table = { schema: schemas.stage, name: `publish_${lines[0]?.loadId ?? 0}` };
-  await dropTable(session, table);
-  const own = [...columns].map(([name, type]) => `${identifier(name)} ${type}, `).join('');
-  await session.execute(
-    `CREATE TABLE ${qualified(table.schema, table.name)} (${own}_load_id bigint NOT NULL, _row_number bigint NOT NULL, _loaded_at timestamptz NOT NULL)`,
-  );
+  await session.execute(`DROP TABLE IF EXISTS ${qualified(table.schema, table.name)}`);
+  await createTable(session, table, columns);
   for (const source of sources) await copyRows(session, source, table, columns);
   const duplicates =
     resource.primaryKey.length === 0
@@ -155,28 +170,6 @@ async function emptyColumns(
 ): Promise<ReadonlyMap<string, ColumnType>> {
   const former = await tableColumns(session, target.schema, target.name);
   return former ?? new Map(Object.entries(options.resource.columns));
-}
-
-async function copyRows(
-  session: Session,
-  source: Source,
-  table: StageName,
-  columns: ReadonlyMap<string, ColumnType>,
-): Promise<void> {
-  const names = [...source.columns.keys()];
-  const into = [...names, '_load_id', '_row_number', '_loaded_at'].map(identifier).join(', ');
-  const values = [
-    ...names.map((name) => `${identifier(name)}::${columns.get(name)!}`),
-    '_load_id',
-    '_row_number',
-    '_loaded_at',
-  ].join(', ');
-  const { ofLoads } = source;
-  const filter = ofLoads === undefined ? '' : `WHERE _load_id = ANY($1::bigint[])`;
-  await session.execute(
-    `INSERT INTO ${qualified(table.schema, table.name)} (${into}) SELECT ${values} FROM ${qualified(source.table.schema, source.table.name)} ${filter}`,
-    ofLoads === undefined ? [] : [ofLoads.map(({ loadId }) => loadId)],
-  );
 }
 
 /** Of rows with one key, that of the later load stays. */
@@ -226,14 +219,6 @@ function keptColumns(
   return new Map([...published].filter(([name]) => kept.has(name)));
 }
 
-function readColumns(line: LedgerLine): Map<string, ColumnType> {
-  return new Map(line.reader?.columns.map(({ name, type }) => [name, type]));
-}
-
 function staged(lines: readonly LedgerLine[]): LedgerLine[] {
   return lines.filter(({ status }) => status === 'staged');
-}
-
-async function dropTable(session: Session, table: StageName): Promise<void> {
-  await session.execute(`DROP TABLE IF EXISTS ${qualified(table.schema, table.name)}`);
 }

@@ -18,6 +18,7 @@ import { formerIntervals } from './former-intervals.js';
 import { loadsById, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { LoadResult } from './load-result.js';
+import type { ChildRows } from '../nested/publish-child-rows.js';
 import { publishByRows } from './publish-by-rows.js';
 import { publishBySwap } from './publish-by-swap.js';
 
@@ -74,6 +75,8 @@ export interface PublishResult {
   readonly rowsGone?: number;
   /** Rows of older versions of the table, which the loads took out; missing where nothing was. */
   readonly rowsRemoved?: number;
+  /** Of the whole child tables, which change with the table; missing when there are none. */
+  readonly children?: readonly ChildRows[];
 }
 
 export interface PublishWork {

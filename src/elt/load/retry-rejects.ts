@@ -4,10 +4,14 @@ import { join } from 'node:path';
 import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
+import { nestedColumns } from '../../model/child-tables.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType } from '../../model/project.js';
 import { qualified } from '../../model/sql-identifier.js';
 import type { LoadColumn } from '../schema/column.js';
+import { joinChildRows, type ChildRows } from '../nested/publish-child-rows.js';
+import { numberChildRows } from '../nested/number-child-rows.js';
+import { stageChildren, type ParentFault } from '../nested/stage-children.js';
 import { joinRows } from '../merge/add-rows.js';
 import { takeOutRetried } from '../forget/take-out-forgotten.js';
 import { tableColumns } from '../schema/table-columns.js';
@@ -20,10 +24,11 @@ import {
   type Publication,
 } from './claim-publication.js';
 import { stageCorrectedRows, type CorrectedFile } from './corrected-rows.js';
-import { loadsById, type LedgerLine } from './ledger.js';
+import { loadsById, type ChildStage, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { PublishOptions } from './publish-resource.js';
 import { writeKeptRows, type QuarantinedRow } from './quarantined-row.js';
+import { RefusedRow } from './refused-row.js';
 import { settleDuplicates } from './settle-duplicates.js';
 import { keepQuarantined, takeFromQuarantine } from './take-from-quarantine.js';
 import type { StageName } from './stage-table.js';
@@ -51,6 +56,8 @@ export interface RetryResult {
   readonly rows: number;
   /** Of the resource, as `publishResource` counts them. */
   readonly version: number;
+  /** Of the whole child tables; missing when there are none. */
+  readonly children?: readonly ChildRows[];
 }
 
 /**
@@ -81,18 +88,20 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
         stageCorrectedRows(session, { corrected, stage, loadId, columns, signal }),
       );
       const work = { options, publication, target, stage, columns, there };
-      const result = await cancelOnAbort(database, session, signal, () =>
+      const publish = (refused: ReadonlyMap<number, ParentFault>): Promise<RetryResult> =>
         session.transaction(async () => {
           await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
           await takeOutRetried(session, { env, project, personal: resource.personal ?? [], stage: qualified(stage.schema, stage.name), loadId, columns }); // prettier-ignore
           const left = await keepQuarantined(session, loadId, stage, wrong);
-          const retried = await publishRows(session, work, { rejected: wrong.length - left.wrong, leftOut: left.all });
+          const nested = await stageRetriedChildren(session, work, refused);
+          const rejected = wrong.length - left.wrong + nested.rejected;
+          const retried = await publishRows(session, work, { rejected, leftOut: left.all }, nested.stages);
           await options.onPublish?.(session, retried);
           await failpoint('retry.before-commit');
           signal?.throwIfAborted();
           return retried;
-        }),
-      );
+        });
+      const result = await cancelOnAbort(database, session, signal, () => publishUnlessRefused(publish));
       await failpoint('retry.after-commit');
       return result;
     });
@@ -100,6 +109,49 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
     // Where PostgreSQL is gone, so is the connection that is named there.
     if (claimed.publication !== undefined) await releasePublication(database, claimed.publication).catch(() => {});
   }
+}
+
+const MAX_REFUSED = 1_000;
+
+/** PostgreSQL has the last word on an element, as in a load: its row stays quarantined and the rest is tried again. */
+async function publishUnlessRefused(
+  publish: (refused: ReadonlyMap<number, ParentFault>) => Promise<RetryResult>,
+): Promise<RetryResult> {
+  const refused = new Map<number, ParentFault>();
+  for (;;) {
+    try {
+      return await publish(refused);
+    } catch (error) {
+      if (!(error instanceof RefusedRow)) throw error;
+      if (refused.size === MAX_REFUSED) throw error.cause;
+      refused.set(error.fault.row, error.fault);
+    }
+  }
+}
+
+/** Child rows of the retried rows; those that an element makes impossible leave the stage and get their new reasons. */
+async function stageRetriedChildren(
+  session: Session,
+  { options, stage, columns }: Work,
+  refused: ReadonlyMap<number, ParentFault>,
+): Promise<{ readonly stages: readonly ChildStage[]; readonly rejected: number }> {
+  const { resource, schemas, loadId, signal, corrected } = options;
+  if (resource.children === undefined) return { stages: [], rejected: 0 };
+  const leave = async (faults: readonly ParentFault[]): Promise<number> => {
+    const rows = faults.map(({ row }) => row);
+    const gone = await session.execute(
+      `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE _row_number = ANY($1::bigint[])`,
+      [rows],
+    );
+    await keepQuarantined(session, loadId, stage, faults);
+    return gone;
+  };
+  const before = await leave([...refused.values()]);
+  const file = corrected?.file ?? `the rejected rows of load ${loadId}`;
+  const { stages, faults } = await stageChildren({ session, resource, schemas, stage, columns, loadId, file, signal });
+  const rejected = before + (await leave(faults));
+  await numberChildRows(session, { resource, schemas, loadId }, stages);
+  return { stages, rejected };
 }
 
 interface Work {
@@ -116,8 +168,11 @@ async function publishRows(
   session: Session,
   work: Work,
   kept: { readonly rejected: number; readonly leftOut: number },
+  childStages: readonly ChildStage[],
 ): Promise<RetryResult> {
-  const { options, publication, target, stage, columns, there } = work;
+  const { options, publication, target, stage, there } = work;
+  const nested = nestedColumns(options.resource.children);
+  const columns = work.columns.filter(({ name }) => !nested.has(name));
   const { resource, loadId, runId, corrected } = options;
   const current = await publishedVersion(session, publication);
   const together = resource.write === 'replace' ? (current?.loadIds ?? [loadId]) : [loadId];
@@ -130,11 +185,13 @@ async function publishRows(
   const names = columns.map(({ name }) => name);
   await joinRows(session, { resource, target, columns: now, stages: [{ table: stage, names, loadId }], batch: [] });
   await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
+  const children = await joinChildRows(session, { resource, schemas: options.schemas, target }, childStages);
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,
   );
   const rows = counted?.rows ?? 0;
   const result = {
+    ...(children.length > 0 && { children }),
     accepted: taken.accepted,
     rejected: kept.rejected + settled.keyless.length,
     duplicate: taken.duplicate,

@@ -17,6 +17,11 @@ export function keysName({ schema, name }: StageName): StageName {
   return { schema, name: `${name}_keys` };
 }
 
+/** Beside a stage: the rows of a child table, which stands at `position` among those of the resource. */
+export function childStageName({ schema, name }: StageName, position: number): StageName {
+  return { schema, name: `${name}_child_${position}` };
+}
+
 /** Where a load's rows are: in a stage of its own, or among those of its group. */
 export function stageOf(schema: string, { loadId, stageTable }: Pick<LedgerLine, 'loadId' | 'stageTable'>): StageName {
   return stageTable === null ? stageName(schema, loadId) : { schema, name: stageTable };
@@ -48,7 +53,8 @@ export function linesByStage(lines: readonly LedgerLine[]): (readonly LedgerLine
 export async function dropStages(session: Session, schema: string, lines: readonly LedgerLine[]): Promise<void> {
   for (const [first] of linesByStage(lines)) {
     const stage = stageOf(schema, first!);
-    const tables = [stage, keysName(stage)].map(({ name }) => qualified(schema, name));
+    const children = first!.reader?.children?.map(({ table }) => table) ?? [];
+    const tables = [stage.name, keysName(stage).name, ...children].map((name) => qualified(schema, name));
     await session.execute(`DROP TABLE IF EXISTS ${tables.join(', ')}`);
   }
 }

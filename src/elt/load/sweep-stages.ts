@@ -15,9 +15,10 @@ export async function sweepStages(
   return database.session(async (session) => {
     const orphans = await session.query<{ name: string }>(
       `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname ~ '^((load|publish)_[0-9]+(_keys)?|group_[0-9]+_[0-9]+)$' AND NOT EXISTS (
+       WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname ~ '^((load|publish)_[0-9]+(_keys|_child_[0-9]+)?|group_[0-9]+_[0-9]+)$' AND NOT EXISTS (
          SELECT 1 FROM plumbline.loads l WHERE l.stage_schema = $1 AND l.status IN ('loading', 'staged')
-           AND c.relname IN ('load_' || l.load_id, 'load_' || l.load_id || '_keys', l.stage_table))
+           AND (c.relname IN ('load_' || l.load_id, 'load_' || l.load_id || '_keys', l.stage_table)
+             OR c.relname ~ ('^load_' || l.load_id || '_child_[0-9]+$')))
        ORDER BY c.relname`,
       [schemas.stage],
     );

@@ -79,7 +79,8 @@ async function indexesOver(session: Session, target: Table, key: readonly string
   );
 }
 
-async function ensureIndex(
+/** Makes an index over these columns, unless there is one that does the same. */
+export async function ensureIndex(
   session: Session,
   target: Table,
   key: readonly string[],

@@ -7,7 +7,7 @@ import { readSwapTarget, type SwapTarget } from './assert-swappable.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { carryAccess, carryProperties, restoreNames } from './carry-properties.js';
 import { replacedName, setAside } from './drop-replaced.js';
-import { attachViews, lockViews } from './dependent-views.js';
+import { attachViews, lockViews, type ViewPlan } from './dependent-views.js';
 import { describeRelation, type RelationFacts } from './describe-relation.js';
 import { grantDefaults } from './grant-defaults.js';
 import { lockHolders, shownTransactions, type OpenTransaction } from './open-transaction.js';
@@ -16,11 +16,16 @@ import { isCatalogRace, retryCatalogRace } from './retry-catalog-race.js';
 import { shownName, sqlName, type TableName } from './table-name.js';
 import { waitForSnapshots } from './wait-for-snapshots.js';
 
-export interface SwapOptions {
+export interface Swap {
   /** The finished, committed table or view. */
   readonly staged: TableName;
   /** The name readers use; need not exist yet. */
   readonly target: TableName;
+}
+
+export interface SwapOptions extends Swap {
+  /** Tables that are swapped in the same transaction. */
+  readonly beside?: readonly Swap[];
   /** How long readers may have to queue behind one attempt. @default 200 */
   readonly lockTimeoutMs?: number;
   /** How long to wait for older snapshots and locks together. @default 300000 */
@@ -38,7 +43,7 @@ export interface SwapOptions {
 }
 
 /**
- * Puts the staged relation in the target's place, in one transaction: grants, comments, indexes, constraints, policies
+ * Puts the staged relation in the target's place, and those beside it in theirs, in one transaction: grants, comments, indexes, constraints, policies
  * and the views over the target come along, the old relation is dropped. Readers see the old rows or the new ones.
  *
  * Throws `ELT_PUBLISH_TIMEOUT` (somebody has to end what is in the way), `ELT_SWAP_NOT_POSSIBLE`, `ELT_SWAP_CANNOT_CARRY`,
@@ -48,7 +53,7 @@ export async function swapTable(database: Database, options: SwapOptions): Promi
   const { signal, publishTimeoutMs = PUBLISH_TIMEOUT_MS } = options;
   await database.session(async (session) => {
     await cancelOnAbort(database, session, signal, async () => {
-      let prepared = await prepare(session, options);
+      let prepared = await prepareAll(session, options);
       const deadline = Date.now() + publishTimeoutMs;
       await waitForReaders(session, options, deadline);
       for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 400)) {
@@ -59,7 +64,7 @@ export async function swapTable(database: Database, options: SwapOptions): Promi
         if (holders.length > 0) options.onWait?.(shownTransactions(holders));
         await sleep(pauseMs, undefined, signal && { signal });
         if (outcome === 'changed') {
-          prepared = await prepare(session, options);
+          prepared = await prepareAll(session, options);
           await waitForReaders(session, options, deadline);
         }
       }
@@ -70,8 +75,21 @@ export async function swapTable(database: Database, options: SwapOptions): Promi
 
 const PUBLISH_TIMEOUT_MS = 300_000;
 
+function swapsOf({ staged, target, beside = [] }: SwapOptions): readonly Swap[] {
+  return [{ staged, target }, ...beside];
+}
+
+/** For each swap what its target is; undefined where there is none yet. */
+type Prepared = readonly (SwapTarget | undefined)[];
+
+async function prepareAll(session: Session, options: SwapOptions): Promise<Prepared> {
+  const prepared: (SwapTarget | undefined)[] = [];
+  for (const swap of swapsOf(options)) prepared.push(await prepare(session, swap));
+  return prepared;
+}
+
 /** Dresses the stage like the target, outside any lock that readers could feel: an index may take minutes. */
-async function prepare(session: Session, { staged, target }: SwapOptions): Promise<SwapTarget | undefined> {
+async function prepare(session: Session, { staged, target }: Swap): Promise<SwapTarget | undefined> {
   const dress = async (): Promise<SwapTarget | undefined> => {
     await emptySearchPath(session);
     const current = await readSwapTarget(session, target);
@@ -96,26 +114,22 @@ async function waitForReaders(session: Session, options: SwapOptions, deadline: 
 }
 
 /** What a swap locks: the target, the views over it, the stage. */
-async function lockedRelations(
-  session: Session,
-  { staged, target }: SwapOptions,
-  prepared: SwapTarget | undefined,
-): Promise<number[]> {
+async function lockedRelations(session: Session, options: SwapOptions, prepared: Prepared): Promise<number[]> {
   const named = await session.query<{ oid: number }>(
     'SELECT to_regclass(name)::oid AS oid FROM unnest($1::text[]) AS name WHERE to_regclass(name) IS NOT NULL',
-    [[sqlName(staged), sqlName(target)]],
+    [swapsOf(options).flatMap(({ staged, target }) => [sqlName(staged), sqlName(target)])],
   );
-  return [...named, ...(prepared?.views ?? [])].map(({ oid }) => oid);
+  return [...named, ...prepared.flatMap((target) => target?.views ?? [])].map(({ oid }) => oid);
 }
 
 /** `changed`: the target is not what was prepared for; `busy`: a lock was not to be had. Both leave all as it was. */
 async function attempt(
   session: Session,
   options: SwapOptions,
-  prepared: SwapTarget | undefined,
+  prepared: Prepared,
 ): Promise<'swapped' | 'changed' | 'busy'> {
   try {
-    return await swap(session, options, prepared);
+    return await swapAll(session, options, prepared);
   } catch (error) {
     if (isLockConflict(error)) return 'busy';
     if (isCatalogRace(error) || postgresCode(error) === '42P01') return 'changed';
@@ -123,11 +137,8 @@ async function attempt(
   }
 }
 
-async function swap(
-  session: Session,
-  { staged, target, lockTimeoutMs = 200, beforeCommit, laggingViews, signal }: SwapOptions,
-  prepared: SwapTarget | undefined,
-): Promise<'swapped' | 'changed'> {
+async function swapAll(session: Session, options: SwapOptions, prepared: Prepared): Promise<'swapped' | 'changed'> {
+  const { lockTimeoutMs = 200, beforeCommit, laggingViews, signal } = options;
   return session.transaction(async () => {
     await emptySearchPath(session);
     await session.query(
@@ -135,21 +146,23 @@ async function swap(
       `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', '10s', true)`,
       [`${lockTimeoutMs}ms`],
     );
-    const built = await describeRelation(session, staged);
-    if (built === undefined) throw stageMissing(staged);
-    if (prepared === undefined) {
-      if ((await describeRelation(session, target)) !== undefined) return 'changed';
+    const locked: LockedSwap[] = [];
+    for (const [index, swap] of swapsOf(options).entries()) {
+      const ready = await lock(session, swap, prepared[index]);
+      if (ready === 'changed') return 'changed';
+      locked.push(ready);
+    }
+    // All have their new names before a view is made anew, which may read several of them.
+    for (const { built, former, staged, target } of locked) {
+      if (former !== undefined)
+        await session.execute(
+          `ALTER ${noun(former.facts)} ${sqlName(target)} RENAME TO ${identifier(former.old.name)}`,
+        );
       await move(session, built, staged, target);
-    } else {
-      const plan = await lockViews(session, prepared.views, isSameShape(prepared.facts, built));
-      // Same owner as before: takes the lock, changes nothing, works on views too.
-      const { facts } = prepared;
-      await session.execute(`ALTER ${noun(facts)} ${sqlName(target)} OWNER TO ${identifier(facts.owner)}`);
-      // Under the lock nothing can change any more; what changed since `prepare` has to be carried first.
-      if (JSON.stringify(await readSwapTarget(session, target)) !== JSON.stringify(prepared)) return 'changed';
-      const old = { schema: target.schema, name: replacedName(facts) };
-      await session.execute(`ALTER ${noun(facts)} ${sqlName(target)} RENAME TO ${identifier(old.name)}`);
-      await move(session, built, staged, target);
+    }
+    for (const { built, former, staged, target } of locked) {
+      if (former === undefined) continue;
+      const { facts, plan, old } = former;
       await carryAccess(session, facts, built, target);
       const isOldRead = await attachViews(session, plan, (view) => laggingViews?.has(shownName(view)) === true);
       if (isOldRead) await setAside(session, facts, old, staged.schema);
@@ -161,6 +174,31 @@ async function swap(
     signal?.throwIfAborted();
     return 'swapped';
   });
+}
+
+interface LockedSwap extends Swap {
+  readonly built: RelationFacts;
+  /** What the target is until now; undefined when there is none. */
+  readonly former?: { readonly facts: RelationFacts; readonly plan: ViewPlan; readonly old: TableName };
+}
+
+/** Takes the locks of the target and of the views over it, and sees that it is what was prepared for. */
+async function lock(
+  session: Session,
+  { staged, target }: Swap,
+  prepared: SwapTarget | undefined,
+): Promise<LockedSwap | 'changed'> {
+  const built = await describeRelation(session, staged);
+  if (built === undefined) throw stageMissing(staged);
+  if (prepared === undefined)
+    return (await describeRelation(session, target)) === undefined ? { staged, target, built } : 'changed';
+  const { facts } = prepared;
+  const plan = await lockViews(session, prepared.views, isSameShape(facts, built));
+  // Same owner as before: takes the lock, changes nothing, works on views too.
+  await session.execute(`ALTER ${noun(facts)} ${sqlName(target)} OWNER TO ${identifier(facts.owner)}`);
+  // Under the lock nothing can change any more; what changed since `prepare` has to be carried first.
+  if (JSON.stringify(await readSwapTarget(session, target)) !== JSON.stringify(prepared)) return 'changed';
+  return { staged, target, built, former: { facts, plan, old: { schema: target.schema, name: replacedName(facts) } } };
 }
 
 /** Its indexes and its row type move with it. */

@@ -39,8 +39,8 @@ export async function openJson(
   return {
     headers,
     ...spooled,
-    types: kinds.map((kind, index) => stated[index] ?? (kind === 'jsonb' || kind === 'boolean' ? kind : undefined)),
-    allowed: kinds.map((kind) => (kind === 'string' ? ['date', 'timestamp', 'timestamptz', 'text'] : undefined)),
+    types: kinds.map((kind, index) => stated[index] ?? kindTypes(kind).type),
+    allowed: kinds.map((kind) => kindTypes(kind).allowed),
     rows: scan.rows,
     faults: scan.faults,
     lineOf: (row) => scan.lines.lineOf(row),
@@ -48,11 +48,21 @@ export async function openJson(
   };
 }
 
+/** The type that a column's kind says by itself, and those that its values may have where it says none. */
+export function kindTypes(kind: JsonColumnKind): {
+  readonly type?: ColumnType;
+  readonly allowed?: readonly ColumnType[];
+} {
+  if (kind === 'jsonb' || kind === 'boolean') return { type: kind };
+  return kind === 'string' ? { allowed: ['date', 'timestamp', 'timestamptz', 'text'] } : {};
+}
+
 const NO_VALUES = { string: 0, number: 0, boolean: 0, null: 0, nested: 0 };
 
-type JsonColumnKind = 'string' | 'number' | 'boolean' | 'jsonb';
+export type JsonColumnKind = 'string' | 'number' | 'boolean' | 'jsonb';
 
-function columnKind(counts: Readonly<Record<JsonKind, number>>, tolerance: number): JsonColumnKind {
+/** @param counts how many values of a key are of each kind. @param tolerance as of `openJson` */
+export function columnKind(counts: Readonly<Record<JsonKind, number>>, tolerance: number): JsonColumnKind {
   const total = counts.string + counts.number + counts.boolean + counts.nested;
   if (counts.nested === 0 && counts.boolean === 0 && counts.string <= tolerance * total && counts.number > 0)
     return 'number';

@@ -31,7 +31,17 @@ export async function withSource<T>(
     readonly file: string;
     readonly resource: Pick<
       ResourceConfig,
-      'id' | 'format' | 'columns' | 'encoding' | 'csv' | 'xlsx' | 'records' | 'program' | 'parse' | 'maxRejectedShare'
+      | 'id'
+      | 'format'
+      | 'columns'
+      | 'encoding'
+      | 'csv'
+      | 'xlsx'
+      | 'records'
+      | 'program'
+      | 'parse'
+      | 'maxRejectedShare'
+      | 'children'
     >;
     /** Types of the table that the rows will be added to. */
     readonly existing: ReadonlyMap<string, ColumnType>;
@@ -50,7 +60,9 @@ export async function withSource<T>(
   work: (duckdb: OpenDuckDB, source: RowSource) => Promise<T>,
 ): Promise<T> {
   const { parts, file, resource, signal, onLog } = options;
-  const types = new Map([...Object.entries(options.types), ...options.existing, ...Object.entries(resource.columns)]);
+  // A column with a child table holds JSON, whatever a file has in it.
+  const nested = (resource.children ?? []).map(({ field }) => [field, 'jsonb'] as const);
+  const types = new Map([...Object.entries(options.types), ...options.existing, ...Object.entries(resource.columns), ...nested]); // prettier-ignore
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'plumbline-load-')));
   const { shared } = options;
   const read = (source: RowSource): Promise<T> =>

@@ -37,6 +37,8 @@ export interface TransformNode {
   readonly deps: readonly string[];
   /** Ids of the resources read. Sorted. */
   readonly sources: readonly string[];
+  /** What its SELECT names itself: child tables by their own names. */
+  readonly sourceTables: readonly string[];
   readonly tests: readonly CompiledTest[];
   /** Vars and macros that SELECT and tests use, as `RenderedSql.uses` gives them. */
   readonly uses: Readonly<Record<string, string>>;
@@ -106,6 +108,7 @@ export function compileTransforms(options: CompileOptions): TransformGraph {
       isByInterval: later !== undefined && rendered.uses['interval'] !== undefined,
       deps: distinct(reads.flatMap((one) => one.refs)),
       sources: distinct(reads.flatMap((one) => one.sources)),
+      sourceTables: distinct(selects.flatMap((one) => one.sourceTables)),
       tests,
       uses: Object.assign({}, ...reads.map((one) => one.uses), ...inlined.map(testDigest)) as TransformNode['uses'],
       digest: createHash('sha256')

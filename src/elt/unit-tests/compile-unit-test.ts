@@ -52,6 +52,12 @@ export function compileUnitTest(test: UnitTest, project: TestedProject): Compile
     ...names,
     refs: standIn('ref', names.refs),
     sources: standIn('source', names.sources),
+    children: new Map(
+      [...(names.children ?? [])].map(([id, child]) => [
+        id,
+        { ...child, table: standIn('source', new Map([[id, child.table]])).get(id)! },
+      ]),
+    ),
     isIncremental: test.isIncremental,
     ...(names.refs.has(test.model) ? { self: own ?? self } : {}),
   });
@@ -97,7 +103,7 @@ function readInput(
     const { sql, ...read } = renderSql({ name: test.name, file: at.file, sql: `{{ ${input} }}` }, { ...tables, refs });
     if (sql === EPHEMERAL)
       throw inputError(test, at, `${input} makes no table, as it is ephemeral`, 'Give rows for what it reads itself.');
-    const [source] = read.sources;
+    const [source] = read.sourceTables;
     return source === undefined
       ? { kind: 'ref', key: `ref ${read.refs[0]}`, original: sql }
       : { kind: 'source', key: `source ${source}`, original: sql };
@@ -122,10 +128,10 @@ function standInName(original: string, taken: readonly { readonly table: string 
 
 function assertGiven(
   test: UnitTest,
-  { sql, refs, sources }: RenderedSql,
+  { sql, refs, sourceTables }: RenderedSql,
   { given, own, self }: { given: readonly (StandIn & Input)[]; own: string | undefined; self: string },
 ): void {
-  const read = new Set([...refs.map((ref) => `ref ${ref}`), ...sources.map((source) => `source ${source}`)]);
+  const read = new Set([...refs.map((ref) => `ref ${ref}`), ...sourceTables.map((source) => `source ${source}`)]);
   if (sql.includes(own ?? self)) read.add('this ');
   const missing = [...read].filter((key) => !given.some((one) => one.key === key));
   if (missing.length > 0) {

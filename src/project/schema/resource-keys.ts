@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { anomalySchema } from './anomaly.js';
+import { childrenSchema } from './children.js';
 import { contractSchema } from './contract.js';
 import { freshness } from './freshness.js';
 import { mergeSchema } from './merge.js';
@@ -38,4 +39,14 @@ export const resourceKeys = {
     .describe('Whether a source without rows may empty a table that is not. Default: false.'),
 };
 
+/** Of the kinds of source whose rows are records: what a database gives is flat, or flattened by its query. */
+export const childKeys = {
+  children: childrenSchema
+    .optional()
+    .describe(
+      'Columns of lists or objects whose elements become rows of child tables. Default: none, such a column is jsonb.',
+    ),
+};
+
+export type ChildKeysYaml = z.infer<z.ZodObject<typeof childKeys>>;
 export type ResourceKeysYaml = z.infer<z.ZodObject<typeof resourceKeys>>;

@@ -82,15 +82,20 @@ function startWriter(resource: ResourceConfig, runId: string, failpoint?: string
   return { child, output, log };
 }
 
-/** ROWS rows in so many files, loaded once; then each of them is another. */
+/** ROWS rows in so many files, those of one file with two elements each, loaded once; then each of them is another. */
 async function prepare(name: string, write: ResourceConfig['write'], files = 1): Promise<ResourceConfig> {
-  const resource = resourceOf({ id: name, source: name, table: name, path: `${name}/*`, write, primaryKey: ['id'] });
+  const table = resourceOf({ id: name, source: name, table: name, path: `${name}/*`, write, primaryKey: ['id'] });
+  // What has child tables shares no stage.
+  const children = [{ field: 'items', table: `${name}_items`, columns: {} }];
+  const resource = files === 1 ? { ...table, children } : table;
   await mkdir(join(bench.root, name));
   const rows = ROWS / files;
   const writeFiles = async (version: string): Promise<void> => {
     for (let file = 0; file < files; file++) {
-      const lines = Array.from({ length: rows }, (_, row) => file * rows + row).map((id) => `${id},${version}${id}`);
-      await writeFile(join(bench.root, name, `${file}.csv`), `id,v\n${lines.join('\n')}\n`);
+      const lines = Array.from({ length: rows }, (_, row) => file * rows + row).map(
+        (id) => `${id},${version}${id},"[""${version}"", ${id}]"`,
+      );
+      await writeFile(join(bench.root, name, `${file}.csv`), `id,v,items\n${lines.join('\n')}\n`);
     }
   };
   await writeFiles('a');
@@ -99,12 +104,19 @@ async function prepare(name: string, write: ResourceConfig['write'], files = 1):
   return resource;
 }
 
-async function checkTable(name: string): Promise<void> {
+async function checkTable({ table: name, children }: ResourceConfig): Promise<void> {
   expect(
     await bench.database.query(
       `SELECT count(*)::int AS rows, md5(string_agg(id || v, ',' ORDER BY id)) = (SELECT md5(string_agg(i || 'b' || i, ',' ORDER BY i)) FROM generate_series(0, ${ROWS - 1}) AS i) AS same FROM demo_dev_raw."${name}"`,
     ),
   ).toEqual([{ rows: ROWS, same: true }]);
+  if (children !== undefined)
+    expect(
+      await bench.database.query(
+        `SELECT count(*)::int AS rows, count(*) FILTER (WHERE c.value IS DISTINCT FROM CASE c._index WHEN 0 THEN '"b"' ELSE to_jsonb(p.id) END)::int AS wrong
+         FROM demo_dev_raw."${name}_items" c LEFT JOIN demo_dev_raw."${name}" p ON (c._parent_load_id, c._parent_row_number) = (p._load_id, p._row_number)`,
+      ),
+    ).toEqual([{ rows: 2 * ROWS, wrong: 0 }]);
   expect(await bench.stages()).toEqual([]);
   expect(
     await bench.database.query(
@@ -120,6 +132,7 @@ const points = [
   'load.after-commit@2',
   'group.mid-copy@2',
   'group.before-commit@2',
+  'children.staged',
   'publish.before-commit',
   'publish.after-commit',
   'replace.before-commit',
@@ -141,7 +154,7 @@ test.each(points.map((point) => [point] as const))(
     expect(await readFile(killed.log, 'utf8')).toBe(`${name}\n`);
     const heir = startWriter(resource, 'run-2');
     expect(JSON.parse(await heir.output)).toMatchObject({ rows: ROWS, version: 2 });
-    await checkTable(resource.table);
+    await checkTable(resource);
   },
 );
 
@@ -149,6 +162,7 @@ const frozenPoints = [
   ['load.after-copy@2', 'append'],
   ['load.before-commit@2', 'append'],
   ['group.before-commit@2', 'merge'],
+  ['children.staged', 'merge'],
   ['publish.before-commit', 'merge'],
   ['replace.before-commit', 'replace'],
 ] as const;
@@ -166,12 +180,12 @@ test.each(frozenPoints)(
       const heir = startWriter(resource, 'run-2');
       expect(JSON.parse(await heir.output)).toMatchObject({ rows: ROWS, version: 2 });
       expect(Date.now() - started).toBeLessThan(15_000);
-      await checkTable(resource.table);
+      await checkTable(resource);
     } finally {
       frozen.child.kill('SIGCONT');
     }
     expect(JSON.parse(await frozen.output)).toHaveProperty('code');
-    await checkTable(resource.table);
+    await checkTable(resource);
   },
 );
 

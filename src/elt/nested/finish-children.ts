@@ -1,0 +1,51 @@
+import { qualified } from '../../model/sql-identifier.js';
+import { rawRow } from '../load/check-keys.js';
+import { addRejects } from '../load/rejects.js';
+import type { RowFault } from '../read/row-fault.js';
+import { stageChildren, type ChildWork, type ParentFault } from './stage-children.js';
+
+/**
+ * Stages the child tables of a load whose rows are all in its stage, in the transaction that finishes it. Rows that an element makes
+ * impossible go into the quarantine as a whole; gives their number. Throws what `stageChildren` does.
+ *
+ * @param work.refused rows with an element that PostgreSQL refused in an earlier try
+ */
+export async function finishChildren(
+  work: ChildWork & {
+    readonly lineOf: (row: number) => number | null;
+    readonly refused?: ReadonlyMap<number, RowFault> | undefined;
+  },
+): Promise<number> {
+  const { session, resource, loadId, refused } = work;
+  if (resource.children === undefined) return 0;
+  const before = await quarantine(work, [...(refused?.values() ?? [])]);
+  const { stages, faults, discarded, notices } = await stageChildren(work);
+  const after = await quarantine(work, faults);
+  await session.execute(
+    `UPDATE plumbline.loads SET reader = reader || jsonb_build_object('children', $2::jsonb, 'notices', (reader -> 'notices') || $3::jsonb),
+       discarded = discarded || $4::jsonb WHERE load_id = $1`,
+    [loadId, JSON.stringify(stages), JSON.stringify(notices), JSON.stringify(discarded)],
+  );
+  return before + after;
+}
+
+async function quarantine(
+  { session, stage, columns, loadId, file, lineOf }: Parameters<typeof finishChildren>[0],
+  faults: readonly ParentFault[],
+): Promise<number> {
+  if (faults.length === 0) return 0;
+  const gone = await session.query<{ row: number; raw: string }>(
+    `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE _row_number = ANY($1::bigint[])
+     RETURNING _row_number::float8 AS row, ${rawRow(columns)} AS raw`,
+    [faults.map(({ row }) => row)],
+  );
+  const faultOf = new Map(faults.map((fault) => [fault.row, fault]));
+  const rejects = gone
+    .sort((one, other) => one.row - other.row)
+    .map(({ row, raw }): RowFault => {
+      const { column, value, reason } = faultOf.get(row)!;
+      return { row, line: lineOf(row), column, value, reason, raw };
+    });
+  await addRejects(session, loadId, file, 'rejected', rejects);
+  return rejects.length;
+}

@@ -1,0 +1,84 @@
+import { createWriteStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Session } from '../../model/database.js';
+import type { ColumnType } from '../../model/project.js';
+import { identifier, literal } from '../../model/sql-identifier.js';
+import { byteSource } from '../read/open-bytes.js';
+import { openCsv } from '../read/open-csv.js';
+import { columnKind, kindTypes, type JsonColumnKind } from '../read/open-json.js';
+import type { RowSource } from '../read/row-source.js';
+import { nameColumns } from '../schema/name-columns.js';
+import type { FlattenedSql } from './flatten-sql.js';
+
+/**
+ * The elements of a nested column as a RowSource, written by PostgreSQL as a CSV file in `folder`: one column a key, with the types that keys of
+ * JSON records have. Undefined when there is no element. Throws what `nameColumns` does.
+ *
+ * @param options.file what the user calls it, for messages
+ * @param options.types by column, which decide how a value is written
+ * @param options.optional columns though no element may have them
+ * @param options.tolerance share of strings that a key of numbers may have and stay one
+ */
+export async function openElements(
+  session: Session,
+  { from, own }: FlattenedSql,
+  options: {
+    readonly folder: string;
+    readonly file: string;
+    readonly types: ReadonlyMap<string, ColumnType>;
+    readonly optional: readonly string[];
+    readonly tolerance: number;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<RowSource | undefined> {
+  const { folder, file, types, tolerance, signal } = options;
+  const kinds = await keyKinds(session, from, tolerance);
+  const keys = [...new Set([...kinds.keys(), ...options.optional])].filter((name) => !own.has(name));
+  const headers = [...own.keys(), ...keys];
+  // Also that there are not too many of them for a SELECT.
+  nameColumns(headers, file);
+  const kindOf = (name: string): JsonColumnKind => kinds.get(name) ?? 'string';
+  const isJson = (name: string): boolean => (types.get(name) ?? kindOf(name)) === 'jsonb';
+  const values = headers.map((name) => {
+    const key = literal(name);
+    return own.get(name) ?? (isJson(name) ? `nullif(r.record -> ${key}, 'null')` : `r.record ->> ${key}`);
+  });
+  // Blanks at the ends of an unquoted text would be a matter of taste.
+  const texts = headers.flatMap((name, index) => (own.has(name) || kindOf(name) === 'string' ? [`c${index}`] : []));
+  const columns = values.map((value, index) => `${value} AS c${index}`);
+  const path = join(folder, 'elements.csv');
+  await session.copyTo(
+    `COPY (SELECT ${columns.join(', ')} FROM ${from}) TO STDOUT (FORMAT csv, FORCE_QUOTE (${texts.map(identifier).join(', ')}), ENCODING 'UTF8')`,
+    createWriteStream(path),
+    signal === undefined ? {} : { signal },
+  );
+  if ((await stat(path)).size === 0) return undefined;
+  const csv = { delimiter: ',', quote: '"', header: headers };
+  const source = await openCsv(await byteSource(path, file), folder, csv, signal);
+  const byKind = headers.map((name) => kindTypes(kindOf(name)));
+  return {
+    ...source,
+    types: byKind.map(({ type }) => type),
+    allowed: byKind.map(({ allowed }) => allowed),
+    dialect: { format: 'elements' },
+  };
+}
+
+/** Keys of the elements in the order in which PostgreSQL has them, with what their values are. */
+async function keyKinds(session: Session, from: string, tolerance: number): Promise<Map<string, JsonColumnKind>> {
+  const found = await session.query<{
+    key: string;
+    string: number;
+    number: number;
+    boolean: number;
+    null: number;
+    nested: number;
+  }>(
+    `SELECT m.key, ${['string', 'number', 'boolean', 'null'].map((kind) => `count(*) FILTER (WHERE jsonb_typeof(m.value) = '${kind}')::float8 AS "${kind}"`).join(', ')},
+       count(*) FILTER (WHERE jsonb_typeof(m.value) IN ('array', 'object'))::float8 AS nested
+     FROM ${from} CROSS JOIN LATERAL jsonb_each(r.record) WITH ORDINALITY AS m (key, value, place)
+     GROUP BY m.key ORDER BY min(m.place), m.key`,
+  );
+  return new Map(found.map(({ key, ...counts }) => [key, columnKind(counts, tolerance)]));
+}
