@@ -18,6 +18,8 @@ export interface ChildRun {
   readonly template: RunTemplate;
   readonly stages: readonly Stage[];
   readonly startedBy: string;
+  /** @default a new one */
+  readonly runId?: string;
   /** What the run is about, and how far it goes. */
   readonly about: Pick<RunRef, 'interval' | 'once' | 'keepLoaded'>;
   readonly onStart: (runId: string) => void;
@@ -41,6 +43,10 @@ export const FAILURES_IN_A_ROW = 3;
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 120_000;
 
+export function newRunId(): string {
+  return uuid4().slice(0, 8);
+}
+
 /**
  * One run as a child, under the project's own workflow id, so that it and a run by hand exclude each other. While another
  * run of the project is in progress it waits, however long: a start is late then, and never lost.
@@ -49,12 +55,13 @@ export async function runChild({
   template,
   stages,
   startedBy,
+  runId = newRunId(),
   about,
   onStart,
   onWait,
 }: ChildRun): Promise<ChildOutcome> {
-  const run: RunRef = { ...template, ...about, runId: uuid4().slice(0, 8) };
-  const { runId, env, project, bundle, interval } = run;
+  const run: RunRef = { ...template, ...about, runId };
+  const { env, project, bundle, interval } = run;
   onStart(runId);
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
