@@ -10,6 +10,7 @@ import { parseInterval } from '../../src/model/parse-interval.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { tagDatabase } from '../../src/storage/database.js';
 import { sendJson, startApiServer, type ApiServer } from '../support/api-server.js';
+import { BUCKET, startProxy, startS3 } from '../support/s3-server.js';
 import { createWorkbench, type Workbench } from './workbench.js';
 
 let api: ApiServer;
@@ -40,7 +41,8 @@ sources:
     'others.yaml': `name: shop
 sources:
   files: { path: 'data/{interval.start_date}/*.csv', interval_column: day }
-  bucket: { path: 's3://bucket/{interval.start_date}/*.csv', interval_column: day, write: append }
+  bucket: { path: 's3://bucket/{interval.start_date}/*.csv', interval_column: day }
+  whole: { path: 's3://bucket/all.csv', interval_column: day, write: append }
   api:
     type: http
     url: ${api.url}
@@ -125,6 +127,32 @@ it('an attempt that is frozen before its COMMIT is in nobody’s way', async () 
     await session.execute('COMMIT');
   });
   await expect(ended).rejects.toThrow();
+});
+
+it('objects of a bucket are fetched ahead, and once', async () => {
+  const server = await startS3();
+  const proxy = await startProxy(server.endpoint);
+  process.env['TEST_S3_KEY'] = server.credentials.accessKeyId;
+  process.env['TEST_S3_SECRET'] = server.credentials.secretAccessKey;
+  for (const day of [1, 2]) await server.put(`orders/2024-01-0${day}/a.csv`, `id,day\n${day},2024-01-0${day}\n`);
+  const keys = 'access_key_id: env:TEST_S3_KEY, secret_access_key: env:TEST_S3_SECRET';
+  await bench.write({
+    'plumbline.yaml': `name: shop
+sources:
+  api_orders: { path: 's3://${BUCKET}/orders/{interval.start_date}/*.csv', interval_column: day, allow_private: true, s3: { endpoint: '${proxy.endpoint}', ${keys} } }
+`,
+  });
+  try {
+    await Promise.all([ahead('run-1', 1), ahead('run-2', 2)]);
+    await run('run-1', 1);
+    await run('run-2', 2);
+    expect(await rows()).toEqual([1, 2].map((id) => ({ id: String(id) })));
+    const reads = proxy.requests.filter((request) => request.startsWith('GET') && request.includes('a.csv'));
+    expect(reads).toHaveLength(2);
+  } finally {
+    await proxy.close();
+    await server.close();
+  }
 });
 
 it('is for what is fetched by interval and waits for nothing that changes with it', async () => {

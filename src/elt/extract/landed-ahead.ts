@@ -15,8 +15,8 @@ export function landedAhead(project: Project): ResourceConfig[] {
     .map(({ resource }) => resource);
 }
 
-/** A URL that nothing is known of would be fetched twice, and a file of the worker's own is there. */
-function isFetchedByInterval(resource: ResourceConfig): boolean {
-  if (resource.type === 'http') return resource.http?.byInterval === true;
-  return resource.interval !== undefined && resource.inventory === undefined && isS3(resource.path);
+/** A file behind a URL might be fetched twice, a file of the worker's own is there, and one that holds every interval is fetched once. */
+function isFetchedByInterval({ type, path, http, interval }: ResourceConfig): boolean {
+  if (type === 'http') return http?.byInterval === true;
+  return interval !== undefined && isS3(path) && path.includes('{interval.');
 }
