@@ -6,6 +6,7 @@ import {
   patched,
   proxyActivities,
   setHandler,
+  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { IntervalActivities } from '../activities/intervals.js';
@@ -14,7 +15,7 @@ import { BACKFILL_MESSAGES } from '../contracts/queues.js';
 import type { RunInterval, RunRef } from '../contracts/run.js';
 import { quickQuery } from './activity-options.js';
 import { createLookAhead } from './look-ahead.js';
-import { FAILURES_IN_A_ROW, runChild } from './run-child.js';
+import { FAILURES_IN_A_ROW, giveWaySignal, runChild } from './run-child.js';
 import { createReport, setSearchAttributes } from './run-scope.js';
 
 const { findMissingIntervals } = proxyActivities<IntervalActivities>(quickQuery);
@@ -23,10 +24,13 @@ export const pauseSignal = defineSignal(BACKFILL_MESSAGES.pause);
 export const resumeSignal = defineSignal(BACKFILL_MESSAGES.resume);
 export const progressQuery = defineQuery<BackfillProgress>(BACKFILL_MESSAGES.progress);
 
+/** What a start that waits needs to begin its run, once it tries again. */
+const GIVE_WAY_MS = 2_000;
+
 /**
  * A run for each interval of the past that is not done, the oldest first, one at a time, as one run writes a project's
  * tables; with `parallel`, what the next ones ask for is fetched meanwhile. What fails is left and counted, and the rest
- * goes on; three failures in a row end it. Paused between two runs by a signal. Loads what is asked by
+ * goes on; three failures in a row end it. Paused between two runs by a signal; a start of a schedule that waits goes first. Loads what is asked by
  * interval and leaves the rest, so that no cursor moves.
  */
 export async function backfill(input: BackfillInput): Promise<BackfillProgress> {
@@ -38,6 +42,7 @@ export async function backfill(input: BackfillInput): Promise<BackfillProgress> 
   const about: Pick<RunRef, 'keepLoaded' | 'once'> = { keepLoaded: true, ...(again ? {} : { once: true }) };
   const lookAhead = createLookAhead({ ...template, ...about });
   let left = 0;
+  let giveWayUntil = 0;
   let current: { readonly interval: string; readonly runId: string } | undefined;
   const progress = (state: BackfillProgress['state']): BackfillProgress => {
     const { done, failed } = position;
@@ -50,6 +55,7 @@ export async function backfill(input: BackfillInput): Promise<BackfillProgress> 
     void lookAhead.stop();
   });
   setHandler(resumeSignal, () => void (position = { ...position, paused: false }));
+  setHandler(giveWaySignal, ({ waitMs }) => void (giveWayUntil = Date.now() + waitMs + GIVE_WAY_MS));
   setHandler(progressQuery, () => progress(position.paused ? 'paused' : 'running'));
   const report = createReport(template, `backfill ${backfillId}`);
   setSearchAttributes(template, { PlumblineProject: project, PlumblineEnv: env, PlumblineStage: 'backfill' });
@@ -68,6 +74,10 @@ export async function backfill(input: BackfillInput): Promise<BackfillProgress> 
         // Those that are begun have their run before a history that is long ends.
         if (parallel > 1 && !isLong) lookAhead.begin(intervals.slice(index, index + parallel));
         await lookAhead.landed(interval);
+        if (giveWayUntil > Date.now()) {
+          report('lets a start of a schedule go first');
+          await sleep(giveWayUntil - Date.now());
+        }
       } while (position.paused);
       const runId = lookAhead.take(interval);
       const outcome = await runChild({

@@ -74,7 +74,7 @@ const activities = {
     return { resources: [] };
   },
   openRun: async ({ run }: { readonly run: RunRef }) => {
-    const start = run.interval!.start.slice(0, 10);
+    const start = run.interval?.start.slice(0, 10) ?? 'scheduled';
     log.push(`run ${start}`);
     openedBy.set(start, run.runId);
     mostAtWork = Math.max(mostAtWork, atWork.add(start).size);
@@ -86,7 +86,7 @@ const activities = {
     if (broken.includes(start)) throw ApplicationFailure.nonRetryable(`no data for ${start}`);
     return { resources: [], transforms: [], deploy: { model: 'm', approval: 'none', approvalTimeoutMs: 1 } };
   },
-  closeRun: async ({ run }: { readonly run: RunRef }) => void atWork.delete(run.interval!.start.slice(0, 10)),
+  closeRun: async ({ run }: { readonly run: RunRef }) => void atWork.delete(run.interval?.start.slice(0, 10) ?? ''),
   beginDeployment: async ({ model }: DeploymentInput) => (begun.push(model), { epoch: 7 }),
   readDecision: async () => (asked++, { decision, who: 'ann', reason: 'good' }),
   promoteModel: async (input: { readonly model: string; readonly version: number; readonly reason: string }) => {
@@ -111,7 +111,14 @@ beforeAll(async () => {
     NativeConnection.connect({ address: temporal.address }),
   ]);
   client = new Client({ connection });
-  worker = await Worker.create({ connection: native, activities, taskQueue: 'plumbline-default', workflowBundle });
+  worker = await Worker.create({
+    connection: native,
+    activities,
+    taskQueue: 'plumbline-default',
+    workflowBundle,
+    // A cancellation comes with the answer to a heartbeat.
+    maxHeartbeatThrottleInterval: '200ms',
+  });
   running = worker.run();
   close = async () => {
     worker.shutdown();
@@ -260,6 +267,25 @@ it('a backfill that is paused lands nothing more, and goes on with what it has; 
   expect(await failing.result()).toMatchObject({ done: 0, failed: 3, left: 1 });
   expect(opened.get('failing')).toEqual(days.slice(5, 8));
   expect(log.at(-1)).toBe(`cancel ${days[8]}`);
+});
+
+it('a start of a schedule that meets a backfill goes before its next run', async () => {
+  let pass = (): void => {};
+  const held = new Promise<void>((reached) => {
+    gate = { day: days[0]!, reached, passed: new Promise((resolve) => (pass = resolve)) };
+  });
+  reset();
+  const backfill = await start('backfill', 'dev/met/backfill/latest', { ...backfillOf('met'), until: day(2) });
+  await held;
+  const scheduled = await start('scheduledRun', 'met', { schedule: 'nightly', template: template('met'), stages: ['elt'] }); // prettier-ignore
+  await eventually(
+    async () => (await backfill.fetchHistory()).events!.some((event) => event.workflowExecutionSignaledEventAttributes?.signalName === BACKFILL_MESSAGES.giveWay), // prettier-ignore
+    (isAsked) => isAsked,
+  );
+  pass();
+  gate = undefined;
+  await Promise.all([scheduled.result(), backfill.result()]);
+  expect(opened.get('met')).toEqual([days[0], 'scheduled', days[1]]);
 });
 
 it('a deployment that waits for long keeps its deadline and the epoch that it saw', async () => {
