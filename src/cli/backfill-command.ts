@@ -237,8 +237,10 @@ async function follow(
     let last = '';
     for (;;) {
       const progress = await backfillProgress(temporal, owner);
-      // Between two runs there is nothing to tell.
-      const isNews = progress !== undefined && (progress.runId !== undefined || progress.state !== 'running');
+      // Between two runs there is nothing to tell, unless something is fetched for the next.
+      const isNews =
+        progress !== undefined &&
+        (progress.runId !== undefined || progress.state !== 'running' || (progress.ahead ?? 0) > 0);
       if (isNews && !json && line(progress) !== last) {
         last = line(progress);
         process.stdout.write(`${last}\n`);
