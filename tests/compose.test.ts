@@ -13,7 +13,7 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { resolveTemporalBinary } from '../src/embedded/binaries/resolve-binary.js';
 import { createTestDatabase, type TestDatabase } from './setup/database.js';
-import startPostgres from './setup/global.js';
+import { startPostgres } from './setup/global.js';
 import { startTestTemporal, type TestTemporal } from './setup/temporal.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -297,8 +297,7 @@ describe('postgres-init.sh', { timeout: 60_000 }, () => {
   const psql = programOnPath('psql');
 
   it.skipIf(psql === undefined)('makes the role with its password, which no command line shows', async () => {
-    let url = '';
-    const stop = await startPostgres({ provide: (_key: string, value: string) => void (url = value) } as never);
+    const { url, stop } = await startPostgres();
     const folder = await mkdtemp(join(tmpdir(), 'plumbline-init-'));
     try {
       // Stands before the real one on the path, and writes down how it was called.

@@ -12,13 +12,14 @@ import { erasureInput, type ErasureInput, type ErasureResult } from '../contract
 import { TransientError } from '../errors.js';
 import type { Database } from '../model/database.js';
 import { onSession } from '../model/on-session.js';
+import { connectionName } from '../storage/connection-name.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
 import { holdsLease, releaseLease, renewLease, takeLease } from '../storage/leases.js';
 import { hasOpenRun } from '../storage/runs.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { toFailure } from './failures.js';
 import { projectOf } from './project-code.js';
-import { connectionName, LEASE_SCOPE, LEASE_TTL_SECONDS } from './step.js';
+import { LEASE_SCOPE, LEASE_TTL_SECONDS } from './step.js';
 
 export type MaintenanceActivities = ReturnType<typeof createMaintenanceActivities>;
 

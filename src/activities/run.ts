@@ -10,6 +10,7 @@ import type { Database } from '../model/database.js';
 import { ensureSchema } from '../model/ensure-schema.js';
 import { onSession } from '../model/on-session.js';
 import type { Project } from '../model/project.js';
+import { connectionName } from '../storage/connection-name.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
 import { claimInterval, settleInterval } from '../storage/intervals.js';
 import { closeRunRow } from '../storage/close-run.js';
@@ -24,7 +25,7 @@ import { createPlan, plannedSteps } from './run-plan.js';
 import { requireInterval } from './selected-steps.js';
 import { shortActivity } from './short-activity.js';
 import { tableExists } from './table-exists.js';
-import { connectionName, LEASE_TTL_SECONDS, leaseLost, leaseOf } from './step.js';
+import { LEASE_TTL_SECONDS, leaseLost, leaseOf } from './step.js';
 
 export type RunActivities = ReturnType<typeof createRunActivities>;
 

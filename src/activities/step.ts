@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { activityInfo, cancellationSignal, CancelledFailure, heartbeat } from '@temporalio/activity';
 import type { RunRef, Stage } from '../contracts/run.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
 import type { Database, Session } from '../model/database.js';
+import { connectionName } from '../storage/connection-name.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
 import { holdsLease, renewLease } from '../storage/leases.js';
 import { beginStep, countFailures, endStep, holdsStep, isLate, saveProgress } from '../storage/run-steps.js';
@@ -115,7 +115,7 @@ async function takeOverStep(database: Database, run: RunRef, step: string, stage
   const { runId } = run;
   // Only a later attempt may end an earlier one's connections, never the other way round.
   if (await isLate(database, { runId, step, scheduledMs })) throw stepLost(step);
-  // A writer frozen in its last transaction holds the row: nothing but the end of its connection frees it.
+  // A writer frozen in its first or last transaction holds the row: nothing but the end of its connection frees it.
   const earlier = `^${connectionName(runId, step)}/`;
   await endConnections(database, earlier);
   const attempt = await beginStep(database, { runId, step, stage, scheduledMs, whileRunning: true });
@@ -126,12 +126,6 @@ async function takeOverStep(database: Database, run: RunRef, step: string, stage
 
 export function leaseOf(run: RunRef): { env: string; project: string; scope: string } {
   return { env: run.env, project: run.project, scope: LEASE_SCOPE };
-}
-
-/** `plumbline/<run>/<step>` in hashes: application_name holds 63 bytes. */
-export function connectionName(runId: string, step?: string): string {
-  const short = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
-  return step === undefined ? `plumbline/${short(runId)}` : `plumbline/${short(runId)}/${short(step)}`;
 }
 
 export function leaseLost(run: RunRef): TerminalError {

@@ -35,6 +35,8 @@ const types: pg.CustomTypesConfig = {
 };
 
 const STARTUP = '-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c standard_conforming_strings=on';
+// A process that freezes inside a transaction must not hold its locks for ever. Not a setting of the start: poolers refuse it.
+const BEGIN = `BEGIN; SET LOCAL idle_in_transaction_session_timeout = '1min'`;
 
 /**
  * A pool of connections to PostgreSQL, in UTC and ISO dates. Connecting fails after `connectTimeoutMs` with `PG_UNREACHABLE`;
@@ -191,7 +193,7 @@ async function openSession(client: pg.PoolClient, failure: { error?: Error }): P
       }));
     },
     async transaction(work) {
-      await client.query('BEGIN');
+      await client.query(BEGIN);
       let result;
       try {
         result = await work();

@@ -1,4 +1,5 @@
 import type { Database, Queryable } from '../model/database.js';
+import { connectionName } from './connection-name.js';
 import { json } from './runs.js';
 
 export type StepStatus = 'planned' | 'running' | 'succeeded' | 'reused' | 'failed' | 'skipped';
@@ -47,7 +48,10 @@ export interface StepAttempt {
  */
 export async function beginStep(database: Database, attempt: StepAttempt): Promise<number | undefined> {
   return database.transaction(async (session) => {
-    await session.execute(`SET LOCAL lock_timeout = '2s'`);
+    // By its name a later attempt ends the connection of a process that froze in here, with the row locked.
+    await session.query(`SELECT set_config('lock_timeout', '2s', true), set_config('application_name', $1, true)`, [
+      `${connectionName(attempt.runId, attempt.step)}/begin`,
+    ]);
     const [row] = await session.query<{ attempt: number }>(
       `INSERT INTO plumbline.run_steps AS s (run_id, step, stage, position, status, attempt, scheduled_ms, started_at)
        SELECT $1, $2, $3, 1000, 'running', 1, $4::bigint, now()

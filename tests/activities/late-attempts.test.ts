@@ -1,9 +1,12 @@
+import { EventEmitter, once } from 'node:events';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { shortActivity } from '../../src/activities/short-activity.js';
-import { connectionName } from '../../src/activities/step.js';
+import type { Database } from '../../src/model/database.js';
 import { checkpointFor } from '../../src/storage/checkpoints.js';
+import { connectionName } from '../../src/storage/connection-name.js';
+import { beginStep, type StepAttempt } from '../../src/storage/run-steps.js';
 import { createWorkbench, type Workbench } from './workbench.js';
 
 // Attempts of a frozen worker: Temporal has given them up and scheduled later ones, and then the worker thaws.
@@ -35,6 +38,30 @@ async function frozenConnection(name: string, lock: string): Promise<pg.Client> 
   return client;
 }
 
+/** An attempt that has locked its row and goes no further until it thaws. */
+async function frozenBeginning(database: Database, attempt: StepAttempt): Promise<{ thaw: () => Promise<unknown> }> {
+  const moments = new EventEmitter();
+  const [locked, thawed] = [once(moments, 'locked'), once(moments, 'thawed')];
+  const freezing: Database = {
+    ...database,
+    transaction: (work) =>
+      database.transaction(async (session) => {
+        const result = await work(session);
+        moments.emit('locked');
+        await thawed;
+        return result;
+      }),
+  };
+  const begun = beginStep(freezing, attempt);
+  await Promise.race([locked, begun]);
+  return {
+    thaw: () => {
+      moments.emit('thawed');
+      return begun;
+    },
+  };
+}
+
 describe('a step', () => {
   it('that begins after a later attempt of it gives up and takes nothing from that one', async () => {
     const { run } = await bench.open('run-1');
@@ -57,6 +84,15 @@ describe('a step', () => {
       details: [{ code: 'RUN_STEP_SUPERSEDED' }],
     });
     expect(await stepRow()).toEqual({ status: 'succeeded', attempt: 1 });
+  });
+
+  it('goes on although its former attempt was frozen in the transaction that begins it', async () => {
+    const { run } = await bench.open('run-1');
+    const former = { runId: 'run-1', step: 'extract:sales', stage: 'elt', scheduledMs: 10, whileRunning: true };
+    const frozen = await frozenBeginning(bench.test.database, former);
+    await bench.call('extractResource', { run, resource: 'sales' }, scheduled(20));
+    expect(await stepRow()).toEqual({ status: 'succeeded', attempt: 1 });
+    await expect(frozen.thaw()).rejects.toMatchObject({ code: 'PG_CONNECTION_LOST' });
   });
 
   it('goes on although its former attempt was frozen in the transaction that ends it', async () => {

@@ -3,24 +3,22 @@ import { createHash } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { LoadSummary } from '../../src/contracts/elt.js';
-import type { TestProject } from 'vitest/node';
 import { loadPostgres, type SourceObject } from '../../src/elt/postgres/load-postgres.js';
 import type { Database } from '../../src/model/database.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { openDatabase, type OpenDatabase } from '../../src/storage/database.js';
-import startPostgres from '../setup/global.js';
+import { startPostgres } from '../setup/global.js';
 import { startStandby } from '../setup/standby.js';
 import { createWorkbench, type Workbench } from './workbench.js';
 
 // A server of its own: what the warehouse does there must be no transaction of the source.
 let shop: { readonly url: string; readonly database: OpenDatabase };
-let stopServer: () => Promise<void>;
+let server: Awaited<ReturnType<typeof startPostgres>>;
 let bench: Workbench;
 let runs = 0;
 beforeAll(async () => {
-  let url = '';
-  const provide = (_key: string, value: string): void => void (url = value);
-  stopServer = await startPostgres({ provide } as unknown as TestProject);
+  server = await startPostgres();
+  const { url } = server;
   shop = { url, database: openDatabase({ url }) };
   // Its ANALYZE is a transaction, too.
   await shop.database.execute('ALTER SYSTEM SET autovacuum TO off');
@@ -31,7 +29,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await bench.destroy();
   await shop.database.close();
-  await stopServer();
+  await server.stop();
 });
 afterEach(() => bench.test.database.execute('DELETE FROM plumbline.leases'));
 

@@ -36,11 +36,24 @@ export async function endOf(stack: TestStack, runId: string, timeoutMs = 180_000
     timeoutMs,
   ).catch(async (error: unknown) => {
     throw new Error(
-      `${String(error)}\n${JSON.stringify(await stepsOf(stack, runId), null, 1)}\n${await logTail(stack, 'worker')}`,
+      [
+        String(error),
+        JSON.stringify(await stepsOf(stack, runId)),
+        JSON.stringify(await waitingConnections(stack)),
+        await logTail(stack, 'worker'),
+        await logTail(stack, 'started'),
+      ].join('\n'),
     );
   });
   return moment.status;
 }
+
+/** Who waits in PostgreSQL, and who is in a transaction, for a failed test's message. */
+const waitingConnections = (stack: TestStack): Promise<unknown> =>
+  stack.query(
+    `SELECT pid, application_name, state, wait_event, pg_blocking_pids(pid) AS blocked_by, xact_start, left(query, 200) AS query
+     FROM pg_stat_activity WHERE datname = current_database() AND (xact_start IS NOT NULL OR wait_event_type = 'Lock')`,
+  );
 
 export async function expectSuccess(stack: TestStack, runId: string): Promise<void> {
   const status = await endOf(stack, runId);

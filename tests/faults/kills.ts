@@ -2,7 +2,7 @@ import { findPostgresProcesses } from '../../src/embedded/processes/stack-proces
 import { logTail, waitFor, type TestStack } from '../support/stack.js';
 
 /** Kills of each kind; the nightly run asks for more. */
-export const KILLS = Number(process.env['PLUMBLINE_TEST_KILLS'] ?? 20);
+export const KILLS = Number(process.env['PLUMBLINE_TEST_KILLS'] ?? 10);
 /** A kill costs at most the heartbeat timeout, the back-off and what the step in flight repeats. */
 export const TEST_TIMEOUT_MS = 120_000 + KILLS * 30_000;
 

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { inject } from 'vitest';
 import { openDatabase, type OpenDatabase } from '../../src/storage/database.js';
-import { migrate } from '../../src/storage/migrations.js';
 
 export interface TestDatabase {
   readonly url: string;
@@ -10,14 +9,14 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-/** A fresh, migrated database in the run's PostgreSQL. Call `drop()` in afterAll. */
+/** A fresh, migrated database in the run's PostgreSQL, copied from one that was migrated once. Call `drop()` in afterAll. */
 export async function createTestDatabase(): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const admin = inject('postgresUrl');
-  await adminQuery(admin, `CREATE DATABASE ${name}`);
+  await adminQuery(admin, `CREATE DATABASE ${name} TEMPLATE ${inject('migratedDatabase')} STRATEGY file_copy`);
   const url = admin.replace(/\/postgres$/, `/${name}`);
-  await migrate(url);
   const database = openDatabase({ url, applicationName: name });
+  await database.execute('UPDATE plumbline.installation SET database_id = DEFAULT');
   return {
     url,
     database,

@@ -6,16 +6,27 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
 import { postgresBinaries } from '../../src/embedded/postgres-binaries.js';
+import { migrate } from '../../src/storage/migrations.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
     /** A real PostgreSQL for this test run; `createTestDatabase` makes a database of its own in it. */
     postgresUrl: string;
+    /** Name of a database in it that has plumbline's tables and that nobody connects to. */
+    migratedDatabase: string;
   }
 }
 
-/** Starts one throw-away PostgreSQL for the whole run. */
+/** One throw-away PostgreSQL for the whole run. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { url, stop } = await startPostgres();
+  project.provide('postgresUrl', url);
+  project.provide('migratedDatabase', await migratedDatabase(url));
+  return stop;
+}
+
+/** Starts a throw-away PostgreSQL; `stop` ends it and leaves nothing. */
+export async function startPostgres(): Promise<{ readonly url: string; readonly stop: () => Promise<void> }> {
   const bin = await postgresBinaries();
   const home = await mkdtemp(join(tmpdir(), 'plumbline-test-pg-'));
   const nobody = account();
@@ -27,11 +38,24 @@ export default async function setup(project: TestProject): Promise<() => Promise
     { ...nobody, cwd: home },
   );
   const server = await startServer(home, await freePort());
-  project.provide('postgresUrl', server.url);
-  return async () => {
-    await server.stop();
-    await rm(home, { recursive: true, force: true });
+  return {
+    url: server.url,
+    async stop() {
+      await server.stop();
+      await rm(home, { recursive: true, force: true });
+    },
   };
+}
+
+async function migratedDatabase(url: string): Promise<string> {
+  const name = 'migrated';
+  const { Client } = (await import('pg')).default;
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(`CREATE DATABASE ${name}`);
+  await client.end();
+  await migrate(url.replace(/\/postgres$/, `/${name}`));
+  return name;
 }
 
 /** Starts a server over `<home>/data`, which is as fast as it can be and forgets what a power cut finds unwritten. */

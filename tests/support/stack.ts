@@ -1,4 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +39,7 @@ export interface TestStack {
   state(): Promise<StackState>;
   pid(part: PartName): Promise<number>;
   query<R>(sql: string, parameters?: unknown[]): Promise<R[]>;
-  /** Another process of the stack: `plumbline …` that is not waited for. It dies with the stack. */
+  /** Another process of the stack: `plumbline …` that is not waited for. It dies with the stack, and writes to logs/started.log. */
   start(args: readonly string[], options?: { env?: NodeJS.ProcessEnv }): ChildProcess;
   /** Command lines of living processes that belong to the stack. */
   processes(): Promise<string[]>;
@@ -119,11 +120,14 @@ export function stackIn(root: string): TestStack {
       }
     },
     start(args, options = {}) {
-      return spawn(process.execPath, [CLI, ...args], {
+      const log = openSync(join(root, '.plumbline', 'logs', 'started.log'), 'a');
+      const child = spawn(process.execPath, [CLI, ...args], {
         cwd: root,
         env: { ...cleanEnvironment(), [STACK_VARIABLE]: stackMark(root), ...options.env },
-        stdio: 'ignore',
+        stdio: ['ignore', log, log],
       });
+      closeSync(log);
+      return child;
     },
     async processes() {
       const found: string[] = [];
