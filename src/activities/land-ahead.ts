@@ -2,12 +2,12 @@ import { activityInfo, cancellationSignal, CancelledFailure } from '@temporalio/
 import { landAheadInput, type LandAheadInput, type LandedAhead } from '../contracts/intervals.js';
 import { landedAhead } from '../elt/extract/landed-ahead.js';
 import type { ResourceConfig } from '../model/project.js';
+import { connectionName } from '../storage/connection-name.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { extractSource } from './extract-source.js';
 import { projectOf } from './project-code.js';
 import { shortActivity } from './short-activity.js';
-import { connectionName } from './step.js';
 
 export type LandAheadActivities = ReturnType<typeof createLandAheadActivities>;
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { CancelledFailure } from '@temporalio/common';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { connectionName } from '../../src/activities/step.js';
+import { connectionName } from '../../src/storage/connection-name.js';
 import { landedAhead } from '../../src/elt/extract/landed-ahead.js';
 import type { RunRef } from '../../src/contracts/run.js';
 import { parseInterval } from '../../src/model/parse-interval.js';

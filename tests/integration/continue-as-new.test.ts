@@ -156,7 +156,9 @@ const backfillOf = (project: string, parallel?: number): BackfillInput => ({
 });
 
 function reset(): void {
-  [log, landedBy, openedBy] = [[], new Map(), new Map()];
+  log = [];
+  landedBy = new Map();
+  openedBy = new Map();
   [landing, broken, mostAtWork] = [async () => {}, BROKEN, 0];
   atWork.clear();
 }
