@@ -21,7 +21,7 @@ import type { TrainingSet } from '../model/training-set.js';
 import { acceptedColumns } from '../features/leakage/accepted-columns.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { explainDeployment } from './explain-deployment.js';
-import { readsOf, rewrittenTables } from './features.js';
+import { readsOf, rewrittenTables, trainingReads } from './features.js';
 import { findRegistered } from './find-registered.js';
 import {
   baselinesInputs,
@@ -41,6 +41,7 @@ import { createPlan, plannedSteps } from './run-plan.js';
 import { requireInterval, selectedSteps } from './selected-steps.js';
 import { tableExists } from './table-exists.js';
 import { trainerFor } from './training.js';
+import { plural } from '../model/plural.js';
 
 interface PlanScope {
   readonly database: Queryable;
@@ -200,7 +201,7 @@ async function explainFeatures(
   for (const set of setsOf(train)) {
     const step = stepNames.features(set);
     const views = viewsOf(project, set);
-    const reads = readsOf(project, [train.labels, ...views]);
+    const reads = trainingReads(project, [train.labels, ...views], run);
     const known = assumptionsOf(project, views);
     for (const assumption of [...known.assumptions, ...acceptedColumns(views)]) assumptions.add(assumption);
     const inputs = async (): Promise<StepInputs> =>
@@ -286,12 +287,16 @@ async function foreseenLoad(
   const inventory = compileInventory(project, resource);
   const at = { database, store, env: run.env, project: run.project, resource, inventory };
   const { expected, gaps, missing, objects } = await foreseeInventory(at);
-  if (gaps > 0) return { reason: `fetches ${gaps} of ${expected} objects that ${resource.path} names` };
+  if (gaps > 0)
+    return { reason: `fetches ${gaps} of ${expected} ${plural(expected, 'object')} that ${resource.path} names` };
   const inputs = loadInputs(resource, objects);
   const found = await findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
   if (found.reuse === undefined || missing === 0) return found;
   return {
-    reuse: { ...found.reuse, reason: `${found.reuse.reason}; asks again for ${missing} of ${expected} objects` },
+    reuse: {
+      ...found.reuse,
+      reason: `${found.reuse.reason}; asks again for ${missing} of ${expected} ${plural(expected, 'object')}`,
+    },
   };
 }
 

@@ -1,4 +1,12 @@
 import { trainingSetInput, type TrainingSetInput, type TrainingSetSummary } from '../contracts/features.js';
+import type { TestWarning } from '../contracts/elt.js';
+import type { RunRef } from '../contracts/run.js';
+import { DataTestError } from '../elt/tests/errors.js';
+import { runTest, type TestResult } from '../elt/tests/run-test.js';
+import type { CompiledTest } from '../elt/tests/compile-test.js';
+import { inlinedBy } from '../elt/transform/ephemeral-nodes.js';
+import type { Database } from '../model/database.js';
+import { compileFor } from './selected-steps.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { buildTrainingSet } from '../features/build-training-set.js';
 import { checkLeakage } from '../features/leakage/check-leakage.js';
@@ -25,7 +33,7 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
         const project = await projectOf(dependencies, run);
         const train = trainOf(project);
         const views = viewsOf(project, set);
-        const reads = readsOf(project, [train.labels, ...views]);
+        const reads = trainingReads(project, [train.labels, ...views], run);
         await assertFresh(database, project, reads.sources);
         const versions = await inputVersions(database, project, reads);
         const inputs = featuresInputs(train, views, reads.uses, versions);
@@ -37,6 +45,7 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
           await saveOutcome(database, run, step, inputs, found.reuse.result, fence);
           return { ...found.reuse, status: 'reused' };
         }
+        const warnings = await testEphemerals(database, reads.tests, `training set ${set}`);
         const built = await buildTrainingSet({
           database,
           store: dependencies.store,
@@ -67,6 +76,7 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
           },
           leakCheck: notChecked.length === 0 ? 'leak check passed' : 'leak check passed in part',
           notChecked,
+          ...(warnings.length === 0 ? {} : { warnings }),
         };
         await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its file is gone from the store' };
@@ -87,6 +97,34 @@ export function readsOf(
     refs: [...new Set(rendered.flatMap((one) => one.refs))],
     uses: Object.assign({}, ...rendered.map((one) => one.uses)) as Record<string, string>,
   };
+}
+
+/** What labels and views read, and what is read by the tests of the ephemeral transforms that no transform with a table reads. */
+export function trainingReads(project: Project, files: readonly SqlFile[], run: Pick<RunRef, 'interval'>) {
+  const reads = readsOf(project, files);
+  const inlined = inlinedBy(reads.uses);
+  const alone = compileFor(project, run).ephemerals.filter(
+    ({ name, readers }) => readers.length === 0 && inlined.includes(name),
+  );
+  const tests = alone.flatMap((one) => one.tests);
+  return {
+    sources: [...new Set([...reads.sources, ...tests.flatMap(({ sources }) => sources)])],
+    refs: [...new Set([...reads.refs, ...tests.flatMap(({ refs }) => refs)])],
+    uses: Object.assign({}, reads.uses, ...[...tests, ...alone].map(({ uses }) => uses)) as Record<string, string>,
+    tests,
+  };
+}
+
+/** Throws DataTestError; gives those that only warn. */
+async function testEphemerals(database: Database, tests: readonly CompiledTest[], of: string): Promise<TestWarning[]> {
+  const results = await database.session(async (session) => {
+    const done: TestResult[] = [];
+    for (const test of tests) done.push(await runTest(session, test, of));
+    return done;
+  });
+  const failed = results.filter(({ passed }) => !passed);
+  if (failed.some(({ severity }) => severity === 'error')) throw new DataTestError(of, results);
+  return failed.map(({ name: test, failures, at }) => ({ test, failures, at }));
 }
 
 /** The files, the transforms they reach through `ref()`, and the types declared for what these read. */

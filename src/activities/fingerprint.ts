@@ -43,8 +43,8 @@ export function loadInputs(
   objects: readonly { path: string; sha256: string }[],
   interval?: DataInterval,
 ): StepInputs {
-  // Whose rows they are does not change them. What an inventory names is in the objects; how it is asked for is none of the table's content.
-  const { at: _at, inventory: _inventory, personal: _personal, parse, ...settings } = resource;
+  // Whose rows they are does not change them. What an inventory names is in the objects; how anything is asked for is none of the table's content.
+  const { at: _at, inventory: _inventory, requests: _requests, personal: _personal, parse, ...settings } = resource;
   return {
     loader: LOADER,
     [SETTINGS]: hash(JSON.stringify(settings)),

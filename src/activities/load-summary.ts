@@ -5,6 +5,7 @@ import type { RetryResult } from '../elt/load/retry-rejects.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 import type { StepResultRow } from '../storage/step-results.js';
 import { fingerprint, SETTINGS, type StepInputs } from './fingerprint.js';
+import { plural } from '../model/plural.js';
 
 /**
  * What a load and its publication did. The version names the table's content. A `replace` is what its files are; an `append` or a `merge` also holds what
@@ -25,7 +26,7 @@ export function summarizeLoad(
     rowsRemoved === undefined
       ? []
       : [
-          `${rowsRemoved} rows of older versions of the table were ${resource.merge?.strategy === 'scd2' ? 'closed' : 'removed'}.`,
+          `${rowsRemoved} ${plural(rowsRemoved, 'row')} of older versions of the table ${plural(rowsRemoved, 'was', 'were')} ${resource.merge?.strategy === 'scd2' ? 'closed' : 'removed'}.`,
         ];
   return {
     resource: resource.id,
@@ -65,7 +66,11 @@ export function summarizeRetry(
   const notices = [
     `${resource.id}: of load ${loadId}, ${accepted} rejected rows are in the table now, ${rejected} stay rejected`,
     ...(duplicate === 0 ? [] : [`${resource.id}: ${duplicate} have a primary key that a later row has`]),
-    ...(leftOut === 0 ? [] : [`${resource.id}: ${leftOut} rows were left out, they are not rejected (any more)`]),
+    ...(leftOut === 0
+      ? []
+      : [
+          `${resource.id}: ${leftOut} ${plural(leftOut, 'row was left out, it is', 'rows were left out, they are')} not rejected (any more)`,
+        ]),
   ];
   return {
     resource: resource.id,
@@ -100,7 +105,7 @@ function publicationNotices(
     ...(rowsGone === 0
       ? []
       : [
-          `${id}: ${rowsGone} rows that the source no longer has were ${resource.merge?.strategy === 'scd2' ? 'closed' : 'deleted'}`,
+          `${id}: ${rowsGone} ${plural(rowsGone, 'row')} that the source no longer has ${plural(rowsGone, 'was', 'were')} ${resource.merge?.strategy === 'scd2' ? 'closed' : 'deleted'}`,
         ]),
     ...(resource.merge?.closesGone === true && landed?.cursorFrom !== undefined
       ? [`${id}: rows that are gone were not closed, as the source went on from its last checkpoint`]
@@ -109,7 +114,10 @@ function publicationNotices(
       ? [`${id}: rows that are gone were not closed, as rejected ones may be among them`]
       : []),
     ...typesChanged.map(({ column, from, to }) => `${id}: column ${column} is ${to} now, it was ${from}`),
-    ...[...dropped].map(([name, values]) => `${id}: ${values} values of column ${name} were dropped by its contract`),
+    ...[...dropped].map(
+      ([name, values]) =>
+        `${id}: ${values} ${plural(values, 'value')} of column ${name} ${plural(values, 'was', 'were')} dropped by its contract`,
+    ),
   ];
 }
 

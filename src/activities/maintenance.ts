@@ -1,4 +1,4 @@
-import { activityInfo, cancellationSignal, CancelledFailure, heartbeat } from '@temporalio/activity';
+import { activityInfo, cancellationSignal, CancelledFailure, getClient, heartbeat } from '@temporalio/activity';
 import {
   collectGarbageInput,
   type CollectGarbageInput,
@@ -18,6 +18,7 @@ import { holdsLease, releaseLease, renewLease, takeLease } from '../storage/leas
 import { hasOpenRun } from '../storage/runs.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { toFailure } from './failures.js';
+import { hashesOfOpenWorkflows } from './open-workflows.js';
 import { projectOf } from './project-code.js';
 import { LEASE_SCOPE, LEASE_TTL_SECONDS } from './step.js';
 
@@ -36,6 +37,7 @@ export function createMaintenanceActivities(dependencies: ActivityDependencies) 
         const stages = options.dryRun ? undefined : await dropStages(options);
         const result = await collectGarbage({
           ...options,
+          inUse: await hashesOfOpenWorkflows(getClient(), options.project),
           database,
           store,
           signal,

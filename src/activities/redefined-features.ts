@@ -6,6 +6,7 @@ import type { ColumnTable } from '../table/column-table.js';
 import { compareRows } from '../table/compare-rows.js';
 import { readParquet } from '../table/parquet.js';
 import { MIN_ROWS } from '../training/training-rows.js';
+import { plural } from '../model/plural.js';
 
 /**
  * Why today's columns are not the features and the target that the champion learned, or undefined when they are.
@@ -34,12 +35,12 @@ export async function findRedefinition(options: {
   const keys = [...new Set([...learned.entity, learned.labelTime])];
   const { rows, differing } = await compareRows(before, table, { keys, columns, signal });
   if (rows < MIN_ROWS) {
-    return `${changed}, and ${rows} rows are in both training sets, expected at least ${MIN_ROWS} to see whether features stayed the same`;
+    return `${changed}, and ${rows} ${plural(rows, 'row is', 'rows are')} in both training sets, expected at least ${MIN_ROWS} to see whether features stayed the same`;
   }
   if (differing.length === 0) return undefined;
   const names = differing.map(({ name }) => name).join(', ');
   const most = Math.max(...differing.map((column) => column.rows));
-  return `${changed}, and ${version} learned other values of ${names}: ${most} of the ${rows} rows in both training sets differ`;
+  return `${changed}, and ${version} learned other values of ${names}: ${most} of the ${rows} ${plural(rows, 'row')} in both training sets differ`;
 }
 
 /** `features/calendar.sql changed`, or undefined when nothing did that the champion's columns come from. */

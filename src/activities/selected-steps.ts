@@ -15,17 +15,13 @@ export function selectedSteps(
   run: Pick<RunRef, 'only' | 'select' | 'rejects' | 'interval'>,
 ): { readonly resources: readonly OrderedResource[]; readonly nodes: readonly TransformNode[] } {
   const { only, select, rejects } = run;
-  const { nodes } = compileFor(project, run);
+  const { nodes, ephemerals } = compileFor(project, run);
   const isLoaded = ({ resource: { id } }: OrderedResource): boolean =>
     rejects === undefined ? only !== 'transform' : id === rejects.resource;
   return {
     resources: orderResources(project).filter(isLoaded),
-    nodes: select === undefined ? nodes : selectNodes(nodes, select, ephemeralOf(project)),
+    nodes: select === undefined ? nodes : selectNodes(nodes, select, ephemerals),
   };
-}
-
-function ephemeralOf({ transforms }: Project): string[] {
-  return transforms.filter(({ materialized }) => materialized === 'ephemeral').map(({ name }) => name);
 }
 
 /** The SQL graph as a run renders it. */

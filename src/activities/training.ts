@@ -35,6 +35,7 @@ import { baselinesInputs, findReusable, fingerprint, stepNames, trainInputs } fr
 import { projectOf, trainOf } from './project-code.js';
 import { saveOutcome } from './save-outcome.js';
 import { runStep } from './step.js';
+import { plural } from '../model/plural.js';
 
 export type TrainingActivities = ReturnType<typeof createTrainingActivities>;
 
@@ -110,7 +111,9 @@ export function createTrainingActivities(dependencies: ActivityDependencies) {
               progress({ iteration: `${iteration}/${of}`, loss: Number(loss.toPrecision(4)) }),
             checkpoint,
           });
-          const parity = await proveParity(model, table, signal, (rows) => progress({ parity: `${rows} rows` }));
+          const parity = await proveParity(model, table, signal, (rows) =>
+            progress({ parity: `${rows} ${plural(rows, 'row')}` }),
+          );
           const result = await storeModel(model, parity, set, trainer.type);
           await saveOutcome(database, run, step, inputs, result, fence);
           await checkpoint.clear();

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { postJson, SilenceError } from '../model/post-json.js';
 import type { DueAlert } from '../storage/alerts.js';
 import type { DeliveryOptions } from './deliver-alerts.js';
 import { readSecret } from './read-secret.js';
@@ -8,32 +9,17 @@ export async function sendWebhook(
   alert: DueAlert & { readonly webhook: string },
   { environment, timeoutMs = 10_000, now = () => new Date(), signal }: DeliveryOptions,
 ): Promise<void> {
-  const limit = AbortSignal.timeout(timeoutMs);
   const { eventId: id, kind, env, project, at, payload } = alert;
   const body = JSON.stringify({ id, kind, env, project, at, ...payload });
   const url = await readSecret(alert.webhook, environment, alert.root);
   const key = alert.secret === null ? undefined : await readSecret(alert.secret, environment, alert.root);
-  let status: number;
-  try {
-    const answer = await fetch(url, {
-      method: 'POST',
-      redirect: 'manual',
-      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
-      headers: {
-        'content-type': 'application/json',
-        'plumbline-event-id': id,
-        ...(key === undefined ? {} : { 'plumbline-signature': signatureOf(body, key, now()) }),
-      },
-      body,
-    });
-    await answer.body?.cancel();
-    status = answer.status;
-  } catch (error) {
-    const { code } = ((error as Error).cause ?? {}) as { code?: string };
-    throw new Error(`the webhook of ${alert.webhook} did not answer (${code ?? (error as Error).name})`, {
-      cause: error,
-    });
-  }
+  const signed: Record<string, string> =
+    key === undefined ? {} : { 'plumbline-signature': signatureOf(body, key, now()) };
+  const headers = { 'plumbline-event-id': id, ...signed };
+  const status = await postJson({ url, headers, body, timeoutMs, signal }).catch((error: unknown) => {
+    if (!(error instanceof SilenceError)) throw error;
+    throw new Error(`the webhook of ${alert.webhook} did not answer (${error.message})`, { cause: error.cause });
+  });
   if (status < 200 || status > 299) throw new Error(`the webhook of ${alert.webhook} answered ${status}`);
 }
 

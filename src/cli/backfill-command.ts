@@ -22,6 +22,7 @@ import { count, table } from './format.js';
 import { EXIT } from './print-error.js';
 import { withRunConnections, type RunConnections } from './run-command.js';
 import { sendBundle } from './send-bundle.js';
+import { plural } from '../model/plural.js';
 
 export interface BackfillCommandOptions {
   readonly env: string;
@@ -172,7 +173,7 @@ function order({ parallel }: BackfillCommandOptions, ahead: readonly string[]): 
 function summary(planned: readonly PlannedInterval[], wanted: readonly PlannedInterval[]): string {
   const states = ['missing', 'failed', 'running', 'done'] as const;
   const counts = states.map((state) => `${count(planned.filter((one) => one.state === state).length)} ${state}`);
-  return `${count(planned.length)} intervals: ${counts.join(', ')}; ${count(wanted.length)} to run`;
+  return `${count(planned.length)} ${plural(planned.length, 'interval')}: ${counts.join(', ')}; ${count(wanted.length)} to run`;
 }
 
 /** `plumbline backfills show|pause|resume|cancel` */

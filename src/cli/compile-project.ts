@@ -1,5 +1,6 @@
 import { orderResources } from '../elt/inventory/order-resources.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
+import { selectNodes } from '../elt/transform/select-nodes.js';
 import { ANY_INTERVAL } from '../model/data-interval.js';
 import type { Project } from '../model/project.js';
 import { renderSql } from '../model/render-sql.js';
@@ -8,11 +9,14 @@ import { tableNames } from '../model/table-names.js';
 
 /**
  * Renders every SQL file of the project as a worker will, so that a mistake shows before anything starts. Touches no
- * database. Throws SQL_UNKNOWN_REF, SQL_UNKNOWN_VAR, SQL_TEMPLATE or ELT_SQL_* with the user's file; no retry helps.
+ * database. Throws SQL_UNKNOWN_REF, SQL_UNKNOWN_VAR, SQL_TEMPLATE or ELT_SQL_* with the user's file, and `ELT_SELECT_UNKNOWN`; no retry helps.
+ *
+ * @param select names as `--select` takes them, which have to be the project's
  */
-export function compileProject(project: Project): void {
+export function compileProject(project: Project, select: readonly string[] = []): void {
   const { features, train, transforms } = project;
-  compileTransforms(project);
+  const { nodes, ephemerals } = compileTransforms(project);
+  selectNodes(nodes, select, ephemerals);
   orderResources(project);
   const names = tableNames(project);
   // Nothing may read one of these yet.

@@ -14,6 +14,7 @@ import {
 } from '../storage/loads.js';
 import { count, table } from './format.js';
 import { withProjectDatabase, type ProjectDatabase } from './with-database.js';
+import { plural } from '../model/plural.js';
 
 /** `plumbline loads list`: one line a load, the newest first. */
 export async function listLoadsCommand(options: {
@@ -96,7 +97,7 @@ export function renderLoad({ load, publications, rejects, retries }: LoadFacts):
     const added = columns_added.length === 0 ? '' : `   new columns: ${columns_added.join(', ')}`;
     const retyped = types_changed.map(({ column, from, to }) => `   ${column}: ${from} → ${to}`).join('');
     lines.push(
-      `  version ${version}   ${name}   ${count(row_count)} rows   ${published_at.slice(0, 19)} UTC${added}${retyped}`,
+      `  version ${version}   ${name}   ${count(row_count)} ${plural(row_count, 'row')}   ${published_at.slice(0, 19)} UTC${added}${retyped}`,
     );
   }
   for (const retry of retries)
@@ -104,7 +105,7 @@ export function renderLoad({ load, publications, rejects, retries }: LoadFacts):
       `  retried     ${count(retry.rows_accepted)} accepted, ${count(retry.rows_rejected)} still rejected   run ${retry.run_id}   ${retry.retried_at.slice(0, 19)} UTC`,
     );
   for (const [name, values] of Object.entries(load.discarded))
-    lines.push(`  dropped     ${count(values)} values of column ${name}, by its contract`);
+    lines.push(`  dropped     ${count(values)} ${plural(values, 'value')} of column ${name}, by its contract`);
   for (const notice of load.reader?.notices ?? []) lines.push(`  ${pc.yellow('!')} ${notice}`);
   const columns = load.reader?.columns ?? [];
   if (columns.length > 0)

@@ -21,6 +21,7 @@ import { isS3 } from '../s3/location.js';
 import type { OpenDatabase } from '../storage/database.js';
 import { listOffered } from '../storage/run-steps.js';
 import { metric, table } from './format.js';
+import { plural } from '../model/plural.js';
 
 export interface ModelOptions {
   readonly env: string;
@@ -63,7 +64,10 @@ export async function showCommand(model: string, text: string | undefined, optio
       table([
         [`${model} v${number}`, listed === undefined ? '' : stateOf(listed)],
         ['held out', metricsOf(version)],
-        ['parity', `${parity.maxRelativeDelta.toExponential(1)} on ${parity.rows} rows (at most ${parity.tolerance})`],
+        [
+          'parity',
+          `${parity.maxRelativeDelta.toExponential(1)} on ${parity.rows} ${plural(parity.rows, 'row')} (at most ${parity.tolerance})`,
+        ],
         ['run', version.runId],
         ['digest', version.digest],
         ['model file', `${version.onnx.sha256}, ${version.onnx.bytes} bytes`],

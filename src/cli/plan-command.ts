@@ -24,7 +24,7 @@ export async function planCommand(options: {
 }): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
-  compileProject(project);
+  compileProject(project, options.select);
   const interval = intervalOption(options.interval, project, new Date());
   await withRunConnections(settings, async ({ database, temporal }) => {
     const bundle = await sendBundle(settings, database, project.name);

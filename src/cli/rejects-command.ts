@@ -14,6 +14,7 @@ import { requireLoad } from './loads-command.js';
 import { startAndFollow, withRunConnections } from './run-command.js';
 import { withProjectDatabase } from './with-database.js';
 import { sendBundle } from './send-bundle.js';
+import { plural } from '../model/plural.js';
 
 export interface ListRejectsOptions {
   readonly resource?: string;
@@ -72,7 +73,9 @@ async function showRejects(rows: AsyncIterable<RejectRow>, limit: number): Promi
   if (shown.length === 0) return void process.stdout.write('no row is quarantined\n');
   process.stdout.write(`${table([['LOAD', 'FILE', 'LINE', 'COLUMN', 'VALUE', 'REASON'], ...shown])}\n`);
   if (more)
-    process.stdout.write(pc.dim(`… more than ${limit} rows; see more with --limit, all with --csv or --json\n`));
+    process.stdout.write(
+      pc.dim(`… more than ${limit} ${plural(limit, 'row')}; see more with --limit, all with --csv or --json\n`),
+    );
 }
 
 function short(value: string | null): string {

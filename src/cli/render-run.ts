@@ -1,10 +1,11 @@
 import pc from 'picocolors';
-import type { LoadSummary, TransformSummary } from '../contracts/elt.js';
+import type { LoadSummary, TestWarning, TransformSummary } from '../contracts/elt.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
 import type { DeploymentResult } from '../contracts/deployment.js';
 import type { StepRow } from '../storage/run-steps.js';
 import { count, duration, metric } from './format.js';
+import { plural } from '../model/plural.js';
 
 /** One line a step, as far as it came; steps not yet begun give none. */
 export function renderSteps(
@@ -61,29 +62,38 @@ function notesOf(kind: string, { result }: StepRow): readonly string[] {
   if (kind === 'transform') return warningsOf(result as unknown as TransformSummary);
   if (kind === 'load') return notesOfLoad(result as unknown as LoadSummary);
   if (kind !== 'features') return [];
-  const { set, notChecked = [] } = result as unknown as TrainingSetSummary;
-  return notChecked.map((line) => `${set}: not checked for leaks: ${line}`);
+  const { set, notChecked = [], warnings = [] } = result as unknown as TrainingSetSummary;
+  return [...warnings.map(warningOf), ...notChecked.map((line) => `${set}: not checked for leaks: ${line}`)];
 }
 
 function notesOfLoad(load: LoadSummary): readonly string[] {
   const { resource, rowsRejected, objects, extract, notices: given = [] } = load;
   const { field, rowsWithout = 0 } = extract?.cursor ?? {};
   const { inventory } = load;
-  const gone = inventory === undefined || inventory.missing === 0 ? [] : [`${resource}: the server does not have ${count(inventory.missing)} of ${count(inventory.expected)} objects, such as ${inventory.firstMissing.join(', ')}`]; // prettier-ignore
+  const gone = inventory === undefined || inventory.missing === 0 ? [] : [`${resource}: the server does not have ${count(inventory.missing)} of ${count(inventory.expected)} ${plural(inventory.expected, 'object')}, such as ${inventory.firstMissing.join(', ')}`]; // prettier-ignore
   const notices =
     rowsWithout === 0
       ? [...gone, ...given]
-      : [...given, `${resource}: ${count(rowsWithout)} rows have no ${field}; they are loaded`];
+      : [
+          ...given,
+          `${resource}: ${count(rowsWithout)} ${plural(rowsWithout, 'row has', 'rows have')} no ${field}; ${plural(rowsWithout, 'it is', 'they are')} loaded`,
+        ];
   if (rowsRejected === 0) return notices;
   const which = objects.length === 1 ? `--load ${objects[0]!.loadId}` : `--resource ${resource}`;
   return [...notices, `${resource}: see the rejected rows with \`plumbline rejects list ${which}\``];
 }
 
 function warningsOf({ warnings = [], stale = [] }: TransformSummary): string[] {
-  const failed = warnings.map(
-    ({ test, failures, at }) => `warning: ${test} failed on ${count(failures)} (${at.file}:${at.line})`,
-  );
-  return [...stale.map((message) => `warning: ${message}`), ...failed];
+  return [...stale.map((message) => `warning: ${message}`), ...warnings.map(warningOf)];
+}
+
+/** In a column: as wide for one. */
+function rowsOf(rows: number): string {
+  return `${count(rows).padStart(9)} ${plural(rows, 'row').padEnd(4)}`;
+}
+
+function warningOf({ test, failures, at }: TestWarning): string {
+  return `warning: ${test} failed on ${count(failures)} (${at.file}:${at.line})`;
 }
 
 const VERB: Readonly<Record<string, string>> = { register: 'gates', baselines: 'baselines' };
@@ -95,17 +105,17 @@ function outcome(kind: string, step: StepRow): string {
       const load = result as LoadSummary;
       const duplicates = load.rowsDuplicate > 0 ? `   ${count(load.rowsDuplicate)} duplicate` : '';
       const outside = load.rowsOutside === undefined ? '' : `   ${count(load.rowsOutside)} outside`;
-      return `${count(load.tableRows).padStart(9)} rows   ${count(load.rowsRejected)} rejected${duplicates}${outside}${asked(load)}`;
+      return `${rowsOf(load.tableRows)}   ${count(load.rowsRejected)} rejected${duplicates}${outside}${asked(load)}`;
     }
     case 'transform': {
       const built = result as TransformSummary;
       const warned = built.warnings === undefined ? '' : `, ${built.warnings.length} warned`;
       const added = built.incrementRows === undefined ? '' : `   ${count(built.incrementRows)} new or changed`;
-      return `${count(built.rows).padStart(9)} rows   ${built.testsPassed} tests passed${warned}${added}`;
+      return `${rowsOf(built.rows)}   ${built.testsPassed} ${plural(built.testsPassed, 'test')} passed${warned}${added}`;
     }
     case 'features': {
       const { trainingSet, leakCheck } = result as TrainingSetSummary;
-      return `${count(trainingSet.trainRows)} + ${count(trainingSet.testRows)} rows × ${trainingSet.features.length}   ${leakCheck}`;
+      return `${count(trainingSet.trainRows)} + ${count(trainingSet.testRows)} ${plural(trainingSet.testRows, 'row')} × ${trainingSet.features.length}   ${leakCheck}`;
     }
     case 'baselines':
       return (result as BaselineSummary[]).map((one) => `${one.name} ${metrics(one.metrics, 1)}`).join('   ');

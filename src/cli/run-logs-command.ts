@@ -11,6 +11,7 @@ import { count, stepTitle } from './format.js';
 import { createPatience, PATIENCE_MS } from './patience.js';
 import { iso } from './render-run.js';
 import { oneRun, type RunOptions } from './runs-command.js';
+import { plural } from '../model/plural.js';
 
 export interface RunLogsOptions extends RunOptions {
   readonly resource?: string;
@@ -73,7 +74,11 @@ function createScreen(): (block: LogBlock) => void {
     let output = '';
     if (title !== shown) output += pc.dim(`${shown === '' ? '' : '\n'}==> ${title}, ${iso(at).slice(11, 19)} UTC <==`) + '\n'; // prettier-ignore
     const missing = firstLine - (next.get(step) ?? 1);
-    if (missing > 0) output += pc.dim(`… ${count(missing)} lines are not kept: only the last MiB of a step is`) + '\n';
+    if (missing > 0)
+      output +=
+        pc.dim(
+          `… ${count(missing)} ${plural(missing, 'line is', 'lines are')} not kept: only the last MiB of a step is`,
+        ) + '\n';
     shown = title;
     next.set(step, firstLine + lines);
     process.stdout.write(output + content);

@@ -1,6 +1,7 @@
 import pc from 'picocolors';
 import type { Row } from '../model/database.js';
 import { table } from './format.js';
+import { plural } from '../model/plural.js';
 
 /** Prints at most `limit` rows, as a table or as JSON, and says so when there are more. */
 export function showRows(
@@ -10,7 +11,8 @@ export function showRows(
   const shown = rows.slice(0, limit);
   if (json) return void process.stdout.write(`${JSON.stringify(shown, null, 2)}\n`);
   process.stdout.write(`${render(shown)}\n`);
-  if (rows.length > shown.length) process.stdout.write(pc.dim(`… more than ${limit} rows; see more with --limit\n`));
+  if (rows.length > shown.length)
+    process.stdout.write(pc.dim(`… more than ${limit} ${plural(limit, 'row')}; see more with --limit\n`));
 }
 
 function render(rows: readonly Row[]): string {

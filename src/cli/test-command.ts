@@ -1,8 +1,10 @@
 import { connectDatabase } from '../client/connect.js';
 import { loadSettings } from '../config.js';
 import { TerminalError } from '../errors.js';
-import { runTest } from '../elt/tests/run-test.js';
+import type { CompiledTest } from '../elt/tests/compile-test.js';
+import { runTest, type TestResult } from '../elt/tests/run-test.js';
 import { compileTransforms, type TransformGraph } from '../elt/transform/compile-transforms.js';
+import { inlinedBy } from '../elt/transform/ephemeral-nodes.js';
 import { selectNodes } from '../elt/transform/select-nodes.js';
 import { compileUnitTest } from '../elt/unit-tests/compile-unit-test.js';
 import { runUnitTest } from '../elt/unit-tests/run-unit-test.js';
@@ -58,24 +60,52 @@ function selectTests(project: Project, { select, only }: TestOptions): RunnableT
   const graph = compileTransforms(project);
   const named = project.unitTests.filter(({ name }) => select?.includes(name));
   const patterns = select?.filter((pattern) => !named.some(({ name }) => name === pattern));
-  const nodes = [...graph.nodes, ...filesBehind(project, graph)];
+  const nodes = withEphemerals([...graph.nodes, ...filesBehind(project, graph)], graph);
   const models = patterns === undefined ? nodes : selectNodes(nodes, patterns);
   const isSelected = (model: string): boolean => models.some(({ name }) => name === model);
+  // Else they are among those of a reader.
+  const alone = graph.ephemerals.filter(({ name, readers }) => isSelected(name) && !readers.some(isSelected));
   const unit = project.unitTests.filter((test) => named.includes(test) || isSelected(test.model));
   return [
     ...(only === 'data' ? [] : unit.map((test) => unitTest(test, project))),
     ...(only === 'unit'
       ? []
-      : graph.nodes.filter(({ name }) => isSelected(name)).flatMap((node) => dataTests(node, project))),
+      : [
+          ...graph.nodes.filter(({ name }) => isSelected(name)).flatMap((node) => dataTests(node, project)),
+          ...alone.flatMap(({ name, tests }) => tests.map((test) => ephemeralTest(name, test))),
+        ]),
   ];
 }
 
+interface Readable {
+  readonly name: string;
+  readonly deps: readonly string[];
+  readonly uses: Readonly<Record<string, string>>;
+}
+
+/** With the ephemeral transforms as nodes of their own, each before what reads it. */
+function withEphemerals(nodes: readonly Readable[], { ephemerals }: TransformGraph): Pick<Readable, 'name' | 'deps'>[] {
+  // What another one is part of is part of fewer.
+  const left = [...ephemerals].sort((one, other) => one.inlines.length - other.inlines.length);
+  const asNode = ({ name, deps, inlines }: (typeof left)[number]) => ({ name, deps: [...deps, ...inlines] });
+  const ordered = nodes.flatMap(({ name, deps, uses }) => {
+    const read = inlinedBy(uses);
+    const first = left.filter((one) => read.includes(one.name));
+    for (const one of first) left.splice(left.indexOf(one), 1);
+    return [...first.map(asNode), { name, deps: [...deps, ...read] }];
+  });
+  return [...ordered, ...left.map(asNode)];
+}
+
 /** Feature views and labels, which read transforms as transforms do. */
-function filesBehind(project: Project, { nodes }: TransformGraph): { name: string; deps: string[] }[] {
+function filesBehind(project: Project, { nodes }: TransformGraph): Readable[] {
   const { features, train } = project;
   return [...features, ...(train === undefined ? [] : [train.labels])]
     .filter(({ name }) => !nodes.some((node) => node.name === name))
-    .map((file) => ({ name: file.name, deps: renderSql(file, tableNames(project)).refs }));
+    .map((file) => {
+      const { refs, uses } = renderSql(file, tableNames(project));
+      return { name: file.name, deps: refs, uses };
+    });
 }
 
 function unitTest(test: Project['unitTests'][number], project: Project): RunnableTest {
@@ -107,11 +137,19 @@ function dataTests({ name: model, tests }: TransformGraph['nodes'][number], proj
           next: `Build it with \`plumbline run transform --select ${model}\`.`,
         });
       }
-      const { passed, severity, failures, sample, seconds } = await runTest(session, test, table);
-      if (passed) return { status: 'passed', seconds };
-      return { status: severity === 'warn' ? 'warned' : 'failed', failures, sample, seconds };
+      return outcomeOf(await runTest(session, test, table));
     },
   }));
+}
+
+function ephemeralTest(model: string, test: CompiledTest): RunnableTest {
+  const run: RunnableTest['run'] = async (session) => outcomeOf(await runTest(session, test, model));
+  return { kind: 'data', name: test.name, model, at: test.at, run };
+}
+
+function outcomeOf({ passed, severity, failures, sample, seconds }: TestResult) {
+  if (passed) return { status: 'passed' as const, seconds };
+  return { status: severity === 'warn' ? ('warned' as const) : ('failed' as const), failures, sample, seconds };
 }
 
 /** A test that cannot be run is an outcome too; a database that is away ends the command. */

@@ -8,21 +8,24 @@ import { buildPlugins } from '../project/build-plugins.js';
 import { refreshSchema } from '../project/init-project.js';
 import { loadProject } from '../project/load-project.js';
 import { throwProblems, type Problem } from '../project/problem.js';
+import { checkFunctions } from './check-functions.js';
 import { compileProject } from './compile-project.js';
 import { EXIT } from './print-error.js';
+import { plural } from '../model/plural.js';
 
 /** `plumbline validate`: what the project is and which defaults apply, or everything that is wrong with it. */
 export async function validateCommand(options: { readonly env: string; readonly json: boolean }): Promise<void> {
   const { root } = await loadSettings({ cwd: process.cwd(), env: process.env });
   await refreshSchema(root);
   let project: Project;
+  let notes: readonly string[];
   try {
-    project = await checkedProject(root, options.env);
+    ({ project, notes } = await checkedProject(root, options.env));
   } catch (error) {
     const problems = problemsOf(error);
     if (problems === undefined || problems.length < 2 || options.json) throw error;
     for (const problem of problems) process.stderr.write(`${lines(problem)}\n`);
-    process.stderr.write(`${problems.length} problems\n`);
+    process.stderr.write(`${problems.length} ${plural(problems.length, 'problem')}\n`);
     process.exitCode = EXIT.failed;
     return;
   }
@@ -31,12 +34,16 @@ export async function validateCommand(options: { readonly env: string; readonly 
     return;
   }
   process.stdout.write(`${pc.green('valid')} ${pc.bold(project.name)} · ${project.env}\n${describe(project)}\n`);
-  for (const line of await missingData(root, project)) process.stdout.write(`${pc.yellow('!')} ${line}\n`);
+  for (const line of [...(await missingData(root, project)), ...notes])
+    process.stdout.write(`${pc.yellow('!')} ${line}\n`);
   process.stdout.write(`${pc.dim(['defaults:', ...project.defaults].join('\n  '))}\n`);
 }
 
-/** What a run would refuse before it starts, modules that cannot be built among it. */
-async function checkedProject(root: string, env: string): Promise<Project> {
+/** What a run would refuse before it starts, modules that cannot be built and functions that are not there among it. */
+async function checkedProject(
+  root: string,
+  env: string,
+): Promise<{ readonly project: Project; readonly notes: readonly string[] }> {
   const problems: Problem[] = [];
   const collect = (error: unknown): undefined => {
     const found = problemsOf(error);
@@ -45,9 +52,11 @@ async function checkedProject(root: string, env: string): Promise<Project> {
   };
   const project = await loadProject({ root, env }).catch(collect);
   await buildPlugins(root).catch(collect);
+  const functions = project === undefined ? undefined : await checkFunctions(root, project);
+  problems.push(...(functions?.problems ?? []));
   throwProblems(problems);
   compileProject(project!);
-  return project!;
+  return { project: project!, notes: functions?.notes ?? [] };
 }
 
 function problemsOf(error: unknown): readonly Problem[] | undefined {
@@ -64,7 +73,7 @@ function describe({ resources, transforms, unitTests, features, train, deploy }:
   const tests = transforms.reduce((sum, transform) => sum + transform.tests.length, 0);
   return [
     `  sources     ${list(resources.map(({ id, path, write, http }) => `${id} (${http?.url ?? ''}${path}, ${write})`))}`,
-    `  transforms  ${list(transforms.map(({ name }) => name))}${tests === 0 ? '' : ` · ${tests} tests`}${unitTests.length === 0 ? '' : ` · ${unitTests.length} unit tests`}`,
+    `  transforms  ${list(transforms.map(({ name }) => name))}${tests === 0 ? '' : ` · ${tests} ${plural(tests, 'test')}`}${unitTests.length === 0 ? '' : ` · ${unitTests.length} unit ${plural(unitTests.length, 'test')}`}`,
     `  features    ${list(features.map(({ name }) => name))}`,
     train === undefined
       ? '  train       none'

@@ -2,6 +2,7 @@ import { TerminalError } from '../errors.js';
 import type { ModelSignature } from '../model/signature.js';
 import type { ColumnTable } from '../table/column-table.js';
 import type { InputColumn } from './onnx-model.js';
+import { plural } from '../model/plural.js';
 
 /**
  * The graph's inputs for rows `from` (inclusive) to `to` (exclusive) of a table, in the signature's order. Numbers and times
@@ -22,7 +23,7 @@ export function tableToColumns(
     if (column === undefined || received !== expected) {
       throw new TerminalError(
         'DEPLOY_ONNX_SIGNATURE',
-        `Reading input ${JSON.stringify(input.name)} from a table of ${table.rowCount} rows failed: got ${received}, expected ${expected}.`,
+        `Reading input ${JSON.stringify(input.name)} from a table of ${table.rowCount} ${plural(table.rowCount, 'row')} failed: got ${received}, expected ${expected}.`,
         { details: { input: input.name, received, expected } },
       );
     }

@@ -141,6 +141,8 @@ export const eltErrorCodes = {
   ELT_SQL_NOT_A_SELECT: 'A transform has to be one SELECT (or WITH, VALUES, TABLE), without a second statement.',
   ELT_INCREMENT_INTERVAL:
     'The SELECT of an incremental table gives rows outside the interval that it was asked for. Restrict it to the interval.',
+  ELT_KEY_REPEATED:
+    'Two files of one interval have a row with the same primary key. Correct the files, set `write: merge`, or take `primary_key` out.',
   ELT_INTERVAL_OVERLAP:
     'An interval of a source meets one that was loaded with other bounds, or files that were loaded without an interval. Load an interval that holds it as a whole.',
   ELT_INTERVAL_ROWS:

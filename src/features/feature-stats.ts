@@ -4,6 +4,7 @@ import type { FeatureColumn } from '../model/training-set.js';
 import { JOINED } from './point-in-time-join.js';
 import type { StagedView } from './stage-view.js';
 import { positionOf } from './user-query.js';
+import { plural } from '../model/plural.js';
 
 /** The feature columns in order, with their share of missing values. An infinite value is a TerminalError. */
 export async function describeFeatures(
@@ -26,7 +27,7 @@ export async function describeFeatures(
     if (infinite > 0)
       throw new TerminalError(
         'FEATURES_VALUE',
-        `Reading feature ${feature.name} of ${view.file.file} failed: it is infinite in ${infinite} of ${rows} rows, expected a finite number or NULL.`,
+        `Reading feature ${feature.name} of ${view.file.file} failed: it is infinite in ${infinite} of ${rows} ${plural(rows, 'row')}, expected a finite number or NULL.`,
         {
           details: { view: view.file.name, column: feature.name, rows: infinite },
           at: positionOf(view.query, feature.name),

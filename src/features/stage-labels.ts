@@ -5,6 +5,7 @@ import { identifier, literal } from '../model/sql-identifier.js';
 import { columnTypeError, describeQuery, headerColumn, timeColumn, type ShapeColumn } from './query-shape.js';
 import { asMoment, asNumber, castEntity, entityType } from './sql-types.js';
 import { runUserQuery, type UserQuery } from './user-query.js';
+import { plural } from '../model/plural.js';
 
 /** Temporary table: e0, e1, … (entity), t (label time), c (cut-off), y (target), test. Ordered by entity and time. */
 export const LABELS = 'pg_temp.plumbline_labels';
@@ -112,7 +113,7 @@ async function refuseMissingKeys(
     if (rows === 0) return;
     throw new TerminalError(
       'FEATURES_VALUE',
-      `Reading the labels of ${query.file} failed: ${names[index]} is missing or infinite in ${rows} rows that have a target.`,
+      `Reading the labels of ${query.file} failed: ${names[index]} is missing or infinite in ${rows} ${plural(rows, 'row that has', 'rows that have')} a target.`,
       {
         details: { file: query.file, column: names[index], rows },
         at: { file: query.file },
@@ -143,7 +144,7 @@ async function refuseDuplicates(
   if (first === undefined) return;
   throw new TerminalError(
     'FEATURES_DUPLICATE_LABELS',
-    `Reading the labels of ${query.file} failed: ${first.rows} rows have ${names
+    `Reading the labels of ${query.file} failed: ${first.rows} ${plural(first.rows, 'row has', 'rows have')} ${names
       .map((name, index) => `${name} = ${first.value[index]}`)
       .join(', ')}, expected one.`,
     {

@@ -3,6 +3,7 @@ import type { Session } from '../model/database.js';
 import type { Task } from '../model/training-set.js';
 import { LABELS, type StagedLabels } from './stage-labels.js';
 import { positionOf } from './user-query.js';
+import { plural } from '../model/plural.js';
 
 /** Fewer rows than these teach or measure nothing; a choice of plumbline's. */
 export const MIN_TRAIN_ROWS = 20;
@@ -39,21 +40,25 @@ export async function summarizeTarget(session: Session, labels: StagedLabels, te
   if (rows === 0 && unlabelledRows > 0)
     throw refuse(
       'FEATURES_TARGET',
-      `it is NULL in all ${unlabelledRows} rows`,
+      `it is NULL in all ${unlabelledRows} ${plural(unlabelledRows, 'row')}`,
       'Check the column and the joins of the SELECT.',
     );
   if (infinite > 0)
-    throw refuse('FEATURES_VALUE', `it is infinite in ${infinite} rows`, 'Filter these rows in the SELECT.');
+    throw refuse(
+      'FEATURES_VALUE',
+      `it is infinite in ${infinite} ${plural(infinite, 'row')}`,
+      'Filter these rows in the SELECT.',
+    );
   if (trainRows < MIN_TRAIN_ROWS)
     throw refuse(
       'FEATURES_TOO_FEW_ROWS',
-      `${trainRows} rows have a label time before test_from ${testFrom}, expected at least ${MIN_TRAIN_ROWS}`,
+      `${trainRows} ${plural(trainRows, 'row has', 'rows have')} a label time before test_from ${testFrom}, expected at least ${MIN_TRAIN_ROWS}`,
       'Add labels or move test_from.',
     );
   if (testRows < MIN_TEST_ROWS)
     throw refuse(
       'FEATURES_TOO_FEW_ROWS',
-      `${testRows} rows have a label time at or after test_from ${testFrom}, expected at least ${MIN_TEST_ROWS}`,
+      `${testRows} ${plural(testRows, 'row has', 'rows have')} a label time at or after test_from ${testFrom}, expected at least ${MIN_TEST_ROWS}`,
       'Move test_from to an earlier time.',
     );
   if (values < 2)

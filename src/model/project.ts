@@ -92,6 +92,8 @@ export interface ResourceConfig {
   readonly anomaly?: AnomalyConfig;
   /** Share of rejected rows (0..1) above which the load fails. @default 0.01 */
   readonly maxRejectedShare: number;
+  /** How a `path` that is a URL is asked for, as far as it is said. */
+  readonly requests?: RequestsConfig;
   /** The objects to fetch, as a SELECT names them; `path` is then the SELECT's file. */
   readonly inventory?: InventoryConfig;
   /** The user's code that makes rows of a raw object. */
@@ -187,12 +189,16 @@ export interface S3Config {
 }
 
 /** Which objects a resource should have, and how they are asked for. Header values may be `env:NAME` or `file:path`. */
-export interface InventoryConfig {
+/** How addresses are asked for. */
+export interface RequestsConfig {
+  readonly headers: Readonly<Record<string, string>>;
+  /** Least time between two requests of the source, over all workers; 0 for none. */
+  readonly intervalMs: number;
+}
+
+export interface InventoryConfig extends RequestsConfig {
   /** One SELECT over raw tables: a row an object, its address in `url`; the other columns are added to each row of the object. */
   readonly query: SqlFile;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Least time between two requests of the source, over all workers. */
-  readonly intervalMs: number;
   /** Share of objects (0..1) that the server may not have. */
   readonly maxMissingShare: number;
 }

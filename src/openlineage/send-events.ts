@@ -1,4 +1,5 @@
 import type { Database } from '../model/database.js';
+import { postJson, SilenceError } from '../model/post-json.js';
 import { endLineageAttempt, takeLineageEvent } from '../storage/lineage-events.js';
 
 export interface Receiver {
@@ -18,8 +19,7 @@ export async function sendLineageEvents(
   while (signal?.aborted !== true) {
     const due = await takeLineageEvent(database);
     if (due === undefined) return sent;
-    const limit = AbortSignal.timeout(timeoutMs);
-    const error = await send(receiver, due.event, signal === undefined ? limit : AbortSignal.any([signal, limit]));
+    const error = await send(receiver, due.event, { timeoutMs, signal });
     await endLineageAttempt(database, due.eventId, error);
     if (error === undefined) sent++;
     // Where nobody answers, the next one would wait in vain too.
@@ -30,22 +30,20 @@ export async function sendLineageEvents(
 
 const SILENCE = 'the OpenLineage server did not answer';
 
-/** Undefined when it was taken; else what went wrong, without the address, which may hold a key. */
-async function send({ url, key }: Receiver, event: unknown, signal: AbortSignal): Promise<string | undefined> {
+/** Undefined when it was taken; else what went wrong. */
+async function send(
+  { url, key }: Receiver,
+  event: unknown,
+  limits: { readonly timeoutMs: number; readonly signal: AbortSignal | undefined },
+): Promise<string | undefined> {
   const address = new URL(url);
   if (address.pathname === '/') address.pathname = '/api/v1/lineage';
+  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
   try {
-    const answer = await fetch(address, {
-      method: 'POST',
-      redirect: 'manual',
-      signal,
-      headers: { 'content-type': 'application/json', ...(key === undefined ? {} : { authorization: `Bearer ${key}` }) },
-      body: JSON.stringify(event),
-    });
-    await answer.body?.cancel();
-    return answer.ok ? undefined : `the OpenLineage server answered ${answer.status}`;
+    const status = await postJson({ url: address, headers, body: JSON.stringify(event), ...limits });
+    return status >= 200 && status <= 299 ? undefined : `the OpenLineage server answered ${status}`;
   } catch (error) {
-    const { code } = ((error as Error).cause ?? {}) as { code?: string };
-    return `${SILENCE} (${code ?? (error as Error).name})`;
+    if (!(error instanceof SilenceError)) throw error;
+    return `${SILENCE} (${error.message})`;
   }
 }

@@ -24,6 +24,9 @@ export const projectErrorCodes = {
   PROJECT_BUNDLE_TOO_LARGE: 'The code bundle is too large as a whole. Name what is not code in .plumblineignore.',
   PROJECT_PLUGIN_BUILD:
     'A plug-in or a parser cannot be built into one module: a syntax error, no default export, an import that is not there, a native addon, too large. File and line are named.',
+  PROJECT_FUNCTION_UNKNOWN:
+    'A Python script does not have the function that a source names. Correct `function`, or write it.',
+  PROJECT_PYTHON_SYNTAX: 'A Python script that a source names cannot be parsed. Correct the line that is named.',
   PROJECT_BUNDLE_INVALID:
     'A code bundle holds something other than plain files inside the project, or is not what its digest says.',
 } as const;

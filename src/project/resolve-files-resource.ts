@@ -1,6 +1,7 @@
 import { isS3 } from '../s3/location.js';
 import type { CsvOptions, ResourceConfig, S3Config, XlsxOptions } from '../model/project.js';
 import type { LocatedYaml } from './located-yaml.js';
+import { intervalMs } from './rate.js';
 import { resolveInterval } from './resolve-interval.js';
 import { resolveInventory, resolveParser } from './resolve-inventory.js';
 import { resolveLoad } from './resolve-load.js';
@@ -26,13 +27,13 @@ export async function resolveFilesResource(files: FilesPlace, scope: ResourceSco
       message: `${place} has no "path", expected a file or a glob.`,
       next: 'Add `path:` or `inventory:`.',
     });
-  const ofInventory = (['headers', 'rate_limit', 'max_missing'] as const).find((key) => given[key] !== undefined);
-  if (given.inventory === undefined && ofInventory !== undefined && !hasInventories(files, yaml))
+  const idle = idleKey(files, yaml);
+  if (idle !== undefined)
     return refuse({
-      message: `${place} has \`${ofInventory}\` and no inventory; it says how an inventory's objects are fetched.`,
-      next: `Remove \`${ofInventory}\`, or add \`inventory:\`.`,
+      message: `${place} has \`${idle.key}\` and ${idle.lacks}; it says how ${idle.what} fetched.`,
+      next: `Remove \`${idle.key}\`, or add \`inventory:\`.`,
     });
-  const isUrl = /^https?:\/\//i.test(read);
+  const isUrl = isHttp(read);
   const isBucket = isS3(read);
   if (!isUrl && !isBucket && /^[a-z][a-z0-9+.-]+:\/\//i.test(read)) {
     const scheme = read.slice(0, read.indexOf('://'));
@@ -112,6 +113,7 @@ export async function resolveFilesResource(files: FilesPlace, scope: ResourceSco
       ...(given.xlsx !== undefined && { xlsx: xlsxOptions(given.xlsx) }),
       ...(given.records !== undefined && { records: given.records.split('.') }),
       ...(given.s3 !== undefined && { s3: s3Config(given.s3) }),
+      ...(isUrl && requestsOf(given)),
       ...(inventory !== undefined && { inventory }),
       ...(parser !== undefined && { parse: parser }),
       ...(given.allow_private !== undefined && { allowPrivate: given.allow_private }),
@@ -153,10 +155,29 @@ function s3Config(given: S3Yaml): S3Config {
   };
 }
 
-/** What is said at a source is for those of its resources that have an inventory. */
-function hasInventories({ source }: FilesPlace, { value }: LocatedYaml): boolean {
+/** A key of requests that no resource of the source makes. What is said at a source is for those of its resources that need it. */
+function idleKey(
+  { source, given }: FilesPlace,
+  { value }: LocatedYaml,
+): { readonly key: string; readonly lacks: string; readonly what: string } | undefined {
   const { resources = {} } = (value as { sources: Record<string, FilesSourceYaml> }).sources[source]!;
-  return Object.values(resources).some(({ inventory }) => inventory !== undefined);
+  const all: readonly Pick<ResourceYaml, 'path' | 'inventory'>[] = [given, ...Object.values(resources)];
+  if (all.some(({ inventory }) => inventory !== undefined)) return undefined;
+  if (given.max_missing !== undefined)
+    return { key: 'max_missing', lacks: 'no inventory', what: "many of an inventory's objects need not be" };
+  const key = (['headers', 'rate_limit'] as const).find((one) => given[one] !== undefined);
+  if (key === undefined || all.some(({ path = '' }) => isHttp(path))) return undefined;
+  return { key, lacks: 'neither a URL nor an inventory', what: "a URL or an inventory's objects are" };
+}
+
+function isHttp(path: string): boolean {
+  return /^https?:\/\//i.test(path);
+}
+
+/** Absent where nothing is said, so that the settings of a load are what they were. */
+function requestsOf({ headers, rate_limit: rate }: FilesPlace['given']): Pick<ResourceConfig, 'requests'> {
+  if (headers === undefined && rate === undefined) return {};
+  return { requests: { headers: headers ?? {}, intervalMs: intervalMs(rate) } };
 }
 
 function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvYaml): CsvOptions {

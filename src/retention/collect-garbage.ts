@@ -35,6 +35,8 @@ export interface CollectionOptions {
   readonly env: string;
   readonly project: string;
   readonly retention: RetentionConfig;
+  /** Hashes that work in progress refers to, whatever is on record: bundles of them stay. */
+  readonly inUse?: readonly string[];
   /** The same again goes on with the collection. */
   readonly collectionId: string;
   readonly startedBy: string;

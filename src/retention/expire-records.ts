@@ -7,20 +7,26 @@ export type Expired = Readonly<Record<string, number>>;
 /**
  * Deletes records of a project that are older than it keeps them: what makes raw objects, models and bundles unreferenced. Stays,
  * however old: what a registered model version was made from, what an active load has in a table, the newest of each kind, and what a
- * run in progress works with. Call it in a transaction, after `listLineage`.
+ * run in progress, or another open workflow, works with. Call it in a transaction, after `listLineage`.
  */
 export async function expireRecords(
   session: Queryable,
-  scope: { readonly env: string; readonly project: string; readonly retention: RetentionConfig },
+  scope: {
+    readonly env: string;
+    readonly project: string;
+    readonly retention: RetentionConfig;
+    /** Of bundles. */
+    readonly inUse?: readonly string[];
+  },
 ): Promise<Expired> {
-  const { env, project, retention } = scope;
+  const { env, project, retention, inUse = [] } = scope;
   const expired: Record<string, number> = {};
   const expire = async (table: string, keepMs: number | undefined, where: string): Promise<void> => {
     if (keepMs === undefined) return;
     expired[table] = await session.execute(
-      `WITH asked AS (SELECT $1::text AS env, $2::text AS project, clock_timestamp() - $3::float8 * interval '1 millisecond' AS before)
+      `WITH asked AS (SELECT $1::text AS env, $2::text AS project, $4::text[] AS in_use, clock_timestamp() - $3::float8 * interval '1 millisecond' AS before)
        DELETE FROM plumbline.${table} AS old USING asked WHERE ${where}`,
-      [env, project, keepMs],
+      [env, project, keepMs, inUse],
     );
   };
   const own = '(old.env, old.project) = (asked.env, asked.project)';
@@ -53,7 +59,7 @@ export async function expireRecords(
   await expire(
     'bundles',
     retention.runsMs,
-    `old.project = asked.project AND old.used_at < asked.before
+    `old.project = asked.project AND old.used_at < asked.before AND old.digest <> ALL(asked.in_use)
      AND NOT EXISTS (SELECT FROM plumbline.runs r WHERE r.bundle = old.digest)
      AND NOT EXISTS (SELECT FROM plumbline.model_versions v WHERE v.bundle = old.digest)
      AND NOT EXISTS (SELECT FROM plumbline.schedules s WHERE s.bundle = old.digest)`,

@@ -1,3 +1,4 @@
+import { plural } from '../model/plural.js';
 import { listed, RequestError, shown } from './request-error.js';
 import { checkCell, unknownCategories, type Cell, type InputRule, type RequestInputs } from './request-inputs.js';
 
@@ -114,7 +115,8 @@ function readTensor(rule: InputRule, tensor: Tensor, expectedRows: number): Cell
     throw wrongShape(rule, 'shape', `[${rows}, 1]`, `[${expectedRows}, 1] as in the inputs before it`);
   }
   if (!Array.isArray(data)) throw wrongShape(rule, 'data', shown(data), `an array of ${rows}`);
-  if (data.length !== rows) throw wrongShape(rule, 'data', `${data.length} values`, `${rows} as the shape says`);
+  if (data.length !== rows)
+    throw wrongShape(rule, 'data', `${data.length} ${plural(data.length, 'value')}`, `${rows} as the shape says`);
   const nested = Array.isArray(data[0]);
   return data.map((entry: unknown, row) => {
     if (!nested) return checkCell(rule, entry, row);

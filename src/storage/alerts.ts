@@ -1,5 +1,6 @@
 import type { Queryable } from '../model/database.js';
 import type { AlertsConfig, EmailConfig } from '../model/project.js';
+import { outbox } from './outbox.js';
 import { json } from './runs.js';
 
 export type AlertKind = 'failed' | 'missed';
@@ -54,16 +55,12 @@ export interface DueAlert {
   readonly at: string;
 }
 
-/**
- * Takes the next alert that is due, for a minute: whoever takes it and dies leaves it to the next one. The pauses between
- * attempts double from 10 s to an hour; after 3 days it is given up, and stays in the table.
- */
+/** Takes the next alert that is due, as `outbox` says. */
 export async function takeDueAlert(database: Queryable): Promise<DueAlert | undefined> {
   const [row] = await database.query<DueAlert>(
-    `UPDATE plumbline.alerts SET attempts = attempts + 1,
-       next_try_at = clock_timestamp() + interval '1 minute'
+    `UPDATE plumbline.alerts SET ${outbox.take}
      WHERE event_id = (SELECT event_id FROM plumbline.alerts
-       WHERE delivered_at IS NULL AND next_try_at <= clock_timestamp() AND created_at > clock_timestamp() - interval '3 days'
+       WHERE delivered_at IS NULL AND ${outbox.isDue}
        ORDER BY next_try_at LIMIT 1 FOR UPDATE SKIP LOCKED)
      RETURNING event_id AS "eventId", env, project, kind, subject, payload, webhook, secret, email, receiver, root,
        to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS at`,
@@ -75,9 +72,7 @@ export async function endAlertAttempt(database: Queryable, eventId: string, erro
   await database.execute(
     error === undefined
       ? 'UPDATE plumbline.alerts SET delivered_at = clock_timestamp(), error = $2 WHERE event_id = $1'
-      : `UPDATE plumbline.alerts SET error = $2,
-           next_try_at = clock_timestamp() + least(interval '1 hour', interval '10 seconds' * 2 ^ least(attempts - 1, 10))
-         WHERE event_id = $1 AND delivered_at IS NULL`,
+      : `UPDATE plumbline.alerts SET error = $2, ${outbox.later} WHERE event_id = $1 AND delivered_at IS NULL`,
     [eventId, error ?? null],
   );
 }

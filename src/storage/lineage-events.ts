@@ -1,4 +1,5 @@
 import type { Queryable } from '../model/database.js';
+import { outbox } from './outbox.js';
 import { json } from './runs.js';
 
 /** A run, or a step of it, of which somebody is to be told that it began or ended. */
@@ -69,12 +70,12 @@ export interface DueLineageEvent {
   readonly event: unknown;
 }
 
-/** Takes the next event for a minute; pauses and patience are those of alerts. */
+/** Takes the next event that is due, as `outbox` says. */
 export async function takeLineageEvent(database: Queryable): Promise<DueLineageEvent | undefined> {
   const [row] = await database.query<DueLineageEvent>(
-    `UPDATE plumbline.lineage_events SET attempts = attempts + 1, next_try_at = clock_timestamp() + interval '1 minute'
+    `UPDATE plumbline.lineage_events SET ${outbox.take}
      WHERE event_id = (SELECT event_id FROM plumbline.lineage_events
-       WHERE event IS NOT NULL AND next_try_at <= clock_timestamp() AND created_at > clock_timestamp() - interval '3 days'
+       WHERE event IS NOT NULL AND ${outbox.isDue}
        ORDER BY next_try_at, event_id LIMIT 1 FOR UPDATE SKIP LOCKED)
      RETURNING event_id AS "eventId", event`,
   );
@@ -89,9 +90,7 @@ export async function endLineageAttempt(
   await database.execute(
     error === undefined
       ? 'UPDATE plumbline.lineage_events SET event = NULL, error = $2 WHERE event_id = $1'
-      : `UPDATE plumbline.lineage_events SET error = $2,
-           next_try_at = clock_timestamp() + least(interval '1 hour', interval '10 seconds' * 2 ^ least(attempts - 1, 10))
-         WHERE event_id = $1 AND event IS NOT NULL`,
+      : `UPDATE plumbline.lineage_events SET error = $2, ${outbox.later} WHERE event_id = $1 AND event IS NOT NULL`,
     [eventId, error ?? null],
   );
 }

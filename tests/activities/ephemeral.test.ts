@@ -1,3 +1,5 @@
+import { readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { lineageGraph, withColumns } from '../../src/elt/lineage/lineage-graph.js';
 import { compileUnitTest } from '../../src/elt/unit-tests/compile-unit-test.js';
@@ -112,6 +114,35 @@ it('is looked through by unit tests and by lineage', async () => {
   ]);
   expect(daily.rows).toContainEqual({ node: 'source sales', column: 'price' });
 });
+
+it('has its tests run before a training set where only feature views read it, and a change of them counts', async () => {
+  const rows = Array.from({ length: 40 }, (_row, day) => `${day},${day + 1},${new Date(Date.UTC(2025, 0, 1 + day)).toISOString().slice(0, 10)}`); // prettier-ignore
+  await bench.write({
+    'plumbline.yaml': `${FILES['plumbline.yaml']}train: { labels: labels.sql, features: [priced], test_from: 2025-01-25 }\n`,
+    'a.csv': `id,price,day\n${rows.join('\n')}\n`,
+    'labels.sql': `-- entity: id\n-- label_time: day\n-- target: price\n-- horizon: 0d\nSELECT id, day, price FROM {{ source('sales') }}\n`,
+    'sql/alone.sql': `-- materialized: ephemeral\n-- tests: [{ unique: id }, { row_count: { max: 39 }, severity: warn }]\nSELECT id, day, id % 7 AS size FROM {{ source('sales') }}\n`,
+    'features/priced.sql': `-- entity: id\n-- event_time: day\n-- known_at_assumed: at once\nSELECT id, day, size FROM {{ ref('alone') }}\n`,
+  });
+  const features = async () => {
+    const { run, plan } = await bench.open(`run-${++runs}`);
+    try {
+      await bench.elt(run, plan);
+      const { lines } = await bench.call('explainPlan', { run });
+      return { ...(await bench.features(run)), reason: lines.find(({ step }) => step === 'features:main')?.reason };
+    } finally {
+      await bench.close(run, 'failed');
+    }
+  };
+  expect(await features()).toMatchObject({ warnings: [{ test: 'row_count(0..39) of alone', failures: 1 }] });
+  const alone = await readFile(join(bench.root, 'sql/alone.sql'), 'utf8');
+  await bench.write({ 'sql/alone.sql': alone.replace('unique: id', 'unique: size') });
+  await expect(features()).rejects.toThrow(/unique\(size\) of alone of training set main failed on 7 values/);
+  await bench.write({ 'sql/alone.sql': alone.replace('max: 39', 'max: 40') });
+  expect(await features()).toMatchObject({ reason: expect.stringContaining('tests of alone') as string });
+  await rm(join(bench.root, 'sql/alone.sql'));
+  await rm(join(bench.root, 'features/priced.sql'));
+}, 60_000);
 
 it('keeps the lines of what reads it, and refuses a circle and a relationship to what is no table', async () => {
   await bench.write({ 'sql/daily.sql': FILES['sql/daily.sql'].replace('sum(d.total)', 'sum(d.totl)') });

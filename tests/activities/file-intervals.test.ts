@@ -51,6 +51,25 @@ test('a path that names the interval: its files take the place of those that it 
   expect(await bench.call('explainPlan', { run: await bench.ref('plan') }).catch(problem)).toMatchObject({ code: 'RUN_INTERVAL_NEEDED' }); // prettier-ignore
 });
 
+test('a key that two files of an interval have ends the load, whichever came first, and merge keeps the later row', async () => {
+  const source = (write: string) => `keyed_${write}: { path: 'keyed/{interval.start_date}/*.csv', primary_key: id, write: ${write} }`; // prettier-ignore
+  await bench.write({
+    'keyed/2024-01-01/a.csv': 'id,v\n1,a\n2,b\n2,c\n',
+    'keyed/2024-01-01/b.csv': 'id,v\n3,d\n',
+    'keyed/2024-01-02/a.csv': 'id,v\n1,next\n',
+  });
+  expect(await load(source('append'), '2024-01-01/2024-01-02')).toMatchObject({ rowsRead: 4, rowsLoaded: 3, rowsDuplicate: 1 }); // prettier-ignore
+  await load(source('append'), '2024-01-02/2024-01-03');
+  await bench.write({ 'keyed/2024-01-01/b.csv': 'id,v\n2,e\n' });
+  await expect(load(source('append'), '2024-01-01/2024-01-02').catch(problem)).resolves.toMatchObject({
+    code: 'ELT_KEY_REPEATED',
+    message: expect.stringContaining('id = 2 is in keyed/2024-01-01/a.csv row 3 and keyed/2024-01-01/b.csv row 1') as string,
+  }); // prettier-ignore
+  expect(await rows('keyed_append')).toEqual([1, 1, 2, 3]);
+  await load(source('merge'), '2024-01-01/2024-01-02');
+  expect(await bench.test.database.query('SELECT id::int, v FROM shop_dev_raw.keyed_merge ORDER BY id')).toEqual([{ id: 1, v: 'a' }, { id: 2, v: 'e' }]); // prettier-ignore
+});
+
 test('a file of several intervals ends the load with the number of rows outside, or gives each its own', async () => {
   await bench.write({ 'all.csv': 'id,at\n1,2024-01-01 00:00:00\n2,2024-01-01 23:59:59\n3,2024-01-02 00:00:00\n4,\n' });
   const source = (more = ''): string => `all: { path: all.csv, interval_column: at${more} }`;

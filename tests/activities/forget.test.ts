@@ -50,12 +50,42 @@ beforeAll(async () => {
   const { run, plan } = await bench.open('first', ['elt']);
   await bench.elt(run, plan);
   await bench.close(run);
+  await quote();
   await bench.test.database.execute(
     `INSERT INTO plumbline.predictions (prediction_id, env, project, model, version, at, inputs, prediction)
      SELECT gen_random_uuid(), 'dev', 'shop', 'm', 1, now(), jsonb_build_object('customer_id', c), 1 FROM unnest(ARRAY[41, 42, 42]) AS c`,
   );
 });
 afterAll(() => bench.destroy());
+
+const MESSAGE = `Test unique(customer_id) failed on 1 value, expected 0, e.g. {"customer_id":42,"name":"Ann"}.`;
+const FAILED = {
+  code: 'ELT_TEST_FAILED',
+  message: MESSAGE,
+  at: { file: 'sql/customers.sql', line: 42 },
+  details: { table: 'customers', key: 42, tests: [{ failures: 2, sample: [{ c: 42 }] }] },
+};
+
+/** What programs printed and errors quoted of customer 42, and of 142. */
+async function quote(): Promise<void> {
+  const { database } = bench.test;
+  const told = (text: string): string => `read ${text}\n`;
+  await database.execute(
+    `INSERT INTO plumbline.run_logs (run_id, step, first_line, lines, bytes, attempt, content) VALUES ('first', 'load:orders', 1, 3, 9, 1, $1)`,
+    [`${told('142')}${told('{"customer_id":42}')}${told('4.2')}`],
+  );
+  await database.execute(`UPDATE plumbline.run_steps SET error = $1 WHERE run_id = 'first' AND step = 'load:orders'`, [JSON.stringify(FAILED)]); // prettier-ignore
+  await database.execute(`UPDATE plumbline.transform_builds SET tests = $1 WHERE name = 'totals'`, [
+    JSON.stringify([{ name: 'unique(42)', failures: 42, sample: [{ c: 42, name: 'Ann' }, { c: 142 }] }]),
+  ]);
+}
+async function quoted(): Promise<unknown[]> {
+  const [row] = await bench.test.database.query<Record<string, unknown>>(
+    `SELECT (SELECT content FROM plumbline.run_logs) AS logs, (SELECT tests FROM plumbline.transform_builds WHERE name = 'totals') AS tests,
+       (SELECT error FROM plumbline.run_steps WHERE run_id = 'first' AND step = 'load:orders') AS error`,
+  );
+  return Object.values(row!);
+}
 
 async function forget(erasureId: string, value: string, dryRun = false): Promise<ErasureResult> {
   const scope = { env: 'dev', project: 'shop', key: 'customer_id' };
@@ -102,8 +132,12 @@ describe('forgetting a key', () => {
       ['raw object', 1],
       ['quarantine', 1],
       ['predictions', 2],
+      ['run logs', 1],
+      ['messages', 1],
+      ['messages', 1],
     ].sort((one, other) => (one[0]! < other[0]! ? 1 : -1)).map(([kind]) => [kind, expect.any(Number) as number])); // prettier-ignore
     expect(await customers()).toEqual(before);
+    expect((await quoted())[2]).toEqual(FAILED);
     expect(await listErasures(bench.test.database, 'dev', 'shop')).toEqual([]);
   });
 
@@ -154,7 +188,16 @@ describe('forgetting a key', () => {
       'raw object data/scores.csv': 1,
       [Object.keys(counted).find((name) => name.startsWith('quarantine'))!]: 1,
       'predictions plumbline.predictions': 2,
+      'run logs plumbline.run_logs': 1,
+      'messages plumbline.run_steps error': 1,
+      'messages plumbline.transform_builds tests': 1,
     });
+    const note = '(taken out: it had a key that was forgotten)';
+    expect(await quoted()).toEqual([
+      `read 142\n${note}\nread 4.2\n`,
+      [{ name: 'unique(42)', failures: 42, sample: [{ c: 142 }] }],
+      { ...FAILED, message: note, details: { table: 'customers', key: note, tests: [] } },
+    ]);
     expect(report.left.join('\n')).toContain('shop_dev.by_customer has a column customer_id');
     expect(await again('gone')).toEqual(report);
 
@@ -169,7 +212,7 @@ describe('forgetting a key', () => {
   it('keeps no value in the record, and the counts of loads add up', async () => {
     const dump = await bench.test.database.query(`SELECT * FROM plumbline.erasures e LEFT JOIN plumbline.erased USING (erasure_id) WHERE erasure_id = 'gone'`); // prettier-ignore
     expect(JSON.stringify(dump.map((row) => ({ ...row, key_hash: '', place: '', row_count: 0, report: '', requested_at: '', ended_at: '' })))).not.toMatch(/\b42\b/); // prettier-ignore
-    expect(await listErasures(bench.test.database, 'dev', 'shop')).toMatchObject([{ erasure_id: 'gone', key_hash: expect.stringMatching(/^[0-9a-f]{64}$/) as string, rows: 16 }]); // prettier-ignore
+    expect(await listErasures(bench.test.database, 'dev', 'shop')).toMatchObject([{ erasure_id: 'gone', key_hash: expect.stringMatching(/^[0-9a-f]{64}$/) as string, rows: 19 }]); // prettier-ignore
     const loads = await bench.test.database.query(`SELECT resource, rows_loaded::int AS loaded, rows_rejected::int AS rejected, rows_forgotten::int AS forgotten FROM plumbline.loads ORDER BY 1`); // prettier-ignore
     expect(loads).toEqual([
       { resource: 'facts', loaded: 2, rejected: 0, forgotten: 1 },

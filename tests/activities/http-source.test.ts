@@ -30,7 +30,7 @@ describe('a run over an API', () => {
     const { loads } = await load('run-1');
     expect(loads).toMatchObject([{ resource: 'api.orders', tableRows: 1, rowsLoaded: 1, extract: { pages: 1 } }]);
     const lines = renderSteps(await listSteps(bench.test.database, 'run-1')).map(({ line }) => line);
-    expect(lines.join('\n')).toMatch(/api\.orders +1 rows +0 rejected +1 page/);
+    expect(lines.join('\n')).toMatch(/api\.orders +1 row +0 rejected +1 page/);
     expect(api.received[0]!.headers.authorization).toBe('Bearer s3cret');
     const [kept] = await bench.test.database.query(`SELECT (SELECT json_agg(s) FROM plumbline.run_steps s)::text || (SELECT json_agg(p) FROM plumbline.raw_pages p)::text AS text`); // prettier-ignore
     expect(kept!['text']).not.toContain('s3cret');
@@ -78,7 +78,7 @@ describe('a run over an API', () => {
     const state = '2024-05-01T12:00:00Z';
     expect(loads).toMatchObject([{ tableRows: 3, extract: { cursor: { field: 'at', from: state, to: state, rowsLate: 1, rowsWithout: 1 } } }]); // prettier-ignore
     const lines = renderSteps(await listSteps(bench.test.database, 'run-2')).map(({ line }) => line);
-    expect(lines.join('\n')).toMatch(/1 page +1 late[^]*api\.orders: 1 rows have no at; they are loaded/);
+    expect(lines.join('\n')).toMatch(/1 page +1 late[^]*api\.orders: 1 row has no at; it is loaded/);
     await bench.test.database.execute('DROP TABLE shop_dev_raw.api_orders');
     expect((await load('run-3')).loads).toMatchObject([{ tableRows: 3 }]);
     expect(api.requests.at(-1)).toBe('GET /orders');

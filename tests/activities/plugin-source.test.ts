@@ -148,7 +148,7 @@ sources:
     expect(await refused('broken')).toMatchObject({
       nonRetryable: true,
       message:
-        'Reading shop.broken failed after 1 rows: Error: refused *** at sources/pages.ts:6 in fetchPage, called at sources/events.ts:31 in broken.',
+        'Reading shop.broken failed after 1 row: Error: refused *** at sources/pages.ts:6 in fetchPage, called at sources/events.ts:31 in broken.',
       details: [{ code: 'ELT_PROGRAM_ERROR', at: { file: 'sources/pages.ts', line: 6 } }],
     });
     expect(await refused('busy')).toMatchObject({ details: [{ code: 'ELT_PROGRAM_RETRY', details: { retryAfterMs: 7_000 } }] }); // prettier-ignore

@@ -377,7 +377,7 @@ describe('what a table may become', () => {
     await shop.database.execute(`UPDATE contracted SET tip = 'big' WHERE id = 2`);
     expect(await refused(of('columns: freeze'))).toMatchObject({ code: 'ELT_CONTRACT', message: expect.stringContaining('it has column "tip", "note"') as string });
     const [dropped] = await load({ kept_to: of('columns: discard_value, types: freeze') });
-    expect(dropped).toMatchObject({ rowsLoaded: 2, notices: ['shop.kept_to: 1 values of column tip were dropped by its contract'] });
+    expect(dropped).toMatchObject({ rowsLoaded: 2, notices: ['shop.kept_to: 1 value of column tip was dropped by its contract'] });
     expect(await texts('kept_to', 'id, price, old')).toEqual(['1 1.50 x', '2 y']);
     await shop.database.execute('ALTER TABLE contracted ALTER price TYPE numeric(12,4)');
     expect(await refused(of('types: freeze, columns: discard_value'))).toMatchObject({ code: 'ELT_CONTRACT', message: expect.stringContaining('column "price" is numeric(12,4), and numeric(9,2) in the table') as string });

@@ -235,7 +235,7 @@ def api():
     expect(failure).toMatchObject({
       nonRetryable: true,
       message:
-        'Reading api failed after 1 rows: ValueError: refused *** at sources/api.py:5 in fetch, called at sources/api.py:15 in api.',
+        'Reading api failed after 1 row: ValueError: refused *** at sources/api.py:5 in fetch, called at sources/api.py:15 in api.',
       details: [
         {
           code: 'ELT_PROGRAM_ERROR',
@@ -329,7 +329,7 @@ def lines():
     await give('[{"id": 1, "v": "b"}, {"id": 3, "v": "a"}]', '[{"n": k, "day": 1, "tip": None if k else 5} for k in range(20)] + [{"n": "x"}]');
     const second = (await load()).loads;
     expect((await states()).map((row) => row['s'])).toEqual(['1 a ended', '1 b now', '2 a ended', '3 a now']);
-    expect(second[1]).toMatchObject({ rowsRead: 21, rowsRejected: 1, tableRows: 40, notices: ['kept.lines: 1 values of column tip were dropped by its contract'] });
+    expect(second[1]).toMatchObject({ rowsRead: 21, rowsRejected: 1, tableRows: 40, notices: ['kept.lines: 1 value of column tip was dropped by its contract'] });
     await give('[{"id": 1, "v": "b"}]\n    plumbline.checkpoint(1)', '[{"n": k, "day": 2} for k in range(21)]');
     await load();
     // From its checkpoint on, what does not come is not gone.
@@ -338,7 +338,7 @@ def lines():
     expect(notices).toEqual(['kept.staff: rows that are gone were not closed, as the source went on from its last checkpoint']);
     expect((await states()).map((row) => row['s'])).toEqual(['1 a ended', '1 b now', '2 a ended', '3 a ended', '4 c now']);
     await give('[]', '[{"n": k, "day": 4} for k in range(1)]');
-    await expect(load()).rejects.toMatchObject({ details: [{ code: 'ELT_ANOMALY', message: expect.stringContaining('1 rows, expected 3 to 37') as string }] });
+    await expect(load()).rejects.toMatchObject({ details: [{ code: 'ELT_ANOMALY', message: expect.stringContaining('1 row, expected 3 to 37') as string }] });
     await give('[]', '[{"n": k, "day": 4, "other": 1} for k in range(20)]');
     await bench.write({ 'plumbline.yaml': source(guarded.replace('discard_value', 'freeze')) });
     await expect(load()).rejects.toMatchObject({ details: [{ code: 'ELT_CONTRACT' }] });

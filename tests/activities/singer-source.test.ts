@@ -233,7 +233,7 @@ describe('a Singer tap', { timeout: 120_000 }, () => {
   it('takes away the rows of older versions when it activates one', async () => {
     await load({ rows: rowsTo(3), version: 1, stateless: true });
     const loaded = await load({ rows: rowsTo(2), version: 2, stateless: true });
-    expect(loaded).toMatchObject({ tableRows: 2, notices: ['1 rows of older versions of the table were removed.'] });
+    expect(loaded).toMatchObject({ tableRows: 2, notices: ['1 row of older versions of the table was removed.'] });
     expect(await rows('id::int, _sdc_table_version::int')).toEqual([[1, 2], [2, 2]]); // prettier-ignore
     // A table that is empty now sends no row, and still says so.
     expect(await load({ version: 3, stateless: true })).toMatchObject({ tableRows: 0 });
@@ -246,7 +246,7 @@ describe('a Singer tap', { timeout: 120_000 }, () => {
       prices.map((price, index) => `{"id":${index + 1},"price":${price}}`);
     await load({ rows: priced(1, 1, 1), version: 1, stateless: true }, '{ merge: scd2 }');
     const second = await load({ rows: priced(1, 2), version: 2, stateless: true }, '{ merge: scd2 }');
-    expect(second.notices).toEqual(['1 rows of older versions of the table were closed.']);
+    expect(second.notices).toEqual(['1 row of older versions of the table was closed.']);
     // Row 1 came again as it was: it is of the new version, and in the same state.
     expect(await states()).toEqual(['1 1 2 now', '2 1 1 ended', '2 2 2 now', '3 1 1 ended']);
     const wider = { properties: { ...schema.properties, tip: { type: ['null', 'integer'] } } };

@@ -33,6 +33,6 @@ tests:
     `SELECT * FROM plumbline.run_steps WHERE step = 'transform:daily'`,
   );
   const [shown] = renderSteps(steps);
-  expect(shown!.line).toContain('1 tests passed, 1 warned');
+  expect(shown!.line).toContain('1 test passed, 1 warned');
   expect(shown!.line).toContain('warning: accepted_range(units, ..100) failed on 1 (plumbline.yaml:6)');
 });

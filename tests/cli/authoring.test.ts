@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { register as lineages } from '../../src/cli/commands/lineage.js';
+import { register as planning } from '../../src/cli/commands/plan.js';
 import { register as previewing } from '../../src/cli/commands/preview.js';
+import { register as running } from '../../src/cli/commands/run.js';
 import { register as testing } from '../../src/cli/commands/test.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 import { printed } from '../support/command.js';
@@ -201,6 +203,18 @@ data tests
     expect(await names('--select', 'daily', '--only', 'data')).toEqual(['unique(day)', 'row_count(0..1)']);
     expect(await names('--select', '+stock', '--only', 'unit')).toEqual(['of_daily', 'of_stock']);
     await expect(run(tests, '--select', 'dayly')).rejects.toMatchObject({ code: 'ELT_SELECT_UNKNOWN' });
+    // Before anything is connected to: there is no Temporal here.
+    for (const command of ['run transform', 'plan'])
+      await expect(printed((program) => (running(program), planning(program)), ...`${command} --select dayly`.split(' '))).rejects.toMatchObject({
+        code: 'ELT_SELECT_UNKNOWN',
+        next: 'Nearest name: daily.',
+      }); // prettier-ignore
+    await write({
+      'sql/few.sql': `-- materialized: ephemeral\n-- tests: [{ not_null: day }]\nSELECT day FROM {{ ref('daily') }}\n`,
+    });
+    expect(await names('--select', 'few')).toEqual(['not_null(day) of few']);
+    expect(await names('--select', '+few', '--only', 'data')).toEqual(['unique(day)', 'row_count(0..1)', 'not_null(day) of few']); // prettier-ignore
+    await rm(join(root, 'sql/few.sql'));
     await expect(run(tests.replace('model: stock', 'model: stok'))).rejects.toMatchObject({
       code: 'PROJECT_REFERENCE_UNKNOWN',
       at: { file: 'tests/unit/a.yaml', line: 3 },
@@ -226,7 +240,7 @@ describe('plumbline preview', () => {
     const preview = (...words: string[]): Promise<string> => printed(previewing, 'preview', ...words);
     expect(await preview('features/past.sql')).toBe('day         more\n2024-01-01  2\n2024-01-02  2\n');
     expect(await preview('past', '--limit', '1')).toBe(
-      'day         more\n2024-01-01  2\n… more than 1 rows; see more with --limit\n',
+      'day         more\n2024-01-01  2\n… more than 1 row; see more with --limit\n',
     );
     expect(JSON.parse(await preview('sql/daily.sql', '--json', '--limit', '9'))).toHaveLength(2);
     expect(await preview('analyses/any.sql')).toBe('tax\n0.2\n');

@@ -441,7 +441,7 @@ describe('buildTrainingSet refuses', () => {
           `SELECT entity, label_time, CASE target WHEN 5 THEN 'Infinity' ELSE target::float8 END AS target FROM (${FORTY_DAYS}) AS d`,
         ),
       },
-      /infinite in 1 rows/,
+      /infinite in 1 row/,
     ],
     [
       'an infinite feature',

@@ -286,7 +286,7 @@ describe('a source file', () => {
     };
     const { code, stdout } = await shop.with(changes, ['run', 'load']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/load +hostile +1 rows {3}0 rejected/);
+    expect(stdout).toMatch(/load +hostile +1 row {4}0 rejected/);
     expect(stdout).toMatch(
       new RegExp(`! Column "${long}" is longer than the 63 bytes .* loaded as "a{54}_[0-9a-f]{8}"`),
     );

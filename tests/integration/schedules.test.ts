@@ -8,7 +8,8 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createActivities } from '../../src/activities/index.js';
 import { applySchedules, planSchedules, type ScheduleChange } from '../../src/client/apply-schedules.js';
-import { backfillProgress, startBackfill } from '../../src/client/backfills.js';
+import { collectGarbage } from '../../src/client/collect-garbage.js';
+import { backfillProgress, changeBackfill, startBackfill } from '../../src/client/backfills.js';
 import type { TemporalConnection } from '../../src/client/connect.js';
 import { findTemporalSchedule } from '../../src/client/find-schedule.js';
 import { describeSchedules } from '../../src/client/list-schedules.js';
@@ -192,6 +193,23 @@ it('the file is made true in Temporal, and every interval that is missing is don
     who: 'ann',
     ...range,
   };
+  // Paused for longer than records are kept, one keeps its code, which nothing else refers to.
+  const code = { digest: 'f'.repeat(64), artifact: 'e'.repeat(64) };
+  await test.database.execute(
+    `INSERT INTO plumbline.bundles (digest, artifact, project, files, used_at) VALUES ($1, $2, 'shop', '{}', now() - interval '1 year')`,
+    [code.digest, code.artifact],
+  );
+  const expired = async (): Promise<number> => {
+    const { env, project, bundle, root: folder, searchAttributes } = request.template;
+    const input = { env, project, bundle, root: folder, searchAttributes, startedBy: 'ann', dryRun: true };
+    return (await collectGarbage(temporal, { ...input, retention: { runsMs: 86_400_000, graceMs: 86_400_000 } })).expired['bundles']!; // prettier-ignore
+  };
+  const position = { done: 0, failed: 0, failedInARow: 0, paused: true };
+  await startBackfill(temporal, { ...request, template: { ...request.template, bundle: code }, position });
+  expect(await expired()).toBe(0);
+  await changeBackfill(temporal, { env: 'dev', project: 'shop' }, 'cancel');
+  await waitFor('the paused backfill to end and its code to expire', async () => (await expired()) === 1 || undefined, 30_000); // prettier-ignore
+
   await startBackfill(temporal, request);
   await expect(startBackfill(temporal, request)).rejects.toMatchObject({ code: 'BACKFILL_ALREADY_RUNNING' });
   const over = await waitFor(

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { calendarSql, labelsSql, small, temporaryFolder, writeProject } from './write-project.js';
@@ -38,6 +39,34 @@ describe.skipIf(!existsSync(main))('plumbline init and validate, as built', () =
     const { code, out } = plumbline(await writeProject(small), 'validate');
     expect(code).toBe(0);
     expect(out).toContain('sales: data/sales.csv is not there');
+  });
+
+  it('validate looks for the functions of Python sources without running them', async () => {
+    const yaml = (python = '') => `name: shop
+sources:
+  api:
+    type: python
+    script: sources/api.py
+    ${python}
+    resources: { orders: {}, itmes: {}, later: {}, made: {}, taken: {} }
+  open: { type: python, script: sources/open.py }
+  broken: { type: python, script: sources/broken.py }
+`;
+    const root = await writeProject({
+      'plumbline.yaml': yaml(),
+      'sources/api.py': `raise SystemExit('it ran')\nfrom x import taken\nmade = lambda: []\ndef items():\n    def itmes(): pass\ntry:\n    import y\nexcept ImportError:\n    async def later(): yield 1\nelse:\n    class orders: pass\n`,
+      'sources/open.py': `from x import *\n`,
+      'sources/broken.py': `def broken():\n  return (\n`,
+    });
+    const { code, error } = plumbline(root, 'validate');
+    expect(code).toBe(1);
+    expect(error).toContain('✗ plumbline.yaml:7 (PROJECT_FUNCTION_UNKNOWN)\n  Reading plumbline.yaml failed: api.itmes is read by function itmes of sources/api.py, and there is none.\n  → Nearest name: items.'); // prettier-ignore
+    expect(error).toMatch(/✗ sources\/broken.py:2 \(PROJECT_PYTHON_SYNTAX\)/);
+    expect(error).toContain('2 problems');
+    await writeFile(join(root, 'plumbline.yaml'), yaml('python: /nowhere/python').replace(/ {2}broken.*\n/, ''));
+    const unread = plumbline(root, 'validate');
+    expect(unread).toMatchObject({ code: 0, error: '' });
+    expect(unread.out).toContain('! sources/api.py: its functions were not checked, as there is no /nowhere/python');
   });
 
   it('validate shows every problem with file, line and column, and exits with 1', async () => {

@@ -76,6 +76,15 @@ describe('a resource with an inventory', () => {
     expect(() => createPlan(project, {})).toThrow(expect.objectContaining({ code: 'ELT_INVENTORY_CYCLE' }));
   });
 
+  it('a plain URL has headers and a rate too, beside a file that has none', async () => {
+    const web = `  web:\n    headers: { User-Agent: me }\n    rate_limit: 4/s\n    resources:\n      a: { path: https://x.org/a.csv }\n      b: { path: b.csv }\n`;
+    const { resources } = await load(web);
+    expect(resources.map(({ id, requests }) => [id, requests])).toEqual([
+      ['web.a', { headers: { 'User-Agent': 'me' }, intervalMs: 250 }],
+      ['web.b', undefined],
+    ]);
+  });
+
   it.each([
     [site('{ inventory: inventory/none.sql }'), /PROJECT_FILE_MISSING 7 .*inventory\/none.sql/],
     [site('{ inventory: inventory/a.sql, path: x.csv }'), /PROJECT_VALUE_INVALID 7 .*an inventory and a path/],
@@ -86,7 +95,11 @@ describe('a resource with an inventory', () => {
       '  x: { path: x.grid, parse: parsers/page.mjs, format: csv }\n',
       /PROJECT_VALUE_INVALID 3 .*a parser and `format`/,
     ],
-    ['  list: { path: list.csv, rate_limit: 1/s }\n', /PROJECT_VALUE_INVALID 3 .*`rate_limit` and no inventory/],
+    ['  list: { path: list.csv, rate_limit: 1/s }\n', /PROJECT_VALUE_INVALID 3 .*`rate_limit` and neither a URL nor/],
+    [
+      '  x: { path: http://x.org/a.csv, max_missing: 1% }\n',
+      /PROJECT_VALUE_INVALID 3 .*`max_missing` and no inventory/,
+    ],
     ['  list: { primary_key: id }\n', /PROJECT_KEY_MISSING 3 .*no "path"/],
   ])('is refused: %s', async (source, problem) => {
     expect(await problemsOf(source)).toMatch(problem);

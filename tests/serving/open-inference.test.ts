@@ -138,7 +138,7 @@ describe('the Open Inference Protocol', () => {
       '[rows, 1]',
     ],
     ['no rows', { inputs: tensors([], []) }, 'SERVE_INPUT_SHAPE', 'rows ≥ 1'],
-    ['fewer values than the shape says', { inputs: tensors([1], ['a'], 2) }, 'SERVE_INPUT_SHAPE', '1 values'],
+    ['fewer values than the shape says', { inputs: tensors([1], ['a'], 2) }, 'SERVE_INPUT_SHAPE', '1 value'],
     [
       'inputs of different lengths',
       { inputs: [tensors([1, 2], [])[0], tensors([1], ['a'])[1]] },

@@ -186,6 +186,33 @@ describe('trainModel', () => {
     await expectParity(options, model);
   });
 
+  it('tells categories of any text apart; an empty one is a missing one, as ONNX has no other word for it', async () => {
+    const hostile = ['', ' ', '__proto__', 'constructor', `o'hara "x"; drop table y;--`, 'two\nlines\t', '🚲', 'ü'.repeat(80), 'e\u0301', 'é', 'NULL', 'nan', '\\N', '0', '00', null]; // prettier-ignore
+    const rows = Array.from({ length: 16 * 24 }, (_, row) => row % 16);
+    for (const task of ['regression', 'binary'] as const)
+      for (const type of ['linear', 'gradient_boosting'] as const) {
+        if (type === 'linear' && task === 'binary') continue;
+        const effect = (kind: number): number => (task === 'binary' ? (kind % 15) % 2 : ((kind % 15) * 37) % 16);
+        const options = {
+          ...literalTrainingSet({
+            task,
+            target: 'y',
+            features: ['c'],
+            columns: {
+              c: texts(...rows.map((kind) => hostile[kind]!)),
+              y: numbers(...rows.map(effect)),
+            },
+            split: rows.map((_, row) => (row < 16 * 20 ? 'train' : 'test')),
+          }),
+          trainer: trainer(type, type === 'linear' ? { l2: 0 } : { minSamplesLeaf: 1, nEstimators: 200 }),
+          seed: 1,
+        };
+        const model = await trainModel(options);
+        expect(model.metrics[task === 'binary' ? 'logLoss' : 'rmse'], `${type} ${task}`).toBeLessThan(0.1);
+        await expectParity(options, model);
+      }
+  });
+
   it('trains on columns that are constant, always missing, or repeated', async () => {
     const x = Array.from({ length: 60 }, (_, row) => row % 7);
     const columns = {

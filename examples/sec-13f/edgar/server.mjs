@@ -1,5 +1,6 @@
 // A replay of EDGAR over the files beside it, with the SEC's rules: who does not say who they are gets 403, who asks more than ten times
 // in a second 429. `node edgar/server.mjs [port]`, or startEdgar() in a test.
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join, normalize } from 'node:path';
@@ -32,7 +33,12 @@ export async function startEdgar({ port = 0, cut = {}, slow = {}, busy = {} } = 
     if (taken(busy, path)) return refuse(503, 'Service unavailable', { 'retry-after': '1' });
     const body = await content(path);
     if (body === undefined) return refuse(404, 'NoSuchKey');
-    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': body.length });
+    const etag = `"${createHash('sha256').update(body).digest('hex')}"`;
+    if (request.headers['if-none-match'] === etag) {
+      line.status = 304;
+      return response.writeHead(304, { etag }).end();
+    }
+    response.writeHead(200, { 'content-type': 'text/plain', 'content-length': body.length, etag });
     if (taken(cut, path)) return response.write(body.subarray(0, body.length >> 1), () => request.socket.destroy());
     if (taken(slow, path)) return void response.write(body.subarray(0, 10));
     response.end(body);
@@ -54,7 +60,7 @@ function taken(faults, path) {
 
 async function content(path) {
   const file = join(FOLDER, normalize(path));
-  if (!file.startsWith(join(FOLDER, 'Archives'))) return undefined;
+  if (!['Archives', 'files'].some((served) => file.startsWith(join(FOLDER, served, '/')))) return undefined;
   return readFile(file).catch(() => readFile(`${file}.gz`).then(gunzipSync, () => undefined));
 }
 

@@ -1,5 +1,6 @@
 import { relative } from 'node:path';
 import type { Command } from 'commander';
+import { plural } from '../../model/plural.js';
 
 export function register(program: Command): void {
   program
@@ -17,7 +18,9 @@ export function register(program: Command): void {
       }
       const place = relative(process.cwd(), project.root);
       const next = [...(place === '' ? [] : [`cd ${place}`]), 'plumbline up', 'plumbline run'];
-      process.stdout.write(`${project.name}: ${project.files.length} files in ${project.root}\n`);
+      process.stdout.write(
+        `${project.name}: ${project.files.length} ${plural(project.files.length, 'file')} in ${project.root}\n`,
+      );
       for (const file of project.files) process.stdout.write(`  ${file}\n`);
       process.stdout.write(`next: ${next.join(' && ')}\n`);
     });

@@ -1,3 +1,5 @@
+import { plural } from '../../model/plural.js';
+
 /** What a table holds, as its publications are compared. */
 export interface Profile {
   readonly rows: number;
@@ -45,7 +47,7 @@ export function findAnomalies(
   if (usualRows !== undefined) {
     const { from, to, middle } = usualRows;
     anomalies.push(
-      `${count(rows)} rows, expected ${count(Math.ceil(from))} to ${count(Math.floor(to))} (median ${count(middle)} of ${history.length} ${counted})`,
+      `${count(rows)} ${plural(rows, 'row')}, expected ${count(Math.ceil(from))} to ${count(Math.floor(to))} (median ${count(middle)} of ${history.length} ${counted})`,
     );
   }
   for (const [column, share] of Object.entries(nulls)) {

@@ -17,6 +17,7 @@ import { landEach } from './land-each.js';
 import { landPages } from './land-pages.js';
 import { parentRows, type ParentRows } from './parent-rows.js';
 import { resourceUrl, type Asked } from './resource-url.js';
+import { plural } from '../../model/plural.js';
 
 export interface HttpExtractOptions {
   readonly database: Database;
@@ -202,7 +203,7 @@ function emptySource(resource: ResourceConfig, pages: readonly LandedPage[]): Te
 
 function cursorless({ id, at }: ResourceConfig, { field, type }: CursorConfig, rows: number): TerminalError {
   const expected = type === 'integer' ? 'whole numbers' : 'times such as 2024-01-01T00:00:00Z';
-  return new TerminalError('ELT_CURSOR_MISSING', `Reading ${id} failed: none of its ${rows} rows has a cursor in ${JSON.stringify(field)}; expected ${expected}.`, {
+  return new TerminalError('ELT_CURSOR_MISSING', `Reading ${id} failed: none of its ${rows} ${plural(rows, 'row')} has a cursor in ${JSON.stringify(field)}; expected ${expected}.`, {
     at,
     details: { field, rows },
     next: 'Correct `cursor.field` or `cursor.type`.',

@@ -3,8 +3,8 @@ import { TerminalError, TransientError, type PipelineError } from '../../errors.
 import type { ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
+import { declaredHeaders } from '../http/declared-headers.js';
 import { fetchObject, type FetchOptions } from '../http/fetch-object.js';
-import { isReference, openSecrets } from '../http/secrets.js';
 import { assignBatches } from '../inventory/assign-batches.js';
 import { writeBatchList, type BatchEntry } from '../inventory/batch-list.js';
 import type { CompiledQuery } from '../inventory/compile-query.js';
@@ -23,6 +23,7 @@ import {
   type ManifestObject,
 } from '../inventory/inventory-lines.js';
 import type { ExtractedObject } from '../load/load-result.js';
+import { plural } from '../../model/plural.js';
 
 export interface InventoryExtractOptions {
   readonly database: Database;
@@ -214,15 +215,10 @@ async function fillGaps(
 async function fetchOptions(options: InventoryExtractOptions): Promise<FetchOptions> {
   const { database, store, env, project, root, resource, environment, signal, pausesMs, timeoutMs } = options;
   const { headers, intervalMs } = resource.inventory!;
-  const secrets = openSecrets(environment, root);
-  const values = await Promise.all(
-    Object.entries(headers).map(async ([name, value]) => [name, await secrets.valueOf(value)] as const),
-  );
   return {
     store,
     limit: { database, env, project, source: resource.source, intervalMs },
-    headers: Object.fromEntries(values),
-    secretHeaders: Object.keys(headers).filter((name) => isReference(headers[name]!)).map((name) => name.toLowerCase()), // prettier-ignore
+    ...(await declaredHeaders(headers, environment, root)),
     allowPrivate: resource.allowPrivate ?? false,
     signal,
     ...(pausesMs === undefined ? {} : { pausesMs }),
@@ -236,7 +232,7 @@ function refuseGaps(resource: ResourceConfig, expected: number, missing: readonl
   if (missing.length <= maxMissingShare * expected) return;
   throw new TerminalError(
     'ELT_INVENTORY_MISSING',
-    `Fetching ${resource.id} ended: the server does not have ${missing.length} of the ${expected} objects that ${resource.path} names, ` +
+    `Fetching ${resource.id} ended: the server does not have ${missing.length} of the ${expected} ${plural(expected, 'object')} that ${resource.path} names, ` +
       `expected at most ${(100 * maxMissingShare).toLocaleString('en')} %. First ones: ${missing.slice(0, 3).join(', ')}.`,
     {
       at: resource.at,
@@ -260,7 +256,10 @@ function refuseMany(resource: ResourceConfig, expected: number): void {
 
 /** A SELECT that suddenly finds nothing is a mistake more often than the wish for an empty table. */
 function emptyInventory(resource: ResourceConfig, expected: number): TerminalError {
-  const found = expected === 0 ? 'names no object' : `names ${expected} objects, and the server has none of them`;
+  const found =
+    expected === 0
+      ? 'names no object'
+      : `names ${expected} ${plural(expected, 'object')}, and the server has ${plural(expected, 'it not', 'none of them')}`;
   return new TerminalError(
     'ELT_SOURCE_EMPTY',
     `Fetching ${resource.id} ended: ${resource.path} ${found}; expected some.`,

@@ -10,6 +10,7 @@ import { addRawObject } from './add-raw-object.js';
 import { combinePages } from './combine-pages.js';
 import { beginExtract, insertPage, lastCheckpoint, pagesOf } from './extract-progress.js';
 import { completeExtract, type StatedColumns } from './stated-columns.js';
+import { plural } from '../../model/plural.js';
 
 export interface LandingOptions {
   readonly database: Database;
@@ -329,7 +330,7 @@ function isJson(text: string): boolean {
 function checkpointMissing({ resource, origin }: LandingOptions, rows: number): TerminalError {
   return new TerminalError(
     'ELT_CHECKPOINT_MISSING',
-    `Reading ${resource.id} from ${origin} failed: ${rows} rows came behind the last checkpoint, and the table appends; the next load would append them again.`,
+    `Reading ${resource.id} from ${origin} failed: ${rows} ${plural(rows, 'row')} came behind the last checkpoint, and the table appends; the next load would append them again.`,
     { at: resource.at, details: { rows }, next: 'Checkpoint after the last row, or use write: merge or replace.' },
   );
 }

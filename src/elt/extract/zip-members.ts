@@ -5,6 +5,7 @@ import { TerminalError } from '../../errors.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { assertUnpackable } from '../read/unpack-limits.js';
 import { matchesGlob, type MatchedFile } from './match-files.js';
+import { plural } from '../../model/plural.js';
 
 export interface ZipMember {
   /** `<archive>!<name inside>` */
@@ -64,7 +65,7 @@ function chosen(files: readonly Entry[], path: string, resource: ResourceConfig)
   const matching = member === undefined ? files : files.filter(({ fileName }) => matchesGlob(member, fileName));
   if (matching.length === 1 || (member !== undefined && matching.length > 1)) return matching;
   const names = files.slice(0, 10).map(({ fileName }) => JSON.stringify(fileName));
-  const holds = `it holds ${files.length} files${names.length === 0 ? '' : `: ${names.join(', ')}${files.length > 10 ? ' …' : ''}`}`;
+  const holds = `it holds ${files.length} ${plural(files.length, 'file')}${names.length === 0 ? '' : `: ${names.join(', ')}${files.length > 10 ? ' …' : ''}`}`;
   throw new TerminalError(
     'ELT_ZIP_MEMBER',
     member === undefined

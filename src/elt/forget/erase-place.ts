@@ -4,7 +4,7 @@ import type { Database, Queryable, Session } from '../../model/database.js';
 import type { PersonalKey, Project } from '../../model/project.js';
 
 export interface ErasedPlace {
-  readonly kind: 'table' | 'predictions' | 'quarantine' | 'raw object' | 'training set';
+  readonly kind: 'table' | 'predictions' | 'quarantine' | 'raw object' | 'training set' | 'run logs' | 'messages';
   /** `schema.table`, a load, a file. */
   readonly place: string;
   readonly rows: number;

@@ -4,6 +4,7 @@ import type { ErasedPlace, Erasure } from './erase-place.js';
 import { erasePredictions } from './erase-predictions.js';
 import { eraseQuarantine } from './erase-quarantine.js';
 import { eraseRawObjects } from './erase-raw-objects.js';
+import { eraseRecords } from './erase-records.js';
 import { eraseTables } from './erase-tables.js';
 import { eraseTrainingSets } from './erase-training-sets.js';
 import { findSpellings, recordSpellings } from './spellings.js';
@@ -21,7 +22,8 @@ export interface ErasureReport {
 export type ForgetOptions = Omit<Erasure, 'key' | 'value' | 'spellings' | 'dryRun'>;
 
 /**
- * Deletes the rows of one key from the project's tables, quarantine, predictions, raw objects and training sets of no registered model.
+ * Deletes the rows of one key from the project's tables, quarantine, predictions, raw objects and training sets of no registered model, and takes it out of what
+ * programs printed and messages quote.
  * The key's hash was recorded before, so loads take out what comes again. Call it while holding the project's lease. Each place is one
  * transaction with its count: killed at any point, another attempt goes on. At the end the value is erased from the record too.
  * Throws `FORGET_KEY_UNKNOWN`, `FORGET_COLUMN_MISSING` (terminal).
@@ -50,6 +52,7 @@ export async function forgetKey(options: ForgetOptions): Promise<ErasureReport> 
   await erasePredictions(work);
   const unread = await eraseRawObjects(work);
   const models = await eraseTrainingSets(work);
+  await eraseRecords(work);
   const report: ErasureReport = {
     erasureId,
     key: key.key,

@@ -11,7 +11,7 @@ export async function whatIsLeft(work: Erasure): Promise<string[]> {
         `What ${id} reads (${path}) is its owner's: delete the rows there too, or every load meets them and takes them out anew.`,
     ),
     'Tables that were made from the rows without their key, such as sums, change with the next `plumbline run transform --force`.',
-    'What programs printed (`plumbline runs logs`), the rows that failed tests and messages of errors show, here and in Temporal, and copies that other machines hold in `.plumbline/cache` of a store on S3, were not looked into.',
+    "Messages of errors in Temporal's history, which ends with its retention, what was sent (alerts, OpenLineage), lines and messages that quote the person's other values without the key, and copies that other machines hold in `.plumbline/cache` of a store on S3, were not looked into.",
     'Files that were exported, backups of PostgreSQL and of the artifact store, and its write-ahead log keep what they have.',
   ];
 }

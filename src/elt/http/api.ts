@@ -73,7 +73,7 @@ export function openApi(options: ApiOptions): Api {
     });
     // A refused answer is read too: its connection would stay open.
     if (response.status >= 300) for await (const _ of response.body) break;
-    assertStatus(response, new Date(), isConditional ? [304] : []);
+    assertStatus(response, new Date(), isConditional ? { accepted: [304] } : {});
     return response.status === 304 ? { status: 304, headers: response.headers, body: Buffer.alloc(0) } : answer();
   };
 

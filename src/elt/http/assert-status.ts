@@ -6,12 +6,14 @@ import { shownUrl, type GuardedResponse } from './guarded-fetch.js';
  * `details.retryAfterMs` where the server sends Retry-After; the rest is terminal (`ELT_HTTP_STATUS`).
  *
  * @param now for a Retry-After that is a date
+ * @param asked `accepted`: further statuses that are none; `headers`: those of a request that may have some of the user's
  */
 export function assertStatus(
   { url, status, headers }: Pick<GuardedResponse, 'url' | 'status' | 'headers'>,
   now: Date,
-  accepted: readonly number[] = [],
+  asked: { readonly accepted?: readonly number[]; readonly headers?: Readonly<Record<string, string>> } = {},
 ): void {
+  const { accepted = [], headers: sent } = asked;
   if ((status >= 200 && status < 300) || accepted.includes(status)) return;
   const message = `Fetching ${shownUrl(url)} failed: the server answered ${status}; expected ${[200, ...accepted].join(' or ')}.`;
   if (status >= 500 || [408, 425, 429].includes(status)) {
@@ -23,8 +25,20 @@ export function assertStatus(
   }
   throw new TerminalError('ELT_HTTP_STATUS', message, {
     details: { status },
-    next: status === 401 || status === 403 ? 'Check the credentials and what they may read.' : 'Correct the URL.',
+    next:
+      status === 403 && sent !== undefined
+        ? whatForbids(sent)
+        : status === 401 || status === 403
+          ? 'Check the credentials and what they may read.'
+          : 'Correct the URL.',
   });
+}
+
+function whatForbids(sent: Readonly<Record<string, string>>): string {
+  const isNamed = Object.keys(sent).some((name) => name.toLowerCase() === 'user-agent');
+  return isNamed
+    ? 'It may be asked too fast: lower `rate_limit`. Else check the credentials in `headers`.'
+    : 'Say who asks, as many servers demand: `headers: { User-Agent: "Example Co data@example.org" }`.';
 }
 
 // A server that asks for more is asked again after an hour all the same.

@@ -12,6 +12,7 @@ import { LoadFencedError } from './load-fenced-error.js';
 import { refusedLine } from './refused-row.js';
 import { addRejects } from './rejects.js';
 import { createGroupStage, type StageName } from './stage-table.js';
+import { plural } from '../../model/plural.js';
 
 /** One object's rows, all of them. */
 export interface GroupedObject extends Pick<RowSource, 'lineOf'> {
@@ -94,7 +95,7 @@ async function copyRows(
   if (copied === rows) return;
   throw new TerminalError(
     'ELT_ROW_COUNT',
-    `Loading ${objects.length} objects failed: ${rows} rows were read, ${copied} are in the stage.`,
+    `Loading ${objects.length} ${plural(objects.length, 'object')} failed: ${rows} ${plural(rows, 'row was', 'rows were')} read, ${copied} are in the stage.`,
     {
       details: { loadIds: objects.map(({ line }) => line.loadId) },
       next: 'Run again with --force; if it happens again, report it with the files.',

@@ -12,6 +12,7 @@ import type { ClaimOptions } from './claim-load.js';
 import { checkKeys } from './check-keys.js';
 import { firstRejects } from './rejects.js';
 import type { StageName } from './stage-table.js';
+import { plural } from '../../model/plural.js';
 
 export interface FinishContext {
   readonly options: Pick<ClaimOptions, 'env' | 'project' | 'resource' | 'object' | 'schemas'>;
@@ -108,7 +109,7 @@ async function tooManyRejects(
   const line = first[0]?.line ?? undefined;
   return new TerminalError(
     'ELT_TOO_MANY_REJECTS',
-    `Loading ${object.path} into ${schemas.raw}.${resource.table} stopped: ${rejected} of its ${source.rows} rows were refused, ` +
+    `Loading ${object.path} into ${schemas.raw}.${resource.table} stopped: ${rejected} of its ${source.rows} ${plural(source.rows, 'row was', 'rows were')} refused, ` +
       `expected at most ${(100 * resource.maxRejectedShare).toLocaleString('en')} %. First ones: ${shown.join('; ')}.`,
     {
       details: { loadId, rejected, rows: source.rows, maxRejectedShare: resource.maxRejectedShare, first },
@@ -128,7 +129,7 @@ async function checkRowCount(
   if (line.rowsRead === source.rows && accounted === line.rowsRead && Number(counted?.rows) === line.rowsLoaded) return;
   throw new TerminalError(
     'ELT_ROW_COUNT',
-    `Loading ${options.object.path} failed: ${source.rows} rows are in the file, ${line.rowsRead} were read, ${line.rowsLoaded} loaded, ` +
+    `Loading ${options.object.path} failed: ${source.rows} ${plural(source.rows, 'row is', 'rows are')} in the file, ${line.rowsRead} were read, ${line.rowsLoaded} loaded, ` +
       `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate, ${line.rowsOutside} outside, ${line.rowsForgotten} forgotten; ${counted?.rows} are in the stage.`,
     { details: { loadId }, next: 'Run again with --force; if it happens again, report it with the file.' },
   );

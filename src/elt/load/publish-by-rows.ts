@@ -20,6 +20,7 @@ import { countChangedRows } from './count-changed-rows.js';
 import { formerIntervals } from './former-intervals.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
+import { refuseRepeatedKey } from './refuse-repeated-key.js';
 import { dropStages, isGroupStage, keysName, linesByStage, stageOf, type StageName } from './stage-table.js';
 import { uniteColumns } from './unite-columns.js';
 
@@ -64,6 +65,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     for (const { table, loadId } of resource.postgres?.reconciles === true ? stages : [])
       rowsGone += await removeGone(session, { resource, target, columns, keys: keysName(table), loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
   }
+  await refuseRepeatedKey(session, { resource, target, lines });
   await dropStages(session, schemas.stage, staged);
   const rowsRemoved = await activateVersion(session, resource, target, columns, staged);
   const [counted] = await session.query<{ rows: number }>(

@@ -1,6 +1,7 @@
 import { TerminalError, TransientError, type PipelineError, type SourcePosition } from '../../errors.js';
 import type { ChildResult } from '../child/run-child.js';
 import type { ProgramError } from './read-message.js';
+import { plural } from '../../model/plural.js';
 
 /** What a program did before it failed. */
 export interface ProgramContext {
@@ -21,7 +22,7 @@ export function raised(error: ProgramError, context: ProgramContext): PipelineEr
   const innermost = error.frames.at(-1);
   const places = error.frames.slice(-3).map((frame) => `${frame.file}:${frame.line ?? '?'}${inFunction(frame)}`);
   const where = places.length === 0 ? file : places.reverse().join(', called at ');
-  const message = `Reading ${resource} failed after ${rows} rows: ${redact(`${error.type}: ${error.message}`).trimEnd()} at ${where}.`;
+  const message = `Reading ${resource} failed after ${rows} ${plural(rows, 'row')}: ${redact(`${error.type}: ${error.message}`).trimEnd()} at ${where}.`;
   const more = {
     at:
       innermost === undefined
@@ -49,7 +50,7 @@ export function ended({ exitCode, signal }: ChildResult, context: ProgramContext
   const why = exitCode === 0 ? ' before its last row' : '';
   const last = stderrTail.findLast((line) => line.trim() !== '');
   const said = last === undefined ? '' : ` Its last words: ${last.trim()}`;
-  return new TransientError('ELT_PROGRAM_ENDED', `Reading ${resource} failed after ${rows} rows: ${file} ${how}${why}.${said}`, {
+  return new TransientError('ELT_PROGRAM_ENDED', `Reading ${resource} failed after ${rows} ${plural(rows, 'row')}: ${file} ${how}${why}.${said}`, {
     at,
     details: { ...detailsOf(context), exitCode, signal },
     next: `See what it printed with \`plumbline runs logs ${runId}\`. A program that was ended by SIGKILL may have needed more memory than there is.`,

@@ -24,7 +24,8 @@ export function pythonCommand(
   };
 }
 
-function interpreter(root: string, named: string | undefined): string {
+/** @param named by the source */
+export function interpreter(root: string, named: string | undefined): string {
   if (named !== undefined) return named.includes('/') ? resolve(root, named) : named;
   const own = join(root, '.venv', 'bin', 'python');
   return existsSync(own) ? own : 'python3';

@@ -8,6 +8,7 @@ import { readRecords } from './read-records.js';
 import { MAX_CHUNK_BYTES, type ChunkOptions, type RowChunk } from './row-chunk.js';
 import { keptText, type RowFault } from './row-fault.js';
 import type { CsvScan } from './scan-csv.js';
+import { plural } from '../../model/plural.js';
 
 /**
  * The rows of a clean CSV file from `options.fromRow` on: each value checked and written in COPY's text format byte by byte,
@@ -220,7 +221,7 @@ function misfitOf(
 function otherRows(file: string, counted: number, read: number): TerminalError {
   return new TerminalError(
     'ELT_FILE_MALFORMED',
-    `Reading ${file} failed: ${counted} rows were counted, ${read} could be read.`,
+    `Reading ${file} failed: ${counted} ${plural(counted, 'row was', 'rows were')} counted, ${read} could be read.`,
     { at: { file }, next: 'Check the quoting of the file around its multi-line values.' },
   );
 }

@@ -3,9 +3,19 @@ import { PipelineError, TerminalError } from '../../errors.js';
 import type { ColumnType } from '../../model/project.js';
 import { identifier, literal } from '../../model/sql-identifier.js';
 import type { RowSource } from './row-source.js';
+import { plural } from '../../model/plural.js';
 
-/** Describes a Parquet file: each column's type as the file states it, each value as exact text. Throws `ELT_FILE_MALFORMED`. */
-export async function openParquet(connection: DuckDBConnection, path: string, file: string): Promise<RowSource> {
+/**
+ * Describes a Parquet file: each column's type as the file states it, each value as exact text. Throws `ELT_FILE_MALFORMED`.
+ *
+ * @param known types of the table by column: whole numbers of a double or decimal column are written as such for one of whole numbers
+ */
+export async function openParquet(
+  connection: DuckDBConnection,
+  path: string,
+  file: string,
+  known: ReadonlyMap<string, ColumnType> = new Map(),
+): Promise<RowSource> {
   const reader = `read_parquet(${literal(path)})`;
   const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${reader}`).catch((error: unknown) => {
     throw new TerminalError('ELT_FILE_MALFORMED', `Reading ${file} as Parquet failed: ${firstLine(error)}.`, {
@@ -16,13 +26,14 @@ export async function openParquet(connection: DuckDBConnection, path: string, fi
   });
   const columns = described
     .getRows()
-    .map(([name, type]) => ({ name: String(name), ...rendered(String(name), String(type)) }));
+    .map(([name, type]) => ({ name: String(name), ...rendered(String(name), String(type)) }))
+    .map(({ name, type, text }) => ({ name, type, text: known.get(name) === 'bigint' ? whole(type, text) : text }));
   const counted = await connection.runAndReadAll(`SELECT count(*)::VARCHAR FROM ${reader}`);
   const rows = Number(counted.getRows()[0]?.[0] ?? 0);
   if (rows === 0)
     throw new TerminalError(
       'ELT_FILE_HEADER_ONLY',
-      `Reading ${file} failed: it has ${columns.length} columns and 0 rows; expected at least one row.`,
+      `Reading ${file} failed: it has ${columns.length} ${plural(columns.length, 'column')} and 0 rows; expected at least one row.`,
       {
         at: { file },
         next: 'Remove the file from the path or glob, or let its producer finish. The table keeps its former rows.',
@@ -62,6 +73,11 @@ function rendered(name: string, duckType: string): { type: ColumnType; text: str
   if (duckType === 'JSON') return { type: 'jsonb', text: plain };
   if (/\[\d*\]$|^(STRUCT|MAP|UNION)/.test(duckType)) return { type: 'jsonb', text: `to_json(${column})::VARCHAR` };
   return { type: 'text', text: plain };
+}
+
+/** pandas makes doubles of whole numbers where one is missing: 30.0 is 30. Doubles from 1e16 on have an exponent, and stay what they are. */
+function whole(type: ColumnType, text: string): string {
+  return type === 'double precision' || type.startsWith('numeric(') ? `regexp_replace(${text}, '[.]0+$', '')` : text;
 }
 
 /**

@@ -67,7 +67,7 @@ export async function withSource<T>(
     const format = fileFormat(resource.format, file, head);
     if (format === 'parquet')
       return await withDuckDB({ folder, extraMemoryMb: 128 }, async (duckdb) =>
-        work(duckdb, typed(addColumns(await openParquet(await duckdb(), path, file), added), options.types)),
+        work(duckdb, typed(addColumns(await openParquet(await duckdb(), path, file, types), added), options.types)),
       ).catch((error: unknown) => {
         throw parquetFault(error, file);
       });

@@ -5,6 +5,7 @@ import type { OpenDuckDB } from './duckdb.js';
 import { MAX_CHUNK_BYTES, type ChunkOptions, type RowChunk } from './row-chunk.js';
 import { keptText, type RowFault } from './row-fault.js';
 import type { RowSource } from './row-source.js';
+import { plural } from '../../model/plural.js';
 
 /**
  * The rows from `fromRow` on, in the order of the file, each either a COPY line or a fault. DuckDB checks and writes
@@ -75,7 +76,7 @@ export async function* readChunks(
   if (row - 1 !== source.rows)
     throw new TerminalError(
       'ELT_FILE_MALFORMED',
-      `Reading ${options.file} failed: ${source.rows} rows were counted, ${row - 1} could be read.`,
+      `Reading ${options.file} failed: ${source.rows} ${plural(source.rows, 'row was', 'rows were')} counted, ${row - 1} could be read.`,
       { at: { file: options.file }, next: 'Check the quoting of the file around its multi-line values.' },
     );
   if (row > chunk.fromRow) yield full();

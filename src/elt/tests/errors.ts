@@ -1,6 +1,7 @@
 import { TerminalError } from '../../errors.js';
 import type { CompiledTest } from './compile-test.js';
 import type { TestResult } from './run-test.js';
+import { plural } from '../../model/plural.js';
 
 /** A data test found rows it forbids. The stage is gone, the published table is what it was; a retry gives the same. */
 export class DataTestError extends TerminalError {
@@ -34,7 +35,8 @@ export function testSqlError(test: CompiledTest, table: string, cause: Error): T
 
 function findingOf(result: TestResult): string {
   const [example] = result.sample;
-  if (result.kind === 'row_count') return `: it has ${(example as { rows: number }).rows} rows`;
+  if (result.kind === 'row_count')
+    return `: it has ${(example as { rows: number }).rows} ${plural((example as { rows: number }).rows, 'row')}`;
   return ` on ${result.failures} ${unitOf(result)}, expected 0, e.g. ${JSON.stringify(example)}`;
 }
 

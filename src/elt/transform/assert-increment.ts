@@ -6,6 +6,7 @@ import { identifier, literal } from '../../model/sql-identifier.js';
 import { describeRelation } from '../publish/describe-relation.js';
 import { sqlName, type TableName } from '../publish/table-name.js';
 import { isSqlAtFault } from './sql-error.js';
+import { plural } from '../../model/plural.js';
 
 interface Increment {
   readonly name: string;
@@ -67,7 +68,7 @@ export async function assertInside(
   if (outside === undefined) return;
   throw new TerminalError(
     'ELT_INCREMENT_INTERVAL',
-    `Building ${name} failed: ${outside.rows} rows are outside the interval ${shownInterval(interval)}, such as ${config.intervalColumn} = ${outside.example}.`,
+    `Building ${name} failed: ${outside.rows} ${plural(Number(outside.rows), 'row is', 'rows are')} outside the interval ${shownInterval(interval)}, such as ${config.intervalColumn} = ${outside.example}.`,
     {
       at: { file },
       details: { rows: Number(outside.rows), example: outside.example },

@@ -10,11 +10,11 @@ import type {
   TransformFile,
   VarValue,
 } from '../../model/project.js';
-import { ephemeralName, overQuery } from '../../model/inline-ephemerals.js';
 import { renderSql, type RenderedSql } from '../../model/render-sql.js';
 import { tableNames } from '../../model/table-names.js';
-import { compileTest, TABLE_UNDER_TEST, type CompiledTest, type TestContext } from '../tests/compile-test.js';
+import { compileTest, type CompiledTest } from '../tests/compile-test.js';
 import type { IncrementSettings } from './apply-increment.js';
+import { ephemeralNodes, inlinedBy, testDigest, testsOfEphemeral, type EphemeralNode } from './ephemeral-nodes.js';
 import { singleStatement } from '../../model/single-statement.js';
 
 export interface TransformNode {
@@ -49,6 +49,8 @@ export interface TransformGraph {
   readonly nodes: readonly TransformNode[];
   /** Names in groups: a group needs only earlier ones, its members may run at the same time. */
   readonly levels: readonly (readonly string[])[];
+  /** Transforms for which nothing is built. */
+  readonly ephemerals: readonly EphemeralNode[];
 }
 
 export interface CompileOptions {
@@ -85,9 +87,7 @@ export function compileTransforms(options: CompileOptions): TransformGraph {
     const { sql, lines, ...rendered } = render(false);
     const later = file.incremental === undefined ? undefined : render(true);
     const selects = [rendered, ...(later === undefined ? [] : [later])];
-    const inlined = transforms.filter(({ name }) =>
-      selects.some(({ uses }) => uses[`ephemeral ${name}`] !== undefined),
-    );
+    const inlined = transforms.filter(({ name }) => selects.some(({ uses }) => inlinedBy(uses).includes(name)));
     const tests = [
       ...file.tests.flatMap((test) => compileTest(test, { name: file.name, interval, ...names })),
       ...inlined.flatMap((one) => testsOfEphemeral(one, { interval, ...names })),
@@ -107,7 +107,7 @@ export function compileTransforms(options: CompileOptions): TransformGraph {
       deps: distinct(reads.flatMap((one) => one.refs)),
       sources: distinct(reads.flatMap((one) => one.sources)),
       tests,
-      uses: Object.assign({}, ...reads.map((one) => one.uses), testDigests(inlined)) as TransformNode['uses'],
+      uses: Object.assign({}, ...reads.map((one) => one.uses), ...inlined.map(testDigest)) as TransformNode['uses'],
       digest: createHash('sha256')
         .update(JSON.stringify([kind, sql, tests.map((test) => test.sql), ...(file.snapshot ? [file.snapshot] : [])]))
         .digest('hex'),
@@ -115,34 +115,8 @@ export function compileTransforms(options: CompileOptions): TransformGraph {
   });
   const levels = intoLevels(nodes);
   const byName = new Map(nodes.map((node) => [node.name, node]));
-  return { nodes: levels.flat().map((name) => byName.get(name)!), levels };
-}
-
-/** The tests of a transform that makes no table are those of each table that reads it. */
-function testsOfEphemeral({ name, file, tests }: TransformFile, names: Omit<TestContext, 'name'>): CompiledTest[] {
-  if (tests.length === 0) return [];
-  const rows = renderSql({ name, file, sql: `SELECT * FROM {{ ref(${JSON.stringify(name)}) }}` }, names);
-  const stand = ephemeralName(`${name}__test`);
-  return tests
-    .flatMap((test) => compileTest(test, { ...names, name }))
-    .map((test) => ({
-      ...test,
-      name: `${test.name} of ${name}`,
-      sql: overQuery(stand, rows.sql, test.sql.replaceAll(TABLE_UNDER_TEST, stand)),
-      refs: distinct([...test.refs, ...rows.refs]),
-      sources: distinct([...test.sources, ...rows.sources]),
-      uses: { ...rows.uses, ...test.uses },
-    }));
-}
-
-function testDigests(files: readonly TransformFile[]): Record<string, string> {
-  const digest = (tests: TransformFile['tests']): string =>
-    createHash('sha256')
-      .update(JSON.stringify(tests.map(({ at: _at, ...test }) => test)))
-      .digest('hex');
-  return Object.fromEntries(
-    files.filter(({ tests }) => tests.length > 0).map(({ name, tests }) => [`tests of ${name}`, digest(tests)]),
-  );
+  const ordered = levels.flat().map((name) => byName.get(name)!);
+  return { nodes: ordered, levels, ephemerals: ephemeralNodes(transforms, ordered, { interval, ...names }) };
 }
 
 function incrementalOf(

@@ -3,6 +3,7 @@ import { Pace } from '../../table/pace.js';
 import { sortNumbers } from '../../table/sort-paced.js';
 import { countBelow, countUpTo } from './count-sorted.js';
 import type { LeakFinding, NumberFeature } from './leak-report.js';
+import { plural } from '../../model/plural.js';
 
 /** Rows that have to agree, and among rows with an unusual target (see `isUnusual`). */
 const EXACT_SHARE = 0.999;
@@ -56,7 +57,7 @@ export async function findAdditiveIdentities(
     findings.push({
       rule: 'additive identity',
       columns: terms.map(({ column }) => usable[column]!.name),
-      evidence: `${targetName} = ${formula(terms, usable)} in ${agreed.equal} of ${agreed.rows} rows`,
+      evidence: `${targetName} = ${formula(terms, usable)} in ${agreed.equal} of ${agreed.rows} ${plural(agreed.rows, 'row')}`,
     });
   };
 

@@ -146,7 +146,9 @@ const requests = {
   headers: z
     .record(headerName, z.string({ error: 'expected a text' }))
     .optional()
-    .describe('Headers of every request for an inventory; a value may be env:NAME or file:path.'),
+    .describe(
+      'Headers of every request for a URL or for the objects of an inventory; a value may be env:NAME or file:path.',
+    ),
   rate_limit: rate
     .optional()
     .describe('Requests in a second, minute or hour, over all workers and runs. Default: no limit.'),

@@ -7,6 +7,7 @@ import { sortNumbers } from '../../table/sort-paced.js';
 import { evaluateMetrics } from '../metrics/evaluate-metrics.js';
 import { splitRows } from '../training-rows.js';
 import { seasonalNaive } from './seasonal-naive.js';
+import { plural } from '../../model/plural.js';
 
 export interface BaselineResult {
   readonly name: string;
@@ -89,13 +90,13 @@ async function seasonalBaselines(
       name: `${name}_where_known`,
       metrics: await evaluateMetrics(task, pick(y), pick(lags), pace),
       rows: known.length,
-      note: `the target ${period} earlier; without the ${missing} rows that have none`,
+      note: `the target ${period} earlier; without the ${missing} ${plural(missing, 'row that has', 'rows that have')} none`,
     },
     {
       name,
       metrics: filled,
       rows: y.length,
-      note: `the target ${period} earlier; the training rows' mean in the ${missing} rows that have none`,
+      note: `the target ${period} earlier; the training rows' mean in the ${missing} ${plural(missing, 'row that has', 'rows that have')} none`,
     },
   ];
 }

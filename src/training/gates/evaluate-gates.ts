@@ -2,6 +2,7 @@ import type { GateConfig } from '../../model/project.js';
 import type { Task } from '../../model/training-set.js';
 import { defaultMetric, findMetric, type Metric } from '../metrics/metric-list.js';
 import { MIN_ROWS } from '../training-rows.js';
+import { plural } from '../../model/plural.js';
 
 export interface GateResult {
   /** As a person reads it: `rmse better than baseline by 20 %`. */
@@ -73,13 +74,13 @@ function championPair(metric: Metric, champion: ChampionComparison): Pair | stri
   if (champion.notComputable !== undefined)
     return `${champion.notComputable}; if it is the better one all the same, promote it by hand`;
   if (champion.rows < MIN_ROWS) {
-    return `${champion.rows} rows are later than the last training label of ${champion.version}, expected at least ${MIN_ROWS}`;
+    return `${champion.rows} ${plural(champion.rows, 'row is', 'rows are')} later than the last training label of ${champion.version}, expected at least ${MIN_ROWS}`;
   }
   const value = champion.challengerMetrics[metric.name];
   const reference = champion.championMetrics[metric.name];
   if (!isNumber(value) || !isNumber(reference))
-    return `${metric.name} is undefined on the ${champion.rows} rows compared`;
-  return { value, reference, than: `${champion.version} on ${champion.rows} rows` };
+    return `${metric.name} is undefined on the ${champion.rows} ${plural(champion.rows, 'row')} compared`;
+  return { value, reference, than: `${champion.version} on ${champion.rows} ${plural(champion.rows, 'row')}` };
 }
 
 /** The strongest baseline that was measured on the same rows as the model. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { lastSeen } from '../../../src/elt/extract/last-seen.js';
 import { zip } from '../../support/zip.js';
 import { openWorkbench, resourceOf, type Workbench } from '../load/workbench.js';
@@ -54,6 +54,32 @@ test('a file is fetched, and fetched again only when the server says that it cha
     ['rates'],
   );
   expect(lines).toEqual([{ path: resource.path, etag: '"v1"' }, { path: resource.path, etag: '"v2"' }]); // prettier-ignore
+});
+
+test('declared headers go with each request, a secret one to its own origin only, and a busy server is asked again in turn', async () => {
+  vi.stubEnv('RATES_KEY', 's3cret');
+  const asked: (readonly unknown[])[] = [];
+  const other = createServer(({ headers }, response) => {
+    asked.push([headers['user-agent'], headers['x-key']]);
+    response.end('id\n1\n');
+  });
+  await new Promise<void>((listening) => other.listen(0, '127.0.0.1', listening));
+  const origin = await serve(({ headers }, response) => {
+    asked.push([headers['user-agent'], headers['x-key']]);
+    if (headers['user-agent'] !== 'me') response.writeHead(403).end();
+    else if (asked.length === 2) response.writeHead(429, { 'retry-after': '0' }).end();
+    else response.writeHead(302, { location: `http://127.0.0.1:${(other.address() as AddressInfo).port}/` }).end();
+  });
+  const plain = urlOf('asked', `${origin}/asked.csv`);
+  try {
+    await expect(bench.run(plain)).rejects.toMatchObject({ next: expect.stringContaining('User-Agent') as string });
+    const headers = { 'User-Agent': 'me', 'X-Key': 'env:RATES_KEY' };
+    expect((await bench.run({ ...plain, requests: { headers, intervalMs: 1 } })).published.rows).toBe(1);
+  } finally {
+    other.close();
+    vi.unstubAllEnvs();
+  }
+  expect(asked).toEqual([['plumbline', undefined], ['me', 's3cret'], ['me', 's3cret'], ['me', undefined]]); // prettier-ignore
 });
 
 test('content that came back to what it was has one line, and the newest etag', async () => {

@@ -122,3 +122,24 @@ test('a file without rows is refused', async () => {
     code: 'ELT_FILE_HEADER_ONLY',
   });
 });
+
+test('whole numbers of a double or decimal column fit a column of whole numbers, under each contract, and others are told', async () => {
+  await writeParquet('whole.parquet', `SELECT 7::BIGINT AS id, 1::BIGINT AS n`);
+  await writeParquet(
+    'doubles.parquet',
+    `SELECT * FROM (VALUES (31::DOUBLE, 2.00::DECIMAL(9,2)), (-0.0, -3), (9007199254740992, NULL), (33.5, 4), (1e16, 5), (34, 6.5)) AS t (id, n)`,
+  );
+  for (const types of ['discard_row', 'evolve'] as const) {
+    const of = { id: types, table: types, write: 'append', contract: { types }, maxRejectedShare: 1 } as const;
+    await bench.run(resourceOf({ ...of, path: 'whole.parquet' }));
+    const { loads } = await bench.run(resourceOf({ ...of, path: 'doubles.parquet' }));
+    expect(loads[0]).toMatchObject(types === 'evolve' ? { rowsLoaded: 6 } : { rowsLoaded: 3, rowsRejected: 3 });
+    const rows = (await bench.rows(types, 'id::text, n::text')).map(({ id, n }) => [id, n]);
+    const same = [['7', '1'], ['31', '2'], ['0', '-3'], ['9007199254740992', null]]; // prettier-ignore
+    expect(rows).toEqual(
+      types === 'evolve' ? [...same, ['33.5', '4'], ['10000000000000000', '5'], ['34', '6.50']] : same,
+    );
+    const told = await bench.database.query('SELECT value FROM plumbline.rejects WHERE load_id = $1 ORDER BY row_number', [loads[0]!.loadId]); // prettier-ignore
+    expect(told.map(({ value }) => value)).toEqual(types === 'evolve' ? [] : ['33.5', '1e+16', '6.50']);
+  }
+});

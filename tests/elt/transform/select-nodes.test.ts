@@ -28,6 +28,11 @@ test('names what is near an unknown name', () => {
   );
 });
 
-test('says of an ephemeral transform that nothing is built for it', () => {
-  expect(() => selectNodes([], ['cleaned'], ['cleaned'])).toThrow('it is ephemeral, so nothing is built for it');
+test('goes through an ephemeral transform, for which alone nothing is built', () => {
+  const through = (...patterns: string[]) =>
+    selectNodes(nodes, patterns, [{ name: 'cleaned', deps: ['rides'], readers: ['demand'] }]).map(({ name }) => name);
+  expect(through('cleaned+')).toEqual(['demand', 'report']);
+  expect(through('+cleaned')).toEqual(['rides']);
+  expect(() => through('cleaned')).toThrow('it is ephemeral, so nothing is built for it');
+  expect(() => through('claened')).toThrow(expect.objectContaining({ next: 'Nearest name: cleaned.' }) as Error);
 });
