@@ -3,6 +3,7 @@ import { createDeploymentActivities } from './deployment.js';
 import { createEltActivities } from './elt.js';
 import { createFeaturesActivities } from './features.js';
 import { createIntervalActivities } from './intervals.js';
+import { createLandAheadActivities } from './land-ahead.js';
 import { createMaintenanceActivities } from './maintenance.js';
 import { createRunActivities } from './run.js';
 import { createTrainingActivities } from './training.js';
@@ -16,6 +17,7 @@ export function createActivities(dependencies: ActivityDependencies) {
     ...createTrainingActivities(dependencies),
     ...createDeploymentActivities(dependencies),
     ...createIntervalActivities(dependencies),
+    ...createLandAheadActivities(dependencies),
     ...createMaintenanceActivities(dependencies),
   };
 }

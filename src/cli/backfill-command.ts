@@ -6,6 +6,7 @@ import { gridOf, onlyOf, stagesOf } from '../client/schedule-options.js';
 import { createRunTemplate, userName } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import type { BackfillProgress } from '../contracts/intervals.js';
+import { landedAhead } from '../elt/extract/landed-ahead.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { instant, isoTime, shownInterval } from '../model/data-interval.js';
 import { intervalAt, lastCompleteInterval, type IntervalGrid, type IntervalLength } from '../model/interval-grid.js';
@@ -14,7 +15,6 @@ import { planIntervals, type PlannedInterval } from '../model/plan-intervals.js'
 import type { Project, StageName } from '../model/project.js';
 import { loadProject } from '../project/load-project.js';
 import { projectName } from '../project/project-name.js';
-
 import { listIntervals } from '../storage/intervals.js';
 import { markBackfillCancelled } from '../storage/runs.js';
 import { compileProject } from './compile-project.js';
@@ -30,6 +30,7 @@ export interface BackfillCommandOptions {
   readonly to: string;
   readonly interval?: IntervalLength;
   readonly stages: readonly StageName[];
+  readonly parallel: number;
   readonly dryRun: boolean;
   readonly failedOnly: boolean;
   readonly force: boolean;
@@ -50,9 +51,12 @@ export async function backfillCommand(options: BackfillCommandOptions): Promise<
     const records = await listIntervals(connections.database, owner, span);
     const planned = [...planIntervals(grid, span, records)];
     const wanted = planned.filter(({ state }) => (options.failedOnly ? state === 'failed' : options.force || state !== 'done')); // prettier-ignore
-    if (options.dryRun || wanted.length === 0) return preview(planned, wanted, options);
-    const backfillId = await start(settings, connections, { project, grid, range, options });
-    if (!options.json) process.stdout.write(`${summary(planned, wanted)}\nbackfill ${backfillId} started\n`);
+    const ahead = landedAhead(project).map(({ id }) => id);
+    if (options.dryRun || wanted.length === 0) return preview(planned, wanted, ahead, options);
+    const parallel = ahead.length === 0 ? 1 : options.parallel;
+    const backfillId = await start(settings, connections, { project, grid, range, options: { ...options, parallel } });
+    if (!options.json)
+      process.stdout.write(`${summary(planned, wanted)}\n${order(options, ahead)}backfill ${backfillId} started\n`);
     if (options.detach) return void (options.json && print({ backfillId, intervals: wanted.length }));
     const ended = await follow(connections, owner, options.json);
     if (ended !== undefined && ended.failed > 0 && !options.json)
@@ -91,7 +95,11 @@ async function start(
     force: options.force,
     ...onlyOf(options.stages),
   });
-  return startBackfill(temporal, { template, stages, grid, ...range, failedOnly: options.failedOnly, who: userName() });
+  const { failedOnly, parallel } = options;
+  return startBackfill(temporal, {
+    ...{ template, stages, grid, ...range, failedOnly, who: userName() },
+    ...(parallel === 1 ? {} : { parallel }),
+  });
 }
 
 /** The grid of the project's schedules, or the one asked for. Throws `INTERVAL_INVALID`. */
@@ -137,7 +145,8 @@ function alignedRange({ from, to }: BackfillCommandOptions, grid: IntervalGrid):
 function preview(
   planned: readonly PlannedInterval[],
   wanted: readonly PlannedInterval[],
-  { json }: BackfillCommandOptions,
+  ahead: readonly string[],
+  options: BackfillCommandOptions,
 ): void {
   const shown = planned.map(({ interval, state, runId }) => ({
     interval: shownInterval(interval),
@@ -145,12 +154,20 @@ function preview(
     ...(runId === undefined ? {} : { runId }),
     wanted: wanted.some((one) => one.interval === interval),
   }));
-  if (json) return print({ intervals: shown });
+  if (options.json) return print({ intervals: shown, ...(options.parallel === 1 ? {} : { ahead }) });
   const rows = shown
     .slice(0, 60)
     .map((one) => [one.wanted ? 'run ' : '    ', one.interval, one.state, one.runId ?? '']);
   const rest = shown.length > 60 ? `\n… and ${count(shown.length - 60)} more` : '';
-  process.stdout.write(`${table(rows)}${rest}\n${summary(planned, wanted)}\n`);
+  process.stdout.write(`${table(rows)}${rest}\n${summary(planned, wanted)}\n${order(options, ahead)}`);
+}
+
+/** What goes on at the same time, and what does not. */
+function order({ parallel }: BackfillCommandOptions, ahead: readonly string[]): string {
+  if (parallel === 1) return '';
+  return ahead.length === 0
+    ? 'one at a time: no source is asked for an interval over HTTP or S3, so there is nothing to fetch ahead\n'
+    : `${parallel} at a time: ${ahead.join(', ')} fetched ahead; each interval is loaded, built and tested by itself, the oldest first\n`;
 }
 
 function summary(planned: readonly PlannedInterval[], wanted: readonly PlannedInterval[]): string {
@@ -221,8 +238,10 @@ async function follow(
     let last = '';
     for (;;) {
       const progress = await backfillProgress(temporal, owner);
-      // Between two runs there is nothing to tell.
-      const isNews = progress !== undefined && (progress.runId !== undefined || progress.state !== 'running');
+      // Between two runs there is nothing to tell, unless something is fetched for the next.
+      const isNews =
+        progress !== undefined &&
+        (progress.runId !== undefined || progress.state !== 'running' || (progress.ahead ?? 0) > 0);
       if (isNews && !json && line(progress) !== last) {
         last = line(progress);
         process.stdout.write(`${last}\n`);
@@ -248,11 +267,12 @@ async function follow(
   }
 }
 
-function line({ state, done, failed, left, interval, runId }: BackfillProgress): string {
+function line({ state, done, failed, left, ahead = 0, interval, runId }: BackfillProgress): string {
   const [start = '', end = ''] = interval?.split('/') ?? [];
   const running = runId === undefined ? '' : `   run ${runId} (${shownInterval({ start, end })})`;
   const failures = failed === 0 ? '0 failed' : pc.red(`${failed} failed`);
-  return `  ${state}   ${count(done)} done   ${failures}   ${count(left)} left${running}`;
+  const others = ahead === 0 ? '' : `   ${count(ahead)} fetched ahead`;
+  return `  ${state}   ${count(done)} done   ${failures}   ${count(left)} left${running}${others}`;
 }
 
 function print(value: unknown): void {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { INTERVAL_LENGTHS } from '../model/interval-grid.js';
+import { MOST_PARALLEL } from './most-parallel.js';
 import { runRef, STAGES, type RunInterval } from './run.js';
 
 /** A run that is not started yet: everything but its id and what it is about. */
@@ -39,6 +40,8 @@ export const backfillInput = z.object({
   until: z.string(),
   failedOnly: z.boolean(),
   startedBy: z.string(),
+  /** Intervals at work: one that runs, and those that are landed ahead of their runs. Absent: 1. */
+  parallel: z.number().int().min(1).max(MOST_PARALLEL).optional(),
   position: z
     .object({
       after: z.string().optional(),
@@ -67,6 +70,15 @@ export const missingIntervalsInput = z.object({
 });
 export type MissingIntervalsInput = z.infer<typeof missingIntervalsInput>;
 
+/** The run that will be: with its id and its interval. */
+export const landAheadInput = z.object({ run: runRef });
+export type LandAheadInput = z.infer<typeof landAheadInput>;
+
+export interface LandedAhead {
+  /** Ids of the resources that are landed as a whole. */
+  readonly resources: readonly string[];
+}
+
 export interface MissingIntervals {
   /** The first of them, oldest first. */
   readonly intervals: readonly RunInterval[];
@@ -86,6 +98,8 @@ export interface BackfillProgress {
   readonly failed: number;
   /** What is left, the running one included. */
   readonly left: number;
+  /** Intervals that are landed while one runs; absent where none are. */
+  readonly ahead?: number;
   /** What runs now, as `--interval` takes it, and its run. */
   readonly interval?: string;
   readonly runId?: string;

@@ -23,8 +23,13 @@ export function scheduleId(env: string, project: string, name: string): string {
 /** Signal to a deployment: a decision row was written, read it. */
 export const DECISION_SIGNAL = 'decision';
 
-/** Signals to a backfill, and what it answers. */
-export const BACKFILL_MESSAGES = { pause: 'pause', resume: 'resume', progress: 'progress' } as const;
+/** Signals to a backfill, and what it answers. `giveWay`: a start of a schedule waits, and tries again in so many milliseconds. */
+export const BACKFILL_MESSAGES = {
+  pause: 'pause',
+  resume: 'resume',
+  giveWay: 'giveWay',
+  progress: 'progress',
+} as const;
 
 export const SEARCH_ATTRIBUTES = {
   PlumblineProject: 'KEYWORD',

@@ -1,28 +1,38 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   CancellationScope,
+  defineSignal,
   executeChild,
+  getExternalWorkflowHandle,
   isCancellation,
   ParentClosePolicy,
+  patched,
   sleep,
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { RunTemplate } from '../contracts/intervals.js';
-import { workflowId } from '../contracts/queues.js';
+import { BACKFILL_MESSAGES, workflowId } from '../contracts/queues.js';
 import type { RunRef, Stage, StepError } from '../contracts/run.js';
 import { pipeline } from './pipeline.js';
 import { stepErrorOf } from './run-scope.js';
+
+/** Signal to a backfill, which then begins no run for so many milliseconds, and a little longer. */
+export const giveWaySignal = defineSignal<[{ readonly waitMs: number }]>(BACKFILL_MESSAGES.giveWay);
 
 export interface ChildRun {
   readonly template: RunTemplate;
   readonly stages: readonly Stage[];
   readonly startedBy: string;
+  /** @default a new one */
+  readonly runId?: string;
   /** What the run is about, and how far it goes. */
   readonly about: Pick<RunRef, 'interval' | 'once' | 'keepLoaded'>;
   readonly onStart: (runId: string) => void;
   /** Told when another run of the project is in the way. */
   readonly onWait: () => void;
+  /** Lets a backfill know that it waits: between two of a backfill's runs is no time to get in. @default false */
+  readonly asksForWay?: true;
 }
 
 export type ChildOutcome =
@@ -41,6 +51,10 @@ export const FAILURES_IN_A_ROW = 3;
 const FIRST_PAUSE_MS = 5_000;
 const LONGEST_PAUSE_MS = 120_000;
 
+export function newRunId(): string {
+  return uuid4().slice(0, 8);
+}
+
 /**
  * One run as a child, under the project's own workflow id, so that it and a run by hand exclude each other. While another
  * run of the project is in progress it waits, however long: a start is late then, and never lost.
@@ -49,12 +63,14 @@ export async function runChild({
   template,
   stages,
   startedBy,
+  runId = newRunId(),
   about,
   onStart,
   onWait,
+  asksForWay,
 }: ChildRun): Promise<ChildOutcome> {
-  const run: RunRef = { ...template, ...about, runId: uuid4().slice(0, 8) };
-  const { runId, env, project, bundle, interval } = run;
+  const run: RunRef = { ...template, ...about, runId };
+  const { env, project, bundle, interval } = run;
   onStart(runId);
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
@@ -72,6 +88,7 @@ export async function runChild({
       if (failure instanceof WorkflowExecutionAlreadyStartedError) {
         if (pause === FIRST_PAUSE_MS) onWait();
         if (workflowInfo().continueAsNewSuggested) return { status: 'waiting' };
+        if (asksForWay === true && patched('ask-for-way')) await askForWay(template, pause);
         await sleep(pause);
         continue;
       }
@@ -80,5 +97,14 @@ export async function runChild({
       const error = stepErrorOf(failure);
       return error.code === 'RUN_INTERVAL_DONE' ? { status: 'not_needed', runId } : { status: 'failed', runId, error };
     }
+  }
+}
+
+/** Without effect when the other run is no backfill's. */
+async function askForWay({ env, project }: RunTemplate, waitMs: number): Promise<void> {
+  try {
+    await getExternalWorkflowHandle(workflowId(env, project, 'backfill')).signal(giveWaySignal, { waitMs });
+  } catch (failure) {
+    if (isCancellation(failure)) throw failure;
   }
 }

@@ -36,6 +36,7 @@ export async function scheduledRun(input: ScheduledRunInput): Promise<IntervalsR
       onStart: (runId) =>
         report(`run ${runId}${interval === undefined ? '' : `: ${interval.start} to ${interval.end}`}`),
       onWait: () => report('waits for another run of the project to end'),
+      asksForWay: true,
     });
   if (grid === undefined) {
     const outcome = await start(undefined, { isFirst: true, isLast: true });

@@ -31,6 +31,8 @@ export interface Workbench {
     input: Parameters<Activities[K]>[0],
     /** What Temporal says of the attempt. */
     info?: Partial<ActivityInfo>,
+    /** Where the test cancels it. */
+    environment?: MockActivityEnvironment,
   ) => Promise<Awaited<ReturnType<Activities[K]>>>;
   /** What the elt workflow does, without Temporal. */
   elt(run: RunRef, plan: RunPlan): Promise<EltResult>;
@@ -51,10 +53,15 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
     threads: 1,
     log: pino({ level: 'silent' }),
   });
-  const call = async (name: keyof Activities, input: unknown, info?: Partial<ActivityInfo>): Promise<unknown> => {
+  const call = async (
+    name: keyof Activities,
+    input: unknown,
+    info?: Partial<ActivityInfo>,
+    environment = new MockActivityEnvironment(info),
+  ): Promise<unknown> => {
     const table = activities as unknown as Readonly<Record<string, (input: unknown) => Promise<unknown>>>;
     const activity = table[name]!;
-    return new MockActivityEnvironment(info).run(() => activity(input));
+    return environment.run(() => activity(input));
   };
   const bench: Workbench = {
     test,

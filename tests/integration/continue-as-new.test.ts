@@ -1,10 +1,17 @@
 import { fileURLToPath } from 'node:url';
+import { CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailure, Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { createActivities } from '../../src/activities/index.js';
 import type { DeploymentInput } from '../../src/contracts/deployment.js';
-import type { BackfillInput, MissingIntervalsInput, ScheduledRunInput } from '../../src/contracts/intervals.js';
+import type {
+  BackfillInput,
+  BackfillProgress,
+  LandAheadInput,
+  MissingIntervalsInput,
+  ScheduledRunInput,
+} from '../../src/contracts/intervals.js';
 import { BACKFILL_MESSAGES, DECISION_SIGNAL } from '../../src/contracts/queues.js';
 import type { RunInterval, RunRef } from '../../src/contracts/run.js';
 import { startTestTemporal, type TestTemporal } from '../setup/temporal.js';
@@ -15,6 +22,7 @@ type Activities = ReturnType<typeof createActivities>;
 const LONG_HISTORY_EVENTS = 30;
 const DAYS = 9;
 const BROKEN = ['2024-01-03', '2024-01-08'];
+let broken = BROKEN;
 
 let temporal: TestTemporal;
 let client: Client;
@@ -25,6 +33,15 @@ let close: () => Promise<void>;
 /** Days whose runs were opened, in that order, by project. */
 const opened = new Map<string, string[]>();
 const begun: string[] = [];
+/** Of every landing and every run, in their order: `land 2024-01-01`, `cancel …`, `run …`. */
+let log: string[] = [];
+/** Ids of landed intervals, and of the runs that were opened, by day. */
+let landedBy = new Map<string, string[]>();
+let openedBy = new Map<string, string>();
+let landing: (day: string) => Promise<void> = async () => {};
+/** Intervals at work: being landed, landed and not run, running. */
+const atWork = new Set<string>();
+let mostAtWork = 0;
 let asked = 0;
 let decision: 'approve' | null = null;
 const promoted: unknown[] = [];
@@ -35,22 +52,41 @@ const day = (index: number): string => new Date(Date.UTC(2024, 0, index + 1)).to
 const intervals: readonly RunInterval[] = Array.from({ length: DAYS }, (_, index) => ({ start: day(index), end: day(index + 1), timezone: 'UTC' })); // prettier-ignore
 
 const activities = {
-  findMissingIntervals: async ({ after }: MissingIntervalsInput) => {
-    const left = intervals.filter(({ start }) => after === undefined || start >= after);
+  findMissingIntervals: async ({ after, from = '', until }: MissingIntervalsInput) => {
+    const left = intervals.filter(({ start }) => start >= (after ?? from) && start < until);
     // As the real one, which gives the first of them only.
     return { intervals: left.slice(0, 5), total: left.length };
   },
-  openRun: async ({ run }: { readonly run: RunRef }) => {
+  landAhead: async ({ run }: LandAheadInput) => {
     const start = run.interval!.start.slice(0, 10);
+    log.push(`land ${start}`);
+    landedBy.set(start, [...(landedBy.get(start) ?? []), run.runId]);
+    mostAtWork = Math.max(mostAtWork, atWork.add(start).size);
+    const beat = setInterval(() => Context.current().heartbeat(), 100);
+    try {
+      await Promise.race([landing(start), Context.current().cancelled]);
+    } catch (error) {
+      if (error instanceof CancelledFailure) log.push(`cancel ${start}`);
+      throw error;
+    } finally {
+      clearInterval(beat);
+    }
+    return { resources: [] };
+  },
+  openRun: async ({ run }: { readonly run: RunRef }) => {
+    const start = run.interval?.start.slice(0, 10) ?? 'scheduled';
+    log.push(`run ${start}`);
+    openedBy.set(start, run.runId);
+    mostAtWork = Math.max(mostAtWork, atWork.add(start).size);
     opened.set(run.project, [...(opened.get(run.project) ?? []), start]);
     if (gate?.day === start) {
       gate.reached();
       await gate.passed;
     }
-    if (BROKEN.includes(start)) throw ApplicationFailure.nonRetryable(`no data for ${start}`);
+    if (broken.includes(start)) throw ApplicationFailure.nonRetryable(`no data for ${start}`);
     return { resources: [], transforms: [], deploy: { model: 'm', approval: 'none', approvalTimeoutMs: 1 } };
   },
-  closeRun: async () => {},
+  closeRun: async ({ run }: { readonly run: RunRef }) => void atWork.delete(run.interval?.start.slice(0, 10) ?? ''),
   beginDeployment: async ({ model }: DeploymentInput) => (begun.push(model), { epoch: 7 }),
   readDecision: async () => (asked++, { decision, who: 'ann', reason: 'good' }),
   promoteModel: async (input: { readonly model: string; readonly version: number; readonly reason: string }) => {
@@ -75,7 +111,14 @@ beforeAll(async () => {
     NativeConnection.connect({ address: temporal.address }),
   ]);
   client = new Client({ connection });
-  worker = await Worker.create({ connection: native, activities, taskQueue: 'plumbline-default', workflowBundle });
+  worker = await Worker.create({
+    connection: native,
+    activities,
+    taskQueue: 'plumbline-default',
+    workflowBundle,
+    // A cancellation comes with the answer to a heartbeat.
+    maxHeartbeatThrottleInterval: '200ms',
+  });
   running = worker.run();
   close = async () => {
     worker.shutdown();
@@ -99,6 +142,26 @@ const template = (project: string): ScheduledRunInput['template'] => ({
 });
 const grid = { length: 'daily', timezone: 'UTC' } as const;
 const days = intervals.map(({ start }) => start.slice(0, 10));
+
+const backfillOf = (project: string, parallel?: number): BackfillInput => ({
+  backfillId: 'b',
+  template: template(project),
+  stages: ['elt'],
+  grid,
+  from: day(0),
+  until: day(DAYS),
+  failedOnly: false,
+  startedBy: 'test',
+  ...(parallel === undefined ? {} : { parallel }),
+});
+
+function reset(): void {
+  log = [];
+  landedBy = new Map();
+  openedBy = new Map();
+  [landing, broken, mostAtWork] = [async () => {}, BROKEN, 0];
+  atWork.clear();
+}
 
 const start = (type: string, id: string, input: object): Promise<WorkflowHandle> =>
   client.workflow.start(type, { taskQueue: 'plumbline-default', workflowId: id, args: [input] });
@@ -134,17 +197,7 @@ it('a backfill that is continued stays paused, and goes on behind the interval i
   const held = new Promise<void>((reached) => {
     gate = { day: days[5]!, reached, passed: new Promise((resolve) => (pass = resolve)) };
   });
-  const input: BackfillInput = {
-    backfillId: 'b',
-    template: template('past'),
-    stages: ['elt'],
-    grid,
-    from: days[0]!,
-    until: day(DAYS),
-    failedOnly: false,
-    startedBy: 'test',
-  };
-  const handle = await start('backfill', 'past', input);
+  const handle = await start('backfill', 'past', backfillOf('past'));
   const { firstExecutionRunId } = handle as unknown as { firstExecutionRunId: string };
   await held;
   // Long enough that it is continued behind this interval, and nothing else is.
@@ -162,6 +215,79 @@ it('a backfill that is continued stays paused, and goes on behind the interval i
   await latest.signal(BACKFILL_MESSAGES.resume);
   expect(await latest.result()).toMatchObject({ state: 'over', done: DAYS - 2, failed: 2, left: 0 });
   expect(opened.get('past')).toEqual(days);
+});
+
+it('a backfill has so many intervals at work and no more, whatever fails, and each runs once under the id it was landed under', async () => {
+  reset();
+  // What cannot be landed, and what takes longest, is no reason to stop.
+  landing = async (start) => {
+    if (start === days[1]) throw ApplicationFailure.nonRetryable('unknown activity');
+    if (start === days[4]) await new Promise((resolve) => setTimeout(resolve, 300));
+  };
+  const handle = await start('backfill', 'parallel', backfillOf('parallel', 3));
+  const { firstExecutionRunId } = handle as unknown as { firstExecutionRunId: string };
+  const latest = client.workflow.getHandle('parallel');
+  expect(await latest.result()).toMatchObject({ state: 'over', done: DAYS - 2, failed: 2, left: 0, ahead: 0 });
+  expect(opened.get('parallel')).toEqual(days);
+  expect(mostAtWork).toBe(3);
+  for (const [start, ids] of landedBy) expect([start, ids]).toEqual([start, [openedBy.get(start)]]);
+  // Before it is continued it lands none that would not run any more.
+  const { workflows } = await chainOf('parallel', firstExecutionRunId);
+  expect(workflows).toBeGreaterThan(1);
+  expect(landedBy.size).toBeGreaterThan(3);
+});
+
+it('a backfill that is paused lands nothing more, and goes on with what it has; three failures in a row end all of it', async () => {
+  reset();
+  let begun = (): void => {};
+  const underWay = new Promise<void>((resolve) => (begun = resolve));
+  let isSlow = true;
+  landing = async (start) => {
+    if (start !== days[1] || !isSlow) return;
+    begun();
+    await new Promise(() => {});
+  };
+  await start('backfill', 'pausing', { ...backfillOf('pausing', 2), until: day(4) });
+  const handle = client.workflow.getHandle('pausing');
+  await underWay;
+  const progress = (): Promise<BackfillProgress> => handle.query<BackfillProgress>(BACKFILL_MESSAGES.progress);
+  await eventually(progress, ({ done }) => done === 1);
+  await handle.signal(BACKFILL_MESSAGES.pause);
+  await eventually(() => log, (lines) => lines.includes(`cancel ${days[1]}`)); // prettier-ignore
+  expect(log.filter((line) => line.startsWith('run'))).toEqual([`run ${days[0]}`]);
+  isSlow = false;
+  await handle.signal(BACKFILL_MESSAGES.resume);
+  await eventually(() => [...(opened.get('pausing') ?? [])], (all) => all.includes(days[1]!)); // prettier-ignore
+  expect(new Set([...landedBy.get(days[1]!)!, openedBy.get(days[1]!)]).size).toBe(1);
+  expect(await handle.result()).toMatchObject({ done: 3, failed: 1 });
+
+  // The last of them does not end by itself.
+  reset();
+  broken = days.slice(5, 8);
+  landing = (start) => (start === days[8] ? new Promise(() => {}) : Promise.resolve());
+  const failing = await start('backfill', 'failing', { ...backfillOf('failing', 4), from: days[5]! });
+  expect(await failing.result()).toMatchObject({ done: 0, failed: 3, left: 1 });
+  expect(opened.get('failing')).toEqual(days.slice(5, 8));
+  expect(log.at(-1)).toBe(`cancel ${days[8]}`);
+});
+
+it('a start of a schedule that meets a backfill goes before its next run', async () => {
+  let pass = (): void => {};
+  const held = new Promise<void>((reached) => {
+    gate = { day: days[0]!, reached, passed: new Promise((resolve) => (pass = resolve)) };
+  });
+  reset();
+  const backfill = await start('backfill', 'dev/met/backfill/latest', { ...backfillOf('met'), until: day(2) });
+  await held;
+  const scheduled = await start('scheduledRun', 'met', { schedule: 'nightly', template: template('met'), stages: ['elt'] }); // prettier-ignore
+  await eventually(
+    async () => (await backfill.fetchHistory()).events!.some((event) => event.workflowExecutionSignaledEventAttributes?.signalName === BACKFILL_MESSAGES.giveWay), // prettier-ignore
+    (isAsked) => isAsked,
+  );
+  pass();
+  gate = undefined;
+  await Promise.all([scheduled.result(), backfill.result()]);
+  expect(opened.get('met')).toEqual([days[0], 'scheduled', days[1]]);
 });
 
 it('a deployment that waits for long keeps its deadline and the epoch that it saw', async () => {

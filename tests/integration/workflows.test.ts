@@ -62,6 +62,7 @@ function fakes(replaced: Partial<Activities> = {}): Activities {
       };
     },
     findMissingIntervals: async () => ({ intervals: [], total: 0 }),
+    landAhead: async () => ({ resources: [] }),
     explainPlan: async () => ({ lines: [], defaults: [], assumptions: [] }),
     extractResource: async () => ({ objects: [{}, {}], groups: [1, 1] }),
     loadObject: async () => ({}) as Awaited<ReturnType<Activities['loadObject']>>,

@@ -1,7 +1,8 @@
 // Records the histories that histories.test.ts replays, from the stack of the project folder given:
 //   node tests/replay/record.mjs <project folder> [workflow type …]
 // Run it after `plumbline run --force`, `plumbline plan`, `plumbline schedule trigger`, `plumbline backfill`, `plumbline gc` and
-// `plumbline forget` there, when a workflow was changed on purpose.
+// `plumbline forget` there, when a workflow was changed on purpose. backfill.3.json and scheduledRun.3.json are of a
+// `backfill --parallel 3` that a start of a schedule met.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { Client, Connection } from '@temporalio/client';

@@ -1,5 +1,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { MOST_PARALLEL } from '../../contracts/most-parallel.js';
 import type { BackfillCommandOptions } from '../backfill-command.js';
+import { wholeNumber } from '../whole-number.js';
 
 const STAGES = ['load', 'transform', 'features', 'train', 'deploy'] as const;
 
@@ -24,6 +26,12 @@ export function register(program: Command): void {
       stages,
       ['load'],
     )
+    .option(
+      '--parallel <number>',
+      'intervals at work: one runs, what the others ask an API or a bucket for is fetched meanwhile',
+      parallel,
+      1,
+    )
     .option('--dry-run', 'only show the intervals and what became of them', false)
     .option('--failed-only', 'only those that failed', false)
     .option('--force', 'those that are done again', false)
@@ -34,6 +42,12 @@ export function register(program: Command): void {
         command.error("error: options '--from' and '--to' are needed.", { exitCode: 2 });
       await (await import('../backfill-command.js')).backfillCommand(options as BackfillCommandOptions);
     });
+}
+
+function parallel(text: string): number {
+  const number = wholeNumber(text);
+  if (number <= MOST_PARALLEL) return number;
+  throw new InvalidArgumentError(`expected a whole number from 1 to ${MOST_PARALLEL}.`);
 }
 
 function stages(text: string): BackfillCommandOptions['stages'] {

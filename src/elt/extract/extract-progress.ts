@@ -49,8 +49,9 @@ export interface LandedPage {
 const RESUME_HOURS = 6;
 
 /**
- * The extract to go on with: one of the same unit that stopped in the last hours, whichever run began it, or the one
- * that this run completed. Else a new one. `isForced` takes none of another run.
+ * The extract to go on with: this run's own of the same unit, complete or not, which may have been landed ahead with those of other
+ * intervals; or the newest one, of the same unit too, that stopped in the last hours, whichever run began it. Else a new one.
+ * `isForced` takes none of another run.
  */
 export async function beginExtract(
   database: Database,
@@ -61,9 +62,12 @@ export async function beginExtract(
   const values = [key.env, key.project, key.resource];
   const [newest] = await database.query<Omit<ExtractState, 'pages'>>(
     `SELECT extract_id AS "extractId", completed_at IS NOT NULL AS "isComplete" FROM (
-       SELECT * FROM plumbline.extracts WHERE env = $1 AND project = $2 AND resource = $3 ORDER BY extract_id DESC LIMIT 1) AS e
-     WHERE unit = $4 AND settings = $5 AND (run_id = $6 OR (NOT $7 AND completed_at IS NULL AND now() - ${RESUME_HOURS} * interval '1 hour' <
-       (SELECT coalesce(max(fetched_at), e.started_at) FROM plumbline.raw_pages p WHERE p.extract_id = e.extract_id)))`,
+       SELECT * FROM plumbline.extracts WHERE run_id = $6
+       UNION (SELECT * FROM plumbline.extracts WHERE env = $1 AND project = $2 AND resource = $3 ORDER BY extract_id DESC LIMIT 1)) AS e
+     WHERE env = $1 AND project = $2 AND resource = $3 AND unit = $4 AND settings = $5
+       AND (run_id = $6 OR (NOT $7 AND completed_at IS NULL AND now() - ${RESUME_HOURS} * interval '1 hour' <
+         (SELECT coalesce(max(fetched_at), e.started_at) FROM plumbline.raw_pages p WHERE p.extract_id = e.extract_id)))
+     ORDER BY run_id = $6 DESC, extract_id DESC LIMIT 1`,
     [...values, key.unit, key.settings, runId, isForced],
   );
   if (newest !== undefined) {

@@ -1,0 +1,48 @@
+import { activityInfo, cancellationSignal, CancelledFailure } from '@temporalio/activity';
+import { landAheadInput, type LandAheadInput, type LandedAhead } from '../contracts/intervals.js';
+import { landedAhead } from '../elt/extract/landed-ahead.js';
+import type { ResourceConfig } from '../model/project.js';
+import { connectionName } from '../storage/connection-name.js';
+import { endConnections, tagDatabase } from '../storage/database.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { extractSource } from './extract-source.js';
+import { projectOf } from './project-code.js';
+import { shortActivity } from './short-activity.js';
+
+export type LandAheadActivities = ReturnType<typeof createLandAheadActivities>;
+
+const STEP = 'land-ahead';
+
+export function createLandAheadActivities(dependencies: ActivityDependencies) {
+  return {
+    /**
+     * GET for a run that is still to come, under its id: its own extract finds what is there. Touches no table, so it holds no lease.
+     * What cannot be fetched is left to the run, which says why; a second attempt goes on behind the last page.
+     */
+    async landAhead(input: LandAheadInput): Promise<LandedAhead> {
+      const { run } = landAheadInput.parse(input);
+      return shortActivity(STEP, async () => {
+        const signal = cancellationSignal();
+        const project = await projectOf(dependencies, run);
+        const name = connectionName(run.runId, STEP);
+        // An attempt that is frozen between a page and its COMMIT would make this one wait for it.
+        await endConnections(dependencies.database, `^${name}/`);
+        const { attempt } = activityInfo();
+        const database = tagDatabase(dependencies.database, `${name}/${attempt}`);
+        const scope = { database, signal, attempt, progress: () => {}, output: () => {} };
+        const land = async (resource: ResourceConfig): Promise<string[]> => {
+          try {
+            await extractSource({ dependencies, project, resource, run, scope });
+            return [resource.id];
+          } catch (error) {
+            dependencies.log.info({ run: run.runId, resource: resource.id, err: error }, 'left to the run');
+            return [];
+          }
+        };
+        const landed = await Promise.all(landedAhead(project).map(land));
+        if (signal.aborted) throw new CancelledFailure(`landing for run ${run.runId} was cancelled`);
+        return { resources: landed.flat() };
+      });
+    },
+  };
+}
