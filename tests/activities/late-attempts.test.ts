@@ -121,7 +121,7 @@ describe('a step', () => {
     const { run } = await bench.open('run-1');
     const former = { runId: 'run-1', step: 'extract:sales', stage: 'elt', scheduledMs: 10, whileRunning: true };
     const frozen = await frozenBeginning(bench.test.database, former);
-    await bench.call('extractResource', { run, resource: 'sales' }, { ...scheduled(20), attempt: 2 });
+    await bench.call('extractResource', { run, resource: 'sales' }, scheduled(20));
     expect(await stepRow()).toEqual({ status: 'succeeded', attempt: 1 });
     await expect(frozen.thaw()).rejects.toMatchObject({ code: 'PG_CONNECTION_LOST' });
   });
