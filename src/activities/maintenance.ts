@@ -5,6 +5,7 @@ import {
   type GarbageCollectionResult,
 } from '../contracts/garbage-collection.js';
 import { forgetKey } from '../elt/forget/forget-key.js';
+import { abandonLoads } from '../elt/load/abandon-loads.js';
 import { sweepStages } from '../elt/load/sweep-stages.js';
 import { sweepBuilds } from '../elt/transform/sweep-builds.js';
 import { collectGarbage } from '../retention/collect-garbage.js';
@@ -85,7 +86,8 @@ export function createMaintenanceActivities(dependencies: ActivityDependencies) 
       const { schemas } = await projectOf(dependencies, input);
       return own.session(async (session) => {
         const one = onSession(session);
-        const loads = await sweepStages({ database: one, env, project, schemas });
+        await abandonLoads({ database: one, env, project });
+        const loads = await sweepStages({ database: one, schemas });
         return [...loads.map((name) => `${schemas.stage}.${name}`), ...(await sweepBuilds({ database: one, schemas }))];
       });
     });

@@ -192,11 +192,10 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     ended?: 'failed' | 'cancelled',
   ): Promise<void> {
     const cancelled = ended === 'cancelled' ? { cancelledRunId: run.runId } : {};
-    const loads = { database: own, env: run.env, project: run.project, schemas, ...cancelled };
-    await abandonLoads(loads);
+    await abandonLoads({ database: own, env: run.env, project: run.project, ...cancelled });
     // Nearly every run leaves nothing, which one look tells.
     if (await hasNoRelations(own, schemas.stage)) return;
-    await sweepStages(loads);
+    await sweepStages({ database: own, schemas });
     await sweepBuilds({ database: own, schemas, ...(ended === undefined ? {} : { endedRunId: run.runId }) });
   }
 }

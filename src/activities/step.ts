@@ -113,15 +113,14 @@ export async function runStep<T>(
 
 /** Becomes the attempt that works: ends what earlier ones have open, before and after the step's row says so. */
 async function takeOverStep(database: Database, run: RunRef, step: string, stage: Stage): Promise<number> {
-  const { currentAttemptScheduledTimestampMs: scheduledMs, attempt: temporalAttempt } = activityInfo();
+  const scheduledMs = activityInfo().currentAttemptScheduledTimestampMs;
   const { runId } = run;
   const newest = await newestAttempt(database, runId, step);
   // Only a later attempt may end an earlier one's connections, never the other way round.
   if (newest.scheduledMs > scheduledMs) throw stepLost(step);
   const endEarlier = () => endConnections(database, `^${connectionName(runId, step)}/`);
-  // A writer frozen in its first or last transaction holds the row: nothing but the end of its connection frees it. What
-  // one holds that is still beginning, only Temporal's count tells.
-  if (temporalAttempt > 1 || newest.attempt > 0) await endEarlier();
+  // A writer frozen in its first or last transaction holds the row: nothing but the end of its connection frees it.
+  if (newest.isConnected) await endEarlier();
   const attempt = await beginStep(database, { runId, step, stage, scheduledMs, whileRunning: true });
   if (attempt === undefined) throw stepLost(step);
   // An attempt opens its first connection after its number is there to be seen.

@@ -9,23 +9,34 @@ export interface KeptConnection {
 
 /**
  * The same database, which keeps one connection from one use to the next, so that work of many single statements is lent
- * one, and has it named, once. Uses at the same time are lent others. One that broke, or on which something failed, is
- * not kept.
+ * one, and has it named, once. Uses at the same time are lent others. One that broke, on which something failed, or that
+ * was not used for `idleMs`, is not kept: work that does something else for hours holds none.
  */
-export function keepConnection(database: Database): KeptConnection {
+export function keepConnection(database: Database, idleMs = 5_000): KeptConnection {
   let kept: Lent | undefined;
+  let idle: NodeJS.Timeout | undefined;
+  let givenBack: Promise<void> | undefined;
   let isReleased = false;
 
-  const take = async (): Promise<Lent> => {
+  // At once, without a wait in between: a use and the end of the idle time never get the same connection.
+  const takeKept = (): Lent | undefined => {
+    clearTimeout(idle);
     const free = kept;
     kept = undefined;
+    return free;
+  };
+  const take = async (): Promise<Lent> => {
+    const free = takeKept();
     if (free?.session.isBroken === false) return free;
     await free?.giveBack();
     return borrow(database);
   };
   const keep = async (lent: Lent): Promise<void> => {
-    if (isReleased || kept !== undefined || lent.session.isBroken) await lent.giveBack();
-    else kept = lent;
+    if (isReleased || kept !== undefined || lent.session.isBroken) return lent.giveBack();
+    kept = lent;
+    idle = setTimeout(() => {
+      givenBack = takeKept()?.giveBack();
+    }, idleMs).unref();
   };
   const keeping: Database = {
     query: (text, parameters) => keeping.session((session) => session.query(text, parameters)),
@@ -47,9 +58,7 @@ export function keepConnection(database: Database): KeptConnection {
     database: keeping,
     async release() {
       isReleased = true;
-      const free = kept;
-      kept = undefined;
-      await free?.giveBack();
+      await Promise.all([givenBack, takeKept()?.giveBack()]);
     },
   };
 }

@@ -67,17 +67,23 @@ export async function beginStep(database: Database, attempt: StepAttempt): Promi
   });
 }
 
-/** The attempt of the step that began last, 0 where none has; waits for nobody. */
+/**
+ * When the attempt of the step that began last was scheduled, 0 where none has begun, and whether any attempt has a
+ * connection by its name, be it one that is still beginning; waits for nobody.
+ */
 export async function newestAttempt(
   database: Queryable,
   runId: string,
   step: string,
-): Promise<Pick<StepAttempt, 'scheduledMs'> & { readonly attempt: number }> {
-  const [row] = await database.query<{ attempt: number; scheduledMs: number }>(
-    `SELECT attempt, scheduled_ms::float8 AS "scheduledMs" FROM plumbline.run_steps WHERE run_id = $1 AND step = $2`,
-    [runId, step],
+): Promise<Pick<StepAttempt, 'scheduledMs'> & { readonly isConnected: boolean }> {
+  const [row] = await database.query<{ scheduledMs: number; isConnected: boolean }>(
+    `SELECT coalesce(max(scheduled_ms), 0)::float8 AS "scheduledMs",
+       EXISTS (SELECT FROM pg_stat_activity
+               WHERE datname = current_database() AND starts_with(application_name, $3)) AS "isConnected"
+     FROM plumbline.run_steps WHERE run_id = $1 AND step = $2`,
+    [runId, step, `${connectionName(runId, step)}/`],
   );
-  return row ?? { attempt: 0, scheduledMs: 0 };
+  return row!;
 }
 
 /** False when another attempt has begun since: whatever this one was doing is not its to finish. */

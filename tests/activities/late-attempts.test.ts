@@ -1,9 +1,12 @@
 import { EventEmitter, once } from 'node:events';
+import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import pg from 'pg';
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createActivities } from '../../src/activities/index.js';
 import { shortActivity } from '../../src/activities/short-activity.js';
-import type { Database } from '../../src/model/database.js';
+import type { Database, Queryable, Session } from '../../src/model/database.js';
 import { checkpointFor } from '../../src/storage/checkpoints.js';
 import { connectionName } from '../../src/storage/connection-name.js';
 import { beginStep, type StepAttempt } from '../../src/storage/run-steps.js';
@@ -62,6 +65,34 @@ async function frozenBeginning(database: Database, attempt: StepAttempt): Promis
   };
 }
 
+/** A database whose process freezes when a statement that contains `text` is done, until it thaws. */
+function freezingAfter(database: Database, text: string) {
+  const moments = new EventEmitter();
+  const [frozen, thawed] = [once(moments, 'frozen'), once(moments, 'thawed')];
+  const freezing =
+    (on: Queryable): Queryable['execute'] =>
+    async (statement, parameters) => {
+      const count = await on.execute(statement, parameters);
+      if (statement.includes(text)) {
+        moments.emit('frozen');
+        await thawed;
+      }
+      return count;
+    };
+  return {
+    database: {
+      ...database,
+      execute: freezing(database),
+      session: <T>(work: (session: Session) => Promise<T>) =>
+        database.session((session) =>
+          work(Object.assign(Object.create(session) as Session, { execute: freezing(session) })),
+        ),
+    } satisfies Database,
+    frozen,
+    thaw: () => moments.emit('thawed'),
+  };
+}
+
 describe('a step', () => {
   it('that begins after a later attempt of it gives up and takes nothing from that one', async () => {
     const { run } = await bench.open('run-1');
@@ -90,7 +121,7 @@ describe('a step', () => {
     const { run } = await bench.open('run-1');
     const former = { runId: 'run-1', step: 'extract:sales', stage: 'elt', scheduledMs: 10, whileRunning: true };
     const frozen = await frozenBeginning(bench.test.database, former);
-    await bench.call('extractResource', { run, resource: 'sales' }, { ...scheduled(20), attempt: 2 });
+    await bench.call('extractResource', { run, resource: 'sales' }, scheduled(20));
     expect(await stepRow()).toEqual({ status: 'succeeded', attempt: 1 });
     await expect(frozen.thaw()).rejects.toMatchObject({ code: 'PG_CONNECTION_LOST' });
   });
@@ -132,6 +163,29 @@ describe('opening a run', () => {
     await open(scheduled(20), 'run-1', run);
     await bench.test.database.execute('CREATE TABLE shop_dev_stage.publish_7 (a int)');
     await expect(open(scheduled(10), 'run-1', run)).rejects.toMatchObject({ details: [{ code: 'RUN_LEASE_LOST' }] });
+    expect(
+      await bench.test.database.query(`SELECT to_regclass('shop_dev_stage.publish_7') IS NOT NULL AS there`),
+    ).toEqual([{ there: true }]);
+  });
+
+  it('frozen as the first when it had inserted the run, sweeps nothing when a later attempt has opened it', async () => {
+    const run = await bench.ref('run-1');
+    const process = freezingAfter(bench.test.database, 'INSERT INTO plumbline.runs');
+    const activities = createActivities({
+      database: process.database,
+      store: bench.store,
+      cacheDir: join(bench.root, '.plumbline', 'cache'),
+      threads: 1,
+      log: pino({ level: 'silent' }),
+    });
+    const first = new MockActivityEnvironment(scheduled(10)).run(() =>
+      activities.openRun({ run, workflowId: 'w', stages: ['elt'], startedBy: 'test' }),
+    );
+    await Promise.race([process.frozen, first]);
+    await open(scheduled(20), 'run-1', run);
+    await bench.test.database.execute('CREATE TABLE shop_dev_stage.publish_7 (a int)');
+    process.thaw();
+    await expect(first).rejects.toMatchObject({ details: [{ code: 'PG_CONNECTION_LOST' }] });
     expect(
       await bench.test.database.query(`SELECT to_regclass('shop_dev_stage.publish_7') IS NOT NULL AS there`),
     ).toEqual([{ there: true }]);

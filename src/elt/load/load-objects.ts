@@ -75,7 +75,9 @@ async function attempt(options: GroupOptions): Promise<Map<string, LoadResult>> 
       const claims = await claimLoads(session, options, objects);
       held = claims.filter(({ done }) => !done).map(({ line }) => line);
       const existing = await existingColumns(session, options);
-      const loaded = await withInstance(folder, 0, (shared) => loadClaimed({ options, session, claims, existing, shared, folder })); // prettier-ignore
+      const loaded = await withInstance(folder, 0, (shared) =>
+        loadClaimed({ options, session, claims, existing, shared, folder }),
+      );
       // What is staged has no writer any more.
       held = held.filter(({ path }) => !loaded.has(path));
       return loaded;

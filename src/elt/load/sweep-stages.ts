@@ -1,17 +1,19 @@
+import type { Database } from '../../model/database.js';
 import type { Schemas } from '../../model/project.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
-import { abandonLoads, type Abandoned } from './abandon-loads.js';
 
 /**
- * Drops stage tables that nothing will read again: of loads that are published, replaced or failed, of loads that a
- * newer content of the same file or the end of their run (succeeded or cancelled) made pointless, and tables whose publication never came.
- * One that somebody still reads stays for the next call. Call it while holding the project's lease. Gives the names dropped.
+ * Drops stage tables that nothing will read again: of loads that are published, replaced or failed (after `abandonLoads`
+ * also the pointless ones), and tables whose publication never came. One that somebody still reads stays for the next
+ * call. Call it while holding the project's lease. Gives the names dropped.
  */
-export async function sweepStages(
-  options: Abandoned & { readonly schemas: Pick<Schemas, 'stage'> },
-): Promise<string[]> {
-  const { database, schemas } = options;
-  await abandonLoads(options);
+export async function sweepStages({
+  database,
+  schemas,
+}: {
+  readonly database: Database;
+  readonly schemas: Pick<Schemas, 'stage'>;
+}): Promise<string[]> {
   return database.session(async (session) => {
     const orphans = await session.query<{ name: string }>(
       `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { abandonLoads } from '../../../src/elt/load/abandon-loads.js';
 import { sweepStages } from '../../../src/elt/load/sweep-stages.js';
 import { publishResource } from '../../../src/elt/load/publish-resource.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from './workbench.js';
@@ -136,14 +137,15 @@ describe('append', () => {
     await bench.database.execute('CREATE VIEW demo_dev_raw.over AS SELECT id FROM demo_dev_raw.w');
     await expect(bench.run({ ...one, columns: { id: 'text' } })).rejects.toMatchObject({ code: 'ELT_TYPE_CHANGE' });
     expect(await bench.rows('w', 'id')).toHaveLength(3);
-    await sweepStages({ database: bench.database, env: 'dev', project: 'demo', schemas });
+    await sweepStages({ database: bench.database, schemas });
     await bench.database.execute(
       `UPDATE plumbline.loads SET run_id = 'over' WHERE resource = 'w' AND status = 'staged'`,
     );
     await bench.database.execute(
       `INSERT INTO plumbline.runs (run_id, env, project, workflow_id, stages, bundle, status, started_by) VALUES ('over', 'dev', 'demo', 'w', '{}', 'b', 'cancelled', 'test')`,
     );
-    expect(await sweepStages({ database: bench.database, env: 'dev', project: 'demo', schemas })).toHaveLength(2);
+    await abandonLoads({ database: bench.database, env: 'dev', project: 'demo' });
+    expect(await sweepStages({ database: bench.database, schemas })).toHaveLength(2);
   });
 });
 

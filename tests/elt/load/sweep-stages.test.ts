@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { abandonLoads } from '../../../src/elt/load/abandon-loads.js';
 import { sweepStages } from '../../../src/elt/load/sweep-stages.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from './workbench.js';
 
@@ -9,7 +10,10 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-const sweep = () => sweepStages({ database: bench.database, env: 'dev', project: 'demo', schemas });
+const sweep = async (): Promise<string[]> => {
+  await abandonLoads({ database: bench.database, env: 'dev', project: 'demo' });
+  return sweepStages({ database: bench.database, schemas });
+};
 
 test('a stage that somebody reads is left for the next sweep, and holds up nothing', async () => {
   const resource = resourceOf({ path: '*.csv' });
