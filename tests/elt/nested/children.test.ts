@@ -3,6 +3,7 @@ import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { publishResource } from '../../../src/elt/load/publish-resource.js';
 import { retryRejects } from '../../../src/elt/load/retry-rejects.js';
+import { abandonLoads } from '../../../src/elt/load/abandon-loads.js';
 import { sweepStages } from '../../../src/elt/load/sweep-stages.js';
 import type { ChildConfig, ResourceConfig } from '../../../src/model/project.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from '../load/workbench.js';
@@ -392,7 +393,8 @@ test('a death while the elements are staged is made good by the next attempt, an
   expect(await texts('trips_stops', 'value')).toEqual(['a', 'b', 'c']);
   await bench.write('trips.ndjson', '{"id":1,"stops":["x"]}');
   await bench.stage(trips, { runId: 'cancelled' });
-  expect(await sweepStages({ ...scope, cancelledRunId: 'cancelled' })).toHaveLength(2);
+  await abandonLoads({ ...scope, cancelledRunId: 'cancelled' });
+  expect(await sweepStages(scope)).toHaveLength(2);
   expect(await bench.stages()).toEqual([]);
 });
 
