@@ -32,7 +32,7 @@ export function createLandAheadActivities(dependencies: ActivityDependencies) {
         const scope = { database, signal, attempt, progress: () => {}, output: () => {} };
         const land = async (resource: ResourceConfig): Promise<string[]> => {
           try {
-            await extractSource({ dependencies, project, resource, run, scope });
+            await extractSource({ dependencies, project, resource, run, scope, ahead: true });
             return [resource.id];
           } catch (error) {
             dependencies.log.info({ run: run.runId, resource: resource.id, err: error }, 'left to the run');
