@@ -162,6 +162,24 @@ it('a landing and a run that are at the same interval take nothing from each oth
   expect(await rows()).toHaveLength(3);
 });
 
+it('asks for few resources of an interval at once', async () => {
+  let [asking, mostAsking] = [0, 0];
+  api.answer = async (_request, response) => {
+    mostAsking = Math.max(mostAsking, ++asking);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    asking--;
+    sendJson(response, { rows: [{ id: 1 }] });
+  };
+  const many = Array.from({ length: 6 }, (_, index) => `r${index}: { path: '/r${index}/{interval.start_date}' }`);
+  await bench.write({
+    'plumbline.yaml': `name: shop
+sources: { api: { type: http, url: ${api.url}, allow_private: true, records: rows, resources: { ${many.join(', ')} } } }
+`,
+  });
+  expect((await ahead('run-1', 1)).resources).toHaveLength(6);
+  expect(mostAsking).toBeLessThanOrEqual(2);
+});
+
 it('objects of a bucket are fetched ahead, and once', async () => {
   const server = await startS3();
   const proxy = await startProxy(server.endpoint);
