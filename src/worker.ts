@@ -18,6 +18,7 @@ import { createActivities } from './activities/index.js';
 import { watchAlerts } from './alerts/watch-alerts.js';
 import { createWorkflowEnds } from './client/workflow-ends.js';
 import type { Settings } from './config.js';
+import { MOST_PARALLEL } from './contracts/most-parallel.js';
 import { taskQueue } from './contracts/queues.js';
 import { TransientError } from './errors.js';
 import { watchLineage } from './openlineage/watch-lineage.js';
@@ -33,10 +34,11 @@ import { forgetWorker, stampWorker } from './storage/workers.js';
 import { VERSION } from './version.js';
 
 /** Activities of one kind that run at once in a process; the heavy queue is CPU work that has its own threads. */
-const SLOTS: Readonly<Record<string, number>> = { default: 8, heavy: 2 };
+const SLOTS: Readonly<Record<string, number>> = { default: 8, heavy: 2, ahead: MOST_PARALLEL };
 
 /**
- * Runs a worker for the queues until SIGTERM or SIGINT: workflows and activities on `default`, activities elsewhere.
+ * Runs a worker for the queues until SIGTERM or SIGINT: workflows and activities on `default`, activities elsewhere. With `default` goes
+ * `ahead`, so that whoever runs a backfill also serves what it lands ahead.
  * Ends with an error when PostgreSQL or Temporal cannot be reached at the start; a supervisor starts it again. A pooler that
  * lends connections by the transaction is refused (`PG_POOLER`).
  */
@@ -88,7 +90,7 @@ export async function runWorker(options: {
     store: { place: store.place, id: await store.identity() },
   };
   const workers = await Promise.all(
-    queues.map((queue) =>
+    served(queues).map((queue) =>
       Worker.create(optionsFor(queue, { connection, settings, activities, identity: identity.id })),
     ),
   );
@@ -134,6 +136,10 @@ export async function runWorker(options: {
     await database.close();
     await rm(scratchDir, { recursive: true, force: true });
   }
+}
+
+function served(queues: readonly string[]): string[] {
+  return [...new Set([...queues, ...(queues.includes('default') ? ['ahead'] : [])])];
 }
 
 /**

@@ -28,6 +28,8 @@ interface Extraction {
   readonly resource: ResourceConfig;
   readonly run: RunRef;
   readonly scope: Omit<StepScope, 'fence'>;
+  /** The run is still to come. @default false */
+  readonly ahead?: boolean;
 }
 
 /** Gets a resource's rows to the landing zone, or says what of a database is read, each kind of source in its own way. */
@@ -72,11 +74,12 @@ async function inventory(extraction: Extraction): Promise<Extracted> {
 }
 
 async function http(extraction: Extraction): Promise<Extracted> {
-  const { project, resource, run } = extraction;
+  const { project, resource, run, ahead = false } = extraction;
   const { interval } = run;
   const parents = compileParents(project, resource);
   const { objects, extractId } = await extractHttp({
     ...(await asked(extraction)),
+    ahead,
     ...(interval === undefined ? {} : { interval }),
     ...(parents === undefined ? {} : { parents }),
   });

@@ -1,5 +1,6 @@
-import { activityInfo, cancellationSignal, CancelledFailure } from '@temporalio/activity';
+import { activityInfo, cancellationSignal } from '@temporalio/activity';
 import { landAheadInput, type LandAheadInput, type LandedAhead } from '../contracts/intervals.js';
+import { inOrder } from '../elt/extract/in-order.js';
 import { landedAhead } from '../elt/extract/landed-ahead.js';
 import type { ResourceConfig } from '../model/project.js';
 import { connectionName } from '../storage/connection-name.js';
@@ -12,6 +13,9 @@ import { shortActivity } from './short-activity.js';
 export type LandAheadActivities = ReturnType<typeof createLandAheadActivities>;
 
 const STEP = 'land-ahead';
+
+/** Of one interval, beside those of the other intervals. */
+const RESOURCES_AT_ONCE = 2;
 
 export function createLandAheadActivities(dependencies: ActivityDependencies) {
   return {
@@ -32,15 +36,14 @@ export function createLandAheadActivities(dependencies: ActivityDependencies) {
         const scope = { database, signal, attempt, progress: () => {}, output: () => {} };
         const land = async (resource: ResourceConfig): Promise<string[]> => {
           try {
-            await extractSource({ dependencies, project, resource, run, scope });
+            await extractSource({ dependencies, project, resource, run, scope, ahead: true });
             return [resource.id];
           } catch (error) {
             dependencies.log.info({ run: run.runId, resource: resource.id, err: error }, 'left to the run');
             return [];
           }
         };
-        const landed = await Promise.all(landedAhead(project).map(land));
-        if (signal.aborted) throw new CancelledFailure(`landing for run ${run.runId} was cancelled`);
+        const landed = await inOrder(landedAhead(project), RESOURCES_AT_ONCE, signal, land);
         return { resources: landed.flat() };
       });
     },

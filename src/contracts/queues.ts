@@ -1,4 +1,4 @@
-/** `default` runs workflows and I/O, `heavy` CPU work; other names are the user's own (`gpu`). */
+/** `default` runs workflows and I/O, `ahead` what backfills land ahead, `heavy` CPU work; other names are the user's own (`gpu`). */
 export type QueueName = string;
 
 /** Task queue in Temporal of a queue's name; prefixed because clusters are shared. */

@@ -3,7 +3,7 @@ import type { Secret } from '../config.js';
 import type { DatabaseTasks } from './database-tasks.js';
 import type { PartDefinition } from './part.js';
 
-/** One worker for both queues as a part of the stack; ready when it has stamped its row in PostgreSQL. */
+/** One worker for all queues as a part of the stack; ready when it has stamped its row in PostgreSQL. */
 export function workerPart(options: {
   readonly cli: string;
   readonly root: string;

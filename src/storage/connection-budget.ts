@@ -3,7 +3,7 @@
  * connections of its own, on its own server: `parallel` + 1 for each resource that is read.
  */
 export const CONNECTIONS = {
-  /** Eight steps at once, each with the session of its writer, its pieces, and one that cancels. */
+  /** Eight steps at once, each with the session of its writer, its pieces, and one that cancels; what is landed ahead holds one for a page's line. */
   worker: 24,
   serve: 3,
   command: 4,

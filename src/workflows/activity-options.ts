@@ -29,5 +29,15 @@ export const bulkLoad: ActivityOptions = {
 /** CPU work on the heavy queue; a killed attempt goes on from its checkpoint. */
 export const training: ActivityOptions = { ...bulkLoad, taskQueue: 'plumbline-heavy' };
 
+/**
+ * GET for runs that are still to come, on a queue of its own: however slow a source is, it leaves the steps of runs their slots. What finds
+ * no slot in time is left to its run.
+ */
+export const landing: ActivityOptions = {
+  ...bulkLoad,
+  taskQueue: 'plumbline-ahead',
+  scheduleToStartTimeout: '5 minutes',
+};
+
 /** Closing a run must happen even when everything else went wrong. */
 export const closing: ActivityOptions = { ...quickQuery, scheduleToCloseTimeout: '1 day' };

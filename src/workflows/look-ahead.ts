@@ -1,10 +1,10 @@
 import { CancellationScope, proxyActivities } from '@temporalio/workflow';
 import type { LandAheadActivities } from '../activities/land-ahead.js';
 import type { RunInterval, RunRef } from '../contracts/run.js';
-import { bulkLoad } from './activity-options.js';
+import { landing } from './activity-options.js';
 import { newRunId } from './run-child.js';
 
-const { landAhead } = proxyActivities<LandAheadActivities>(bulkLoad);
+const { landAhead } = proxyActivities<LandAheadActivities>(landing);
 
 /** What was landed longer ago is asked for anew, as `beginExtract` has it for what is not complete. */
 const KEPT_MS = 6 * 3_600_000;

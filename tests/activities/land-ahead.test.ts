@@ -68,6 +68,11 @@ async function run(runId: string, day: number, more: Partial<RunRef> = {}): Prom
   await bench.elt(opened.run, opened.plan);
   await bench.close(opened.run);
 }
+function gate(): { readonly open: () => void; readonly passed: Promise<void> } {
+  let open = (): void => {};
+  const passed = new Promise<void>((resolve) => (open = resolve));
+  return { open, passed };
+}
 const rows = () => bench.test.database.query<{ id: string }>('SELECT id FROM shop_dev_raw.api_orders ORDER BY id');
 
 it('intervals landed side by side are what their own runs read, and nobody else', async () => {
@@ -127,6 +132,52 @@ it('an attempt that is frozen before its COMMIT is in nobody’s way', async () 
     await session.execute('COMMIT');
   });
   await expect(ended).rejects.toThrow();
+});
+
+it('a landing and a run that are at the same interval take nothing from each other', async () => {
+  const { answer } = api;
+  const [first, second, atFirst, atSecond] = [gate(), gate(), gate(), gate()];
+  let seconds = 0;
+  api.answer = async (request, response, url) => {
+    // The first is the run's, and waits until a landing has begun; the second the landing's, and waits for a run of somebody else.
+    if (url.searchParams.get('page') === '2' && ++seconds <= 2) {
+      (seconds === 1 ? atFirst : atSecond).open();
+      await (seconds === 1 ? first : second).passed;
+    }
+    return answer(request, response, url);
+  };
+  const { run: scheduled } = await bench.open('by-sched', ['elt'], about(1));
+  const extracting = bench.call('extractResource', { run: scheduled, resource: 'api.orders' });
+  await atFirst.passed;
+  const landing = ahead('run-1', 1);
+  await atSecond.passed;
+  first.open();
+  await extracting;
+  await bench.close(scheduled, 'cancelled');
+  await run('by-hand', 1);
+  second.open();
+  expect(await landing).toEqual({ resources: ['api.orders'] });
+  // Three times as a whole: nobody met a page of another.
+  expect(api.requests).toHaveLength(9);
+  expect(await rows()).toHaveLength(3);
+});
+
+it('asks for few resources of an interval at once', async () => {
+  let [asking, mostAsking] = [0, 0];
+  api.answer = async (_request, response) => {
+    mostAsking = Math.max(mostAsking, ++asking);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    asking--;
+    sendJson(response, { rows: [{ id: 1 }] });
+  };
+  const many = Array.from({ length: 6 }, (_, index) => `r${index}: { path: '/r${index}/{interval.start_date}' }`);
+  await bench.write({
+    'plumbline.yaml': `name: shop
+sources: { api: { type: http, url: ${api.url}, allow_private: true, records: rows, resources: { ${many.join(', ')} } } }
+`,
+  });
+  expect((await ahead('run-1', 1)).resources).toHaveLength(6);
+  expect(mostAsking).toBeLessThanOrEqual(2);
 });
 
 it('objects of a bucket are fetched ahead, and once', async () => {

@@ -21,13 +21,14 @@ type Activities = ReturnType<typeof createActivities>;
 // An interval takes about ten events: a workflow of this length is continued every few of them.
 const LONG_HISTORY_EVENTS = 30;
 const DAYS = 9;
+/** Of the queue that runs need: fewer than the intervals that are landed at once. */
+const SLOTS = 3;
 const BROKEN = ['2024-01-03', '2024-01-08'];
 let broken = BROKEN;
 
 let temporal: TestTemporal;
 let client: Client;
-let worker: Worker;
-let running: Promise<void>;
+let running: Promise<unknown>;
 let close: () => Promise<void>;
 
 /** Days whose runs were opened, in that order, by project. */
@@ -111,17 +112,20 @@ beforeAll(async () => {
     NativeConnection.connect({ address: temporal.address }),
   ]);
   client = new Client({ connection });
-  worker = await Worker.create({
-    connection: native,
-    activities,
-    taskQueue: 'plumbline-default',
-    workflowBundle,
-    // A cancellation comes with the answer to a heartbeat.
-    maxHeartbeatThrottleInterval: '200ms',
-  });
-  running = worker.run();
+  // A cancellation comes with the answer to a heartbeat.
+  const common = { connection: native, activities, maxHeartbeatThrottleInterval: '200ms' } as const;
+  const workers = [
+    await Worker.create({
+      ...common,
+      taskQueue: 'plumbline-default',
+      workflowBundle,
+      maxConcurrentActivityTaskExecutions: SLOTS,
+    }),
+    await Worker.create({ ...common, taskQueue: 'plumbline-ahead' }),
+  ];
+  running = Promise.all(workers.map((worker) => worker.run()));
   close = async () => {
-    worker.shutdown();
+    for (const worker of workers) worker.shutdown();
     await running;
     await connection.close();
     await native.close();
@@ -269,6 +273,21 @@ it('a backfill that is paused lands nothing more, and goes on with what it has; 
   expect(await failing.result()).toMatchObject({ done: 0, failed: 3, left: 1 });
   expect(opened.get('failing')).toEqual(days.slice(5, 8));
   expect(log.at(-1)).toBe(`cancel ${days[8]}`);
+});
+
+it('landings that take long leave the steps of other runs their slots', async () => {
+  reset();
+  let pass = (): void => {};
+  const passed = new Promise<void>((resolve) => (pass = resolve));
+  landing = () => passed;
+  broken = [];
+  const slow = await start('backfill', 'slow', { ...backfillOf('slow', SLOTS + 1), until: day(SLOTS + 1) });
+  await eventually(() => landedBy.size, (size) => size >= SLOTS); // prettier-ignore
+  const other = await start('scheduledRun', 'other', { schedule: 'nightly', template: template('other'), stages: ['elt'] }); // prettier-ignore
+  await other.result();
+  expect(log.filter((line) => line.startsWith('run'))).toEqual(['run scheduled']);
+  pass();
+  expect(await slow.result()).toMatchObject({ done: SLOTS + 1, failed: 0 });
 });
 
 it('a start of a schedule that meets a backfill goes before its next run', async () => {

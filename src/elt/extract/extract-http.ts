@@ -36,6 +36,8 @@ export interface HttpExtractOptions {
   readonly interval?: DataInterval;
   /** Asks anew, whatever another run has landed. @default false */
   readonly force?: boolean;
+  /** For a run that is still to come: nothing of a run that may be at work is taken. @default false */
+  readonly ahead?: boolean;
   /** Asks for everything, or from the cursor's initial value on; its state stays. @default false */
   readonly full?: boolean;
   readonly signal?: AbortSignal;
@@ -63,7 +65,7 @@ export interface HttpExtract {
  * `ELT_HTTP_STATUS_TRANSIENT`, `ELT_LOAD_FENCED`.
  */
 export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtract> {
-  const { database, store, env, project, resource, runId } = options;
+  const { database, store, env, project, resource, runId, force = false, ahead = false } = options;
   const parents = await parentsOf(options);
   const from = await unitOf(options, parents);
   const key = {
@@ -74,7 +76,7 @@ export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtr
     unit: from.unit,
     cursorFrom: from.state,
   };
-  const state = await beginExtract(database, key, runId, options.force ?? false);
+  const state = await beginExtract(database, key, runId, { isForced: force, isAhead: ahead });
   const pages = state.isComplete
     ? state.pages
     : await land(options, { key, extractId: state.extractId, landed: state.pages, asked: from, parents });

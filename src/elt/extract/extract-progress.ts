@@ -51,36 +51,38 @@ const RESUME_HOURS = 6;
 /**
  * The extract to go on with: this run's own of the same unit, complete or not, which may have been landed ahead with those of other
  * intervals; or the newest one, of the same unit too, that stopped in the last hours, whichever run began it. Else a new one.
- * `isForced` takes none of another run.
+ * `isForced` takes none of another run. So does `isAhead`, which holds no lease: the other run may be at work. Nor does another run
+ * take what is landed ahead, as long as its own has not.
  */
 export async function beginExtract(
   database: Database,
   key: ExtractKey,
   runId: string,
-  isForced: boolean,
+  { isForced = false, isAhead = false }: { readonly isForced?: boolean; readonly isAhead?: boolean },
 ): Promise<ExtractState> {
   const values = [key.env, key.project, key.resource];
   const [newest] = await database.query<Omit<ExtractState, 'pages'>>(
     `SELECT extract_id AS "extractId", completed_at IS NOT NULL AS "isComplete" FROM (
        SELECT * FROM plumbline.extracts WHERE run_id = $6
-       UNION (SELECT * FROM plumbline.extracts WHERE env = $1 AND project = $2 AND resource = $3 ORDER BY extract_id DESC LIMIT 1)) AS e
+       UNION ALL (SELECT * FROM plumbline.extracts WHERE env = $1 AND project = $2 AND resource = $3 ORDER BY extract_id DESC LIMIT 1)) AS e
      WHERE env = $1 AND project = $2 AND resource = $3 AND unit = $4 AND settings = $5
-       AND (run_id = $6 OR (NOT $7 AND completed_at IS NULL AND now() - ${RESUME_HOURS} * interval '1 hour' <
+       AND (run_id = $6 OR (NOT $7 AND NOT landed_ahead AND completed_at IS NULL AND now() - ${RESUME_HOURS} * interval '1 hour' <
          (SELECT coalesce(max(fetched_at), e.started_at) FROM plumbline.raw_pages p WHERE p.extract_id = e.extract_id)))
      ORDER BY run_id = $6 DESC, extract_id DESC LIMIT 1`,
-    [...values, key.unit, key.settings, runId, isForced],
+    [...values, key.unit, key.settings, runId, isForced || isAhead],
   );
   if (newest !== undefined) {
-    await database.execute('UPDATE plumbline.extracts SET run_id = $2 WHERE extract_id = $1', [
+    await database.execute('UPDATE plumbline.extracts SET run_id = $2, landed_ahead = $3 WHERE extract_id = $1', [
       newest.extractId,
       runId,
+      isAhead,
     ]);
     return { ...newest, pages: await pagesOf(database, newest.extractId) };
   }
   const [added] = await database.query<{ extractId: string }>(
-    `INSERT INTO plumbline.extracts (env, project, resource, unit, settings, run_id, cursor_from)
-     VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING extract_id AS "extractId"`,
-    [...values, key.unit, key.settings, runId, key.cursorFrom],
+    `INSERT INTO plumbline.extracts (env, project, resource, unit, settings, run_id, cursor_from, landed_ahead)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING extract_id AS "extractId"`,
+    [...values, key.unit, key.settings, runId, key.cursorFrom, isAhead],
   );
   return { extractId: added!.extractId, isComplete: false, pages: [] };
 }

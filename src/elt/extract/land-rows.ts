@@ -104,7 +104,9 @@ export async function openLanding(options: LandingOptions): Promise<Landing> {
     unit,
     cursorFrom: former ?? null,
   };
-  const { extractId, isComplete, pages } = await beginExtract(database, key, runId, options.force ?? false);
+  const { extractId, isComplete, pages } = await beginExtract(database, key, runId, {
+    isForced: options.force === true,
+  });
   const checkpoint = (await lastCheckpoint(database, extractId)) ?? former;
   const landed = { pages: pages.length, rows: 0, bytes: 0 };
   for (const { rows, bytes } of pages) {
