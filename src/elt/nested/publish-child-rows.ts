@@ -155,13 +155,15 @@ async function deleteDisplaced(
   const key = mergeKey(resource);
   await ensureIndex(session, table, key.map((name) => keyName(child, name)), '', ''); // prettier-ignore
   const isOfKey = key.map((name) => `c.${identifier(keyName(child, name))} = s.${identifier(name)}`).join(' AND ');
-  const isThere = key.map((name) => `t.${identifier(name)} = s.${identifier(name)}`).join(' AND ');
+  const isThere = key.map((name) => `t.${identifier(name)} = c.${identifier(keyName(child, name))}`).join(' AND ');
   for (const line of staged) {
     const stage = stageOf(schemas.stage, line);
     await session.execute(
-      `DELETE FROM ${qualified(table.schema, table.name)} AS c USING ${qualified(stage.schema, stage.name)} AS s
-       WHERE ${isOfKey} AND NOT EXISTS (SELECT 1 FROM ${qualified(target.schema, target.name)} AS t
-         WHERE ${isThere} AND t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`,
+      // Both are looked up once a child row: a key may have many rows, in the stage and in the table.
+      `DELETE FROM ${qualified(table.schema, table.name)} AS c
+       WHERE EXISTS (SELECT 1 FROM ${qualified(stage.schema, stage.name)} AS s WHERE ${isOfKey})
+         AND NOT EXISTS (SELECT 1 FROM ${qualified(target.schema, target.name)} AS t
+           WHERE ${isThere} AND t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`,
     );
   }
 }
