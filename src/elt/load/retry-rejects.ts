@@ -185,7 +185,11 @@ async function publishRows(
   const names = columns.map(({ name }) => name);
   await joinRows(session, { resource, target, columns: now, stages: [{ table: stage, names, loadId }], batch: [] });
   await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
-  const children = await joinChildRows(session, { resource, schemas: options.schemas, target }, childStages);
+  const children = await joinChildRows(
+    session,
+    { resource, schemas: options.schemas, target, columns: now },
+    childStages,
+  );
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,
   );

@@ -21,6 +21,8 @@ export interface ChildRows {
 }
 
 export interface ChildPublication {
+  readonly env: string;
+  readonly project: string;
   readonly resource: ResourceConfig;
   readonly schemas: Schemas;
   /** The resource's own table, which has its new rows already. */
@@ -68,10 +70,25 @@ export async function publishChildRows(session: Session, work: ChildPublication)
     for (const stage of stages) await addRows(session, work, child, { table, columns }, stage, isWhole);
     // Child rows from before rows had this key cannot be found by it.
     const isKeyNew = keyColumns(resource, work.columns).some(({ name }) => shape.columnsAdded.includes(keyName(child, name))); // prettier-ignore
-    if (work.isThinned || (!shape.isNew && (work.isNew || isKeyNew))) await deleteOrphans(session, child, table, work.target); // prettier-ignore
+    const mayBeBehind = work.isNew || isKeyNew || (await wasLeftOut(session, work, child));
+    if (work.isThinned || (!shape.isNew && mayBeBehind)) await deleteOrphans(session, child, table, work.target);
     children.push(await countRows(session, table));
   }
   return { children, rowsChanged };
+}
+
+/** Whether a load was published while this was no child table, whose rows it then left as they were. Before the loads of this publication count. */
+async function wasLeftOut(
+  session: Session,
+  { env, project, resource }: ChildPublication,
+  child: ChildTable,
+): Promise<boolean> {
+  const [found] = await session.query<{ is: boolean }>(
+    `SELECT EXISTS (SELECT 1 FROM plumbline.loads WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published'
+       AND NOT coalesce(reader -> 'children', '[]') @> jsonb_build_array(jsonb_build_object('target', $4::text))) AS is`,
+    [env, project, resource.id, child.table],
+  );
+  return found!.is;
 }
 
 async function countChanged(
@@ -93,7 +110,7 @@ async function countChanged(
  */
 export async function joinChildRows(
   session: Session,
-  work: Pick<ChildPublication, 'resource' | 'schemas' | 'target'>,
+  work: Pick<ChildPublication, 'resource' | 'schemas' | 'target' | 'columns'>,
   stages: readonly ChildStage[],
 ): Promise<ChildRows[]> {
   const { resource, schemas, target } = work;
@@ -130,7 +147,7 @@ export function childStages(
 function stagesOf({ stage: schema }: Schemas, stages: readonly ChildStage[], child: ChildTable): TypedTable[] {
   const nested = nestedColumns(child.children);
   return stages
-    .filter(({ path }) => path === child.path)
+    .filter(({ target }) => target === child.table)
     .map(({ table, columns }) => ({
       table: { schema, name: table },
       columns: new Map(columns.filter(({ name }) => !nested.has(name)).map(({ name, type }) => [name, type])),
@@ -139,7 +156,7 @@ function stagesOf({ stage: schema }: Schemas, stages: readonly ChildStage[], chi
 
 async function deleteDisplaced(
   session: Session,
-  { resource, schemas, target, staged, displacedIds }: ChildPublication,
+  { resource, schemas, target, columns, staged, displacedIds }: ChildPublication,
   child: ChildTable,
   table: StageName,
 ): Promise<void> {
@@ -154,8 +171,8 @@ async function deleteDisplaced(
   if (mergeStrategy(resource) === 'scd2') return;
   const key = mergeKey(resource);
   await ensureIndex(session, table, key.map((name) => keyName(child, name)), '', ''); // prettier-ignore
-  const isOfKey = key.map((name) => `c.${identifier(keyName(child, name))} = s.${identifier(name)}`).join(' AND ');
-  const isThere = key.map((name) => `t.${identifier(name)} = c.${identifier(keyName(child, name))}`).join(' AND ');
+  const isOfKey = sameKey(child, key, columns, 's').join(' AND ');
+  const isThere = sameKey(child, key, columns, 't').join(' AND ');
   for (const line of staged) {
     const stage = stageOf(schemas.stage, line);
     await session.execute(
@@ -168,6 +185,19 @@ async function deleteDisplaced(
   }
 }
 
+/** `one.key = c.key` for each column, as the type that the resource's own table has: a stage's key may be of a narrower one. */
+function sameKey(
+  child: ChildTable,
+  key: readonly string[],
+  columns: ReadonlyMap<string, ColumnType>,
+  one: 's' | 't',
+): string[] {
+  return key.map(
+    (name) =>
+      `${one}.${identifier(name)}::${columns.get(name)!} = c.${identifier(keyName(child, name))}::${columns.get(name)!}`,
+  );
+}
+
 /**
  * Rows of the stage whose row is in the target: a merge leaves out what is older than what is there, and deleted keys.
  *
@@ -175,7 +205,7 @@ async function deleteDisplaced(
  */
 async function addRows(
   session: Session,
-  { resource, target }: Pick<ChildPublication, 'resource' | 'target'>,
+  { resource, target, columns: own }: Pick<ChildPublication, 'resource' | 'target' | 'columns'>,
   child: ChildTable,
   { table, columns }: TypedTable,
   stage: TypedTable,
@@ -184,11 +214,11 @@ async function addRows(
   const names = { names: [...stage.columns.keys()] };
   // What rows are merged by has an index.
   const key = resource.write === 'merge' ? mergeKey(resource) : [];
-  const sameKey = key.map((name) => `t.${identifier(name)} = c.${identifier(keyName(child, name))} AND `);
+  const isOfKey = sameKey(child, key, own, 't').map((same) => `${same} AND `);
   const isThere = isWhole
     ? ''
     : `WHERE EXISTS (SELECT 1 FROM ${qualified(target.schema, target.name)} AS t
-         WHERE ${sameKey.join('')}t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`;
+         WHERE ${isOfKey.join('')}t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`;
   await session.execute(
     `INSERT INTO ${qualified(table.schema, table.name)} (${writtenColumns(names).join(', ')})
      SELECT ${writtenValues(names, columns, 'c').join(', ')} FROM ${qualified(stage.table.schema, stage.table.name)} AS c ${isThere}`,
