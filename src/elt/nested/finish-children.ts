@@ -1,7 +1,11 @@
+import { childTables } from '../../model/child-tables.js';
+import type { Session } from '../../model/database.js';
 import { qualified } from '../../model/sql-identifier.js';
 import { rawRow } from '../load/check-keys.js';
+import { loadsById, type ChildStage } from '../load/ledger.js';
 import { addRejects } from '../load/rejects.js';
 import type { RowFault } from '../read/row-fault.js';
+import { deleteOrphans } from './publish-child-rows.js';
 import { stageChildren, type ChildWork, type ParentFault } from './stage-children.js';
 
 /**
@@ -27,6 +31,27 @@ export async function finishChildren(
     [loadId, JSON.stringify(stages), JSON.stringify(notices), JSON.stringify(discarded)],
   );
   return before + after;
+}
+
+/** Child rows of rows that have left the load's stage since leave theirs. */
+export async function leaveOutOrphans(
+  session: Session,
+  of: Pick<ChildWork, 'resource' | 'schemas' | 'stage' | 'loadId'>,
+): Promise<void> {
+  const { resource, schemas, stage, loadId } = of;
+  if (resource.children === undefined) return;
+  const line = (await loadsById(session, [loadId]))[0];
+  const stages: ChildStage[] = [];
+  for (const child of childTables(resource)) {
+    const made = line?.reader?.children?.find(({ target }) => target === child.table);
+    if (made === undefined) continue;
+    const gone = await deleteOrphans(session, child, { schema: schemas.stage, name: made.table }, stage);
+    stages.push({ ...made, rows: made.rows - gone });
+  }
+  await session.execute(
+    `UPDATE plumbline.loads SET reader = jsonb_set(reader, '{children}', $2::jsonb) WHERE load_id = $1`,
+    [loadId, JSON.stringify(stages)],
+  );
 }
 
 async function quarantine(

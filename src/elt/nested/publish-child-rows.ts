@@ -129,6 +129,17 @@ export async function joinChildRows(
   return published;
 }
 
+/** What the child tables of a resource hold. */
+export async function countChildRows(
+  session: Session,
+  { resource, schemas }: Pick<ChildPublication, 'resource' | 'schemas'>,
+): Promise<ChildRows[]> {
+  const counted: ChildRows[] = [];
+  for (const { table } of childTables(resource))
+    counted.push(await countRows(session, { schema: schemas.raw, name: table }));
+  return counted;
+}
+
 async function countRows(session: Session, { schema, name }: StageName): Promise<ChildRows> {
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(schema, name)}`,
@@ -225,14 +236,14 @@ async function addRows(
   );
 }
 
-/** Child rows whose row is not in the resource's own table. */
+/** Child rows whose row is not in the resource's own table leave; gives their number. */
 export async function deleteOrphans(
   session: Session,
   child: ChildTable,
   table: StageName,
   target: StageName,
-): Promise<void> {
-  await session.execute(
+): Promise<number> {
+  return session.execute(
     `DELETE FROM ${qualified(table.schema, table.name)} AS c WHERE NOT EXISTS (
        SELECT 1 FROM ${qualified(target.schema, target.name)} AS t WHERE t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`,
   );

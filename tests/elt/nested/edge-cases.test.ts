@@ -43,6 +43,15 @@ async function texts(table: string, columns: string): Promise<string[]> {
   return found.map(({ row }) => row);
 }
 
+/** What the ledger says of a load's child tables. */
+async function childRows(loadId: string): Promise<number[]> {
+  const [line] = await bench.database.query<{ rows: number[] }>(
+    `SELECT jsonb_path_query_array(reader, '$.children[*].rows') AS rows FROM plumbline.loads WHERE load_id = $1`,
+    [loadId],
+  );
+  return line!.rows;
+}
+
 const base = () => ({ database: bench.database, env: 'dev', project: 'demo', schemas });
 
 /** Joined, 4,000 rows of one key and their 20,000 elements would be compared 80 million times, for minutes. */
@@ -91,4 +100,44 @@ test('a column called a.b is not the column b of a', async () => {
   await load(nested('dot', dotted, { write: 'append' }), [{ id: 1, 'a.b': ['flat'], a: [{ b: ['deep'] }] }]);
   expect(await texts('dot_ab', 'value')).toEqual(['flat']);
   expect(await texts('dot_a_b', 'value')).toEqual(['deep']);
+});
+
+test('a key that only elements of retried rows have stays when the table is built anew', async () => {
+  const items = nested('rep', [child('rep', 'items')], { path: 'rep/*.ndjson', columns: { n: 'bigint' }, maxRejectedShare: 0.9 }); // prettier-ignore
+  const row = { a: 2, extra: 'keep me' };
+  await put('rep/a.ndjson', [{ n: 1, items: [{ a: 1 }] }, { n: 'x', items: [row] }]); // prettier-ignore
+  const { loads } = await load(items, [{ n: 5, items: [{ a: 5 }] }], 'rep/b.ndjson');
+  const { loadId } = loads.find(({ rowsRejected }) => rowsRejected === 1)!;
+  const path = join(bench.root, 'fixed.csv');
+  await writeFile(path, `_row_number,n,items\n2,7,"${JSON.stringify([row]).replaceAll('"', '""')}"\n`);
+  const corrected = { path, file: 'fixed.csv', sha256: 'x' };
+  const retry = { ...base(), resource: items, loadId, runId: 'retry', corrected };
+  const retried = await retryRejects(retry);
+  expect(retried).toMatchObject({ accepted: 1, children: [{ rows: 3 }] });
+  // An attempt that comes after the one that has done it reports the same.
+  expect(await retryRejects(retry)).toEqual(retried);
+  const { published } = await load(items, [{ n: 6, items: [{ a: 6 }] }], 'rep/b.ndjson');
+  expect(published).toMatchObject({ rows: 3, children: [{ rows: 3 }] });
+  expect(await texts('rep_items', 'a, extra')).toEqual(['1 -', '2 keep me', '6 -']);
+  expect(await childRows(loadId)).toEqual([2]);
+  const renamed = { ...items, children: [child('rep', 'items', { table: 'rep_new' })] };
+  await expect(retryRejects({ ...retry, resource: renamed, runId: 'too late' })).rejects.toMatchObject({
+    code: 'ELT_RETRY_LOAD',
+    message: expect.stringContaining('before items had the child table rep_new') as string,
+  });
+});
+
+test('of rows with one key the last stays that no element makes impossible, with its elements', async () => {
+  const items = [child('twice', 'items', { columns: { q: 'bigint' } })];
+  const { loads } = await load(nested('twice', items, { primaryKey: ['id'], maxRejectedShare: 0.9 }), [
+    { id: 1, items: [{ q: 0 }] },
+    { id: 1, items: [{ q: 1 }, { q: 2 }] },
+    { id: 1, items: [{ q: 'two' }] },
+    { id: null, items: [{ q: 3 }] },
+    { id: 2 },
+  ]);
+  expect(loads).toMatchObject([{ rowsRead: 5, rowsLoaded: 2, rowsRejected: 2, rowsDuplicate: 1 }]);
+  expect(await texts('twice', 'id, _row_number')).toEqual(['1 2', '2 5']);
+  expect(await texts('twice_items', 'q, _parent_row_number')).toEqual(['1 2', '2 2']);
+  expect(await childRows(loads[0]!.loadId)).toEqual([2]);
 });
