@@ -167,7 +167,12 @@ async function copyChunk(
 function parentFault(child: ChildTable, fault: RowFault, values: readonly string[]): ParentFault {
   const names = ownColumns(child, []).map(({ name }) => name);
   const row = Number(values[names.indexOf(rootRow(child))]);
-  if (!Number.isSafeInteger(row) || row < 1) throw new Error(`row ${fault.row} of ${child.path} names no parent row`);
+  if (!Number.isSafeInteger(row) || row < 1)
+    throw new TerminalError(
+      'ELT_CHILD_TABLE',
+      `Reading the elements of ${child.path} failed: element ${fault.row} ${fault.reason}, and what was read of it does not say which row has it.`,
+      { next: `Take ${child.path} out of \`children\`: the column then stays jsonb.` },
+    );
   const element = `${child.path}[${values[names.indexOf(INDEX)]}]`;
   const { column, value, reason } = fault;
   return { row, column: column === null ? element : `${element}.${column}`, value, reason };

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { resourceExists } from '../../../src/activities/table-exists.js';
 import { retryRejects } from '../../../src/elt/load/retry-rejects.js';
 import type { ChildConfig, ResourceConfig } from '../../../src/model/project.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from '../load/workbench.js';
@@ -95,6 +96,18 @@ test('children that were taken out for a while have no rows from before', async 
   expect(await texts('deleted_items', '_parent_id, value')).toEqual(['1 1', '1 2']);
 });
 
+test('a child table is there in full only when the newest load has brought its elements', async () => {
+  const more = { write: 'append', path: 'full/*.ndjson' } as const;
+  const [whole, without] = [nested('full', [child('full', 'items')], more), nested('full', undefined, more)];
+  const isThere = (resource: ResourceConfig) =>
+    resourceExists(bench.database, { env: 'dev', name: 'demo', schemas }, resource);
+  expect([await isThere(without), await isThere(whole)]).toEqual([false, false]);
+  await load(whole, [{ items: [1] }], 'full/a.ndjson');
+  expect([await isThere(without), await isThere(whole)]).toEqual([true, true]);
+  await load(without, [{ items: [2] }], 'full/b.ndjson');
+  expect([await isThere(without), await isThere(whole)]).toEqual([true, false]);
+});
+
 test('a column called a.b is not the column b of a', async () => {
   const dotted = [child('dot', 'a.b', { table: 'dot_ab' }), child('dot', 'a', { children: [child('dot_a', 'b')] })];
   await load(nested('dot', dotted, { write: 'append' }), [{ id: 1, 'a.b': ['flat'], a: [{ b: ['deep'] }] }]);
@@ -140,4 +153,28 @@ test('of rows with one key the last stays that no element makes impossible, with
   expect(await texts('twice', 'id, _row_number')).toEqual(['1 2', '2 5']);
   expect(await texts('twice_items', 'q, _parent_row_number')).toEqual(['1 2', '2 2']);
   expect(await childRows(loads[0]!.loadId)).toEqual([2]);
+});
+
+test('an element longer than any line of a CSV file', { timeout: 60_000 }, async () => {
+  const long = nested('long', [child('long', 'items', { columns: { n: 'bigint' } })], { maxRejectedShare: 0.9 });
+  const { loads } = await load(long, [
+    { id: 1, items: [{ n: 1, a: 'y'.repeat(17_000_000) }] },
+    { id: 2, items: [{ n: 'bad', a: 'q'.repeat(3_000_000) }] },
+    { id: 3 },
+  ]);
+  expect(loads[0]).toMatchObject({ rowsRead: 3, rowsLoaded: 2, rowsRejected: 1 });
+  expect(await texts('long_items', 'n, length(a)')).toEqual(['1 17000000']);
+});
+
+test('a view over parent and child follows when only one of them has other columns', async () => {
+  const both = nested('seen', [child('seen', 'items')]);
+  await load(both, [{ id: 1, items: [1, 2] }]);
+  await bench.database.execute(
+    `CREATE VIEW ${schemas.raw}.seen_view AS SELECT p.id, c.value FROM ${schemas.raw}.seen p
+       JOIN ${schemas.raw}.seen_items c ON (c._parent_load_id, c._parent_row_number) = (p._load_id, p._row_number)`,
+  );
+  await load(both, [{ id: 1, items: ['x', 'y'] }]);
+  expect(await texts('seen_view', 'id, value')).toEqual(['1 x', '1 y']);
+  await load(both, [{ id: 'a', items: ['x', 'y'] }]);
+  expect(await texts('seen_view', 'id, value')).toEqual(['a x', 'a y']);
 });
