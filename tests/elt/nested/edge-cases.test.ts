@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { resourceExists } from '../../../src/activities/table-exists.js';
+import { whatIsLeft } from '../../../src/elt/forget/what-is-left.js';
 import { retryRejects } from '../../../src/elt/load/retry-rejects.js';
 import type { ChildConfig, ResourceConfig } from '../../../src/model/project.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from '../load/workbench.js';
@@ -177,4 +178,28 @@ test('a view over parent and child follows when only one of them has other colum
   expect(await texts('seen_view', 'id, value')).toEqual(['1 x', '1 y']);
   await load(both, [{ id: 'a', items: ['x', 'y'] }]);
   expect(await texts('seen_view', 'id, value')).toEqual(['a x', 'a y']);
+});
+
+test('what a load has begun of child tables goes with it, and one that is none any more is named when a key is forgotten', async () => {
+  const [once, now] = [nested('once', [child('once', 'items')]), nested('once', undefined)];
+  await put('once.ndjson', [{ items: [1] }]);
+  await bench.stage(once);
+  expect((await bench.stages()).filter((name) => name.includes('_child_'))).toHaveLength(1);
+  await bench.stage(now);
+  expect((await bench.stages()).filter((name) => name.includes('_child_'))).toEqual([]);
+  await load(once, [{ items: [1] }]);
+  const left = async (resources: readonly ResourceConfig[]) => {
+    const key = { key: 'nobody', sources: [], tables: [] };
+    return (await whatIsLeft({ database: bench.database, project: { schemas, resources }, key } as never)).join();
+  };
+  expect(await left([now])).toContain('demo_dev_raw.once_items was a child table');
+  expect(await left([once])).not.toContain('demo_dev_raw.once_items was');
+});
+
+test('thousands of rows that an element makes impossible are quarantined, each once', async () => {
+  const bad = nested('bad', [child('bad', 'items', { columns: { q: 'bigint' } })], { maxRejectedShare: 1 });
+  const rows = Array.from({ length: 2_500 }, (_, id) => ({ id, items: [{ q: 'x' }, { q: 'y' }, { q: 1 }] }));
+  const { loads } = await load(bad, [...rows, { id: 2_500, items: [{ q: 1 }], text: 'kept' }]);
+  expect(loads).toMatchObject([{ rowsRead: 2_501, rowsLoaded: 1, rowsRejected: 2_500 }]);
+  expect(await texts('bad_items', 'q, _parent_row_number')).toEqual(['1 2501']);
 });
