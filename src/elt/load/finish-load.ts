@@ -18,7 +18,7 @@ import type { StageName } from './stage-table.js';
 import { plural } from '../../model/plural.js';
 
 export interface FinishContext {
-  readonly options: Pick<ClaimOptions, 'env' | 'project' | 'resource' | 'object' | 'schemas'>;
+  readonly options: Pick<ClaimOptions, 'env' | 'project' | 'resource' | 'object' | 'schemas' | 'signal'>;
   readonly session: Session;
   readonly loadId: string;
   readonly token: string;
@@ -53,7 +53,7 @@ export async function finishLoad(
     const outside = await leaveOutOutside(session, options, context.stage, columns);
     const { schemas } = options;
     // First: of equal keys the last row that can be loaded stays.
-    const unfit = await finishChildren({ session, resource, schemas, stage, columns, loadId, file: object.path, lineOf: source.lineOf, refused: context.refused, duckdb: context.duckdb }); // prettier-ignore
+    const unfit = await finishChildren({ session, resource, schemas, stage, columns, loadId, file: object.path, lineOf: source.lineOf, refused: context.refused, duckdb: context.duckdb, signal: options.signal }); // prettier-ignore
     const taken = await checkKeys({
       session,
       stage: context.stage,
