@@ -75,7 +75,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
             : await reusableLoad(database, run, resource, landed.objects);
-          if (found.reuse === undefined || !(await resourceExists(database, project.schemas.raw, resource))) {
+          if (found.reuse === undefined || !(await resourceExists(database, project, resource))) {
             return {
               result: { ...landed, groups: groupObjects(resource, landed.objects) },
               ...(found.reuse === undefined ? { reason: found.reason } : { reason: 'its table is gone' }),

@@ -128,7 +128,7 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
       continue;
     }
     if (resource.type !== 'files') {
-      const full = run.force || !(await resourceExists(database, project.schemas.raw, resource));
+      const full = run.force || !(await resourceExists(database, project, resource));
       const at = { env: run.env, project: project.name };
       await decide(step, [], async () => ({
         reason:

@@ -126,5 +126,5 @@ async function code(extraction: Extraction) {
 
 /** Without the table, what the cursor says is loaded is not there. */
 async function isFull({ project, resource, run, scope: { database } }: Extraction): Promise<boolean> {
-  return run.force || !(await resourceExists(database, project.schemas.raw, resource));
+  return run.force || !(await resourceExists(database, project, resource));
 }

@@ -155,11 +155,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     const resources: string[] = [];
     for (const id of plan.resources) {
       const resource = resourceNamed(project, id);
-      if (
-        resource.isSeed === true ||
-        isByInterval(resource) ||
-        !(await resourceExists(own, project.schemas.raw, resource))
-      )
+      if (resource.isSeed === true || isByInterval(resource) || !(await resourceExists(own, project, resource)))
         resources.push(id);
     }
     return { ...plan, resources };

@@ -1,6 +1,6 @@
 import type { Queryable } from '../model/database.js';
 import { childTables } from '../model/child-tables.js';
-import type { ResourceConfig } from '../model/project.js';
+import type { Project, ResourceConfig } from '../model/project.js';
 import { qualified } from '../model/sql-identifier.js';
 
 export async function tableExists(database: Queryable, schema: string, name: string): Promise<boolean> {
@@ -18,13 +18,22 @@ export async function hasNoRelations(database: Queryable, schema: string): Promi
   return some.length === 0;
 }
 
-/** Whether a resource's table and all of its child tables are there. */
+/**
+ * Whether a resource's table and all of its child tables are there, and these since its newest load: what was loaded while one of them was no child
+ * table has no rows there.
+ */
 export async function resourceExists(
   database: Queryable,
-  schema: string,
-  resource: Pick<ResourceConfig, 'table' | 'children'>,
+  { env, name, schemas: { raw } }: Pick<Project, 'env' | 'name' | 'schemas'>,
+  resource: Pick<ResourceConfig, 'id' | 'table' | 'children'>,
 ): Promise<boolean> {
-  for (const { table } of [resource, ...childTables(resource)])
-    if (!(await tableExists(database, schema, table))) return false;
-  return true;
+  const children = childTables(resource);
+  for (const { table } of [resource, ...children]) if (!(await tableExists(database, raw, table))) return false;
+  if (children.length === 0) return true;
+  const [newest] = await database.query<{ targets: string[] }>(
+    `SELECT jsonb_path_query_array(reader, '$.children[*].target') AS targets FROM plumbline.loads
+     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' ORDER BY load_id DESC LIMIT 1`,
+    [env, name, resource.id],
+  );
+  return children.every(({ table }) => newest?.targets.includes(table) === true);
 }

@@ -31,9 +31,14 @@ export interface ChildName {
 }
 
 /**
- * What `source` stands for where it names a child table: `<source>.<name>` → the table. The name is that of the table without the
- * source's: `orders.lines` of source orders, `shop.orders_lines` of source shop.
+ * What `source` calls a child table: `<source>.<name>`, where the name is that of the table without the source's: `orders.lines` of source
+ * orders, `shop.orders_lines` of source shop.
  */
+export function childName({ source }: Pick<ResourceConfig, 'source'>, table: string): string {
+  return `${source}.${table.startsWith(`${source}_`) ? table.slice(source.length + 1) : table}`;
+}
+
+/** What `source` stands for where it names a child table, by that name. */
 export function childNames(
   schemas: Schemas,
   resources: readonly Pick<ResourceConfig, 'id' | 'source' | 'children'>[],
@@ -41,7 +46,7 @@ export function childNames(
   return new Map(
     resources.flatMap((resource) =>
       childTables(resource).map(({ table }) => [
-        `${resource.source}.${table.startsWith(`${resource.source}_`) ? table.slice(resource.source.length + 1) : table}`,
+        childName(resource, table),
         { table: qualified(schemas.raw, table), name: table, of: resource.id },
       ]),
     ),

@@ -1,4 +1,5 @@
 import { childTables } from '../model/child-tables.js';
+import { childName } from '../model/relation-names.js';
 import type { ResourceConfig } from '../model/project.js';
 import { positionAt } from './located-yaml.js';
 import type { Problem } from './problem.js';
@@ -76,8 +77,9 @@ function placesOf<Yaml extends { readonly resources?: Readonly<Record<string, ob
   });
 }
 
-/** Two sources, or a source and a seed, that would be one table. */
+/** Two sources, or a source and a seed, that would be one table, or one name in `source()`. */
 export function refuseSameTable(resources: readonly ResourceConfig[], report: (problem: Problem) => void): void {
+  refuseSameName(resources, report);
   const taken = new Map<string, string>();
   for (const resource of resources) {
     const children = childTables(resource).map(({ table, path }) => ({
@@ -96,4 +98,21 @@ export function refuseSameTable(resources: readonly ResourceConfig[], report: (p
         });
     }
   }
+}
+
+function refuseSameName(resources: readonly ResourceConfig[], report: (problem: Problem) => void): void {
+  const taken = new Map(resources.map(({ id, table }) => [id, table]));
+  for (const resource of resources)
+    for (const { table, path } of childTables(resource)) {
+      const name = childName(resource, table);
+      const other = taken.get(name);
+      if (other === undefined) taken.set(name, table);
+      else if (other !== table)
+        report({
+          code: 'PROJECT_NAME_TAKEN',
+          message: `Reading ${resource.at.file} failed: source('${name.replace('.', "', '")}') would be both the table ${other} and the child table ${table}.`,
+          at: resource.at,
+          next: `Give the child table another name: \`children: { ${path}: { table: … } }\`.`,
+        });
+    }
 }

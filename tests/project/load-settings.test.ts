@@ -94,6 +94,7 @@ it('names child tables, in whatever form they are given, and refuses what cannot
   for (const [settings, expected] of [
     ['primary_key: x, children: x', 'children has x, which is a key of the rows'],
     ['columns: { x: text }, children: x', 'declares x as text, and a column with a child table is jsonb'],
+    ['children: { x: , y: { table: x } }', "source('a', 'x') would be both the table a_x and the child table x"],
     ['children: { x: { table: a } }', 'a and children.x of a would both be the table a'],
     ['primary_key: id, merge: scd2, children: { x: { keep: false } }', 'scd2 tells from the column'],
     ['children: { x: { tabel: b } }', 'has no key "tabel"'],

@@ -14,14 +14,14 @@ export async function eraseTables(work: Erasure): Promise<void> {
     const children = childTables(resource);
     const published = children.map((child) => ({ name: child.table, rootRow: rootRow(child) }));
     await eraseTable(work, { schema: schemas.raw, name: resource.table, column, isLoaded: true, children: published });
-    const staged = await database.query<{ name: string; children: { path: string; table: string }[] }>(
+    const staged = await database.query<{ name: string; children: { target: string; table: string }[] }>(
       `SELECT stage_table AS name, coalesce(reader -> 'children', '[]') AS children FROM plumbline.loads
        WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'staged' AND stage_table IS NOT NULL`,
       [project.env, project.name, id],
     );
     for (const { name, children: stages } of staged) {
       const waiting = children.flatMap((child) => {
-        const stage = stages.find(({ path }) => path === child.path);
+        const stage = stages.find(({ target }) => target === child.table);
         return stage === undefined ? [] : [{ name: stage.table, rootRow: rootRow(child) }];
       });
       await eraseTable(work, { schema: schemas.stage, name, column, isLoaded: true, mayLack: true, children: waiting });

@@ -3,7 +3,7 @@ import type { Session } from '../../model/database.js';
 import { qualified } from '../../model/sql-identifier.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import { takeOutForgotten } from '../forget/take-out-forgotten.js';
-import { finishChildren } from '../nested/finish-children.js';
+import { finishChildren, leaveOutOrphans } from '../nested/finish-children.js';
 import type { OpenDuckDB } from '../read/duckdb.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
@@ -18,7 +18,7 @@ import type { StageName } from './stage-table.js';
 import { plural } from '../../model/plural.js';
 
 export interface FinishContext {
-  readonly options: Pick<ClaimOptions, 'env' | 'project' | 'resource' | 'object' | 'schemas'>;
+  readonly options: Pick<ClaimOptions, 'env' | 'project' | 'resource' | 'object' | 'schemas' | 'signal'>;
   readonly session: Session;
   readonly loadId: string;
   readonly token: string;
@@ -33,7 +33,7 @@ export interface FinishContext {
 }
 
 /**
- * Takes rows of forgotten keys and of another interval, rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, stages the child tables, checks that every row read is accounted for, and
+ * Takes rows of forgotten keys and of another interval, stages the child tables, takes rows without a key and all but the last of equal keys (with a cursor: all but the one furthest on) out of the stage, checks that every row read is accounted for, and
  * marks the load as staged, in one transaction, which `before` begins. Throws `ELT_TOO_MANY_REJECTS`, `ELT_ROW_COUNT`, `ELT_INTERVAL_…`,
  * LoadFencedError, and what `stageChildren` does.
  */
@@ -51,6 +51,9 @@ export async function finishLoad(
     const table = qualified(stage.schema, stage.name);
     const forgotten = await takeOutForgotten(session, { env, project, personal: resource.personal ?? [], stage: table, loadId, columns }); // prettier-ignore
     const outside = await leaveOutOutside(session, options, context.stage, columns);
+    const { schemas } = options;
+    // First: of equal keys the last row that can be loaded stays.
+    const unfit = await finishChildren({ session, resource, schemas, stage, columns, loadId, file: object.path, lineOf: source.lineOf, refused: context.refused, duckdb: context.duckdb, signal: options.signal }); // prettier-ignore
     const taken = await checkKeys({
       session,
       stage: context.stage,
@@ -60,8 +63,7 @@ export async function finishLoad(
       loads: [{ loadId, path: object.path, lineOf: source.lineOf }],
     });
     const { keyless = 0, duplicate = 0 } = taken.get(loadId) ?? {};
-    const { schemas } = options;
-    const unfit = await finishChildren({ session, resource, schemas, stage, columns, loadId, file: object.path, lineOf: source.lineOf, refused: context.refused, duckdb: context.duckdb }); // prettier-ignore
+    if (taken.size > 0) await leaveOutOrphans(session, { resource, schemas, stage, loadId });
     const changed = await session.execute(
       `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4 - $6 - $7,
          rows_rejected = rows_rejected + $3 - $8, rows_duplicate = $4, rows_outside = $6, rows_forgotten = $7::bigint + $8::bigint

@@ -30,6 +30,8 @@ export interface Reader {
 export interface ChildStage {
   /** Columns that lead to it: `lines`, `lines.taxes`. */
   readonly path: string;
+  /** Name of the child table, by which its stage is found: `a.b` may be one column or two. */
+  readonly target: string;
   /** In the stage schema, as long as the load is not published. */
   readonly table: string;
   readonly columns: readonly LoadColumn[];

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
-import { nestedColumns } from '../../model/child-tables.js';
+import { childTables, nestedColumns } from '../../model/child-tables.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType } from '../../model/project.js';
 import { qualified } from '../../model/sql-identifier.js';
 import type { LoadColumn } from '../schema/column.js';
-import { joinChildRows, type ChildRows } from '../nested/publish-child-rows.js';
+import { countChildRows, joinChildRows, type ChildRows } from '../nested/publish-child-rows.js';
 import { numberChildRows } from '../nested/number-child-rows.js';
 import { stageChildren, type ParentFault } from '../nested/stage-children.js';
 import { joinRows } from '../merge/add-rows.js';
@@ -185,7 +185,12 @@ async function publishRows(
   const names = columns.map(({ name }) => name);
   await joinRows(session, { resource, target, columns: now, stages: [{ table: stage, names, loadId }], batch: [] });
   await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
-  const children = await joinChildRows(session, { resource, schemas: options.schemas, target }, childStages);
+  await joinChildStages(session, loadId, childStages);
+  const children = await joinChildRows(
+    session,
+    { resource, schemas: options.schemas, target, columns: now },
+    childStages,
+  );
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,
   );
@@ -235,9 +240,24 @@ async function publishRows(
   return result;
 }
 
+/** Columns that only elements of retried rows have are columns of the load from now on: a table that is built anew keeps them. */
+async function joinChildStages(session: Session, loadId: string, stages: readonly ChildStage[]): Promise<void> {
+  if (stages.length === 0) return;
+  const line = (await loadsById(session, [loadId]))[0];
+  const children = (line?.reader?.children ?? []).map((child): ChildStage => {
+    const joined = stages.find(({ target }) => target === child.target);
+    const more = (joined?.columns ?? []).filter(({ name }) => !child.columns.some((column) => column.name === name));
+    return { ...child, columns: [...child.columns, ...more], rows: child.rows + (joined?.rows ?? 0) };
+  });
+  await session.execute(
+    `UPDATE plumbline.loads SET reader = jsonb_set(reader, '{children}', $2::jsonb) WHERE load_id = $1`,
+    [loadId, JSON.stringify(children)],
+  );
+}
+
 async function earlierAttempt(
   session: Session,
-  { loadId, runId }: RetryOptions,
+  { loadId, runId, resource, schemas }: RetryOptions,
   publication: Publication,
 ): Promise<RetryResult | undefined> {
   const [done] = await session.query<Omit<RetryResult, 'rows' | 'version'>>(
@@ -246,8 +266,11 @@ async function earlierAttempt(
      FROM plumbline.reject_retries WHERE load_id = $1 AND run_id = $2`,
     [loadId, runId],
   );
+  if (done === undefined) return undefined;
   const current = await publishedVersion(session, publication);
-  return done === undefined ? undefined : { ...done, rows: current?.rows ?? 0, version: publication.version };
+  const children = await countChildRows(session, { resource, schemas });
+  const counts = { rows: current?.rows ?? 0, ...(children.length > 0 && { children }) };
+  return { ...done, ...counts, version: publication.version };
 }
 
 async function publishedLoad(session: Session, options: RetryOptions): Promise<LedgerLine> {
@@ -259,6 +282,14 @@ async function publishedLoad(session: Session, options: RetryOptions): Promise<L
   );
   if (line === undefined || owner === undefined)
     throw refused(options, `${resource.id} has no such load`, 'See `plumbline loads list`.');
+  const known = new Set(line.reader?.children?.map(({ target }) => target));
+  const unknown = childTables(resource).find(({ table }) => !known.has(table));
+  if (line.status === 'published' && unknown !== undefined)
+    throw refused(
+      options,
+      `it was loaded before ${unknown.path} had the child table ${unknown.table}`,
+      'Load it anew with `plumbline run`, which brings its elements there.',
+    );
   if (line.status === 'published' && line.reader !== null) return line;
   const next =
     line.status === 'failed'

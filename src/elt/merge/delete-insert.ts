@@ -17,8 +17,9 @@ export async function deleteInsert(session: Session, unit: Unit, replaces = true
   if (replaces)
     for (const stage of stages)
       await session.execute(
-        `DELETE FROM ${sqlName(target)} AS t USING ${sqlName(stage.table)} AS s
-         WHERE ${sameKey(key, 't', 's')} AND t._load_id <> ALL($2::bigint[]) AND NOT (${isNewer})`,
+        // No join: a key may have many rows on both sides.
+        `DELETE FROM ${sqlName(target)} AS t WHERE t._load_id <> ALL($2::bigint[])
+           AND EXISTS (SELECT 1 FROM ${sqlName(stage.table)} AS s WHERE ${sameKey(key, 't', 's')} AND NOT (${isNewer}))`,
         [[...batch], own],
       );
   for (const stage of stages) {

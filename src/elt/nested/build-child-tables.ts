@@ -53,7 +53,7 @@ function keptColumns(
   lines: readonly LedgerLine[],
   child: ChildTable,
 ): Map<string, ColumnType> {
-  const stages = lines.flatMap(({ reader }) => reader?.children ?? []).filter(({ path }) => path === child.path);
+  const stages = lines.flatMap(({ reader }) => reader?.children ?? []).filter(({ target }) => target === child.table);
   const kept = new Set(stages.flatMap(({ columns }) => columns.map(({ name }) => name)));
   return new Map([...former].filter(([name]) => kept.has(name)));
 }

@@ -41,10 +41,12 @@ export async function countChangedElements(
     return `SELECT ${[...keys, ...places, ...values(of)].join(', ')}
       FROM ${qualified(from.schema, from.name)} AS c ${child.parent === undefined ? '' : join}`;
   };
-  const above = line.reader?.children?.find(({ path }) => path === child.parent?.path)?.table ?? '';
+  const above = line.reader?.children?.find(({ target }) => target === child.parent?.table)?.table ?? '';
   const staged = select(stage.table, { schema: schemas.stage, name: above }, stage.columns);
   const root = stageOf(schemas.stage, line);
-  const isStaged = key.map((name) => `s.${identifier(name)} = c.${identifier(keyName(child, name))}`).join(' AND ');
+  const isStaged = key
+    .map((name, at) => `s.${identifier(name)}::${table.columns.get(keyName(child, name))!} = ${keys[at]!}`)
+    .join(' AND ');
   const there = `${select(table.table, { schema: schemas.raw, name: child.parent?.table ?? '' }, table.columns)}
       WHERE EXISTS (SELECT 1 FROM ${qualified(root.schema, root.name)} AS s WHERE ${isStaged})`;
   const [counted] = await session.query<{ rows: number }>(

@@ -1,7 +1,11 @@
+import { childTables } from '../../model/child-tables.js';
+import type { Session } from '../../model/database.js';
 import { qualified } from '../../model/sql-identifier.js';
 import { rawRow } from '../load/check-keys.js';
+import { loadsById, type ChildStage } from '../load/ledger.js';
 import { addRejects } from '../load/rejects.js';
-import type { RowFault } from '../read/row-fault.js';
+import { keptText, type RowFault } from '../read/row-fault.js';
+import { deleteOrphans } from './publish-child-rows.js';
 import { stageChildren, type ChildWork, type ParentFault } from './stage-children.js';
 
 /**
@@ -29,11 +33,42 @@ export async function finishChildren(
   return before + after;
 }
 
-async function quarantine(
+/** Child rows of rows that have left the load's stage since leave theirs. */
+export async function leaveOutOrphans(
+  session: Session,
+  of: Pick<ChildWork, 'resource' | 'schemas' | 'stage' | 'loadId'>,
+): Promise<void> {
+  const { resource, schemas, stage, loadId } = of;
+  if (resource.children === undefined) return;
+  const line = (await loadsById(session, [loadId]))[0];
+  const stages: ChildStage[] = [];
+  for (const child of childTables(resource)) {
+    const made = line?.reader?.children?.find(({ target }) => target === child.table);
+    if (made === undefined) continue;
+    const gone = await deleteOrphans(session, child, { schema: schemas.stage, name: made.table }, stage);
+    stages.push({ ...made, rows: made.rows - gone });
+  }
+  await session.execute(
+    `UPDATE plumbline.loads SET reader = jsonb_set(reader, '{children}', $2::jsonb) WHERE load_id = $1`,
+    [loadId, JSON.stringify(stages)],
+  );
+}
+
+async function quarantine(work: Parameters<typeof finishChildren>[0], faults: readonly ParentFault[]): Promise<number> {
+  let rows = 0;
+  for (let start = 0; start < faults.length; start += ROWS_PER_STATEMENT)
+    rows += await quarantineSome(work, faults.slice(start, start + ROWS_PER_STATEMENT));
+  return rows;
+}
+
+const ROWS_PER_STATEMENT = 1_000;
+/** Characters of a row that is kept whole, so that it can be retried as it is. */
+const MAX_RAW = 1 << 16;
+
+async function quarantineSome(
   { session, stage, columns, loadId, file, lineOf }: Parameters<typeof finishChildren>[0],
   faults: readonly ParentFault[],
 ): Promise<number> {
-  if (faults.length === 0) return 0;
   const gone = await session.query<{ row: number; raw: string }>(
     `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE _row_number = ANY($1::bigint[])
      RETURNING _row_number::float8 AS row, ${rawRow(columns)} AS raw`,
@@ -44,7 +79,7 @@ async function quarantine(
     .sort((one, other) => one.row - other.row)
     .map(({ row, raw }): RowFault => {
       const { column, value, reason } = faultOf.get(row)!;
-      return { row, line: lineOf(row), column, value, reason, raw };
+      return { row, line: lineOf(row), column, value, reason, raw: raw.length > MAX_RAW ? keptText(raw) : raw };
     });
   await addRejects(session, loadId, file, 'rejected', rejects);
   return rejects.length;

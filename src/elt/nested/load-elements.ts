@@ -103,7 +103,8 @@ async function copyElements(
   const file = `${work.file}, ${child.path}`;
   const reader = await planReader({ object: { path: file }, resource, schemas, existing }, duckdb, elements);
   const made = await createChildStage(work, child, reader.columns);
-  const faults: ParentFault[] = [];
+  // One is enough to keep a row out, and a row may have any number of bad elements.
+  const faults = new Map<number, ParentFault>();
   const discarded: Record<string, number> = {};
   const options = { file, fromRow: 1, maxRows: CHUNK_ROWS, signal };
   for await (const chunk of readAhead(loadChunks(duckdb, elements, reader, resource, options))) {
@@ -111,11 +112,12 @@ async function copyElements(
     for (const fault of chunk.faults) {
       // What is kept of a row is a list of its values, or its line in the file.
       const values = (fault.raw ?? '').split(',', MOST_PLACES).map((value) => value.replaceAll(/[["\]]/g, ''));
-      faults.push(parentFault(child, fault, values));
+      const found = parentFault(child, fault, values);
+      if (!faults.has(found.row)) faults.set(found.row, found);
     }
     for (const [name, dropped] of chunk.discarded) discarded[name] = (discarded[name] ?? 0) + dropped;
   }
-  return { ...made, faults, discarded, notices: reader.notices };
+  return { ...made, faults: [...faults.values()], discarded, notices: reader.notices };
 }
 
 /** Columns at the front of a child row that are numbers and say where it belongs. */
@@ -167,7 +169,12 @@ async function copyChunk(
 function parentFault(child: ChildTable, fault: RowFault, values: readonly string[]): ParentFault {
   const names = ownColumns(child, []).map(({ name }) => name);
   const row = Number(values[names.indexOf(rootRow(child))]);
-  if (!Number.isSafeInteger(row) || row < 1) throw new Error(`row ${fault.row} of ${child.path} names no parent row`);
+  if (!Number.isSafeInteger(row) || row < 1)
+    throw new TerminalError(
+      'ELT_CHILD_TABLE',
+      `Reading the elements of ${child.path} failed: element ${fault.row} ${fault.reason}, and what was read of it does not say which row has it.`,
+      { next: `Take ${child.path} out of \`children\`: the column then stays jsonb.` },
+    );
   const element = `${child.path}[${values[names.indexOf(INDEX)]}]`;
   const { column, value, reason } = fault;
   return { row, column: column === null ? element : `${element}.${column}`, value, reason };

@@ -14,8 +14,8 @@ export async function numberChildRows(
 ): Promise<void> {
   const { resource, schemas, loadId } = of;
   const tables = childTables(resource);
-  const shift = async (path: string, column: string, rows: number): Promise<void> => {
-    const stage = stages.find((one) => one.path === path);
+  const shift = async (table: string, column: string, rows: number): Promise<void> => {
+    const stage = stages.find(({ target }) => target === table);
     if (stage !== undefined)
       await session.execute(`UPDATE ${qualified(schemas.stage, stage.table)} SET ${column} = ${column} + $1::bigint`, [
         rows,
@@ -28,8 +28,8 @@ export async function numberChildRows(
       [loadId],
     );
     if (last!.row === 0) continue;
-    await shift(child.path, '_row_number', last!.row);
-    for (const { path } of tables.filter(({ parent }) => parent?.path === child.path))
-      await shift(path, PARENT_ROW, last!.row);
+    await shift(child.table, '_row_number', last!.row);
+    for (const { table } of tables.filter(({ parent }) => parent?.table === child.table))
+      await shift(table, PARENT_ROW, last!.row);
   }
 }

@@ -11,6 +11,9 @@ import type { RowSource } from '../read/row-source.js';
 import { nameColumns } from '../schema/name-columns.js';
 import type { FlattenedSql } from './flatten-sql.js';
 
+/** Of what PostgreSQL wrote no quotation mark is left open: more than any record that is read, with its quotation marks doubled. */
+const MAX_ELEMENT_BYTES = 256 << 20;
+
 /**
  * The elements of a nested column as a RowSource, written by PostgreSQL as a CSV file in `folder`: one column a key, with the types that keys of
  * JSON records have. Undefined when there is no element. Throws what `nameColumns` does.
@@ -55,7 +58,7 @@ export async function openElements(
   );
   if ((await stat(path)).size === 0) return undefined;
   const csv = { delimiter: ',', quote: '"', header: headers };
-  const source = await openCsv(await byteSource(path, file), folder, csv, signal);
+  const source = await openCsv(await byteSource(path, file), folder, csv, signal, undefined, MAX_ELEMENT_BYTES);
   const byKind = headers.map((name) => kindTypes(kindOf(name)));
   return {
     ...source,

@@ -21,6 +21,8 @@ export interface ChildRows {
 }
 
 export interface ChildPublication {
+  readonly env: string;
+  readonly project: string;
   readonly resource: ResourceConfig;
   readonly schemas: Schemas;
   /** The resource's own table, which has its new rows already. */
@@ -68,10 +70,25 @@ export async function publishChildRows(session: Session, work: ChildPublication)
     for (const stage of stages) await addRows(session, work, child, { table, columns }, stage, isWhole);
     // Child rows from before rows had this key cannot be found by it.
     const isKeyNew = keyColumns(resource, work.columns).some(({ name }) => shape.columnsAdded.includes(keyName(child, name))); // prettier-ignore
-    if (work.isThinned || (!shape.isNew && (work.isNew || isKeyNew))) await deleteOrphans(session, child, table, work.target); // prettier-ignore
+    const mayBeBehind = work.isNew || isKeyNew || (await wasLeftOut(session, work, child));
+    if (work.isThinned || (!shape.isNew && mayBeBehind)) await deleteOrphans(session, child, table, work.target);
     children.push(await countRows(session, table));
   }
   return { children, rowsChanged };
+}
+
+/** Whether a load was published while this was no child table, whose rows it then left as they were. Before the loads of this publication count. */
+async function wasLeftOut(
+  session: Session,
+  { env, project, resource }: ChildPublication,
+  child: ChildTable,
+): Promise<boolean> {
+  const [found] = await session.query<{ is: boolean }>(
+    `SELECT EXISTS (SELECT 1 FROM plumbline.loads WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published'
+       AND NOT coalesce(reader -> 'children', '[]') @> jsonb_build_array(jsonb_build_object('target', $4::text))) AS is`,
+    [env, project, resource.id, child.table],
+  );
+  return found!.is;
 }
 
 async function countChanged(
@@ -93,7 +110,7 @@ async function countChanged(
  */
 export async function joinChildRows(
   session: Session,
-  work: Pick<ChildPublication, 'resource' | 'schemas' | 'target'>,
+  work: Pick<ChildPublication, 'resource' | 'schemas' | 'target' | 'columns'>,
   stages: readonly ChildStage[],
 ): Promise<ChildRows[]> {
   const { resource, schemas, target } = work;
@@ -110,6 +127,17 @@ export async function joinChildRows(
     published.push(await countRows(session, table));
   }
   return published;
+}
+
+/** What the child tables of a resource hold. */
+export async function countChildRows(
+  session: Session,
+  { resource, schemas }: Pick<ChildPublication, 'resource' | 'schemas'>,
+): Promise<ChildRows[]> {
+  const counted: ChildRows[] = [];
+  for (const { table } of childTables(resource))
+    counted.push(await countRows(session, { schema: schemas.raw, name: table }));
+  return counted;
 }
 
 async function countRows(session: Session, { schema, name }: StageName): Promise<ChildRows> {
@@ -130,7 +158,7 @@ export function childStages(
 function stagesOf({ stage: schema }: Schemas, stages: readonly ChildStage[], child: ChildTable): TypedTable[] {
   const nested = nestedColumns(child.children);
   return stages
-    .filter(({ path }) => path === child.path)
+    .filter(({ target }) => target === child.table)
     .map(({ table, columns }) => ({
       table: { schema, name: table },
       columns: new Map(columns.filter(({ name }) => !nested.has(name)).map(({ name, type }) => [name, type])),
@@ -139,7 +167,7 @@ function stagesOf({ stage: schema }: Schemas, stages: readonly ChildStage[], chi
 
 async function deleteDisplaced(
   session: Session,
-  { resource, schemas, target, staged, displacedIds }: ChildPublication,
+  { resource, schemas, target, columns, staged, displacedIds }: ChildPublication,
   child: ChildTable,
   table: StageName,
 ): Promise<void> {
@@ -154,16 +182,31 @@ async function deleteDisplaced(
   if (mergeStrategy(resource) === 'scd2') return;
   const key = mergeKey(resource);
   await ensureIndex(session, table, key.map((name) => keyName(child, name)), '', ''); // prettier-ignore
-  const isOfKey = key.map((name) => `c.${identifier(keyName(child, name))} = s.${identifier(name)}`).join(' AND ');
-  const isThere = key.map((name) => `t.${identifier(name)} = s.${identifier(name)}`).join(' AND ');
+  const isOfKey = sameKey(child, key, columns, 's').join(' AND ');
+  const isThere = sameKey(child, key, columns, 't').join(' AND ');
   for (const line of staged) {
     const stage = stageOf(schemas.stage, line);
     await session.execute(
-      `DELETE FROM ${qualified(table.schema, table.name)} AS c USING ${qualified(stage.schema, stage.name)} AS s
-       WHERE ${isOfKey} AND NOT EXISTS (SELECT 1 FROM ${qualified(target.schema, target.name)} AS t
-         WHERE ${isThere} AND t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`,
+      // Both are looked up once a child row: a key may have many rows, in the stage and in the table.
+      `DELETE FROM ${qualified(table.schema, table.name)} AS c
+       WHERE EXISTS (SELECT 1 FROM ${qualified(stage.schema, stage.name)} AS s WHERE ${isOfKey})
+         AND NOT EXISTS (SELECT 1 FROM ${qualified(target.schema, target.name)} AS t
+           WHERE ${isThere} AND t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`,
     );
   }
+}
+
+/** `one.key = c.key` for each column, as the type that the resource's own table has: a stage's key may be of a narrower one. */
+function sameKey(
+  child: ChildTable,
+  key: readonly string[],
+  columns: ReadonlyMap<string, ColumnType>,
+  one: 's' | 't',
+): string[] {
+  return key.map(
+    (name) =>
+      `${one}.${identifier(name)}::${columns.get(name)!} = c.${identifier(keyName(child, name))}::${columns.get(name)!}`,
+  );
 }
 
 /**
@@ -173,7 +216,7 @@ async function deleteDisplaced(
  */
 async function addRows(
   session: Session,
-  { resource, target }: Pick<ChildPublication, 'resource' | 'target'>,
+  { resource, target, columns: own }: Pick<ChildPublication, 'resource' | 'target' | 'columns'>,
   child: ChildTable,
   { table, columns }: TypedTable,
   stage: TypedTable,
@@ -182,25 +225,25 @@ async function addRows(
   const names = { names: [...stage.columns.keys()] };
   // What rows are merged by has an index.
   const key = resource.write === 'merge' ? mergeKey(resource) : [];
-  const sameKey = key.map((name) => `t.${identifier(name)} = c.${identifier(keyName(child, name))} AND `);
+  const isOfKey = sameKey(child, key, own, 't').map((same) => `${same} AND `);
   const isThere = isWhole
     ? ''
     : `WHERE EXISTS (SELECT 1 FROM ${qualified(target.schema, target.name)} AS t
-         WHERE ${sameKey.join('')}t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`;
+         WHERE ${isOfKey.join('')}t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`;
   await session.execute(
     `INSERT INTO ${qualified(table.schema, table.name)} (${writtenColumns(names).join(', ')})
      SELECT ${writtenValues(names, columns, 'c').join(', ')} FROM ${qualified(stage.table.schema, stage.table.name)} AS c ${isThere}`,
   );
 }
 
-/** Child rows whose row is not in the resource's own table. */
+/** Child rows whose row is not in the resource's own table leave; gives their number. */
 export async function deleteOrphans(
   session: Session,
   child: ChildTable,
   table: StageName,
   target: StageName,
-): Promise<void> {
-  await session.execute(
+): Promise<number> {
+  return session.execute(
     `DELETE FROM ${qualified(table.schema, table.name)} AS c WHERE NOT EXISTS (
        SELECT 1 FROM ${qualified(target.schema, target.name)} AS t WHERE t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`,
   );

@@ -69,7 +69,7 @@ export async function stageChildren(work: ChildWork): Promise<StagedChildren> {
     stage: { name: table },
     columns: own,
   } of made)
-    stages.push({ path: child.path, table, columns: own, rows: await countRows(work, table) });
+    stages.push({ path: child.path, target: child.table, table, columns: own, rows: await countRows(work, table) });
   await idle.asBefore();
   await failpoint('children.staged');
   return { stages, faults: [...faults.values()], discarded, notices };

@@ -146,9 +146,12 @@ async function swapAll(session: Session, options: SwapOptions, prepared: Prepare
       `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', '10s', true)`,
       [`${lockTimeoutMs}ms`],
     );
+    const swaps = swapsOf(options);
+    // A view may read several of them: one other shape among them, and all views are made anew.
+    const isSame = await areSameShape(session, swaps, prepared);
     const locked: LockedSwap[] = [];
-    for (const [index, swap] of swapsOf(options).entries()) {
-      const ready = await lock(session, swap, prepared[index]);
+    for (const [index, swap] of swaps.entries()) {
+      const ready = await lock(session, swap, prepared[index], isSame);
       if (ready === 'changed') return 'changed';
       locked.push(ready);
     }
@@ -187,13 +190,14 @@ async function lock(
   session: Session,
   { staged, target }: Swap,
   prepared: SwapTarget | undefined,
+  isSame: boolean,
 ): Promise<LockedSwap | 'changed'> {
   const built = await describeRelation(session, staged);
   if (built === undefined) throw stageMissing(staged);
   if (prepared === undefined)
     return (await describeRelation(session, target)) === undefined ? { staged, target, built } : 'changed';
   const { facts } = prepared;
-  const plan = await lockViews(session, prepared.views, isSameShape(facts, built));
+  const plan = await lockViews(session, prepared.views, isSame);
   // Same owner as before: takes the lock, changes nothing, works on views too.
   await session.execute(`ALTER ${noun(facts)} ${sqlName(target)} OWNER TO ${identifier(facts.owner)}`);
   // Under the lock nothing can change any more; what changed since `prepare` has to be carried first.
@@ -211,6 +215,16 @@ async function move(session: Queryable, built: RelationFacts, staged: TableName,
   }
   if (staged.schema !== target.schema)
     await session.execute(`ALTER ${kind} ${sqlName(name)} SET SCHEMA ${identifier(target.schema)}`);
+}
+
+async function areSameShape(session: Session, swaps: readonly Swap[], prepared: Prepared): Promise<boolean> {
+  for (const [index, { staged }] of swaps.entries()) {
+    const old = prepared[index]?.facts;
+    const built = await describeRelation(session, staged);
+    if (built === undefined) throw stageMissing(staged);
+    if (old !== undefined && !isSameShape(old, built)) return false;
+  }
+  return true;
 }
 
 /** Every old column is there with the same type: views can be redirected instead of made anew. */

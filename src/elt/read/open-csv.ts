@@ -23,11 +23,12 @@ export async function openCsv(
   csv?: CsvOptions,
   signal?: AbortSignal,
   known: KnownColumns = { types: new Map(), tolerance: 0 },
+  maxRecordBytes?: number,
 ): Promise<RowSource> {
-  const scan = await scanCsv(source, { csv, signal });
+  const scan = await scanCsv(source, { csv, signal, maxRecordBytes });
   const isClean =
     scan.clean && source.encoding === 'utf-8' && csv?.nullValues === undefined && numberReader(csv ?? {}) === undefined;
-  const cleaned = isClean ? undefined : await cleanedCopy(source, scan, folder, { csv, signal, known });
+  const cleaned = isClean ? undefined : await cleanedCopy(source, scan, folder, { csv, signal, known, maxRecordBytes });
   const relation =
     cleaned === undefined
       ? readCsv(source.path, scan, {
@@ -83,10 +84,11 @@ async function cleanedCopy(
     readonly csv: CsvOptions | undefined;
     readonly signal: AbortSignal | undefined;
     readonly known: KnownColumns;
+    readonly maxRecordBytes: number | undefined;
   },
 ): Promise<{ readonly path: string; readonly faults: readonly RowFault[] }> {
-  const { csv = {}, signal, known } = options;
-  const again = { csv, signal, dialect: scan.dialect };
+  const { csv = {}, signal, known, maxRecordBytes } = options;
+  const again = { csv, signal, maxRecordBytes, dialect: scan.dialect };
   const nulls = new Set(['', ...(csv.nullValues ?? [])]);
   const read = numberReader(csv);
   const counted = read && numberColumns(scan.headers, read, known);

@@ -32,6 +32,8 @@ export interface ScanOptions {
   readonly signal?: AbortSignal | undefined;
   /** How the file is written, as far as the project says. */
   readonly csv?: CsvOptions | undefined;
+  /** A longer record is a fault. @default 16 MiB */
+  readonly maxRecordBytes?: number | undefined;
   /** Skips sniffing. */
   readonly dialect?: CsvDialect;
   /** Receives the fields of every well-formed row, in order. */
@@ -65,7 +67,7 @@ interface ScanState extends CsvScan {
 }
 
 async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanState> {
-  const { csv = {} } = options;
+  const { csv = {}, maxRecordBytes = MAX_RECORD_BYTES } = options;
   const comment = byteOf(csv.comment);
   let dialect = options.dialect;
   let headers: readonly string[] | undefined = Array.isArray(csv.header) ? (csv.header as string[]) : undefined;
@@ -153,7 +155,7 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
         start = end === -1 ? buffer.length : end + 1;
         continue;
       }
-      const shape = recordAt(buffer, start, dialect!, last || buffer.length - start > MAX_RECORD_BYTES);
+      const shape = recordAt(buffer, start, dialect!, last || buffer.length - start > maxRecordBytes);
       if (shape === undefined) break;
       take(buffer, start, shape, sound);
       start = shape.end + 1;
