@@ -31,7 +31,7 @@ export async function resourceExists(
   for (const { table } of [resource, ...children]) if (!(await tableExists(database, raw, table))) return false;
   if (children.length === 0) return true;
   const [newest] = await database.query<{ targets: string[] }>(
-    `SELECT jsonb_path_query_array(reader, '$.children[*].target') AS targets FROM plumbline.loads
+    `SELECT coalesce(jsonb_path_query_array(reader, '$.children[*].target'), '[]') AS targets FROM plumbline.loads
      WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' ORDER BY load_id DESC LIMIT 1`,
     [env, name, resource.id],
   );
