@@ -8,7 +8,8 @@ import type { S3Bucket, S3Object } from '../s3/open-bucket.js';
  * Use and deletion of a bucket's objects. An object's own time says when it was put; whoever uses one that is older leaves a
  * mark `used/ab/abcdef…`, and then looks whether a sweep has announced that object. A sweep announces what it is about to delete, in
  * `sweeping/<id>`, and then looks for such a mark. So one of the two always sees the other: the sweep keeps the object, or its user waits
- * for the end of the sweep and finds it gone.
+ * for the end of the sweep and finds it gone. What another sweep has announced, too, a sweep leaves alone: between its look and its deletion
+ * the other one might delete the object and its user put it anew. Of two that meet at least one sees the other.
  */
 export interface BucketUse {
   /** Whether an object that `found` describes is there to stay. Throws `STORE_SWEEPING` (transient). */
@@ -38,9 +39,11 @@ export function openBucketUse(options: {
   const { bucket, base, keyOf, freshMs } = options;
   const usedKey = (sha256: string): string => `${base}used/${sha256.slice(0, 2)}/${sha256}`;
 
-  const isAnnounced = async (there: S3Bucket, sha256: string): Promise<boolean> => {
+  /** What sweeps other than `own` have announced, as one text of hashes. */
+  const announced = async (there: S3Bucket, own?: string): Promise<string> => {
+    const texts: string[] = [];
     for await (const announcement of there.list(`${base}sweeping/`)) {
-      if (Date.now() - Date.parse(announcement.lastModified) > ANNOUNCED_MS) continue;
+      if (announcement.key === own || Date.now() - usedMs(announcement) > ANNOUNCED_MS) continue;
       const chunks: Buffer[] = [];
       try {
         for await (const chunk of there.read(announcement)) chunks.push(chunk);
@@ -49,9 +52,9 @@ export function openBucketUse(options: {
         if ((error as { code?: unknown }).code === 'S3_OBJECT_MISSING') continue;
         throw error;
       }
-      if (Buffer.concat(chunks).toString().includes(sha256)) return true;
+      texts.push(Buffer.concat(chunks).toString());
     }
-    return false;
+    return texts.join('\n');
   };
 
   /** Deletes one batch. */
@@ -62,7 +65,8 @@ export function openBucketUse(options: {
     const until = performance.now() + SWEEP_MS;
     const gone: StoredObject[] = [];
     try {
-      const left = [...batch];
+      const elsewhere = await announced(there, announcement);
+      const left = batch.filter(({ sha256 }) => !elsewhere.includes(sha256));
       const lane = async (): Promise<void> => {
         for (let object = left.pop(); object !== undefined; object = left.pop()) {
           const { sha256 } = object;
@@ -87,7 +91,7 @@ export function openBucketUse(options: {
       if (Date.now() - usedMs(found) < freshMs) return true;
       const there = await bucket();
       await there.write(usedKey(sha256), 'used\n');
-      for (const deadline = Date.now() + WAIT_MS; await isAnnounced(there, sha256); await sleep(200))
+      for (const deadline = Date.now() + WAIT_MS; (await announced(there)).includes(sha256); await sleep(200))
         if (Date.now() > deadline)
           throw new TransientError(
             'STORE_SWEEPING',
