@@ -113,25 +113,37 @@ export async function openBucket(options: BucketOptions): Promise<S3Bucket> {
         token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
       } while (token !== undefined);
     },
-    find: (key, signal) =>
-      tried(
+    find: (key, signal) => {
+      const head = async (): Promise<S3Object> => {
+        const found = await client.send(new sdk.HeadObjectCommand({ Bucket, Key: key }), abort(signal));
+        const { ContentLength: bytes = 0, ETag: etag = '', LastModified: changed } = found;
+        return { key, bytes, etag, lastModified: changed?.toISOString() ?? '' };
+      };
+      return tried(
         `reading s3://${Bucket}/${key} (s3:GetObject)`,
         async () => {
           try {
-            const head = await client.send(new sdk.HeadObjectCommand({ Bucket, Key: key }), abort(signal));
-            const { ContentLength: bytes = 0, ETag: etag = '', LastModified: changed } = head;
-            return { key, bytes, etag, lastModified: changed?.toISOString() ?? '' };
+            return await head();
           } catch (error) {
             if (statusOf(error) < 400 || statusOf(error) >= 500) throw error;
             // A HEAD has no body: only a GET says whether the key, the bucket, a right or a token is wrong.
-            return await client.send(new sdk.GetObjectCommand({ Bucket, Key: key, Range: 'bytes=0-0' }), abort(signal)).then(
-              () => { throw error; },
-              (why: unknown) => { if (nameOf(why) === 'NoSuchKey') return undefined; throw why; },
+            const get = new sdk.GetObjectCommand({ Bucket, Key: key, Range: 'bytes=0-0' });
+            const isThere = await client.send(get, abort(signal)).then(
+              async ({ Body }) => { await Body?.transformToByteArray(); return true; },
+              (why: unknown) => { if (nameOf(why) === 'NoSuchKey') return false; throw why; },
             ); // prettier-ignore
+            if (!isThere) return undefined;
+            // It has been put since; in the bucket of this key, 404 can only mean that it is gone again.
+            if (statusOf(error) !== 404) throw error;
+            return await head().catch((again: unknown) => {
+              if (statusOf(again) === 404) return undefined;
+              throw again;
+            });
           }
         },
         signal,
-      ),
+      );
+    },
     read: (object, signal) => readObject({ sdk, client, options, object, signal }),
     putFile: (key, path, of) =>
       tried(`writing s3://${Bucket}/${key} (s3:PutObject)`, () =>

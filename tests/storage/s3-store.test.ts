@@ -64,6 +64,16 @@ test('what one machine puts, another reads, and each asks the bucket once', asyn
   expect(sent('GET')).toHaveLength(1);
 });
 
+test('an object that comes between two looks at it is there, and one that goes again is not', async () => {
+  const { sha256: there } = await elsewhere().store.put(Buffer.from('just put'));
+  const { store } = elsewhere();
+  proxy.faults.push({ status: 404, code: 'NoSuchKey' });
+  expect(await store.has(there)).toBe(true);
+  // HEAD, GET and HEAD: there for the second of them alone.
+  proxy.faults.push({ status: 404, code: 'NoSuchKey' }, { cutAfter: 1e9 }, { status: 404, code: 'NoSuchKey' });
+  expect(await elsewhere().store.has(there)).toBe(false);
+});
+
 test('a large object goes up in parts, through errors, and is there only when all of it is', async () => {
   const { store } = elsewhere();
   const content = randomBytes((16 << 20) + 5);
