@@ -29,6 +29,7 @@ interface ThreadFailure {
 /**
  * What `convertCsv` gives, and throws, made in a thread of its own where the rows are more than one chunk: a COPY that is fed meanwhile
  * never waits for them, nor does what else this process does. The thread makes a chunk when it is asked for and ends with the generator.
+ * A chunk's blocks go back to the thread when the one after the next is asked for, so that `readAhead` may hold two.
  */
 export async function* convertInThread(
   source: ByteSource,
@@ -49,14 +50,18 @@ export async function* convertInThread(
   // Also one that breaks while nobody waits for it.
   const broken = new Promise<never>((_, reject) => thread.once('error', reject));
   broken.catch(() => {});
+  let used: ArrayBuffer[] = [];
+  let newest: ArrayBuffer[] = [];
   try {
     for (;;) {
       signal?.throwIfAborted();
-      thread.postMessage(undefined);
+      thread.postMessage(used, used);
+      used = newest;
       const replied = once(thread, 'message', signal === undefined ? {} : { signal });
       const [reply] = (await Promise.race([replied, broken])) as [ThreadReply];
       if ('failure' in reply) throw failureOf(reply.failure);
       if (reply.chunk === undefined) return;
+      newest = reply.chunk.blocks.map(({ buffer }) => buffer as ArrayBuffer);
       yield withLines(reply.chunk, lines);
     }
   } finally {

@@ -2,11 +2,16 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { PipelineError } from '../../errors.js';
 import { convertCsv } from './convert-csv.js';
+import { reuseBlocks } from './row-blocks.js';
 import type { ThreadData, ThreadReply } from './convert-in-thread.js';
 
 const { source, scan, columns, options } = workerData as ThreadData;
 // Only who made the scan knows its lines.
 const chunks = convertCsv(source, { ...scan, lines: { lineOf: () => 0 } }, columns, options);
+
+function memoryOf({ buffer }: Buffer): ArrayBuffer {
+  return buffer as ArrayBuffer;
+}
 
 async function reply(): Promise<ThreadReply> {
   try {
@@ -19,10 +24,11 @@ async function reply(): Promise<ThreadReply> {
   }
 }
 
-parentPort!.on('message', () => {
+parentPort!.on('message', (used: readonly ArrayBuffer[]) => {
+  reuseBlocks(used);
   void reply().then((given) => {
     const blocks = 'chunk' in given ? (given.chunk?.blocks ?? []) : [];
     // Moved, not copied: each has a memory of its own.
-    parentPort!.postMessage(given, [...new Set(blocks.map(({ buffer }) => buffer as ArrayBuffer))]);
+    parentPort!.postMessage(given, blocks.map(memoryOf));
   });
 });

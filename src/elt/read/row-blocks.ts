@@ -1,5 +1,13 @@
 export const BLOCK_BYTES = 1 << 18;
 
+/** Memory of blocks that nobody reads any more, for the next ones of this thread. */
+const free: ArrayBuffer[] = [];
+
+/** Takes back what blocks were made of: memory that has moved between threads may otherwise wait long to be collected. */
+export function reuseBlocks(memory: readonly ArrayBuffer[]): void {
+  free.push(...memory.filter(({ byteLength }) => byteLength === BLOCK_BYTES));
+}
+
 /** What a writer of rows has written since it was last taken, in blocks that a COPY sends as they are. */
 export class RowBlocks {
   /** The open block. */
@@ -36,7 +44,9 @@ export class RowBlocks {
   #close(next: number): void {
     if (this.at > 0) this.#closed.push(this.block.subarray(0, this.at));
     this.#closedBytes += this.at;
-    this.block = Buffer.allocUnsafe(Math.max(this.#usual, next));
+    const bytes = Math.max(this.#usual, next);
+    const used = bytes === BLOCK_BYTES ? free.pop() : undefined;
+    this.block = used === undefined ? Buffer.allocUnsafe(bytes) : Buffer.from(used);
     this.at = 0;
   }
 }

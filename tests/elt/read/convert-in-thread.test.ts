@@ -47,15 +47,17 @@ afterAll(() => void process.off('worker', onThread));
 
 async function all(chunks: AsyncGenerator<RowChunk>): Promise<RowChunk[]> {
   const found: RowChunk[] = [];
-  for await (const chunk of chunks) found.push(chunk);
+  for await (const chunk of chunks) found.push(copyOf(chunk));
   return found;
 }
+/** Blocks are lent. */
+const copyOf = (chunk: RowChunk): RowChunk => ({ ...chunk, blocks: chunk.blocks.map((block) => Buffer.from(block)) });
 
 it('gives what is given without a thread', async () => {
   const chunks = convertInThread(source, scan, columns, options);
   const first = await chunks.next();
   expect(running).toBe(1);
-  const found = [first.value as RowChunk, ...(await all(chunks))];
+  const found = [copyOf(first.value as RowChunk), ...(await all(chunks))];
   expect(running).toBe(0);
   expect(isDeepStrictEqual(found, await all(convertCsv(source, scan, columns, options)))).toBe(true);
   expect(found).toHaveLength(7);
@@ -64,6 +66,17 @@ it('gives what is given without a thread', async () => {
     column: 'day',
     value: 'soon',
   });
+});
+
+it('takes the blocks of a chunk back when the one after the next is asked for', async () => {
+  const chunks = convertInThread(source, scan, columns, options);
+  const [first, second] = [await chunks.next(), await chunks.next()].map(({ value }) => value as RowChunk);
+  const before = first!.blocks.map(({ byteLength }) => byteLength);
+  expect(Math.min(...before)).toBeGreaterThan(0);
+  await chunks.next();
+  expect(first!.blocks.map(({ byteLength }) => byteLength)).toEqual(before.map(() => 0));
+  expect(second!.blocks[0]!.byteLength).toBeGreaterThan(0);
+  await chunks.return(undefined);
 });
 
 it('fails as without a thread, and ends when nobody wants more', async () => {
