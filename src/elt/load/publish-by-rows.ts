@@ -17,6 +17,7 @@ import { tableColumns } from '../schema/table-columns.js';
 import { activateVersion } from './activate-version.js';
 import { markPublished } from './claim-publication.js';
 import { countChangedRows } from './count-changed-rows.js';
+import { countRows } from './count-rows.js';
 import { formerIntervals } from './former-intervals.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
@@ -71,10 +72,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged, displacedIds, isThinned: rowsRemoved > 0, isNew, isCounted }); // prettier-ignore
   rowsChanged += elements.rowsChanged;
   await dropStages(session, schemas.stage, staged);
-  const [counted] = await session.query<{ rows: number }>(
-    `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,
-  );
-  const rows = counted?.rows ?? 0;
+  const rows = await countRows(session, target);
   const version = await markPublished(session, publication, {
     runId,
     write: resource.write,

@@ -15,6 +15,7 @@ import { changedTypes } from './change-type.js';
 import { copyRows, type Source } from './copy-rows.js';
 import { markPublished } from './claim-publication.js';
 import type { LedgerLine } from './ledger.js';
+import { countRows } from './count-rows.js';
 import { readColumns } from './read-columns.js';
 import type { PublishResult, PublishWork } from './publish-resource.js';
 import { dropStages, isGroupStage, linesByStage, stageOf, type StageName } from './stage-table.js';
@@ -128,10 +129,8 @@ async function wholeStage(session: Session, { lines, options }: PublishWork): Pr
   // Of rows with one key in several files that of the last stays.
   if (lines.length > 1 && options.resource.primaryKey.length > 0) return undefined;
   // One that was begun anew elsewhere has left its rows.
-  const [counted] = await session.query<{ rows: number }>(
-    `SELECT count(*)::float8 AS rows FROM ${qualified(stage.schema, stage.name)}`,
-  );
-  return counted?.rows === lines.reduce((sum, { rowsLoaded }) => sum + rowsLoaded, 0) ? stage : undefined;
+  const rows = await countRows(session, stage);
+  return rows === lines.reduce((sum, { rowsLoaded }) => sum + rowsLoaded, 0) ? stage : undefined;
 }
 
 /** Staged loads come from their stages, published ones from the table they are in. */

@@ -24,6 +24,7 @@ import {
   type Publication,
 } from './claim-publication.js';
 import { stageCorrectedRows, type CorrectedFile } from './corrected-rows.js';
+import { countRows } from './count-rows.js';
 import { loadsById, type ChildStage, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { PublishOptions } from './publish-resource.js';
@@ -191,10 +192,7 @@ async function publishRows(
     { resource, schemas: options.schemas, target, columns: now },
     childStages,
   );
-  const [counted] = await session.query<{ rows: number }>(
-    `SELECT count(*)::float8 AS rows FROM ${qualified(target.schema, target.name)}`,
-  );
-  const rows = counted?.rows ?? 0;
+  const rows = await countRows(session, target);
   const result = {
     ...(children.length > 0 && { children }),
     accepted: taken.accepted,

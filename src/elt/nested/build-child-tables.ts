@@ -3,6 +3,7 @@ import type { Session } from '../../model/database.js';
 import type { ColumnType } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { copyRows, type Source } from '../load/copy-rows.js';
+import { countRows } from '../load/count-rows.js';
 import type { LedgerLine } from '../load/ledger.js';
 import type { Built } from '../load/publish-by-swap.js';
 import type { PublishWork } from '../load/publish-resource.js';
@@ -84,13 +85,6 @@ async function combine(
   await createTable(session, table, columns);
   for (const source of sources) await copyRows(session, source, table, columns);
   return table;
-}
-
-async function countRows(session: Session, table: StageName): Promise<number> {
-  const [counted] = await session.query<{ rows: number }>(
-    `SELECT count(*)::float8 AS rows FROM ${qualified(table.schema, table.name)}`,
-  );
-  return counted?.rows ?? 0;
 }
 
 async function addColumns(session: Session, table: StageName, former: ReadonlyMap<string, ColumnType>): Promise<void> {

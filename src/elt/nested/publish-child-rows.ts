@@ -2,6 +2,7 @@ import { childTables, nestedColumns, type ChildTable } from '../../model/child-t
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { countRows } from '../load/count-rows.js';
 import type { ChildStage, LedgerLine } from '../load/ledger.js';
 import { shapeTable, type Shape } from '../load/shape-table.js';
 import { stageOf, type StageName } from '../load/stage-table.js';
@@ -72,7 +73,7 @@ export async function publishChildRows(session: Session, work: ChildPublication)
     const isKeyNew = keyColumns(resource, work.columns).some(({ name }) => shape.columnsAdded.includes(keyName(child, name))); // prettier-ignore
     const mayBeBehind = work.isNew || isKeyNew || (await wasLeftOut(session, work, child));
     if (work.isThinned || (!shape.isNew && mayBeBehind)) await deleteOrphans(session, child, table, work.target);
-    children.push(await countRows(session, table));
+    children.push(await rowsOf(session, table));
   }
   return { children, rowsChanged };
 }
@@ -124,7 +125,7 @@ export async function joinChildRows(
       await session.execute(`DROP TABLE ${qualified(stage.table.schema, stage.table.name)}`);
     }
     await deleteOrphans(session, child, table, target);
-    published.push(await countRows(session, table));
+    published.push(await rowsOf(session, table));
   }
   return published;
 }
@@ -136,15 +137,12 @@ export async function countChildRows(
 ): Promise<ChildRows[]> {
   const counted: ChildRows[] = [];
   for (const { table } of childTables(resource))
-    counted.push(await countRows(session, { schema: schemas.raw, name: table }));
+    counted.push(await rowsOf(session, { schema: schemas.raw, name: table }));
   return counted;
 }
 
-async function countRows(session: Session, { schema, name }: StageName): Promise<ChildRows> {
-  const [counted] = await session.query<{ rows: number }>(
-    `SELECT count(*)::float8 AS rows FROM ${qualified(schema, name)}`,
-  );
-  return { table: `${schema}.${name}`, rows: counted?.rows ?? 0 };
+async function rowsOf(session: Session, table: StageName): Promise<ChildRows> {
+  return { table: `${table.schema}.${table.name}`, rows: await countRows(session, table) };
 }
 
 /** The stages of a child table, in the order of the loads. */

@@ -3,6 +3,7 @@ import { childTables, type ChildTable } from '../../model/child-tables.js';
 import type { Session } from '../../model/database.js';
 import type { ResourceConfig, Schemas } from '../../model/project.js';
 import { qualified } from '../../model/sql-identifier.js';
+import { countRows } from '../load/count-rows.js';
 import type { ChildStage } from '../load/ledger.js';
 import type { StageName } from '../load/stage-table.js';
 import type { OpenDuckDB } from '../read/duckdb.js';
@@ -69,7 +70,13 @@ export async function stageChildren(work: ChildWork): Promise<StagedChildren> {
     stage: { name: table },
     columns: own,
   } of made)
-    stages.push({ path: child.path, target: child.table, table, columns: own, rows: await countRows(work, table) });
+    stages.push({
+      path: child.path,
+      target: child.table,
+      table,
+      columns: own,
+      rows: await countRows(work.session, { schema: work.schemas.stage, name: table }),
+    });
   await idle.asBefore();
   await failpoint('children.staged');
   return { stages, faults: [...faults.values()], discarded, notices };
@@ -102,11 +109,4 @@ async function deleteRows(
       `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE ${rootRow(child)} = ANY($1::bigint[])`,
       [[...faults.keys()]],
     );
-}
-
-async function countRows({ session, schemas }: ChildWork, table: string): Promise<number> {
-  const [counted] = await session.query<{ rows: number }>(
-    `SELECT count(*)::float8 AS rows FROM ${qualified(schemas.stage, table)}`,
-  );
-  return counted?.rows ?? 0;
 }

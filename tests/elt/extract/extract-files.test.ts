@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { extractFiles } from '../../../src/elt/extract/extract-files.js';
 import { matchFiles } from '../../../src/elt/extract/match-files.js';
+import type { ResourceConfig } from '../../../src/model/project.js';
 import { openWorkbench, resourceOf, type Workbench } from '../load/workbench.js';
 
 let bench: Workbench;
@@ -50,21 +51,17 @@ test('a link to a folder that leads back is not followed', async () => {
   expect(await paths('d/**/a.csv')).toEqual(['d/a.csv']);
 });
 
+const extractAt = (resource: ResourceConfig, now: Date) =>
+  extractFiles({
+    ...{ database: bench.database, store: bench.store, env: 'dev', project: 'demo', root: bench.root, runId: 'r' },
+    ...{ resource, now },
+  });
+
 test('each content of a path has one line; an untouched file is not read again', async () => {
   const resource = resourceOf({ id: 'lines', path: 'm.csv' });
   const file = join(bench.root, 'm.csv');
   const long = new Date('2024-01-01T00:00:00Z');
-  const extract = () =>
-    extractFiles({
-      database: bench.database,
-      store: bench.store,
-      env: 'dev',
-      project: 'demo',
-      root: bench.root,
-      resource,
-      runId: 'r',
-      now: new Date(),
-    });
+  const extract = () => extractAt(resource, new Date());
   await writeFile(file, 'id\n1\n');
   await utimes(file, long, long);
   expect(await extract()).toMatchObject([{ path: 'm.csv', bytes: 5, isUnchanged: false }]);
@@ -89,17 +86,7 @@ test('each content of a path has one line; an untouched file is not read again',
 test('a file written a moment ago is read again, whatever its time says', async () => {
   const resource = resourceOf({ id: 'fresh', path: 'fresh.csv' });
   const now = new Date();
-  const extract = (at: Date) =>
-    extractFiles({
-      database: bench.database,
-      store: bench.store,
-      env: 'dev',
-      project: 'demo',
-      root: bench.root,
-      resource,
-      runId: 'r',
-      now: at,
-    });
+  const extract = (at: Date) => extractAt(resource, at);
   await writeFile(join(bench.root, 'fresh.csv'), 'id\n1\n');
   await utimes(join(bench.root, 'fresh.csv'), now, now);
   const [before] = await extract(now);
@@ -111,17 +98,7 @@ test('a file written a moment ago is read again, whatever its time says', async 
 test('a file written a moment before it was read is not read for ever', async () => {
   const written = new Date();
   const later = new Date(written.getTime() + 60_000);
-  const extract = (now: Date) =>
-    extractFiles({
-      database: bench.database,
-      store: bench.store,
-      env: 'dev',
-      project: 'demo',
-      root: bench.root,
-      resource: resourceOf({ id: 'moment', path: 'moment.csv' }),
-      runId: 'r',
-      now,
-    });
+  const extract = (now: Date) => extractAt(resourceOf({ id: 'moment', path: 'moment.csv' }), now);
   const file = join(bench.root, 'moment.csv');
   await writeFile(file, 'id\n1\n');
   await utimes(file, written, written);

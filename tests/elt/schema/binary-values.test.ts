@@ -4,25 +4,9 @@ import { afterAll, expect, inject, it } from 'vitest';
 import { writeBinaryRows } from '../../../src/elt/read/binary-rows.js';
 import type { ColumnType } from '../../../src/model/project.js';
 import { openDatabase } from '../../../src/storage/database.js';
-import { mutated, NEARLY_VALUES } from './nearly-values.js';
+import { CHECKED_TYPES, mutated, NEARLY_VALUES } from './nearly-values.js';
 
-const TYPES: readonly ColumnType[] = [
-  'text',
-  'jsonb',
-  'boolean',
-  'bigint',
-  'double precision',
-  'numeric',
-  'numeric(12,2)',
-  'numeric(38,9)',
-  'numeric(3,3)',
-  'date',
-  'timestamp',
-  'timestamptz',
-  'time',
-  'uuid',
-  'bytea',
-];
+const TYPES: readonly ColumnType[] = ['text', 'jsonb', ...CHECKED_TYPES];
 const MORE = [
   ...['0', '10000', '-10000.00010', '0.00001', '99999999', '123456789012345', '1234567890123456', '99999999999.99'],
   ...['1e9999', '-1.25e-30', '12345e-3', '1.5e3', '5e-9', '0.1', '1e22', '1e23', '9007199254740993', '2.5e-324'],

@@ -10,23 +10,7 @@ import { isValid } from '../../../src/elt/schema/type-rules.js';
 import type { ColumnType } from '../../../src/model/project.js';
 import { openDatabase, type OpenDatabase } from '../../../src/storage/database.js';
 import { giveValues } from './give-values.js';
-import { NEARLY_VALUES, mutated } from './nearly-values.js';
-
-const TYPES: readonly ColumnType[] = [
-  'boolean',
-  'bigint',
-  'double precision',
-  'numeric',
-  'numeric(12,2)',
-  'numeric(38,9)',
-  'numeric(3,3)',
-  'date',
-  'timestamp',
-  'timestamptz',
-  'time',
-  'uuid',
-  'bytea',
-];
+import { CHECKED_TYPES, NEARLY_VALUES, mutated } from './nearly-values.js';
 
 let answers: (type: ColumnType, values: readonly string[]) => Promise<boolean[]>;
 let close: () => void;
@@ -67,7 +51,7 @@ async function isRead(type: ColumnType, values: readonly string[]): Promise<bool
   return rows.map(({ valid }) => valid);
 }
 
-it.each(TYPES)('takes for %s what DuckDB and PostgreSQL take for it', async (type) => {
+it.each(CHECKED_TYPES)('takes for %s what DuckDB and PostgreSQL take for it', async (type) => {
   const values = [...NEARLY_VALUES, ...fc.sample(mutated, { numRuns: 5_000, seed })];
   const [duckdb, read] = [await answers(type, values), await isRead(type, values)];
   const different = values.flatMap((value, index) =>

@@ -1,4 +1,22 @@
 import fc from 'fast-check';
+import type { ColumnType } from '../../../src/model/project.js';
+
+/** Types whose values have a form. */
+export const CHECKED_TYPES: readonly ColumnType[] = [
+  'boolean',
+  'bigint',
+  'double precision',
+  'numeric',
+  'numeric(12,2)',
+  'numeric(38,9)',
+  'numeric(3,3)',
+  'date',
+  'timestamp',
+  'timestamptz',
+  'time',
+  'uuid',
+  'bytea',
+];
 
 /** Values of every type, and what is nearly one. */
 export const NEARLY_VALUES = [
