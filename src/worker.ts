@@ -26,7 +26,6 @@ import { openStore, sweepStore } from './storage/open-store.js';
 import { CONNECTIONS } from './storage/connection-budget.js';
 import { openDatabase } from './storage/database.js';
 import { databaseId } from './storage/installation.js';
-import { redactedStore } from './storage/redacted-store.js';
 import { assertSessions } from './storage/find-pooler.js';
 import { migrate } from './storage/migrations.js';
 import { makeOwnFolder, removeAbandoned } from './storage/owned-files.js';
@@ -68,7 +67,7 @@ export async function runWorker(options: {
   const database = openDatabase({ url, max: CONNECTIONS.worker, applicationName: 'plumbline worker' });
   const cacheDir = join(settings.stateDir, 'cache');
   const scratchDir = await openScratch(settings, join(cacheDir, 'scratch'));
-  const store = redactedStore(openStore(settings), database);
+  const store = openStore(settings);
   await store.addUser(await databaseId(database));
   const dependencies = {
     database,

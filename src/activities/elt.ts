@@ -49,6 +49,7 @@ import { loadSource } from './load-source.js';
 import { summarizeLoad, summarizeRetry } from './load-summary.js';
 import { mergedLast } from './merged-last.js';
 import { projectOf, resourceNamed, transformNamed } from './project-code.js';
+import { rawStore } from './raw-store.js';
 import { recordOutcome, saveOutcome } from './save-outcome.js';
 import { compileFor } from './selected-steps.js';
 import { newestResult } from '../storage/step-results.js';
@@ -58,7 +59,6 @@ import { resourceExists, tableExists } from './table-exists.js';
 export type EltActivities = ReturnType<typeof createEltActivities>;
 
 export function createEltActivities(dependencies: ActivityDependencies) {
-  const { store } = dependencies;
   return {
     /** GET: files, or an API's pages, to the landing zone. When all of it is loaded already, says so and there is nothing to load. */
     async extractResource(input: ResourceInput): Promise<ExtractResult> {
@@ -132,6 +132,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const { database, signal, progress } = scope;
         const { env, runId, force } = run;
         const { name, schemas } = project;
+        const store = rawStore(dependencies, run);
         const options = { database, store, env, project: name, schemas, resource, objects, runId, force, signal };
         const loads = await loadObjects({
           ...options,
@@ -209,7 +210,13 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           signal,
           ...(file === undefined
             ? {}
-            : { corrected: { path: await store.localPath(file.sha256), file: file.name, sha256: file.sha256 } }),
+            : {
+                corrected: {
+                  path: await rawStore(dependencies, run).localPath(file.sha256),
+                  file: file.name,
+                  sha256: file.sha256,
+                },
+              }),
           onPublish: async (session, result) => {
             recorded = summarizeRetry(project, resource, loadId, result, former?.result);
             // The files and settings are those of the load: a change of them since still makes the next run load anew.

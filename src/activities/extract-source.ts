@@ -14,6 +14,7 @@ import type { Project, ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { filesOf } from './files-of.js';
 import { bundleFolder, sourceFolder } from './project-code.js';
+import { rawStore } from './raw-store.js';
 import { withSourceDatabase } from './source-database.js';
 import type { StepScope } from './step.js';
 import { resourceExists } from './table-exists.js';
@@ -104,8 +105,8 @@ async function program(extraction: Extraction): Promise<Extracted> {
 
 /** What every source is given. */
 async function options({ dependencies, project, resource, run, scope: { database, signal, progress } }: Extraction) {
-  const { store } = dependencies;
   const { env, runId } = run;
+  const store = rawStore(dependencies, run);
   const root = await sourceFolder(dependencies, run, resource);
   const onProgress = (landed: object): void => progress({ ...landed });
   return { database, store, env, project: project.name, root, resource, runId, signal, onProgress };

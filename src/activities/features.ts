@@ -21,6 +21,9 @@ import { runStep } from './step.js';
 import { saveOutcome } from './save-outcome.js';
 import { tableNames } from '../model/table-names.js';
 
+/** An input that is the version of a table. */
+const TABLE = /^(source|ref) /;
+
 export type FeaturesActivities = ReturnType<typeof createFeaturesActivities>;
 
 export function createFeaturesActivities(dependencies: ActivityDependencies) {
@@ -56,7 +59,9 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
           ...tableNames(project),
           rewrittenTables: rewrittenTables(project),
           versions: new Map(
-            Object.entries(versions).map(([input, version]) => [input.replace(/^(source|ref) /, ''), version]),
+            Object.entries(versions)
+              .filter(([input]) => TABLE.test(input))
+              .map(([input, version]) => [input.replace(TABLE, ''), version]),
           ),
           signal,
           onProgress: (at) => progress({ ...at }),

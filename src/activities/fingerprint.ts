@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import type { RunRef } from '../contracts/run.js';
 import type { BaselineSummary } from '../contracts/training.js';
+import { childTables } from '../model/child-tables.js';
 import { shownInterval, type DataInterval } from '../model/data-interval.js';
 import type { Queryable } from '../model/database.js';
 import type { FeatureViewFile, Project, ResourceConfig, TrainConfig, TransformFile } from '../model/project.js';
+import { erasuresByTable } from '../storage/erasures.js';
 import { newestResult, resultFor, type StepResultRow } from '../storage/step-results.js';
 
 /** What a step's outcome depends on: name → hash or value. Names are what `plan` shows when one of them changed. */
@@ -173,11 +175,14 @@ export async function isSameCode(
   const newest = await newestResult(database, run.env, run.project, step);
   if (newest === undefined) return false;
   return changed(newest.inputs, inputs).every(
-    (name) => name === 'tests' || name === 'interval' || /^(source|ref) /.test(name),
+    (name) => name === 'tests' || name === 'interval' || /^(forgotten in )?(source|ref) /.test(name),
   );
 }
 
-/** Versions of the tables that SQL reads: `source rides` → version of its load, `ref demand` → of its build. */
+/**
+ * Versions of the tables that SQL reads: `source rides` → version of its load, `ref demand` → of its build; where rows were deleted since, as
+ * those of a forgotten person, `forgotten in source rides` → which erasures took how many.
+ */
 export async function inputVersions(
   database: Queryable,
   project: Project,
@@ -202,5 +207,28 @@ export async function inputVersions(
     );
     versions[`ref ${ref}`] = newest?.result.version ?? newest?.fingerprint ?? 'never built';
   }
-  return versions;
+  return { ...versions, ...(await forgottenIn(database, project, reads)) };
+}
+
+async function forgottenIn(
+  database: Queryable,
+  { env, name, schemas, resources }: Project,
+  reads: { readonly sources: readonly string[]; readonly refs: readonly string[] },
+): Promise<StepInputs> {
+  const erased = await erasuresByTable(database, env, name);
+  if (erased.size === 0) return {};
+  const read = [
+    ...reads.sources.map((id) => {
+      const resource = resources.find((one) => one.id === id);
+      const tables = resource === undefined ? [] : [resource, ...childTables(resource)];
+      return { input: `source ${id}`, tables: tables.map(({ table }) => `${schemas.raw}.${table}`) };
+    }),
+    ...reads.refs.map((ref) => ({ input: `ref ${ref}`, tables: [`${schemas.main}.${ref}`] })),
+  ];
+  const inputs: Record<string, string> = {};
+  for (const { input, tables } of read) {
+    const erasures = tables.flatMap((table) => erased.get(table) ?? []);
+    if (erasures.length > 0) inputs[`forgotten in ${input}`] = hash(erasures.join(' '));
+  }
+  return inputs;
 }

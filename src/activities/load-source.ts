@@ -6,6 +6,7 @@ import { loadPostgres, type SourceObject } from '../elt/postgres/load-postgres.j
 import type { Project, ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { bundleFolder } from './project-code.js';
+import { rawStore } from './raw-store.js';
 import { withSourceDatabase } from './source-database.js';
 import type { StepScope } from './step.js';
 
@@ -39,7 +40,7 @@ export async function loadSource({
   const stated = object.statedBy === undefined ? undefined : await statedColumns(database, object.statedBy);
   return loadObject({
     ...options,
-    store: dependencies.store,
+    store: rawStore(dependencies, run),
     object,
     ...(stated !== undefined && { stated }),
     code: await bundleFolder(dependencies, run),

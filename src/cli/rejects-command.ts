@@ -7,6 +7,7 @@ import type { LoadColumn } from '../elt/schema/column.js';
 import { TerminalError } from '../errors.js';
 import { loadProject } from '../project/load-project.js';
 import { openStore } from '../storage/open-store.js';
+import { redactedStore } from '../storage/redacted-store.js';
 import { findLoad, readRejects, type RejectRow } from '../storage/loads.js';
 import { compileProject } from './compile-project.js';
 import { table } from './format.js';
@@ -14,6 +15,7 @@ import { requireLoad } from './loads-command.js';
 import { startAndFollow, withRunConnections } from './run-command.js';
 import { withProjectDatabase } from './with-database.js';
 import { sendBundle } from './send-bundle.js';
+import type { ArtifactStore } from '../model/artifact.js';
 import { plural } from '../model/plural.js';
 
 export interface ListRejectsOptions {
@@ -146,10 +148,10 @@ export async function retryRejectsCommand(options: RetryRejectsOptions): Promise
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
   compileProject(project);
-  const store = openStore(settings);
-  const file =
-    options.file === undefined ? undefined : { name: options.file, sha256: await correctedFile(options.file) };
   await withRunConnections(settings, async (connections) => {
+    const store = redactedStore(openStore(settings), connections.database, { env: options.env, project: project.name });
+    const file =
+      options.file === undefined ? undefined : { name: options.file, sha256: await correctedFile(store, options.file) };
     const load = await findLoad(connections.database, { env: options.env, project: project.name }, options.load);
     if (load === undefined)
       throw new TerminalError('LOAD_NOT_FOUND', `Looking for load ${options.load} of ${project.name} in ${options.env} found none.`, { next: 'See `plumbline loads list`.' }); // prettier-ignore
@@ -170,7 +172,7 @@ export async function retryRejectsCommand(options: RetryRejectsOptions): Promise
     );
   });
 
-  async function correctedFile(path: string): Promise<string> {
+  async function correctedFile(store: ArtifactStore, path: string): Promise<string> {
     const absolute = resolve(process.cwd(), path);
     await access(absolute).catch((cause: unknown) => {
       throw new TerminalError('ELT_RETRY_FILE', `Reading the corrected rows of ${path} failed: no such file.`, {

@@ -177,6 +177,7 @@ export const eltErrorCodes = {
   ELT_BUILD_FENCED: 'Another attempt took over this build; this one ends without effect.',
   FORGET_KEY_UNKNOWN: '`personal` in plumbline.yaml does not have the key that is to be forgotten.',
   FORGET_KEY_MALFORMED: '`plumbline forget --key` was not given a name and a value.',
-  FORGET_OBJECT_CHANGED: 'Two erasures rewrote the same raw object at once; the later one is tried again.',
+  FORGET_OBJECT_CHANGED:
+    'Something else stood for a raw object by the time it was rewritten without a person; the erasure is tried again.',
   FORGET_COLUMN_MISSING: 'A table has not got the column that `personal` names for it.',
 } as const;

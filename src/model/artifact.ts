@@ -9,14 +9,19 @@ export interface ArtifactRef {
 
 /** Content-addressed: putting the same bytes twice is one object; every read is checked against the hash. */
 export interface ArtifactStore {
-  put(content: Uint8Array | Readable): Promise<ArtifactRef>;
-  putFile(path: string): Promise<ArtifactRef>;
+  put(content: Uint8Array | Readable, options?: PutOptions): Promise<ArtifactRef>;
+  putFile(path: string, options?: PutOptions): Promise<ArtifactRef>;
   /** Counts as a use: what is said to be there is not swept before whoever asked can refer to it. */
   has(sha256: string): Promise<boolean>;
   /** The whole content. Throws `STORE_HASH_MISMATCH` (terminal) when the bytes are not what the name says. */
   read(sha256: string): Promise<Buffer>;
   /** A verified file on this machine's disk, read-only, kept while the store keeps the object. */
   localPath(sha256: string): Promise<string>;
+}
+
+export interface PutOptions {
+  /** Asked once the hash is known. When it says so nothing is kept, and what was put is known by its reference all the same. */
+  readonly unless?: (sha256: string) => Promise<boolean>;
 }
 
 export interface SharedStore extends ArtifactStore {

@@ -70,10 +70,14 @@ async function collect(options: CollectionOptions): Promise<CollectionResult> {
   );
   const marked = await database.transaction((session) => expireAndMark(session, options));
   await failpoint('gc.marked');
-  const swept = await sweep(database, options, marked.usedBeforeMs, async (gone) => {
+  const swept = await sweep(database, options, marked.usedBeforeMs, async (gone, amount) => {
+    await failpoint('gc.swept');
     await database.execute(
-      `UPDATE plumbline.collections SET deleted = deleted + $2, deleted_bytes = deleted_bytes + $3 WHERE collection_id = $1`,
-      [collectionId, gone.count, gone.bytes],
+      `WITH counted AS (UPDATE plumbline.collections SET deleted = deleted + $2, deleted_bytes = deleted_bytes + $3
+         WHERE collection_id = $1 RETURNING started_at)
+       -- What stood for a raw object goes with its line: should the file come again, it is a new one.
+       DELETE FROM plumbline.redactions r USING counted WHERE r.replacement = ANY($4) AND r.at < counted.started_at`,
+      [collectionId, amount.count, amount.bytes, gone.map(({ sha256 }) => sha256)],
     );
   });
   const unfinished = await options.store.sweepUnfinished(Date.now() - UPLOAD_MS);
@@ -166,7 +170,7 @@ async function sweep(
   database: Queryable,
   options: CollectionOptions,
   usedBeforeMs: number,
-  onDeleted?: (gone: Amount) => Promise<void>,
+  onDeleted?: (gone: readonly StoredObject[], amount: Amount) => Promise<void>,
 ): Promise<Swept> {
   const { store, signal, onProgress, collectionId } = options;
   const kept = new Map<Reason | 'recent', Amount>();
@@ -186,7 +190,7 @@ async function sweep(
     const usedSince = garbage.filter(({ sha256 }) => !names.has(sha256));
     if (usedSince.length > 0) kept.set('recent', plus(kept.get('recent'), usedSince));
     deleted = plus(deleted, gone);
-    if (gone.length > 0) await onDeleted?.(plus(undefined, gone));
+    if (gone.length > 0) await onDeleted?.(gone, plus(undefined, gone));
     onProgress?.({ objects: looked.count, deleted: deleted.count });
     await failpoint('gc.page');
   };

@@ -30,19 +30,19 @@ export async function listLineage(session: Queryable): Promise<void> {
   );
   await session.execute(
     `CREATE TEMPORARY TABLE lineage_objects ON COMMIT DROP AS
-     SELECT DISTINCT hash[1] AS sha256
+     SELECT DISTINCT m.env, m.project, hash[1] AS sha256
      FROM lineage m JOIN plumbline.step_results s ON (s.env, s.project, s.step, s.fingerprint) = (m.env, m.project, m.step, m.fingerprint)
      CROSS JOIN LATERAL regexp_matches(s.inputs::text || s.result::text, ${HASH}, 'g') AS hash`,
   );
   await session.execute(
     `CREATE TEMPORARY TABLE active_objects ON COMMIT DROP AS
-     SELECT DISTINCT sha256 FROM plumbline.loads WHERE status IN ('loading', 'staged', 'published')
-     UNION SELECT sha256 FROM plumbline.inventory WHERE sha256 IS NOT NULL`,
+     SELECT env, project, sha256 FROM plumbline.loads WHERE status IN ('loading', 'staged', 'published')
+     UNION SELECT env, project, sha256 FROM plumbline.inventory WHERE sha256 IS NOT NULL`,
   );
   for (const table of ['lineage_objects', 'active_objects']) {
     await session.execute(
-      `INSERT INTO ${table} SELECT DISTINCT b.sha256 FROM plumbline.batch_objects b
-       WHERE b.list_sha256 IN (SELECT sha256 FROM ${table}) AND b.sha256 NOT IN (SELECT sha256 FROM ${table})`,
+      `INSERT INTO ${table} SELECT t.env, t.project, b.sha256 FROM ${table} t JOIN plumbline.batch_objects b ON b.list_sha256 = t.sha256
+       EXCEPT SELECT env, project, sha256 FROM ${table}`,
     );
     await session.execute(`ANALYZE ${table}`);
   }

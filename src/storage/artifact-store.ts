@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
-import type { ArtifactRef, SharedStore } from '../model/artifact.js';
+import type { ArtifactRef, PutOptions, SharedStore } from '../model/artifact.js';
 import { diskFull } from './disk-full.js';
 import { hashMeter } from './hash-meter.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
@@ -29,11 +29,14 @@ export function openDirectoryStore(root: string): SharedStore {
     }
   };
   /** An object that is written to a file beside, then put in its place. */
-  const add = async (write: (temporary: string) => Promise<ArtifactRef>): Promise<ArtifactRef> => {
+  const add = async (
+    write: (temporary: string) => Promise<ArtifactRef>,
+    { unless }: PutOptions = {},
+  ): Promise<ArtifactRef> => {
     const temporary = join(incoming, ownedName());
     try {
       const ref = await write(temporary);
-      await keep(temporary, ref.sha256);
+      if ((await unless?.(ref.sha256)) !== true) await keep(temporary, ref.sha256);
       return ref;
     } catch (error) {
       throw diskFull(error, root);
@@ -50,16 +53,16 @@ export function openDirectoryStore(root: string): SharedStore {
 
   const store: SharedStore = {
     place: root,
-    async put(content) {
-      if (content instanceof Readable) return add((temporary) => spool(temporary, content));
+    async put(content, options) {
+      if (content instanceof Readable) return add((temporary) => spool(temporary, content), options);
       const ref = { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length };
-      if (await store.has(ref.sha256)) return ref;
+      if ((await options?.unless?.(ref.sha256)) === true || (await store.has(ref.sha256))) return ref;
       return add(async (temporary) => {
         await inFolder(incoming, () => writeFile(temporary, content, { flag: 'wx', flush: true }));
         return ref;
       });
     },
-    putFile: (path) => store.put(createReadStream(path, { highWaterMark: 1 << 20 })),
+    putFile: (path, options) => store.put(createReadStream(path, { highWaterMark: 1 << 20 }), options),
     has: (sha256) => objects.use(assertName(sha256)),
     async read(sha256) {
       await statOf(sha256);

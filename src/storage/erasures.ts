@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Database } from '../model/database.js';
+import type { Database, Queryable } from '../model/database.js';
 
 export interface ErasureRow {
   readonly erasure_id: string;
@@ -52,6 +52,21 @@ export function listErasures(database: Database, env: string, project: string): 
      FROM plumbline.erasures e WHERE e.env = $1 AND e.project = $2 AND NOT e.dry_run ORDER BY e.requested_at DESC`,
     [env, project],
   );
+}
+
+/** Which erasures have taken rows out of which table since it was made: `schema.table` → erasures with their numbers of rows, in one order. */
+export async function erasuresByTable(
+  database: Queryable,
+  env: string,
+  project: string,
+): Promise<ReadonlyMap<string, readonly string[]>> {
+  const rows = await database.query<{ place: string; erasures: string[] }>(
+    `SELECT d.place, array_agg(d.erasure_id || ' ' || d.row_count ORDER BY d.erasure_id) AS erasures
+     FROM plumbline.erased d JOIN plumbline.erasures e USING (erasure_id)
+     WHERE e.env = $1 AND e.project = $2 AND NOT e.dry_run AND d.kind = 'table' AND d.row_count > 0 GROUP BY d.place`,
+    [env, project],
+  );
+  return new Map(rows.map(({ place, erasures }) => [place, erasures]));
 }
 
 /** As loads compute it of what comes. */

@@ -1,49 +1,86 @@
 import type { SharedStore } from '../model/artifact.js';
 import type { Queryable } from '../model/database.js';
+import { objectMissing } from './artifact-store.js';
 
 /** Another process may have redacted an object since. */
 const KNOWN_MS = 2_000;
 
+/** Whose raw objects are read. */
+export interface RedactionScope {
+  readonly env: string;
+  readonly project: string;
+}
+
+interface Redaction {
+  readonly sha256: string;
+  /** Null: it could not be rewritten, and is gone until it is fetched again. */
+  readonly replacement: string | null;
+}
+
 /**
- * The same store, in which raw objects that hold a forgotten person's rows are those without them, under the names they had: what was
- * fetched stays known by its hash. An object that is put again as its source still has it is redacted at once.
+ * The same store as one project has it: raw objects that hold rows of a person whom the project forgot are those without them, under the
+ * names they had, so that what was fetched stays known by its hash. One that is put again as its source still has it does not enter the
+ * store. Where the object without the rows is gone, as after its retention, the one that is put is a new one: loads take the rows out of it.
  */
-export function redactedStore(store: SharedStore, database: Queryable): SharedStore {
-  let known: Promise<ReadonlyMap<string, string>> | undefined;
+export function redactedStore(store: SharedStore, database: Queryable, { env, project }: RedactionScope): SharedStore {
+  let known: Promise<ReadonlyMap<string, string | null>> | undefined;
   let readAt = 0;
-  const redactions = (isFresh = false): Promise<ReadonlyMap<string, string>> => {
+  const redactions = (isFresh = false): Promise<ReadonlyMap<string, string | null>> => {
     if (known === undefined || isFresh || Date.now() - readAt > KNOWN_MS) {
       readAt = Date.now();
       known = database
-        .query<{ sha256: string; replacement: string }>('SELECT sha256, replacement FROM plumbline.redactions')
+        .query<Redaction>('SELECT sha256, replacement FROM plumbline.redactions WHERE env = $1 AND project = $2', [
+          env,
+          project,
+        ])
         .then((rows) => new Map(rows.map(({ sha256, replacement }) => [sha256, replacement])));
       known.catch(() => (known = undefined));
     }
     return known;
   };
+  /** What stands for the object; undefined when it is gone for the project. */
+  const nameOf = async (sha256: string, isFresh = false): Promise<string | undefined> => {
+    const replacement = (await redactions(isFresh)).get(sha256);
+    return replacement === undefined ? sha256 : (replacement ?? undefined);
+  };
   const reading = async <T>(sha256: string, read: (name: string) => Promise<T>): Promise<T> => {
-    const name = (await redactions()).get(sha256) ?? sha256;
+    const name = await nameOf(sha256);
     try {
+      if (name === undefined) throw objectMissing(sha256);
       return await read(name);
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'STORE_OBJECT_MISSING') throw error;
-      // It may have been redacted a moment ago.
-      const now = (await redactions(true)).get(sha256) ?? sha256;
-      if (now === name) throw error;
+      // It may have been redacted, or fetched again, a moment ago.
+      const now = await nameOf(sha256, true);
+      if (now === name || now === undefined) throw error;
       return read(now);
     }
   };
-  const put = async (putting: ReturnType<SharedStore['put']>): ReturnType<SharedStore['put']> => {
-    const ref = await putting;
-    const [redacted] = await database.query('SELECT FROM plumbline.redactions WHERE sha256 = $1', [ref.sha256]);
-    if (redacted !== undefined) await store.sweep([{ ...ref, usedMs: 0 }], Infinity);
-    return ref;
+  const unless = async (sha256: string): Promise<boolean> => {
+    const own = [env, project, sha256];
+    const [redacted] = await database.query<Redaction>(
+      'SELECT sha256, replacement FROM plumbline.redactions WHERE env = $1 AND project = $2 AND sha256 = $3',
+      own,
+    );
+    if (redacted === undefined) return false;
+    const { replacement } = redacted;
+    // To ask is a use, which keeps the replacement from being collected meanwhile.
+    if (replacement !== null && (await store.has(replacement))) return true;
+    await database.execute(
+      'DELETE FROM plumbline.redactions WHERE env = $1 AND project = $2 AND sha256 = $3 AND replacement IS NOT DISTINCT FROM $4',
+      [...own, replacement],
+    );
+    known = undefined;
+    return false;
   };
   return {
     ...store,
-    put: (content) => put(store.put(content)),
-    putFile: (path) => put(store.putFile(path)),
-    has: async (sha256) => store.has((await redactions()).get(sha256) ?? sha256),
+    put: (content) => store.put(content, { unless }),
+    putFile: (path) => store.putFile(path, { unless }),
+    async has(sha256) {
+      const name = await nameOf(sha256);
+      return name !== undefined && (await store.has(name));
+    },
     read: (sha256) => reading(sha256, (name) => store.read(name)),
     localPath: (sha256) => reading(sha256, (name) => store.localPath(name)),
   };

@@ -53,8 +53,9 @@ export function openS3Store({
 
   const store: SharedStore = {
     place: `s3://${name}/${base}`,
-    put: (content) =>
+    put: (content, { unless } = {}) =>
       spooled(content instanceof Readable ? content : Readable.from([Buffer.from(content)]), async (file, ref) => {
+        if ((await unless?.(ref.sha256)) === true) return ref;
         const there = await bucket();
         const key = keyOf(ref.sha256);
         // One of another length was cut by whatever else writes into this bucket: it is put anew.
@@ -63,7 +64,7 @@ export function openS3Store({
         await cache.add(ref.sha256, file);
         return ref;
       }),
-    putFile: (path) => store.put(createReadStream(path)),
+    putFile: (path, options) => store.put(createReadStream(path), options),
     has: async (sha256) => objects.use(sha256, await (await bucket()).find(keyOf(sha256))),
     async read(sha256) {
       return readFile(await store.localPath(sha256));

@@ -198,7 +198,7 @@ describe('forgetting a key', () => {
       [{ name: 'unique(42)', failures: 42, sample: [{ c: 142 }] }],
       { ...FAILED, message: note, details: { table: 'customers', key: note, tests: [] } },
     ]);
-    expect(report.left.join('\n')).toContain('shop_dev.by_customer has a column customer_id');
+    expect(report.left.join('\n')).toContain('shop_dev.by_customer has 1 row with this customer_id');
     expect(await again('gone')).toEqual(report);
 
     expect(await readFile(await bench.store.localPath(originals['orders.csv']!), 'utf8')).toBe(ORDERS_WITHOUT);

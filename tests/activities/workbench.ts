@@ -18,6 +18,7 @@ export type Activities = ReturnType<typeof createActivities>;
 
 export interface Workbench {
   readonly test: TestDatabase;
+  /** As project shop has it in dev. */
   readonly store: SharedStore;
   readonly root: string;
   write(files: Readonly<Record<string, string>>): Promise<void>;
@@ -45,10 +46,11 @@ export interface Workbench {
 export async function createWorkbench(files: Readonly<Record<string, string>>): Promise<Workbench> {
   const test = await createTestDatabase();
   const root = await mkdtemp(join(tmpdir(), 'plumbline-bench-'));
-  const store = redactedStore(openDirectoryStore(join(root, '.plumbline', 'store')), test.database);
+  const shared = openDirectoryStore(join(root, '.plumbline', 'store'));
+  const store = redactedStore(shared, test.database, { env: 'dev', project: 'shop' });
   const activities = createActivities({
     database: test.database,
-    store,
+    store: shared,
     cacheDir: join(root, '.plumbline', 'cache'),
     threads: 1,
     log: pino({ level: 'silent' }),

@@ -1,15 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { TerminalError, TransientError } from '../../errors.js';
-import type { Queryable } from '../../model/database.js';
+import { TerminalError } from '../../errors.js';
+import { failpoint } from '../../failpoint.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { withSource } from '../read/open-source.js';
 import { nameColumns } from '../schema/name-columns.js';
 import { columnType, erase, type Erasure } from './erase-place.js';
-import { heldByOthers } from './held-by-others.js';
 import { normalKey } from './key-hash.js';
 import { redactObject } from './redact-object.js';
+import { redirectObject } from './redirect-object.js';
+import { sweepOriginals } from './sweep-originals.js';
 
 interface RawObject {
   readonly sha256: string;
@@ -34,12 +35,14 @@ const RAW_OBJECTS = `SELECT DISTINCT ON (sha256) sha256, path, "isCorrected" FRO
 ORDER BY sha256, path`;
 
 /**
- * Writes the raw objects of the key's sources anew without its rows, under the names they have; deletes those that cannot be written so.
- * Gives, one sentence each, what was not looked into.
+ * Writes the raw objects of the key's sources anew without its rows, under the names they have; those that cannot be written so are gone
+ * for the project until it fetches them again. Gives, one sentence each, what was not looked into and what stays in the store for others.
  */
 export async function eraseRawObjects(work: Erasure): Promise<string[]> {
   const { database, project, key } = work;
   const left: string[] = [];
+  const files = new Map<string, string>();
+  const found: string[] = [];
   const folder = await mkdtemp(join(tmpdir(), 'plumbline-forget-'));
   try {
     for (const { resource: id, column } of key.sources) {
@@ -48,29 +51,22 @@ export async function eraseRawObjects(work: Erasure): Promise<string[]> {
       if (resource.type === 'postgres') continue;
       const type = resource.columns[column] ?? (await columnType(database, project.schemas.raw, resource.table, column)) ?? 'text'; // prettier-ignore
       const objects = await database.query<RawObject>(RAW_OBJECTS, [project.env, project.name, id]);
-      const held = await heldByOthers(work, objects.map(({ sha256 }) => sha256)); // prettier-ignore
       const { parse: _parse, csv: _csv, ...plain } = resource;
       for (const object of objects) {
         const read: ResourceConfig = object.isCorrected
           ? { ...plain, format: 'csv', encoding: 'utf-8', csv: {} }
           : resource;
         work.signal?.throwIfAborted();
-        const why = await eraseObject(work, {
-          ...object,
-          resource: read,
-          column,
-          type,
-          folder,
-          holders: held.get(object.sha256),
-        });
+        files.set(object.sha256, object.path);
+        const { why, rows } = await eraseObject(work, { ...object, resource: read, column, type, folder });
         if (why !== undefined) left.push(why);
+        if (rows > 0) found.push(object.sha256);
       }
     }
-    if (!work.dryRun) await sweepRedacted(work);
+    return [...left, ...(await sweepOriginals(work, files, found))];
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
-  return left;
 }
 
 interface PersonalObject extends RawObject {
@@ -78,113 +74,53 @@ interface PersonalObject extends RawObject {
   readonly column: string;
   readonly type: string;
   readonly folder: string;
-  /** Others who work with it and keep the key. */
-  readonly holders: string | undefined;
 }
 
-/** Gives why it was not looked into, if so. */
-async function eraseObject(work: Erasure, object: PersonalObject): Promise<string | undefined> {
-  const { store, value, dryRun, signal } = work;
-  const { sha256, path: file, resource, column, type, folder, holders } = object;
-  // What is on record, whatever this process remembers: an attempt that died a moment ago may have rewritten it.
-  const [redacted] = await work.database.query<{ replacement: string }>(
-    'SELECT replacement FROM plumbline.redactions WHERE sha256 = $1',
-    [sha256],
+interface Looked {
+  readonly rows: number;
+  /** It was not looked into. */
+  readonly why?: string;
+}
+
+async function eraseObject(work: Erasure, object: PersonalObject): Promise<Looked> {
+  const { store, project, value, dryRun, signal } = work;
+  const { sha256, path: file, resource, column, type, folder } = object;
+  const [redacted] = await work.database.query<{ replacement: string | null }>(
+    'SELECT replacement FROM plumbline.redactions WHERE env = $1 AND project = $2 AND sha256 = $3',
+    [project.env, project.name, sha256],
   );
-  const name = redacted?.replacement ?? sha256;
-  if (!(await store.has(name))) return undefined;
+  const name = redacted === undefined ? sha256 : redacted.replacement;
   const place = `${file} ${sha256}`;
-  if (resource.parse !== undefined)
-    return `Raw object ${place} is read by ${resource.parse.file}, which alone knows its rows: it was not looked into.`;
+  if (name === null) return { rows: 0 };
+  if (resource.parse !== undefined && (await store.has(name)))
+    return {
+      rows: 0,
+      why: `Raw object ${place} is read by ${resource.parse.file}, which alone knows its rows: it was not looked into.`,
+    };
   const target = join(folder, 'rewritten');
   const sought = normalKey(value, type);
   const isTheirs = (text: string): boolean => text === value || normalKey(text, type) === sought;
-  const path = await store.localPath(name);
   try {
-    const rows = await redactObject({ path, file, resource, column, isTheirs, value, target, folder, ...(signal && { signal }) }); // prettier-ignore
-    if (rows === 0) return undefined;
-    const isHeld = `Raw object ${place} has such rows and belongs to ${holders} too: it was left. Forget the key there, then here again.`; // prettier-ignore
-    if (rows !== undefined) {
-      if (holders !== undefined) return isHeld;
-      const replacement = dryRun ? '' : (await store.putFile(target)).sha256;
-      await erase(work, 'raw object', place, async (session) => {
-        await redirect(session, work, { sha256, name }, replacement);
-        return rows;
-      }, 'rewritten'); // prettier-ignore
-      return undefined;
-    }
-    const found = await countRows(object, path, isTheirs, signal);
-    if (found === 0) return undefined;
-    if (holders !== undefined) return isHeld;
+    // Not asked for by \`has\`: that were a use, and a run of another project might be taken for the one that used it.
+    const path = await store.localPath(name);
+    const rewritten = await redactObject({ path, file, resource, column, isTheirs, value, target, folder, ...(signal && { signal }) }); // prettier-ignore
+    const rows = rewritten ?? (await countRows(object, path, isTheirs, signal));
+    if (rows === 0) return { rows };
+    const replacement = rewritten === undefined || dryRun ? null : (await store.putFile(target)).sha256;
+    await failpoint('forget.rewritten');
+    const outcome = rewritten === undefined ? 'deleted' : 'rewritten';
     await erase(work, 'raw object', place, async (session) => {
-      await giveUpLoads(session, [sha256, name]);
-      return found;
-    });
-    // Counted first: an attempt that dies between the two finds it again, and counts it twice rather than not at all.
-    if (!dryRun) await store.sweep([{ sha256: name, bytes: 0, usedMs: 0 }], Infinity);
-    return undefined;
+      await redirectObject(session, work, { sha256, name, replacement, rows });
+      return rows;
+    }, outcome); // prettier-ignore
+    return { rows };
   } catch (error) {
     if (!(error instanceof TerminalError)) throw error;
-    return `Raw object ${place} could not be read: ${error.message}`;
+    if (error.code === 'STORE_OBJECT_MISSING') return { rows: 0 };
+    return { rows: 0, why: `Raw object ${place} could not be read: ${error.message}` };
   } finally {
     await rm(target, { force: true });
   }
-} // prettier-ignore
-
-/**
- * From now on whoever asks for the object gets its replacement, and so does whoever asks for another one that was rewritten to the same.
- * Throws `FORGET_OBJECT_CHANGED` (transient) when another erasure has rewritten it meanwhile.
- */
-async function redirect(
-  session: Queryable,
-  { erasureId }: Erasure,
-  object: { readonly sha256: string; readonly name: string },
-  replacement: string,
-): Promise<void> {
-  const { sha256, name } = object;
-  await session.execute(`SELECT pg_advisory_xact_lock(hashtext('plumbline.redactions'))`);
-  const [now] = await session.query<{ name: string; target: string }>(
-    `SELECT coalesce((SELECT replacement FROM plumbline.redactions WHERE sha256 = $1), $1) AS name,
-       coalesce((SELECT replacement FROM plumbline.redactions WHERE sha256 = $2), $2) AS target`,
-    [sha256, replacement],
-  );
-  if (now!.name !== name)
-    throw new TransientError(
-      'FORGET_OBJECT_CHANGED',
-      `Rewriting raw object ${sha256} was given up: another erasure has rewritten it meanwhile.`,
-      { details: { sha256 }, next: 'It is tried again, with what the other one left.' },
-    );
-  const changed = await session.query<{ sha256: string }>(
-    `INSERT INTO plumbline.redactions (sha256, replacement, erasure_id)
-     SELECT unnest(ARRAY[$1, $2]), $3, $4 UNION SELECT sha256, $3, $4 FROM plumbline.redactions WHERE replacement = $2
-     ON CONFLICT (sha256) DO UPDATE SET replacement = excluded.replacement, erasure_id = excluded.erasure_id, at = now()
-     RETURNING sha256`,
-    [sha256, name, now!.target, erasureId],
-  );
-  await giveUpLoads(session, changed.map((one) => one.sha256)); // prettier-ignore
-}
-
-/** A load that stopped in the middle counts the rows of the object as it was: the next run begins it anew. */
-async function giveUpLoads(session: Queryable, objects: readonly string[]): Promise<void> {
-  await session.execute(
-    `UPDATE plumbline.loads SET status = 'failed', stage_table = NULL, token = token + 1,
-       error = '{"code": "ELT_LOAD_FENCED", "message": "rows of its object were forgotten"}'
-     WHERE status = 'loading'
-       AND (sha256 = ANY($1) OR sha256 IN (SELECT list_sha256 FROM plumbline.batch_objects WHERE sha256 = ANY($1)))`,
-    [objects],
-  );
-}
-
-/** What was rewritten by this attempt, or by one that died after it. */
-async function sweepRedacted({ database, store, erasureId }: Erasure): Promise<void> {
-  const rewritten = await database.query<{ sha256: string }>(
-    'SELECT sha256 FROM plumbline.redactions WHERE erasure_id = $1',
-    [erasureId],
-  );
-  await store.sweep(
-    rewritten.map(({ sha256 }) => ({ sha256, bytes: 0, usedMs: 0 })),
-    Infinity,
-  );
 }
 
 /** Rows of the key, as a load would read them. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { literal } from '../../model/sql-identifier.js';
 import { withDuckDB } from '../read/duckdb.js';
 import { erase, type Erasure } from './erase-place.js';
-import { heldByOthers } from './held-by-others.js';
+import { keyHashSql } from './key-hash.js';
 import { sameKey } from './same-key.js';
 
 /**
@@ -25,7 +25,7 @@ export async function eraseTrainingSets(work: Erasure): Promise<string[]> {
     [project.env, project.name],
   );
   const left: string[] = [];
-  const held = await heldByOthers(work, sets.map(({ sha256 }) => sha256)); // prettier-ignore
+  const held = await heldSets(work, sets.map(({ sha256 }) => sha256)); // prettier-ignore
   for (const { sha256, step, models } of sets) {
     signal?.throwIfAborted();
     if (!(await store.has(sha256))) continue;
@@ -67,4 +67,22 @@ async function countRows({ key, spellings }: Erasure, path: string): Promise<num
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Sets of the same rows that another project or environment made, and which has not been asked to forget the key. */
+async function heldSets(
+  { database, project, spellings }: Erasure,
+  sets: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await database.query<{ sha256: string; holders: string }>(
+    `SELECT held.sha256, string_agg(DISTINCT held.project || ' (' || held.env || ')', ', ') AS holders FROM (
+       SELECT result #>> '{trainingSet,artifact,sha256}', env, project FROM plumbline.step_results WHERE step LIKE 'features:%'
+     ) AS held (sha256, env, project)
+     WHERE held.sha256 = ANY($1) AND (held.env, held.project) <> ($2, $3)
+       AND NOT EXISTS (SELECT FROM plumbline.erasure_salts s JOIN plumbline.erasures e USING (env, project), unnest($4::text[]) AS key (value)
+         WHERE (s.env, s.project) = (held.env, held.project) AND NOT e.dry_run AND e.key_hash = ${keyHashSql('s.salt', 'key.value')})
+     GROUP BY held.sha256`,
+    [sets, project.env, project.name, spellings],
+  );
+  return new Map(rows.map(({ sha256, holders }) => [sha256, holders]));
 }

@@ -22,6 +22,8 @@ export interface GroupedObject extends Pick<RowSource, 'lineOf'> {
   readonly blocks: readonly Buffer[];
   /** Lines in the blocks. */
   readonly rows: number;
+  /** Of forgotten keys, before the object was read. */
+  readonly rowsTakenOut: number;
   readonly faults: readonly RowFault[];
   readonly discarded: Readonly<Record<string, number>>;
 }
@@ -110,9 +112,9 @@ async function* blocksOf(objects: readonly GroupedObject[]): AsyncGenerator<Buff
   }
 }
 
-/** Rows read = loaded + rejected + duplicate, by what was counted on the way. */
+/** Rows read = loaded + rejected + duplicate + forgotten, by what was counted on the way. */
 function stagedLine(
-  { line, reader, rows, faults, discarded }: GroupedObject,
+  { line, reader, rows, rowsTakenOut, faults, discarded }: GroupedObject,
   stage: StageName,
   { keyless, duplicate }: TakenOut = { keyless: 0, duplicate: 0 },
 ): LedgerLine {
@@ -123,10 +125,11 @@ function stagedLine(
     stageTable: stage.name,
     nextChunk: 1,
     nextRow: reader.rows + 1,
-    rowsRead: reader.rows,
+    rowsRead: reader.rows + rowsTakenOut,
     rowsLoaded: rows - keyless - duplicate,
     rowsRejected: faults.length + keyless,
     rowsDuplicate: duplicate,
+    rowsForgotten: rowsTakenOut,
     discarded,
   };
 }
@@ -135,9 +138,9 @@ async function markStaged(session: Session, lines: readonly LedgerLine[]): Promi
   const changed = await session.execute(
     `UPDATE plumbline.loads AS l SET status = 'staged', staged_at = now(), writer_pid = NULL, writer_backend_start = NULL, reader = s.reader, stage_table = s."stageTable", next_chunk = s."nextChunk",
        next_row = s."nextRow", rows_read = s."rowsRead", rows_loaded = s."rowsLoaded", rows_rejected = s."rowsRejected",
-       rows_duplicate = s."rowsDuplicate", discarded = s.discarded
+       rows_duplicate = s."rowsDuplicate", rows_forgotten = s."rowsForgotten", discarded = s.discarded
      FROM jsonb_to_recordset($1) AS s ("loadId" bigint, token bigint, reader jsonb, "stageTable" text, "nextChunk" integer, "nextRow" bigint,
-       "rowsRead" bigint, "rowsLoaded" bigint, "rowsRejected" bigint, "rowsDuplicate" bigint, discarded jsonb)
+       "rowsRead" bigint, "rowsLoaded" bigint, "rowsRejected" bigint, "rowsDuplicate" bigint, "rowsForgotten" bigint, discarded jsonb)
      WHERE l.load_id = s."loadId" AND l.token = s.token AND l.next_chunk = 0 AND l.status = 'loading'`,
     [JSON.stringify(lines)],
   );

@@ -24,6 +24,8 @@ export interface FinishContext {
   readonly token: string;
   readonly stage: StageName;
   readonly source: Pick<RowSource, 'rows' | 'lineOf'>;
+  /** Of forgotten keys, before the source was read. @default 0 */
+  readonly rowsTakenOut?: number;
   /** The primary key was checked where the rows come from. @default false */
   readonly keyIsProven?: boolean;
   /** Rows with an element that PostgreSQL refused in an earlier try. */
@@ -42,7 +44,7 @@ export async function finishLoad(
   columns: readonly LoadColumn[],
   before?: () => Promise<void>,
 ): Promise<LedgerLine> {
-  const { options, session, loadId, token, stage, source } = context;
+  const { options, session, loadId, token, stage, source, rowsTakenOut = 0 } = context;
   const { resource, object } = options;
   let excess: number | undefined;
   const finished = await session.transaction(async () => {
@@ -66,9 +68,20 @@ export async function finishLoad(
     if (taken.size > 0) await leaveOutOrphans(session, { resource, schemas, stage, loadId });
     const changed = await session.execute(
       `UPDATE plumbline.loads SET status = 'staged', staged_at = now(), rows_loaded = rows_loaded - $3 - $4 - $6 - $7,
-         rows_rejected = rows_rejected + $3 - $8, rows_duplicate = $4, rows_outside = $6, rows_forgotten = $7::bigint + $8::bigint
+         rows_rejected = rows_rejected + $3 - $8, rows_duplicate = $4, rows_outside = $6, rows_read = rows_read + $9,
+         rows_forgotten = $7::bigint + $8::bigint + $9::bigint
        WHERE load_id = $1 AND token = $2 AND status = 'loading' AND next_row = $5`,
-      [loadId, token, keyless + unfit, duplicate, source.rows + 1, outside, forgotten.rows, forgotten.rejects],
+      [
+        loadId,
+        token,
+        keyless + unfit,
+        duplicate,
+        source.rows + 1,
+        outside,
+        forgotten.rows,
+        forgotten.rejects,
+        rowsTakenOut,
+      ],
     );
     if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
     const line = (await loadsById(session, [loadId]))[0]!;
@@ -133,16 +146,17 @@ async function tooManyRejects(
 }
 
 async function checkRowCount(
-  { options, session, stage, source, loadId }: FinishContext,
+  { options, session, stage, source, loadId, rowsTakenOut = 0 }: FinishContext,
   line: LedgerLine,
 ): Promise<void> {
   const table = qualified(stage.schema, stage.name);
   const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${table}`);
   const accounted = line.rowsLoaded + line.rowsRejected + line.rowsDuplicate + line.rowsOutside + line.rowsForgotten;
-  if (line.rowsRead === source.rows && accounted === line.rowsRead && Number(counted?.rows) === line.rowsLoaded) return;
+  const expected = source.rows + rowsTakenOut;
+  if (line.rowsRead === expected && accounted === line.rowsRead && Number(counted?.rows) === line.rowsLoaded) return;
   throw new TerminalError(
     'ELT_ROW_COUNT',
-    `Loading ${options.object.path} failed: ${source.rows} ${plural(source.rows, 'row is', 'rows are')} in the file, ${line.rowsRead} were read, ${line.rowsLoaded} loaded, ` +
+    `Loading ${options.object.path} failed: ${expected} ${plural(expected, 'row is', 'rows are')} in the file, ${line.rowsRead} were read, ${line.rowsLoaded} loaded, ` +
       `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate, ${line.rowsOutside} outside, ${line.rowsForgotten} forgotten; ${counted?.rows} are in the stage.`,
     { details: { loadId }, next: 'Run again with --force; if it happens again, report it with the file.' },
   );

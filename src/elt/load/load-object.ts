@@ -6,6 +6,7 @@ import { ensureSchema } from '../../model/ensure-schema.js';
 import type { ColumnType } from '../../model/project.js';
 import { countedProfile } from '../anomaly/counted-profile.js';
 import type { Profile } from '../anomaly/find-anomalies.js';
+import { countTakenOut } from '../forget/count-taken-out.js';
 import type { OpenDuckDB } from '../read/duckdb.js';
 import { withSource } from '../read/open-source.js';
 import { readAhead } from '../read/read-ahead.js';
@@ -84,13 +85,25 @@ async function attempt(
       const { line } = claim;
       if (claim.done) return resultOf(options, line, line.nextRow);
       const parts = await objectParts(store, resource, object);
+      const rowsTakenOut = (await countTakenOut(session, options, [object.sha256])).get(object.sha256) ?? 0;
       const existing = await existingColumns(session, options);
       const { stated, code, onLog } = options;
       const types = readTypes(resource, existing);
       const file = { ...parts, file: object.path, resource, existing: types, stated, code, signal, onLog };
       return withSource(file, (duckdb, source) => {
         const known = { ...options, resource: streamResource(resource, [source.stream]) };
-        return load({ options: known, session, line, duckdb, source, refused, format, existing, token: line.token });
+        return load({
+          options: known,
+          session,
+          line,
+          duckdb,
+          source,
+          rowsTakenOut,
+          refused,
+          format,
+          existing,
+          token: line.token,
+        });
       });
     });
   } catch (error) {
@@ -112,6 +125,8 @@ interface Work {
   readonly token: string;
   readonly duckdb: OpenDuckDB;
   readonly source: RowSource;
+  /** Of forgotten keys, before the source was read. */
+  readonly rowsTakenOut: number;
   readonly refused: ReadonlyMap<number, RowFault>;
   readonly format: CopyFormat;
   /** Columns of the published table, as far as they matter; undefined when there is none. */
@@ -124,7 +139,8 @@ async function load(work: Work): Promise<LoadResult> {
   const reader = line.reader ?? (await startStage(work));
   const stage = stageName(schemas.stage, line.loadId);
   await assertSameRows(work, reader);
-  const context = { options, session, loadId: line.loadId, token, stage, source, refused: work.refused, duckdb };
+  const { rowsTakenOut, refused } = work;
+  const context = { options, session, loadId: line.loadId, token, stage, source, rowsTakenOut, refused, duckdb };
   let chunkNumber = line.nextChunk;
   let rejected = line.rowsRejected;
   let discarded = line.discarded;

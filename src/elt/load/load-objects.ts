@@ -6,6 +6,7 @@ import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
 import type { ColumnType } from '../../model/project.js';
+import { countTakenOut } from '../forget/count-taken-out.js';
 import { withInstance, type SharedDuckDB } from '../read/duckdb.js';
 import { withSource } from '../read/open-source.js';
 import { readAhead } from '../read/read-ahead.js';
@@ -75,8 +76,9 @@ async function attempt(options: GroupOptions): Promise<Map<string, LoadResult>> 
       const claims = await claimLoads(session, options, objects);
       held = claims.filter(({ done }) => !done).map(({ line }) => line);
       const existing = await existingColumns(session, options);
+      const takenOut = await countTakenOut(session, options, objects.map(({ sha256 }) => sha256)); // prettier-ignore
       const loaded = await withInstance(folder, 0, (shared) =>
-        loadClaimed({ options, session, claims, existing, shared, folder }),
+        loadClaimed({ options, session, claims, existing, takenOut, shared, folder }),
       );
       // What is staged has no writer any more.
       held = held.filter(({ path }) => !loaded.has(path));
@@ -96,6 +98,8 @@ interface Work {
   readonly claims: readonly Claim[];
   /** Columns of the published table, as far as they matter; undefined when there is none. */
   readonly existing: ReadonlyMap<string, ColumnType> | undefined;
+  /** Rows of forgotten keys that the objects had when they were fetched, by hash. */
+  readonly takenOut: ReadonlyMap<string, number>;
   readonly shared: SharedDuckDB;
   /** For temporary files. */
   readonly folder: string;
@@ -163,7 +167,7 @@ async function* groupChunks(work: Work): AsyncGenerator<GroupChunk> {
 
 /** All rows of an object; undefined when it has to be loaded by itself, which says why. */
 async function readObject(
-  { options, existing, shared, ...work }: Work,
+  { options, existing, takenOut, shared, ...work }: Work,
   line: LedgerLine,
 ): Promise<GroupedObject | undefined> {
   const { store, resource, signal, chunkRows: maxRows = CHUNK_ROWS } = options;
@@ -199,7 +203,8 @@ async function readObject(
           rows += chunk.rowNumbers.length;
           if (bytes > MAX_CHUNK_BYTES || faults.length > resource.maxRejectedShare * source.rows) return undefined;
         }
-        return { line, reader, lineOf: source.lineOf, blocks, rows, faults, discarded };
+        const rowsTakenOut = takenOut.get(line.sha256) ?? 0;
+        return { line, reader, lineOf: source.lineOf, blocks, rows, rowsTakenOut, faults, discarded };
       },
     );
   } catch (error) {
