@@ -45,9 +45,8 @@ async function fetchToken(
   { secrets, allowPrivate, signal }: AuthorizeOptions,
 ): Promise<string> {
   const [id, secret] = [await secrets.valueOf(auth.clientId), await secrets.valueOf(auth.clientSecret)];
-  const params = await Promise.all(
-    Object.entries(auth.params ?? {}).map(async ([name, value]) => [name, await secrets.valueOf(value)]),
-  );
+  const params: Record<string, string> = {};
+  for (const [name, value] of Object.entries(auth.params ?? {})) params[name] = await secrets.valueOf(value);
   const response = await guardedFetch({
     url: auth.tokenUrl,
     method: 'POST',
@@ -62,7 +61,7 @@ async function fetchToken(
       grant_type: 'client_credentials',
       ...(auth.inBody === true && { client_id: id, client_secret: secret }),
       ...(auth.scope !== undefined && { scope: auth.scope }),
-      ...Object.fromEntries(params),
+      ...params,
     }).toString(),
     allowPrivate,
     signal,

@@ -190,3 +190,9 @@ function startProcess(resource: ResourceConfig) {
   const program = new URL('inventory-process.mjs', import.meta.url).pathname;
   return spawn(process.execPath, [program, settings], { stdio: 'inherit' });
 }
+
+test('a web page in place of an object is refused', async () => {
+  const resource = await expectFiles(['a.csv']);
+  api.answer = (_request, response) => void response.end('<!-- gate --><!DOCTYPE html><p>log in</p>');
+  await expect(extractInventory(optionsOf(resource))).rejects.toMatchObject({ code: 'ELT_HTTP_PAGE' });
+});
