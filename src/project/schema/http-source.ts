@@ -151,7 +151,9 @@ export const httpSourceSchema = z.strictObject({
   allow_private: z
     .boolean({ error: 'expected true or false' })
     .optional()
-    .describe('Whether the source may be on this machine or in a private network. Default: false.'),
+    .describe(
+      'Whether the source may be on this machine or in a private network; never a link-local address. Default: false.',
+    ),
   ...resource,
   resources: z
     .record(tableName, z.strictObject(resource))
