@@ -9,7 +9,7 @@ import type { Erasure } from './erase-place.js';
  */
 export async function redirectObject(
   session: Queryable,
-  { project, erasureId }: Pick<Erasure, 'project' | 'erasureId'>,
+  { store, project, erasureId }: Pick<Erasure, 'store' | 'project' | 'erasureId'>,
   object: {
     readonly sha256: string;
     /** What stood for it when it was rewritten. */
@@ -27,8 +27,12 @@ export async function redirectObject(
     [...own, sha256, replacement],
   );
   const now = lines.find((line) => line.sha256 === sha256);
-  // The same bytes were rewritten for another key already.
-  const further = lines.find((line) => line.sha256 === replacement);
+  // The same bytes were rewritten for another key already; where what they became is gone, they are new.
+  let further = lines.find((line) => line.sha256 === replacement);
+  if (further?.replacement != null && !(await store.has(further.replacement))) {
+    await session.execute('DELETE FROM plumbline.redactions WHERE env = $1 AND project = $2 AND sha256 = $3', [...own, replacement]); // prettier-ignore
+    further = undefined;
+  }
   if ((now === undefined ? sha256 : now.replacement) !== name)
     throw new TransientError(
       'FORGET_OBJECT_CHANGED',

@@ -67,9 +67,9 @@ async function seeds({ database, project }: Erasure, sources: readonly ResourceC
       'SELECT left(digest, 12) AS digest FROM plumbline.bundles WHERE project = $1 AND jsonb_exists(files, $2) ORDER BY created_at',
       [project.name, path],
     );
-    const names = bundles.map(({ digest }) => digest).join(', ');
+    const held = bundles.length === 0 ? '' : ` (${bundles.map(({ digest }) => digest).join(', ')})`;
     left.push(
-      `Seed ${id} (${path}) is code, so that ${plural(bundles.length, 'code bundle')} ${names} in the artifact store may hold its rows: delete them from the file, and from the repository's history; a bundle goes with the last run, schedule and model version of its own, after \`retention.runs\`, by \`plumbline gc\`.`,
+      `Seed ${id} (${path}) is code, and the code bundles that have the file${held} keep its rows: delete them from the file, and from the repository's history. A bundle goes with the last run, schedule and model version of its own, after \`retention.runs\`, by \`plumbline gc\`.`,
     );
   }
   return left;
