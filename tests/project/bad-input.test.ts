@@ -354,6 +354,11 @@ describe('SQL files', () => {
     expect(await withLabels('-- entity: a\n/* SELECT 1 */ ;\n')).toContain('PROJECT_SQL_EMPTY');
   });
 
+  it('refuses two files of one name, whatever folders they are in', async () => {
+    const files = { 'sql/a/daily.sql': 'SELECT 1 AS x\n', 'sql/b/daily.sql': 'SELECT 1 AS x\n' };
+    expect(await summaryOf(yaml, files)).toContain('sql/a/daily.sql has the name daily already');
+  });
+
   it('refuses file names that are no table names', async () => {
     expect(await summaryOf(yaml, { 'sql/Daily Orders.sql': 'SELECT 1\n' })).toContain('its name becomes a table');
   });
