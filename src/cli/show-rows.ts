@@ -1,5 +1,6 @@
-import pc from 'picocolors';
 import type { Row } from '../model/database.js';
+import { pc } from './colors.js';
+import { oneLine } from './display-width.js';
 import { table } from './format.js';
 import { plural } from '../model/plural.js';
 
@@ -25,8 +26,7 @@ function render(rows: readonly Row[]): string {
 /** One line a row: a long or many-lined value is cut. */
 function cell(value: unknown): string {
   if (value === null || value === undefined) return '∅';
-  const text = textOf(value).replaceAll(/\s+/g, ' ').trim();
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  return oneLine(textOf(value).trim(), 60);
 }
 
 function textOf(value: unknown): string {
