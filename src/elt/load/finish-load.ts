@@ -1,5 +1,6 @@
 import { TerminalError, type PipelineError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
+import { jsonb } from '../../model/jsonb.js';
 import { qualified } from '../../model/sql-identifier.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import { takeOutForgotten } from '../forget/take-out-forgotten.js';
@@ -92,7 +93,7 @@ export async function failLoad(context: FinishContext, rejected: number): Promis
     [
       loadId,
       token,
-      JSON.stringify({
+      jsonb({
         code: error.code,
         message: error.message,
         rowsTotal: source.rows,

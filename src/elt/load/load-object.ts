@@ -3,6 +3,7 @@ import type { ArtifactStore } from '../../model/artifact.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
+import { jsonb } from '../../model/jsonb.js';
 import type { ColumnType } from '../../model/project.js';
 import { countedProfile } from '../anomaly/counted-profile.js';
 import type { Profile } from '../anomaly/find-anomalies.js';
@@ -194,7 +195,7 @@ async function assertSameRows({ options, session, line, token, source }: Work, r
   );
   await session.execute(
     `UPDATE plumbline.loads SET status = 'failed', error = $3 WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
-    [line.loadId, token, JSON.stringify({ code: error.code, message: error.message })],
+    [line.loadId, token, jsonb({ code: error.code, message: error.message })],
   );
   throw error;
 }
