@@ -18,7 +18,7 @@ import { claimLoad, type Claim, type ClaimOptions } from './claim-load.js';
 import { commitChunk } from './commit-chunk.js';
 import { failLoad, finishLoad } from './finish-load.js';
 import { giveUpLoad, releaseWriters, type LedgerLine, type Reader } from './ledger.js';
-import { CHUNK_ROWS, loadChunks } from './load-chunks.js';
+import { CHUNK_ROWS, FIRST_CHUNK_ROWS, loadChunks } from './load-chunks.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { resultOf, type LoadProgress, type LoadResult } from './load-result.js';
 import { objectParts } from './object-parts.js';
@@ -134,6 +134,7 @@ async function load(work: Work): Promise<LoadResult> {
     file: object.path,
     fromRow: line.nextRow,
     maxRows: options.chunkRows ?? CHUNK_ROWS,
+    firstRows: options.chunkRows ?? FIRST_CHUNK_ROWS,
     format: work.format,
     refused: work.refused,
     signal,
