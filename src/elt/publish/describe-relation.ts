@@ -68,7 +68,9 @@ export interface RelationFacts {
  * definition comes out qualified.
  */
 export async function describeRelation(session: Queryable, table: TableName): Promise<RelationFacts | undefined> {
-  const [facts] = await session.query<RelationFacts & Record<string, unknown>>(RELATION, [table.schema, table.name]);
+  const [facts] = await session.query<RelationFacts & Record<string, unknown>>(RELATION, [table.schema, table.name], {
+    isKept: true,
+  });
   return facts;
 }
 

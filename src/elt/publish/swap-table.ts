@@ -12,6 +12,7 @@ import { describeRelation, type RelationFacts } from './describe-relation.js';
 import { grantDefaults } from './grant-defaults.js';
 import { lockHolders, shownTransactions, type OpenTransaction } from './open-transaction.js';
 import { postgresCode } from './postgres-code.js';
+import { readCatalog } from './read-catalog.js';
 import { isCatalogRace, retryCatalogRace } from './retry-catalog-race.js';
 import { shownName, sqlName, type TableName } from './table-name.js';
 import { waitForSnapshots } from './wait-for-snapshots.js';
@@ -91,7 +92,7 @@ async function prepareAll(session: Session, options: SwapOptions): Promise<Prepa
 /** Dresses the stage like the target, outside any lock that readers could feel: an index may take minutes. */
 async function prepare(session: Session, { staged, target }: Swap): Promise<SwapTarget | undefined> {
   const dress = async (): Promise<SwapTarget | undefined> => {
-    await emptySearchPath(session);
+    await readCatalog(session);
     const current = await readSwapTarget(session, target);
     const built = await describeStage(session, staged);
     if (current === undefined) await grantDefaults(session, built, staged, target.schema);
@@ -145,9 +146,10 @@ async function attempt(
 async function swapAll(session: Session, options: SwapOptions, prepared: Prepared): Promise<'swapped' | 'changed'> {
   const { lockTimeoutMs = 200, beforeCommit, laggingViews, signal } = options;
   return session.transaction(async () => {
+    await readCatalog(session);
     await session.query(
       // A client frozen in this transaction would keep every reader waiting: PostgreSQL ends it.
-      `SELECT set_config('search_path', '', true), set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', '10s', true)`,
+      `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', '10s', true)`,
       [`${lockTimeoutMs}ms`],
     );
     const swaps = swapsOf(options);
@@ -234,10 +236,6 @@ function isSameShape(old: RelationFacts, built: RelationFacts): boolean {
 
 function noun(relation: RelationFacts): string {
   return relation.kind === 'v' ? 'VIEW' : 'TABLE';
-}
-
-async function emptySearchPath(session: Queryable): Promise<void> {
-  await session.execute(`SELECT set_config('search_path', '', true)`);
 }
 
 /** Lock time-out or deadlock. */
