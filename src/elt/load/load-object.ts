@@ -157,8 +157,9 @@ async function load(work: Work): Promise<LoadResult> {
     options.onProgress?.({ rowsRead: chunk.nextRow - 1, rowsTotal: source.rows, rowsRejected: rejected });
     if (rejected > resource.maxRejectedShare * source.rows) throw await failLoad(context, rejected);
   }
+  const withoutNulls = new Set(reader.columns.flatMap(({ name }, index) => (nulls?.[index] === 0 ? [name] : [])));
   const finished = await cancelOnAbort(options.database, session, signal, () =>
-    finishLoad(context, reader.columns, async () => {
+    finishLoad({ ...context, withoutNulls }, reader.columns, async () => {
       if (nulls !== undefined && resource.children === undefined)
         await keepProfile(session, line.loadId, countedProfile(reader.columns, source.rows, nulls));
     }),
