@@ -27,6 +27,8 @@ export interface FinishContext {
   readonly source: Pick<RowSource, 'rows' | 'lineOf'>;
   /** The primary key was checked where the rows come from. @default false */
   readonly keyIsProven?: boolean;
+  /** See `KeyCheck`. */
+  readonly withoutNulls?: ReadonlySet<string>;
   /** Rows with an element that PostgreSQL refused in an earlier try. */
   readonly refused?: ReadonlyMap<number, RowFault>;
   /** What has read the rows, for their elements. */
@@ -61,6 +63,7 @@ export async function finishLoad(
       columns,
       resource,
       keyIsProven: context.keyIsProven === true,
+      withoutNulls: context.withoutNulls,
       loads: [{ loadId, path: object.path, lineOf: source.lineOf }],
     });
     const { keyless = 0, duplicate = 0 } = taken.get(loadId) ?? {};

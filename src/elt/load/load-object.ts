@@ -19,7 +19,7 @@ import { claimLoad, type Claim, type ClaimOptions } from './claim-load.js';
 import { commitChunk } from './commit-chunk.js';
 import { failLoad, finishLoad } from './finish-load.js';
 import { giveUpLoad, releaseWriters, type LedgerLine, type Reader } from './ledger.js';
-import { CHUNK_ROWS, loadChunks } from './load-chunks.js';
+import { CHUNK_ROWS, FIRST_CHUNK_ROWS, loadChunks } from './load-chunks.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { resultOf, type LoadProgress, type LoadResult } from './load-result.js';
 import { objectParts } from './object-parts.js';
@@ -135,6 +135,7 @@ async function load(work: Work): Promise<LoadResult> {
     file: object.path,
     fromRow: line.nextRow,
     maxRows: options.chunkRows ?? CHUNK_ROWS,
+    firstRows: options.chunkRows ?? FIRST_CHUNK_ROWS,
     format: work.format,
     refused: work.refused,
     signal,
@@ -157,8 +158,9 @@ async function load(work: Work): Promise<LoadResult> {
     options.onProgress?.({ rowsRead: chunk.nextRow - 1, rowsTotal: source.rows, rowsRejected: rejected });
     if (rejected > resource.maxRejectedShare * source.rows) throw await failLoad(context, rejected);
   }
+  const withoutNulls = new Set(reader.columns.flatMap(({ name }, index) => (nulls?.[index] === 0 ? [name] : [])));
   const finished = await cancelOnAbort(options.database, session, signal, () =>
-    finishLoad(context, reader.columns, async () => {
+    finishLoad({ ...context, withoutNulls }, reader.columns, async () => {
       if (nulls !== undefined && resource.children === undefined)
         await keepProfile(session, line.loadId, countedProfile(reader.columns, source.rows, nulls));
     }),

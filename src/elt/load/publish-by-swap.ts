@@ -28,9 +28,12 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   const { database, schemas, resource, runId, signal } = options;
   const target = { schema: schemas.raw, name: resource.table };
   const tables = childTables(resource).map(({ table }) => ({ schema: schemas.raw, name: table }));
-  for (const table of [target, ...tables]) await assertSwappable(onSession(session), table);
+  const stage = await wholeStage(session, work);
+  // A stage that is swapped in as it is needs no work that could be in vain: the swap itself looks first.
+  if (stage === undefined || tables.length > 0)
+    for (const table of [target, ...tables]) await assertSwappable(onSession(session), table);
   const former = await tableColumns(session, target.schema, target.name);
-  const built = await cancelOnAbort(database, session, signal, () => build(session, work, target));
+  const built = await cancelOnAbort(database, session, signal, () => build(session, work, target, stage));
   const children =
     resource.children === undefined
       ? []
@@ -102,8 +105,12 @@ export interface Built extends TypedTable {
   readonly profile?: Profile;
 }
 
-async function build(session: Session, work: PublishWork, target: StageName): Promise<Built> {
-  const table = await wholeStage(session, work);
+async function build(
+  session: Session,
+  work: PublishWork,
+  target: StageName,
+  table: StageName | undefined,
+): Promise<Built> {
   if (table !== undefined) {
     const { resource } = work.options;
     // The stage becomes the table as it is; its defaults served COPY, and its nested columns the child tables.

@@ -32,6 +32,7 @@ export async function* convertCsv(
       ? writeBinaryRows(columns, dialect, bytes)
       : writeTextRows(columns, dialect, options.loadId, bytes);
   let chunk = emptyChunk(options.fromRow);
+  let mostRows = Math.min(options.firstRows ?? options.maxRows, options.maxRows);
   let row = 0;
 
   /** Takes the record between `start` and `end`; gives a chunk when one is full. */
@@ -47,9 +48,10 @@ export async function* convertCsv(
         chunk.faults.push(misfitOf(buffer.subarray(start, end), dialect, columns, misfit, row, lines.lineOf(row)));
       else throw otherRows(options.file, scan.rows, row - 1);
     }
-    if (row + 1 - chunk.fromRow < options.maxRows && writer.bytes() < MAX_CHUNK_BYTES) return undefined;
+    if (row + 1 - chunk.fromRow < mostRows && writer.bytes() < MAX_CHUNK_BYTES) return undefined;
     const full = finished();
     chunk = emptyChunk(row + 1);
+    mostRows = Math.min(2 * mostRows, options.maxRows);
     return full;
   };
   const finished = (): RowChunk => ({ ...chunk, nextRow: row + 1, format, ...writer.take() });

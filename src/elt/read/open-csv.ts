@@ -51,7 +51,7 @@ export async function openCsv(
     rows: scan.rows,
     ...(isClean && {
       convert: (columns, options) => convertInThread(source, scan, columns, options),
-      classify: (positions) => classifyCsv(source, scan, positions, signal),
+      classify: (positions, tolerance) => classifyCsv(source, scan, positions, tolerance, signal),
     }),
     faults: [...scan.faults, ...(cleaned?.faults ?? [])].sort((one, other) => one.row - other.row),
     lineOf: (row) => scan.lines.lineOf(row),

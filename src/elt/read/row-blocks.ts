@@ -8,6 +8,10 @@ export function reuseBlocks(memory: readonly ArrayBuffer[]): void {
   free.push(...memory.filter(({ byteLength }) => byteLength === BLOCK_BYTES));
 }
 
+export function dropBlocks(): void {
+  free.length = 0;
+}
+
 /** What a writer of rows has written since it was last taken, in blocks that a COPY sends as they are. */
 export class RowBlocks {
   /** The open block. */

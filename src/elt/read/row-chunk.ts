@@ -25,6 +25,8 @@ export interface ChunkOptions {
   /** The first row wanted. */
   readonly fromRow: number;
   readonly maxRows: number;
+  /** Of the first chunk; each one after it may have twice as many rows as the one before, up to `maxRows`. @default maxRows */
+  readonly firstRows?: number;
   /** `binary` is given where it can be. @default 'text' */
   readonly format?: CopyFormat;
   /** Comes before the row number in each line, where several loads share a stage. */
