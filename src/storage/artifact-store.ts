@@ -159,15 +159,16 @@ async function hashOf(file: FileHandle): Promise<{ readonly hash: string; readon
   const hash = createHash('sha256');
   const { size } = await file.stat();
   const buffer = Buffer.allocUnsafe(Math.min(1 << 20, size));
-  let at = 0;
-  while (at < size) {
+  // An empty file is read whole by no reading at all.
+  let isWhole = size === 0;
+  for (let at = 0; at < size;) {
     const { bytesRead } = await file.read(buffer, 0, buffer.length);
     if (bytesRead === 0) break;
     hash.update(buffer.subarray(0, bytesRead));
+    isWhole = bytesRead === size;
     at += bytesRead;
   }
-  const isWhole = size < SMALL_BYTES && at === size;
-  return { hash: hash.digest('hex'), ...(isWhole && { content: buffer }) };
+  return { hash: hash.digest('hex'), ...(isWhole && size < SMALL_BYTES && { content: buffer }) };
 }
 
 /** Removes what killed writers of this machine left half written. */

@@ -6,6 +6,7 @@ import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
 import type { ColumnType } from '../../model/project.js';
+import { countedProfile } from '../anomaly/counted-profile.js';
 import { withInstance, type SharedDuckDB } from '../read/duckdb.js';
 import { withSource } from '../read/open-source.js';
 import { readAhead } from '../read/read-ahead.js';
@@ -183,6 +184,7 @@ async function readObject(
         const discarded: Record<string, number> = {};
         const blocks: Buffer[] = [];
         let format: CopyFormat = 'text';
+        let nulls: readonly number[] | undefined = reader.columns.map(() => 0);
         let rows = 0;
         let bytes = 0;
         const { loadId } = line;
@@ -199,10 +201,21 @@ async function readObject(
           for (const [name, values] of chunk.discarded) discarded[name] = (discarded[name] ?? 0) + values;
           for (const block of chunk.blocks) bytes += block.length;
           blocks.push(...chunk.blocks);
+          nulls = chunk.nulls && nulls?.map((sum, index) => sum + chunk.nulls![index]!);
           rows += chunk.rowNumbers.length;
           if (bytes > MAX_CHUNK_BYTES || faults.length > resource.maxRejectedShare * source.rows) return undefined;
         }
-        return { line, reader, lineOf: source.lineOf, format, blocks, rows, faults, discarded };
+        const profile = nulls && countedProfile(reader.columns, source.rows, nulls);
+        return {
+          line,
+          reader: { ...reader, ...(profile && { profile }) },
+          lineOf: source.lineOf,
+          format,
+          blocks,
+          rows,
+          faults,
+          discarded,
+        };
       },
     );
   } catch (error) {
