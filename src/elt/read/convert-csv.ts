@@ -26,11 +26,10 @@ export async function* convertCsv(
 ): AsyncGenerator<RowChunk> {
   const { dialect, lines } = scan;
   const { format = 'text' } = options;
-  const bytes = source.content?.length;
   const writer =
     format === 'binary'
-      ? writeBinaryRows(columns, dialect, bytes)
-      : writeTextRows(columns, dialect, options.loadId, bytes);
+      ? writeBinaryRows(columns, dialect, options.loadId)
+      : writeTextRows(columns, dialect, options.loadId);
   let chunk = emptyChunk(options.fromRow);
   let mostRows = Math.min(options.firstRows ?? options.maxRows, options.maxRows);
   let row = 0;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ColumnType, CsvOptions } from '../../model/project.js';
 import { literal } from '../../model/sql-identifier.js';
@@ -95,7 +96,7 @@ async function cleanedCopy(
   if (counted) await scanCsv(source, { ...again, onRow: (fields) => counted.count(valuesOf(fields, nulls)) });
   const isNumber = counted?.columns();
   const faults: RowFault[] = [];
-  const path = join(folder, 'cleaned.csv');
+  const path = join(folder, `cleaned-${randomUUID()}.csv`);
   const writer = writeCsv(path);
   await scanCsv(source, {
     ...again,
