@@ -2,14 +2,14 @@ import { failpoint } from '../../failpoint.js';
 import { childTables } from '../../model/child-tables.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
+import { qualified } from '../../model/sql-identifier.js';
 import type { ChildStage } from '../load/ledger.js';
 import type { StageName } from '../load/stage-table.js';
 import type { OpenDuckDB } from '../read/duckdb.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { LoadColumn } from '../schema/column.js';
-import { keyColumns } from './child-columns.js';
+import { keyColumns, rootRow } from './child-columns.js';
 import { loadElements, type Told } from './load-elements.js';
-import { deleteOrphans } from './publish-child-rows.js';
 
 /** What a row of the stage cannot be because of one of its elements. */
 export type ParentFault = Pick<RowFault, 'row' | 'column' | 'value' | 'reason'>;
@@ -111,7 +111,11 @@ export async function withoutOrphans(
   const kept: ChildStage[] = [];
   for (const made of stages) {
     const child = tables.find(({ table }) => table === made.target)!;
-    const gone = await deleteOrphans(session, child, { schema: schemas.stage, name: made.table }, stage);
+    // A stage is one load's, and that of a database says which only when it is finished.
+    const gone = await session.execute(
+      `DELETE FROM ${qualified(schemas.stage, made.table)} AS c WHERE NOT EXISTS (
+         SELECT 1 FROM ${qualified(stage.schema, stage.name)} AS t WHERE t._row_number = c.${rootRow(child)})`,
+    );
     kept.push({ ...made, rows: made.rows - gone });
   }
   return kept;
