@@ -134,6 +134,8 @@ test('a key that only elements of retried rows have stays when the table is buil
   expect(retried).toMatchObject({ accepted: 1, children: [{ rows: 3 }] });
   // An attempt that comes after the one that has done it reports the same.
   expect(await retryRejects(retry)).toEqual(retried);
+  // Its row is in the table already, with its elements.
+  expect(await retryRejects({ ...retry, runId: 'twice' })).toMatchObject({ accepted: 0, leftOut: 1, children: [{ rows: 3 }] }); // prettier-ignore
   const { published } = await load(items, [{ n: 6, items: [{ a: 6 }] }], 'rep/b.ndjson');
   expect(published).toMatchObject({ rows: 3, children: [{ rows: 3 }] });
   expect(await texts('rep_items', 'a, extra')).toEqual(['1 -', '2 keep me', '6 -']);
