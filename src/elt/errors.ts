@@ -116,7 +116,7 @@ export const eltErrorCodes = {
   ELT_COLUMN_UNKNOWN: 'plumbline.yaml names a column that the file does not have.',
   ELT_COLUMN_LIMIT: 'A file has more columns than a PostgreSQL table can hold (1,600, less five for metadata).',
   ELT_CHILD_TABLE:
-    'The table that is to be a child table is there and is none, or an element cannot be read. Give the child table another name with `table`, or leave the column as it is.',
+    'The table that is to be a child table is there and is none. Give the child table another name with `table`, or leave the column as it is.',
   ELT_CONTRACT:
     'A file would change its table in a way that `contract` forbids; the message names the column. The table is untouched.',
   ELT_TYPE_CHANGE: 'A column of a published table cannot be changed to the type now declared.',

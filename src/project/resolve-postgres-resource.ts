@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CursorConfig, ResourceConfig } from '../model/project.js';
+import { resolveChildren } from './resolve-children.js';
 import { canFollow, resolveCursor } from './resolve-cursor.js';
 import { resolveLoad } from './resolve-load.js';
 import { refuser, type Refusal, type ResourcePlace, type ResourceScope } from './resource-place.js';
@@ -49,6 +50,7 @@ export function resolvePostgresResource(resource: PostgresPlace, scope: Resource
     columns: 'as in the source',
   });
   if (load === undefined) return [];
+  const children = resolveChildren(resource, scope, load);
   const schema = given.schema ?? 'public';
   if (given.schema === undefined) applied(`${place}.schema = public`);
   const query = given.query?.trim().replace(/[\s;]+$/, '');
@@ -61,6 +63,7 @@ export function resolvePostgresResource(resource: PostgresPlace, scope: Resource
       path: query === undefined ? `${schema}.${given.table!}` : `query ${digest(query)}`,
       format: 'auto',
       ...load,
+      ...children,
       postgres: {
         connection: given.connection,
         schema,

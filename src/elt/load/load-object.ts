@@ -17,7 +17,8 @@ import { streamResource } from '../singer/stream-facts.js';
 import { assertKey } from './assert-key.js';
 import { claimLoad, type Claim, type ClaimOptions } from './claim-load.js';
 import { commitChunk } from './commit-chunk.js';
-import { failLoad, finishLoad } from './finish-load.js';
+import { failLoad } from './fail-load.js';
+import { finishLoad } from './finish-load.js';
 import { giveUpLoad, releaseWriters, type LedgerLine, type Reader } from './ledger.js';
 import { CHUNK_ROWS, FIRST_CHUNK_ROWS, loadChunks } from './load-chunks.js';
 import { LoadFencedError } from './load-fenced-error.js';
@@ -125,7 +126,8 @@ async function load(work: Work): Promise<LoadResult> {
   const reader = line.reader ?? (await startStage(work));
   const stage = stageName(schemas.stage, line.loadId);
   await assertSameRows(work, reader);
-  const context = { options, session, loadId: line.loadId, token, stage, source, refused: work.refused, duckdb };
+  const { chunkRows } = options;
+  const context = { options, session, loadId: line.loadId, token, stage, source, duckdb, chunkRows };
   let chunkNumber = line.nextChunk;
   let rejected = line.rowsRejected;
   let discarded = line.discarded;
@@ -134,8 +136,8 @@ async function load(work: Work): Promise<LoadResult> {
   const chunks = loadChunks(duckdb, source, reader, resource, {
     file: object.path,
     fromRow: line.nextRow,
-    maxRows: options.chunkRows ?? CHUNK_ROWS,
-    firstRows: options.chunkRows ?? FIRST_CHUNK_ROWS,
+    maxRows: chunkRows ?? CHUNK_ROWS,
+    firstRows: chunkRows ?? FIRST_CHUNK_ROWS,
     format: work.format,
     refused: work.refused,
     signal,

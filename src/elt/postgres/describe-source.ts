@@ -3,6 +3,7 @@ import type { Session } from '../../model/database.js';
 import { didYouMean } from '../../model/nearest.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { nestedTypes } from '../load/plan-reader.js';
 import type { LoadColumn } from '../schema/column.js';
 import { nameColumns } from '../schema/name-columns.js';
 import { sourceCursor, type SourceCursor } from './cursor-range.js';
@@ -48,8 +49,9 @@ export async function describeSource(
   );
   const { names, notices } = nameColumns(given.map(({ name }) => name), resource.path); // prettier-ignore
   for (const name of namedColumns(resource)) if (!names.includes(name)) throw unknownColumn(resource, name, names);
+  const nested = nestedTypes(resource);
   const mapped = given.map((column, index) =>
-    mapColumn(column, `q.${identifier(column.name)}`, resource.columns[names[index]!]),
+    mapColumn(column, `q.${identifier(column.name)}`, resource.columns[names[index]!] ?? nested.get(names[index]!)),
   );
   const columns = names.map((name, index) => ({ name, type: mapped[index]!.type, header: given[index]!.name }));
   const references = given.map(({ name }) => `q.${identifier(name)}`);
@@ -70,9 +72,15 @@ export async function describeSource(
 }
 
 /** Columns that the project file names, beside a cursor's. */
-export function namedColumns({ primaryKey, columns, merge }: ResourceConfig): readonly string[] {
+export function namedColumns({ primaryKey, columns, merge, children = [] }: ResourceConfig): readonly string[] {
   const marker = merge?.hardDelete === undefined ? [] : [merge.hardDelete];
-  return [...primaryKey, ...Object.keys(columns), ...(merge?.key ?? []), ...marker];
+  return [
+    ...primaryKey,
+    ...Object.keys(columns),
+    ...(merge?.key ?? []),
+    ...marker,
+    ...children.map(({ field }) => field),
+  ];
 }
 
 /** Reading by place needs tables that PostgreSQL itself stores, and a server that finds a range of places: 14 and newer. */
@@ -113,6 +121,6 @@ function unknownColumn({ id, path, at }: ResourceConfig, name: string, names: re
   return new TerminalError(
     'ELT_COLUMN_UNKNOWN',
     `Reading ${id} failed: ${path} has no column ${JSON.stringify(name)}${didYouMean(name, names) || `; it has ${shown}.`}`,
-    { at, details: { column: name }, next: 'Correct `primary_key`, `merge` or `columns`.' },
+    { at, details: { column: name }, next: 'Correct `primary_key`, `merge`, `columns` or `children`.' },
   );
 }

@@ -312,7 +312,12 @@ async function finish(
       );
       await session.execute(
         `UPDATE plumbline.loads SET sha256 = $3, reader = reader || coalesce($4::jsonb, '{}') WHERE load_id = $1 AND token = $2`,
-        [loadId, token, contentHash(columns, pieces), profileOf(columns, rows, pieces)],
+        [
+          loadId,
+          token,
+          contentHash(columns, pieces),
+          resource.children === undefined ? profileOf(columns, rows, pieces) : null,
+        ],
       );
       await session.execute('DELETE FROM plumbline.load_pieces WHERE load_id = $1', [loadId]);
       await completeStage(session, stage, loadId);

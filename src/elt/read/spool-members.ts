@@ -23,13 +23,17 @@ export async function spoolMembers(
   const path = join(folder, `rows-${randomUUID()}.csv`);
   const writer = writeCsv(path);
   let longest = 0;
+  // Read by one thread, DuckDB keeps the whole file in its memory, which ends at some 240 MB: only where a value asks for it.
+  let multiLine = false;
   await scan({
     onRow(members) {
       const fields = new Array<string | null>(headers.length).fill(null);
       let length = 0;
       for (const member of members) {
         const index = positions.get(member.key)!;
-        fields[index] = written(member, index);
+        const field = written(member, index);
+        multiLine ||= field !== null && /[\n\r]/.test(field);
+        fields[index] = field;
         length += 2 * member.source.length + 3;
       }
       longest = Math.max(longest, length);
@@ -43,7 +47,7 @@ export async function spoolMembers(
   return {
     relation: readCsv(
       path,
-      { headers, longestRecordBytes, multiLine: true },
+      { headers, longestRecordBytes, multiLine },
       { dialect: { delimiter: 44, quote: QUOTE, lineEnd: 10 }, header: false, compression: 'none', newLine: '\n' },
     ),
     extraMemoryMb: extraMemoryMb(longestRecordBytes),
