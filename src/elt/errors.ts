@@ -97,7 +97,7 @@ export const eltErrorCodes = {
     'A Singer tap wrote a line that is no message, or a record before its schema. Report it to its maker.',
   ELT_SINGER_SCHEMA: 'The schema of a Singer stream does not say what its table is. Report it to the maker of the tap.',
   ELT_SINGER_BATCH:
-    'A Singer tap sent files (BATCH) that it was not asked for, that lie elsewhere or that are no lines of JSON. Correct `batch_config`, or take it out.',
+    'A Singer tap sent files (BATCH) that it was not asked for, that lie elsewhere or that hold no records. Correct `batch_config`, or take it out.',
   ELT_SINGER_SELECT:
     '`select` names a property that the stream does not have, or leaves out one that is always sent. Correct it.',
   ELT_SINGER_KEY: 'A Singer stream changed its key properties during a load. Set `primary_key`.',
