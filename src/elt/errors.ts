@@ -14,7 +14,6 @@ export const eltErrorCodes = {
   ELT_FILE_BINARY: 'A file declared or named as text holds binary data. Set `format`, or correct `path`.',
   ELT_GZIP_BROKEN: 'A gzip file is damaged or cut short. Fetch it again.',
   ELT_ZSTD_BROKEN: 'A Zstandard file is damaged, cut short or packed with too large a window. Fetch or pack it again.',
-  ELT_ZSTD_NODE: 'A file is packed with Zstandard, which needs Node.js 22.15 or later on the worker.',
   ELT_FILE_BOMB: 'A packed file unpacks to far more than data does. If you trust it, unpack it yourself.',
   ELT_ZIP_BROKEN:
     'A zip archive, or a member of it, cannot be read: damaged, encrypted, or with names or links that lead out of it.',
