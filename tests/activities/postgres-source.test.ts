@@ -435,7 +435,7 @@ describe('what a table may become', () => {
     const resource = of(', max_rejected: 20%');
     expect(await load(resource)).toMatchObject([{ rowsLoaded: 5_000, rowsRejected: 0 }]);
     await shop.database.execute(`ALTER TABLE wide ALTER v TYPE text; UPDATE wide SET v = CASE WHEN id::int % 10 = 0 THEN 'none' ELSE '0' || v END`);
-    process.env['PLUMBLINE_FAILPOINTS'] = 'load.after-commit=error@2';
+    process.env['PLUMBLINE_FAILPOINTS'] = 'load.after-copy=error@3';
     await expect(load(resource)).rejects.toThrow('failpoint');
     delete process.env['PLUMBLINE_FAILPOINTS'];
     await bench.test.database.execute('DELETE FROM plumbline.leases');
