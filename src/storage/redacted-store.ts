@@ -82,6 +82,7 @@ export function redactedStore(store: SharedStore, database: Queryable, { env, pr
       return name !== undefined && (await store.has(name));
     },
     read: (sha256) => reading(sha256, (name) => store.read(name)),
+    localFile: (sha256) => reading(sha256, (name) => store.localFile(name)),
     localPath: (sha256) => reading(sha256, (name) => store.localPath(name)),
   };
 }
