@@ -10,6 +10,7 @@ import { createWorkbench, type Workbench } from './workbench.js';
 
 // Two environments that loaded the same bytes into one database and one store.
 const PROJECT = `name: shop
+environments: { prod: {} }
 sources:
   orders: { path: orders.csv }
   copy: { path: orders.csv }
