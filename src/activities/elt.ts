@@ -19,7 +19,7 @@ import {
   retryRejectsInput,
   transformInput,
 } from '../contracts/elt.js';
-import { TerminalError } from '../errors.js';
+import { stepNames } from '../contracts/step-names.js';
 import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
@@ -28,6 +28,7 @@ import { loadObjects } from '../elt/load/load-objects.js';
 import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { retryRejects } from '../elt/load/retry-rejects.js';
+import { tableUnknown } from '../elt/load/table-unknown.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import type { Queryable, Session } from '../model/database.js';
 import type { ResourceConfig } from '../model/project.js';
@@ -39,7 +40,6 @@ import {
   isSameCode,
   loadInputs,
   sameAsNewest,
-  stepNames,
   transformInputs,
   type Found,
   type Reusable,
@@ -344,14 +344,11 @@ async function reusableLoad(
 async function formerLoad(
   database: Queryable,
   run: RunRef,
-  { id, at }: ResourceConfig,
+  resource: ResourceConfig,
 ): Promise<{ reuse: Reusable<LoadSummary> }> {
-  const newest = await newestResult<LoadSummary>(database, run.env, run.project, stepNames.load(id));
+  const newest = await newestResult<LoadSummary>(database, run.env, run.project, stepNames.load(resource.id));
   if (newest !== undefined) return { reuse: { result: newest.result, reason: 'no new rows' } };
-  throw new TerminalError('ELT_SOURCE_EMPTY', `Reading ${id} gave no rows, and its table is not there yet.`, {
-    at,
-    next: 'Run it when there are rows: they say what columns the table has.',
-  });
+  throw tableUnknown(resource);
 }
 
 /** Of the step's row, not of the outcome that later runs reuse: how old a source is changes with the clock. */

@@ -8,6 +8,7 @@ import type { TrainingSetSummary } from '../contracts/features.js';
 import type { LoadSummary } from '../contracts/elt.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
+import { stepNames } from '../contracts/step-names.js';
 import { compileInventory } from '../elt/inventory/compile-inventory.js';
 import { newestSchemaChanges } from '../elt/load/schema-changes.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
@@ -30,7 +31,6 @@ import {
   inputVersions,
   isSameCode,
   loadInputs,
-  stepNames,
   trainInputs,
   transformInputs,
   type Found,

@@ -154,7 +154,7 @@ export const eltErrorCodes = {
   ELT_SQL_CYCLE: 'Transforms refer to each other in a circle; the path is named. Take one `ref` out.',
   ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
   ELT_SELECT_UNKNOWN:
-    '`--select` names a transform that the project does not have, or an ephemeral one. Correct the name, or name what reads it.',
+    '`--select` names a transform or a source that the project does not have, or an ephemeral one. Correct the name, or name what reads it.',
   ELT_TEST_FAILED: 'A data test found rows it forbids. The published table is untouched; correct data, SELECT or test.',
   ELT_TABLE_MISSING: 'A table that is to be tested or read is not published yet. Build it with `plumbline run`.',
   ELT_LINEAGE_UNREADABLE: 'This PostgreSQL keeps analysed queries in a form from which columns cannot be followed.',

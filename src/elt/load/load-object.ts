@@ -138,7 +138,7 @@ async function load(work: Work): Promise<LoadResult> {
     refused: work.refused,
     signal,
   });
-  for await (const chunk of readAhead(chunks)) {
+  for await (const chunk of source.rows === 0 ? [] : readAhead(chunks)) {
     discarded = sumOf(discarded, chunk.discarded);
     const target = {
       loadId: line.loadId,

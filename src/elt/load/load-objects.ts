@@ -177,7 +177,7 @@ async function readObject(
     return await withSource(
       { ...parts, file, resource, existing: types, shared, folder, signal },
       async (duckdb, source) => {
-        if (source.rows > maxRows) return undefined;
+        if (source.rows > maxRows || source.rows === 0) return undefined;
         const reader = await planReader({ object: line, resource, schemas: options.schemas, existing }, duckdb, source);
         const faults: RowFault[] = [];
         const discarded: Record<string, number> = {};

@@ -22,6 +22,9 @@ export async function planReader(options: PlanReaderOptions, duckdb: OpenDuckDB,
   const { object, resource, existing } = options;
   const contract = contractOf(resource);
   if (existing === undefined && contract.tables === 'freeze') throw tableMissing(options);
+  // No value shows a type, and the table's columns are not the file's to change.
+  if (source.headers.length === 0 && source.rows === 0)
+    return { version: READER_VERSION, rows: 0, dialect: source.dialect, columns: [], notices: source.notices ?? [] };
   const plan = await planColumns(duckdb, source, {
     file: object.path,
     declared: { ...resource.columns, ...Object.fromEntries(presentNested(resource, source)) },

@@ -1,3 +1,4 @@
+import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import type { ResourceConfig, Schemas } from '../../model/project.js';
@@ -24,6 +25,7 @@ import type { PublishOptions, PublishResult, PublishWork } from './publish-resou
 import { readColumns } from './read-columns.js';
 import { refuseRepeatedKey } from './refuse-repeated-key.js';
 import { shapeTable, type Shape } from './shape-table.js';
+import { tableUnknown } from './table-unknown.js';
 import { dropStages, isGroupStage, keysName, linesByStage, stageOf, type StageName } from './stage-table.js';
 
 /** `append` and `merge`: the staged rows go into the published table, in one transaction with the ledger. */
@@ -37,11 +39,13 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const { schemas, resource, runId, signal } = options;
   const target = { schema: schemas.raw, name: resource.table };
   const staged = lines.filter(({ status }) => status === 'staged');
+  const filled = staged.filter((line) => readColumns(line, resource).size > 0);
   const { batches, anomalies } = await guard(session, work, target, staged);
   // Readers queue behind a lock that waits; a client frozen here must not keep it.
   await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
-  const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, staged);
+  const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, filled);
   const displacedIds = await formerContents(session, work, staged, isNew);
+  if (resource.write === 'append' && filled.length < staged.length) await refuseToEmpty(session, options, staged, displacedIds);
   if (resource.write === 'append' && displacedIds.length > 0)
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
@@ -53,8 +57,8 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   // Without a cursor nothing comes twice for no reason; a history has other rows than come.
   const isCounted =
     resource.cursor !== undefined && !isNew && typesChanged.length === 0 && mergeStrategy(resource) === 'upsert';
-  if (resource.write === 'merge') await indexSharedStages(session, schemas, staged);
-  for (const unit of unitsOf(resource, staged)) {
+  if (resource.write === 'merge') await indexSharedStages(session, schemas, filled);
+  for (const unit of unitsOf(resource, filled)) {
     for (const line of unit) {
       const stage = stageOf(schemas.stage, line);
       if (options.cursor?.from !== undefined && !isNew)
@@ -68,8 +72,8 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
       rowsGone += await removeGone(session, { resource, target, columns, keys: keysName(table), loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
   }
   await refuseRepeatedKey(session, { resource, target, lines });
-  const rowsRemoved = await activateVersion(session, resource, target, columns, staged);
-  const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged, displacedIds, isThinned: rowsRemoved > 0, isNew, isCounted }); // prettier-ignore
+  const rowsRemoved = await activateVersion(session, resource, target, columns, filled);
+  const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged: filled, displacedIds, isThinned: rowsRemoved > 0, isNew, isCounted }); // prettier-ignore
   rowsChanged += elements.rowsChanged;
   await dropStages(session, schemas.stage, staged);
   const rows = await countRows(session, target);
@@ -130,6 +134,31 @@ async function guard(
   return guardBatches(session, { env, project, resource, target, columns: [...(former?.keys() ?? [])], batches, accepted }); // prettier-ignore
 }
 
+/** A file that had rows and has none now takes them away only where that is allowed. Throws `ELT_SOURCE_EMPTY` (terminal). */
+async function refuseToEmpty(
+  session: Session,
+  { resource, acceptAnomaly }: PublishOptions,
+  staged: readonly LedgerLine[],
+  displacedIds: readonly string[],
+): Promise<void> {
+  if (resource.allowEmpty === true || acceptAnomaly === true) return;
+  const empty = staged.filter((line) => readColumns(line, resource).size === 0).map(({ path }) => path);
+  const [former] = await session.query<{ path: string; rows: number }>(
+    `SELECT path, rows_loaded::float8 AS rows FROM plumbline.loads
+     WHERE load_id = ANY($1::bigint[]) AND path = ANY($2) AND rows_loaded > 0 ORDER BY load_id LIMIT 1`,
+    [displacedIds, empty],
+  );
+  if (former === undefined) return;
+  throw new TerminalError(
+    'ELT_SOURCE_EMPTY',
+    `Publishing ${resource.id} was stopped: ${former.path} has no rows any more, and ${former.rows} of its former content are in the table; it keeps them.`,
+    {
+      at: resource.at,
+      next: 'Look at the file. If it is right, `plumbline run --accept-anomaly` takes its rows away; `allow_empty: true` always lets it.',
+    },
+  );
+}
+
 /** Each file by itself, in their order; what another source was asked for at once belongs together. */
 function unitsOf({ type, write }: ResourceConfig, staged: readonly LedgerLine[]): (readonly LedgerLine[])[] {
   // Rows that are added as they are need no order: those of one stage go at once.
@@ -168,6 +197,7 @@ async function shapeTarget(
     columns: readColumns(line!, resource),
   }));
   const shape = await shapeTable(session, resource, target, stages);
+  if (shape.columns.size === 0) throw tableUnknown(resource);
   await prepareMerge(session, target, resource);
   return shape;
 }

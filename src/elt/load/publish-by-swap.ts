@@ -20,6 +20,7 @@ import { readColumns } from './read-columns.js';
 import type { PublishResult, PublishWork } from './publish-resource.js';
 import { dropStages, isGroupStage, linesByStage, stageOf, type StageName } from './stage-table.js';
 import { createTable } from './shape-table.js';
+import { tableUnknown } from './table-unknown.js';
 import { uniteColumns, type TypedTable } from './unite-columns.js';
 
 /** `replace`: a table of exactly these loads takes the place of the published one. */
@@ -30,12 +31,14 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   const tables = childTables(resource).map(({ table }) => ({ schema: schemas.raw, name: table }));
   for (const table of [target, ...tables]) await assertSwappable(onSession(session), table);
   const former = await tableColumns(session, target.schema, target.name);
-  const built = await cancelOnAbort(database, session, signal, () => build(session, work, target));
+  // What a file without rows says of the table is that it has none.
+  const filled = { ...work, lines: lines.filter((line) => readColumns(line, resource).size > 0) };
+  const built = await cancelOnAbort(database, session, signal, () => build(session, filled, target));
   const children =
     resource.children === undefined
       ? []
       : await cancelOnAbort(database, session, signal, () =>
-          session.transaction(() => buildChildTables(session, work, built)),
+          session.transaction(() => buildChildTables(session, filled, built)),
         );
   const columns = [...built.columns].map(([name, type]) => ({ name, type, header: name }));
   const columnsAdded =
@@ -155,7 +158,7 @@ async function combine(session: Session, work: PublishWork, target: StageName): 
   await createTable(session, table, columns);
   for (const source of sources) await copyRows(session, source, table, columns);
   const duplicates =
-    resource.primaryKey.length === 0
+    resource.primaryKey.length === 0 || lines.length === 0
       ? new Map<string, number>()
       : await keepLast(session, table, resource.primaryKey, lines);
   return { table, columns, duplicates };
@@ -168,7 +171,9 @@ async function emptyColumns(
   target: StageName,
 ): Promise<ReadonlyMap<string, ColumnType>> {
   const former = await tableColumns(session, target.schema, target.name);
-  return former ?? new Map(Object.entries(options.resource.columns));
+  const columns = former ?? new Map(Object.entries(options.resource.columns));
+  if (columns.size === 0) throw tableUnknown(options.resource);
+  return columns;
 }
 
 /** Of rows with one key, that of the later load stays. */

@@ -102,10 +102,10 @@ export async function createStage(
   columns: readonly LoadColumn[],
 ): Promise<void> {
   const table = qualified(stage.schema, stage.name);
-  const own = columns.map(({ name, type }) => `${identifier(name)} ${type}`).join(', ');
+  const own = columns.map(({ name, type }) => `${identifier(name)} ${type}, `).join('');
   await session.execute(`DROP TABLE IF EXISTS ${table}`);
   await session.execute(
-    `CREATE TABLE ${table} (${own}, _load_id bigint NOT NULL DEFAULT ${BigInt(loadId)}, _row_number bigint NOT NULL,
+    `CREATE TABLE ${table} (${own}_load_id bigint NOT NULL DEFAULT ${BigInt(loadId)}, _row_number bigint NOT NULL,
        _loaded_at timestamptz NOT NULL DEFAULT now())`,
   );
 }

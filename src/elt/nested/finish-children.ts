@@ -20,8 +20,8 @@ export async function finishChildren(
     readonly refused?: ReadonlyMap<number, RowFault> | undefined;
   },
 ): Promise<number> {
-  const { session, resource, loadId, refused } = work;
-  if (resource.children === undefined) return 0;
+  const { session, resource, loadId, refused, columns } = work;
+  if (resource.children === undefined || columns.length === 0) return 0;
   const before = await quarantine(work, [...(refused?.values() ?? [])]);
   const { stages, faults, discarded, notices } = await stageChildren(work);
   const after = await quarantine(work, faults);

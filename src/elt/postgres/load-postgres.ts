@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { TerminalError } from '../../errors.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Database, Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
@@ -46,7 +45,7 @@ export interface PostgresLoadOptions extends ClaimOptions {
  * Idempotent by (env, project, resource, what was asked). The snapshot ends with its connection: another attempt takes
  * a new one, goes on behind the committed pieces when both see the same rows (`sourcePosition`), and begins anew else.
  *
- * Terminal: `ELT_PG_…`, `ELT_COLUMN_…`, `ELT_SOURCE_EMPTY`, `ELT_TOO_MANY_REJECTS`. Transient: `ELT_PG_UNREACHABLE`, `ELT_PG_BUSY`,
+ * Terminal: `ELT_PG_…`, `ELT_COLUMN_…`, `ELT_TOO_MANY_REJECTS`. Transient: `ELT_PG_UNREACHABLE`, `ELT_PG_BUSY`,
  * `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`, the warehouse's own.
  */
 export async function loadPostgres(options: PostgresLoadOptions): Promise<LoadResult> {
@@ -302,7 +301,6 @@ async function finish(
     [loadId],
   );
   const { rows } = counted!;
-  if (rows === 0 && resource.write === 'replace' && resource.allowEmpty !== true) throw emptySource(options);
   const context = { options, session, loadId, token, stage, source: { rows, lineOf: () => null }, keyIsProven };
   return cancelOnAbort(database, session, signal, () =>
     finishLoad(context, columns, async () => {
@@ -345,9 +343,3 @@ function contentHash(columns: SourceDescription['columns'], pieces: readonly { r
   return hash.digest('hex');
 }
 
-function emptySource({ resource: { id, at, path }, sourceName }: PostgresLoadOptions): TerminalError {
-  return new TerminalError('ELT_SOURCE_EMPTY', `Reading ${id} from ${sourceName} gave no rows: ${path} is empty; expected some.`, {
-    at,
-    next: 'If the table may become empty, set `allow_empty: true`. It keeps its former rows.',
-  }); // prettier-ignore
-}
