@@ -23,6 +23,7 @@ import { stepNames } from '../contracts/step-names.js';
 import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
+import { leaveOutCopies } from '../elt/load/leave-out-copies.js';
 import { groupObjects, mayShare } from '../elt/load/group-objects.js';
 import { loadObjects } from '../elt/load/load-objects.js';
 import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
@@ -70,7 +71,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           const { database } = scope;
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
-          const landed = await extractSource({ dependencies, project, resource, run, scope });
+          const extracted = await extractSource({ dependencies, project, resource, run, scope });
+          const { objects, notices } = await leaveOutCopies(database, { ...run, resource }, extracted.objects);
+          const landed = { ...extracted, objects };
           const inputs = loadInputs(resource, landed.objects, run.interval);
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
@@ -82,7 +85,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
             };
           }
           const { result } = found.reuse;
-          await reuseLoad(id, run, result, found.reuse.reason);
+          const reason = [found.reuse.reason, ...notices.slice(0, 1)].join('; ');
+          await reuseLoad(id, run, result, reason);
           const asked =
             landed.extractId === undefined
               ? undefined
@@ -92,7 +96,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
             // A source may have come further without a row; after a full one the rows are what says so.
             if (asked?.cursorFrom !== undefined) await commitCheckpoint(session, run, resource, asked);
           });
-          return { result: { ...landed, reused: result }, status: 'reused', reason: found.reuse.reason };
+          return { result: { ...landed, reused: result }, status: 'reused', reason };
         },
       );
     },

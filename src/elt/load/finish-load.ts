@@ -13,6 +13,7 @@ import { loadsById, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ClaimOptions } from './claim-load.js';
 import { checkKeys } from './check-keys.js';
+import { mostRejected } from './most-rejected.js';
 import { firstRejects } from './rejects.js';
 import type { StageName } from './stage-table.js';
 import { plural } from '../../model/plural.js';
@@ -73,7 +74,7 @@ export async function finishLoad(
     if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
     const line = (await loadsById(session, [loadId]))[0]!;
     await checkRowCount(context, line);
-    if (line.rowsRejected > resource.maxRejectedShare * line.rowsRead) excess = line.rowsRejected;
+    if (line.rowsRejected > mostRejected(resource, line.rowsRead)) excess = line.rowsRejected;
     return line;
   });
   if (excess !== undefined) throw await failLoad(context, excess);
@@ -123,7 +124,7 @@ async function tooManyRejects(
   return new TerminalError(
     'ELT_TOO_MANY_REJECTS',
     `Loading ${object.path} into ${schemas.raw}.${resource.table} stopped: ${rejected} of its ${source.rows} ${plural(source.rows, 'row was', 'rows were')} refused, ` +
-      `expected at most ${(100 * resource.maxRejectedShare).toLocaleString('en')} %. First ones: ${shown.join('; ')}.`,
+      `expected at most ${(100 * resource.maxRejectedShare).toLocaleString('en')} %${resource.maxRejectedShare * source.rows < mostRejected(resource, source.rows) ? ' or one' : ''}. First ones: ${shown.join('; ')}.`,
     {
       details: { loadId, rejected, rows: source.rows, maxRejectedShare: resource.maxRejectedShare, first },
       at: { file: object.path, ...(line !== undefined && { line }) },

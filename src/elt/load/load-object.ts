@@ -21,6 +21,7 @@ import { giveUpLoad, releaseWriters, type LedgerLine, type Reader } from './ledg
 import { CHUNK_ROWS, loadChunks } from './load-chunks.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { resultOf, type LoadProgress, type LoadResult } from './load-result.js';
+import { mostRejected } from './most-rejected.js';
 import { objectParts } from './object-parts.js';
 import { existingColumns, planReader, readTypes } from './plan-reader.js';
 import { RefusedBinary, RefusedRow } from './refused-row.js';
@@ -154,7 +155,7 @@ async function load(work: Work): Promise<LoadResult> {
     nulls = chunk.nulls && nulls?.map((sum, index) => sum + chunk.nulls![index]!);
     rejected += chunk.faults.length;
     options.onProgress?.({ rowsRead: chunk.nextRow - 1, rowsTotal: source.rows, rowsRejected: rejected });
-    if (rejected > resource.maxRejectedShare * source.rows) throw await failLoad(context, rejected);
+    if (rejected > mostRejected(resource, source.rows)) throw await failLoad(context, rejected);
   }
   const finished = await cancelOnAbort(options.database, session, signal, () =>
     finishLoad(context, reader.columns, async () => {

@@ -20,6 +20,7 @@ import { releaseWriters, type LedgerLine } from './ledger.js';
 import { CHUNK_ROWS, loadChunks } from './load-chunks.js';
 import { loadObject, type LoadOptions } from './load-object.js';
 import { resultOf, type ExtractedObject, type LoadResult } from './load-result.js';
+import { mostRejected } from './most-rejected.js';
 import { objectParts } from './object-parts.js';
 import { existingColumns, planReader, readTypes } from './plan-reader.js';
 import { groupStageName, type StageName } from './stage-table.js';
@@ -197,7 +198,7 @@ async function readObject(
           for (const block of chunk.blocks) bytes += block.length;
           blocks.push(...chunk.blocks);
           rows += chunk.rowNumbers.length;
-          if (bytes > MAX_CHUNK_BYTES || faults.length > resource.maxRejectedShare * source.rows) return undefined;
+          if (bytes > MAX_CHUNK_BYTES || faults.length > mostRejected(resource, source.rows)) return undefined;
         }
         return { line, reader, lineOf: source.lineOf, blocks, rows, faults, discarded };
       },

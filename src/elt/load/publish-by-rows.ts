@@ -20,6 +20,7 @@ import { markPublished } from './claim-publication.js';
 import { countChangedRows } from './count-changed-rows.js';
 import { countRows } from './count-rows.js';
 import { formerIntervals } from './former-intervals.js';
+import { isKnownByContent } from './leave-out-copies.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
 import { readColumns } from './read-columns.js';
@@ -45,7 +46,8 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
   const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, filled);
   const displacedIds = await formerContents(session, work, staged, isNew);
-  if (resource.write === 'append' && filled.length < staged.length) await refuseToEmpty(session, options, staged, displacedIds);
+  if (resource.write === 'append' && filled.length < staged.length)
+    await refuseToEmpty(session, options, staged, displacedIds);
   if (resource.write === 'append' && displacedIds.length > 0)
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
@@ -71,7 +73,14 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     for (const { table, loadId } of resource.postgres?.reconciles === true ? stages : [])
       rowsGone += await removeGone(session, { resource, target, columns, keys: keysName(table), loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
   }
-  await refuseRepeatedKey(session, { resource, target, lines });
+  await refuseRepeatedKey(session, {
+    resource,
+    target,
+    columns,
+    lines,
+    stages: filled.length === 0 ? [] : unitStages(options, filled),
+    isNew,
+  });
   const rowsRemoved = await activateVersion(session, resource, target, columns, filled);
   const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged: filled, displacedIds, isThinned: rowsRemoved > 0, isNew, isCounted }); // prettier-ignore
   rowsChanged += elements.rowsChanged;
@@ -202,7 +211,7 @@ async function shapeTarget(
   return shape;
 }
 
-/** Published loads of former contents of the same files, or of the same interval. */
+/** Published loads of former contents of the same files, of the same content under a former name, or of the same interval. */
 async function formerContents(
   session: Session,
   { options, lines }: PublishWork,
@@ -212,13 +221,15 @@ async function formerContents(
   if (isByInterval(options.resource)) return formerIntervals(session, options, lines, isNew);
   const rows = await session.query<{ loadId: string }>(
     `SELECT load_id AS "loadId" FROM plumbline.loads
-     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND path = ANY($4) AND load_id <> ALL($5::bigint[])`,
+     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND load_id <> ALL($5::bigint[])
+       AND (path = ANY($4) OR sha256 = ANY($6))`,
     [
       options.env,
       options.project,
       options.resource.id,
       staged.map(({ path }) => path),
       lines.map(({ loadId }) => loadId),
+      isKnownByContent(options.resource) ? staged.map(({ sha256 }) => sha256) : [],
     ],
   );
   return rows.map(({ loadId }) => loadId);

@@ -342,4 +342,3 @@ function contentHash(columns: SourceDescription['columns'], pieces: readonly { r
   for (const { sha256 } of pieces) hash.update(sha256);
   return hash.digest('hex');
 }
-

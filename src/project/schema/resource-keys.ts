@@ -22,7 +22,7 @@ export const resourceKeys = {
   columns: columnTypes
     .optional()
     .describe("Declared types by column. Default: inferred, or the source's own where it says them."),
-  max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
+  max_rejected: share.optional().describe('Share of bad rows above which the load fails; unless it is 0, one bad row of several is never too many. Default: 1%.'),
   freshness: freshness
     .optional()
     .describe('How old the newest row may be; it is checked before what reads it is built.'),
