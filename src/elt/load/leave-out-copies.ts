@@ -7,7 +7,7 @@ import type { ExtractedObject } from './load-result.js';
  * is left out is a notice of the first that stays. A name that has other content now gives the former content's rows away,
  * so it does not count. With `force` only copies among the objects themselves are left out: the publication takes the place of the others.
  */
-export async function leaveOutCopies<T extends ExtractedObject>(
+export async function leaveOutCopies<T extends Pick<ExtractedObject, 'path' | 'sha256' | 'notices'>>(
   database: Queryable,
   of: { readonly env: string; readonly project: string; readonly resource: ResourceConfig; readonly force?: boolean },
   objects: readonly T[],

@@ -11,6 +11,7 @@ import { guardBatches, type GuardedBatches } from '../anomaly/guard-batches.js';
 import { addRows } from '../merge/add-rows.js';
 import { prepareMerge } from '../merge/merge-index.js';
 import { mergeStrategy } from '../merge/merge-key.js';
+import { countMissing } from '../merge/count-missing.js';
 import { removeGone } from '../merge/remove-gone.js';
 import type { UnitStage } from '../merge/unit.js';
 import { publishChildRows } from '../nested/publish-child-rows.js';
@@ -56,6 +57,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   let rowsLate = 0;
   let rowsChanged = 0;
   let rowsGone = 0;
+  let rowsMissing = 0;
   // Without a cursor nothing comes twice for no reason; a history has other rows than come.
   const isCounted =
     resource.cursor !== undefined && !isNew && typesChanged.length === 0 && mergeStrategy(resource) === 'upsert';
@@ -70,8 +72,11 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     const isWhole = options.isPart !== true && unit.every(({ rowsRejected }) => rowsRejected === 0);
     const stages = unitStages(options, unit);
     await addRows(session, { resource, target, columns, stages, batch }, isWhole);
-    for (const { table, loadId } of resource.postgres?.reconciles === true ? stages : [])
-      rowsGone += await removeGone(session, { resource, target, columns, keys: keysName(table), loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
+    for (const { table, loadId } of resource.postgres?.reconciles === true ? stages : []) {
+      const keys = keysName(table);
+      rowsGone += await removeGone(session, { resource, target, columns, keys, loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
+      rowsMissing += await countMissing(session, { resource, target, columns, keys });
+    }
   }
   await refuseRepeatedKey(session, {
     resource,
@@ -105,7 +110,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const late = options.cursor === undefined ? {} : { rowsLate };
   const changed = isCounted ? { rowsChanged } : {};
   const removed = rowsRemoved === 0 ? {} : { rowsRemoved };
-  const gone = resource.postgres?.reconciles === true ? { rowsGone } : {};
+  const gone = resource.postgres?.reconciles === true ? { rowsGone, rowsMissing } : {};
   const counts = { ...late, ...changed, ...gone, ...removed, ...(children.length > 0 && { children }) };
   const result = {
     rows,

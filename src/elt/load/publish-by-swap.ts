@@ -44,6 +44,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   const columnsAdded =
     former === undefined ? [] : columns.filter(({ name }) => !former.has(name)).map(({ name }) => name);
   const typesChanged = changedTypes(former, built.columns);
+  const columnsGone = [...(former?.keys() ?? [])].filter((name) => !built.columns.has(name));
   const accepted = options.acceptAnomaly === true;
   const { env, project } = options;
   const { rows, profile, anomalies } = await guardPublication(session, {
@@ -63,6 +64,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
     version: 0,
     columnsAdded,
     typesChanged,
+    ...(columnsGone.length > 0 && { columnsGone }),
     anomalies,
     ...(children.length > 0 && { children: children.map(({ table, rows: of }) => ({ table, rows: of })) }),
   };
