@@ -72,13 +72,15 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
           const extracted = await extractSource({ dependencies, project, resource, run, scope });
-          const { objects, notices } = await leaveOutCopies(database, { ...run, resource }, extracted.objects);
+          const isThere = await resourceExists(database, project, resource);
+          const anew = { ...run, resource, force: run.force || !isThere };
+          const { objects, notices } = await leaveOutCopies(database, anew, extracted.objects);
           const landed = { ...extracted, objects };
           const inputs = loadInputs(resource, landed.objects, run.interval);
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
             : await reusableLoad(database, run, resource, landed.objects);
-          if (found.reuse === undefined || !(await resourceExists(database, project, resource))) {
+          if (found.reuse === undefined || !isThere) {
             return {
               result: { ...landed, groups: groupObjects(resource, landed.objects) },
               ...(found.reuse === undefined ? { reason: found.reason } : { reason: 'its table is gone' }),

@@ -1,11 +1,12 @@
 import type { Queryable } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
+import { settingsDigest } from './ledger.js';
 import type { ExtractedObject } from './load-result.js';
 
 /**
  * The objects without those whose content a table that is appended to has already under another name: files that were renamed or copied. What
  * is left out is a notice of the first that stays. A name that has other content now gives the former content's rows away,
- * so it does not count. With `force` only copies among the objects themselves are left out: the publication takes the place of the others.
+ * so it does not count, nor does what was read with other settings. With `force` only copies among the objects themselves are left out: the publication takes the place of the others.
  */
 export async function leaveOutCopies<T extends Pick<ExtractedObject, 'path' | 'sha256' | 'notices'>>(
   database: Queryable,
@@ -17,8 +18,8 @@ export async function leaveOutCopies<T extends Pick<ExtractedObject, 'path' | 's
   const now = new Map(objects.map(({ path, sha256 }) => [path, sha256]));
   const loaded = await database.query<{ path: string; sha256: string }>(
     `SELECT path, sha256 FROM plumbline.loads
-     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND sha256 = ANY($4) ORDER BY load_id`,
-    [env, project, resource.id, [...new Set(now.values())]],
+     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND sha256 = ANY($4) AND settings = $5 ORDER BY load_id`,
+    [env, project, resource.id, [...new Set(now.values())], settingsDigest(resource)],
   );
   const isStill = ({ path, sha256 }: { readonly path: string; readonly sha256: string }): boolean =>
     (now.get(path) ?? sha256) === sha256;
