@@ -295,7 +295,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     await runStep(dependencies, { run, step: stepNames.load(id), stage: 'elt' }, async () => ({
       result,
       status: 'reused',
-      reason: reason === 'unchanged' ? 'the same files are loaded' : reason,
+      reason: reason.replace(/^unchanged(?=;|$)/, 'the same files are loaded'),
     }));
   }
 }

@@ -28,7 +28,7 @@ import { readColumns } from './read-columns.js';
 import { refuseRepeatedKey } from './refuse-repeated-key.js';
 import { shapeTable, type Shape } from './shape-table.js';
 import { tableUnknown } from './table-unknown.js';
-import { dropStages, isGroupStage, keysName, linesByStage, stageOf, type StageName } from './stage-table.js';
+import { dropStages, isFilled, isGroupStage, keysName, linesByStage, stageOf, type StageName } from './stage-table.js';
 
 /** `append` and `merge`: the staged rows go into the published table, in one transaction with the ledger. */
 export async function publishByRows(session: Session, work: PublishWork): Promise<PublishResult> {
@@ -41,7 +41,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const { schemas, resource, runId, signal } = options;
   const target = { schema: schemas.raw, name: resource.table };
   const staged = lines.filter(({ status }) => status === 'staged');
-  const filled = staged.filter((line) => readColumns(line, resource).size > 0);
+  const filled = staged.filter(isFilled);
   const { batches, anomalies } = await guard(session, work, target, staged);
   // Readers queue behind a lock that waits; a client frozen here must not keep it.
   await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
@@ -156,7 +156,7 @@ async function refuseToEmpty(
   displacedIds: readonly string[],
 ): Promise<void> {
   if (resource.allowEmpty === true || acceptAnomaly === true) return;
-  const empty = staged.filter((line) => readColumns(line, resource).size === 0).map(({ path }) => path);
+  const empty = staged.filter((line) => !isFilled(line)).map(({ path }) => path);
   const [former] = await session.query<{ path: string; rows: number }>(
     `SELECT path, rows_loaded::float8 AS rows FROM plumbline.loads
      WHERE load_id = ANY($1::bigint[]) AND path = ANY($2) AND rows_loaded > 0 ORDER BY load_id LIMIT 1`,
@@ -211,7 +211,7 @@ async function shapeTarget(
     columns: readColumns(line!, resource),
   }));
   const shape = await shapeTable(session, resource, target, stages);
-  if (shape.columns.size === 0) throw tableUnknown(resource);
+  if (shape.isNew && staged.length === 0) throw tableUnknown(resource);
   await prepareMerge(session, target, resource);
   return shape;
 }

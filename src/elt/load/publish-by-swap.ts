@@ -18,7 +18,15 @@ import type { LedgerLine } from './ledger.js';
 import { countRows } from './count-rows.js';
 import { readColumns } from './read-columns.js';
 import type { PublishResult, PublishWork } from './publish-resource.js';
-import { dropStages, isGroupStage, linesByStage, stageOf, type StageName } from './stage-table.js';
+import {
+  dropStages,
+  isFilled,
+  isGroupStage,
+  linesByStage,
+  publishName,
+  stageOf,
+  type StageName,
+} from './stage-table.js';
 import { createTable } from './shape-table.js';
 import { tableUnknown } from './table-unknown.js';
 import { uniteColumns, type TypedTable } from './unite-columns.js';
@@ -32,7 +40,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   for (const table of [target, ...tables]) await assertSwappable(onSession(session), table);
   const former = await tableColumns(session, target.schema, target.name);
   // What a file without rows says of the table is that it has none.
-  const filled = { ...work, lines: lines.filter((line) => readColumns(line, resource).size > 0) };
+  const filled = { ...work, lines: lines.filter(isFilled) };
   const built = await cancelOnAbort(database, session, signal, () => build(session, filled, target));
   const children =
     resource.children === undefined
@@ -155,7 +163,7 @@ async function combine(session: Session, work: PublishWork, target: StageName): 
     lines.length === 0
       ? await emptyColumns(session, work, target)
       : await uniteColumns(session, sources, resource.columns);
-  const table = { schema: schemas.stage, name: `publish_${lines[0]?.loadId ?? 0}` };
+  const table = publishName(schemas.stage, options);
   await session.execute(`DROP TABLE IF EXISTS ${qualified(table.schema, table.name)}`);
   await createTable(session, table, columns);
   for (const source of sources) await copyRows(session, source, table, columns);
