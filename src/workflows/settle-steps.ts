@@ -26,7 +26,7 @@ export async function settleSteps<T>(steps: readonly Step<T>[], endings: BadEndi
   const { failed, skipped } = endings;
   const ended = new Map<string, Promise<T | undefined>>();
   const settle = async ({ name, after, start }: Step<T>): Promise<T | undefined> => {
-    await Promise.all(after.map((one) => ended.get(one)));
+    await Promise.all(after.flatMap((one) => ended.get(one) ?? []));
     const missing = after.find((one) => one in skipped || failed.some(({ step }) => step === one));
     if (missing !== undefined) {
       skipped[name] = skipped[missing] ?? missing;
