@@ -1,4 +1,3 @@
-import pc from 'picocolors';
 import { applySchedules, planSchedules, type ApplyScope, type ScheduleChange } from '../client/apply-schedules.js';
 import { connectDatabase, connectTemporal, requireSharedStore } from '../client/connect.js';
 import { onTemporalSchedule, removeTemporalSchedule } from '../client/find-schedule.js';
@@ -16,6 +15,7 @@ import { packBundle } from '../project/pack-bundle.js';
 import { projectName } from '../project/project-name.js';
 
 import { deleteSchedule, findSchedule, listSchedules, markPaused } from '../storage/schedules.js';
+import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
 import { table } from './format.js';
 import type { RunConnections } from './run-command.js';

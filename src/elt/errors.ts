@@ -8,7 +8,8 @@ export const eltErrorCodes = {
   ELT_FILE_EMPTY: 'A source file has nothing in it. Remove it, let its producer finish, or set `allow_empty: true`.',
   ELT_FILE_HEADER_ONLY:
     'A source file has a header and no row. The table keeps its former rows, unless `allow_empty: true`.',
-  ELT_FILE_UNREADABLE: 'The operating system refused to read a source file. Correct its permissions.',
+  ELT_FILE_UNREADABLE:
+    'The operating system refused to read a source file, or its name is not UTF-8. Correct its permissions or its name.',
   ELT_FILE_IS_DIRECTORY: 'The path of a resource is a directory. Name a file or a glob such as `data/*.csv`.',
   ELT_FILE_CHANGED: 'A source file changed while it was read; the step is tried again.',
   ELT_FILE_ENCODING: 'A text source is not encoded as expected. Set `encoding`, or convert it.',

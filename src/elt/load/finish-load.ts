@@ -1,5 +1,6 @@
 import { TerminalError, type PipelineError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
+import { jsonb } from '../../model/jsonb.js';
 import { qualified } from '../../model/sql-identifier.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import { takeOutForgotten } from '../forget/take-out-forgotten.js';
@@ -27,6 +28,8 @@ export interface FinishContext {
   readonly source: Pick<RowSource, 'rows' | 'lineOf'>;
   /** The primary key was checked where the rows come from. @default false */
   readonly keyIsProven?: boolean;
+  /** See `KeyCheck`. */
+  readonly withoutNulls?: ReadonlySet<string>;
   /** Rows with an element that PostgreSQL refused in an earlier try. */
   readonly refused?: ReadonlyMap<number, RowFault>;
   /** What has read the rows, for their elements. */
@@ -61,6 +64,7 @@ export async function finishLoad(
       columns,
       resource,
       keyIsProven: context.keyIsProven === true,
+      withoutNulls: context.withoutNulls,
       loads: [{ loadId, path: object.path, lineOf: source.lineOf }],
     });
     const { keyless = 0, duplicate = 0 } = taken.get(loadId) ?? {};
@@ -93,7 +97,7 @@ export async function failLoad(context: FinishContext, rejected: number): Promis
     [
       loadId,
       token,
-      JSON.stringify({
+      jsonb({
         code: error.code,
         message: error.message,
         rowsTotal: source.rows,

@@ -3,6 +3,7 @@ import type { ArtifactStore } from '../../model/artifact.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
+import { jsonb } from '../../model/jsonb.js';
 import type { ColumnType } from '../../model/project.js';
 import { countedProfile } from '../anomaly/counted-profile.js';
 import type { Profile } from '../anomaly/find-anomalies.js';
@@ -18,7 +19,7 @@ import { claimLoad, type Claim, type ClaimOptions } from './claim-load.js';
 import { commitChunk } from './commit-chunk.js';
 import { failLoad, finishLoad } from './finish-load.js';
 import { giveUpLoad, releaseWriters, type LedgerLine, type Reader } from './ledger.js';
-import { CHUNK_ROWS, loadChunks } from './load-chunks.js';
+import { CHUNK_ROWS, FIRST_CHUNK_ROWS, loadChunks } from './load-chunks.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { resultOf, type LoadProgress, type LoadResult } from './load-result.js';
 import { mostRejected } from './most-rejected.js';
@@ -135,6 +136,7 @@ async function load(work: Work): Promise<LoadResult> {
     file: object.path,
     fromRow: line.nextRow,
     maxRows: options.chunkRows ?? CHUNK_ROWS,
+    firstRows: options.chunkRows ?? FIRST_CHUNK_ROWS,
     format: work.format,
     refused: work.refused,
     signal,
@@ -157,8 +159,9 @@ async function load(work: Work): Promise<LoadResult> {
     options.onProgress?.({ rowsRead: chunk.nextRow - 1, rowsTotal: source.rows, rowsRejected: rejected });
     if (rejected > mostRejected(resource, source.rows)) throw await failLoad(context, rejected);
   }
+  const withoutNulls = new Set(reader.columns.flatMap(({ name }, index) => (nulls?.[index] === 0 ? [name] : [])));
   const finished = await cancelOnAbort(options.database, session, signal, () =>
-    finishLoad(context, reader.columns, async () => {
+    finishLoad({ ...context, withoutNulls }, reader.columns, async () => {
       if (nulls !== undefined && resource.children === undefined)
         await keepProfile(session, line.loadId, countedProfile(reader.columns, source.rows, nulls));
     }),
@@ -195,7 +198,7 @@ async function assertSameRows({ options, session, line, token, source }: Work, r
   );
   await session.execute(
     `UPDATE plumbline.loads SET status = 'failed', error = $3 WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
-    [line.loadId, token, JSON.stringify({ code: error.code, message: error.message })],
+    [line.loadId, token, jsonb({ code: error.code, message: error.message })],
   );
   throw error;
 }

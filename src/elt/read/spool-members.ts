@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { QUOTE } from './csv-record.js';
 import type { JsonScanOptions } from './json-rows.js';
@@ -19,7 +20,7 @@ export async function spoolMembers(
   written: (member: JsonMember, index: number) => string | null,
 ): Promise<Pick<RowSource, 'relation' | 'extraMemoryMb'>> {
   const positions = new Map(headers.map((name, index) => [name, index]));
-  const path = join(folder, 'rows.csv');
+  const path = join(folder, `rows-${randomUUID()}.csv`);
   const writer = writeCsv(path);
   let longest = 0;
   await scan({
