@@ -148,7 +148,7 @@ export async function skipRest(
     `UPDATE plumbline.run_steps SET status = CASE status WHEN 'planned' THEN 'skipped' ELSE 'failed' END, ended_at = now(),
        reason = CASE status WHEN 'planned' THEN $3::jsonb->>step || ' failed' ELSE reason END
      WHERE run_id = $1 AND (status = 'planned' OR status = 'running' AND NOT ($2 AND stage = 'deployment'))`,
-    [runId, succeeded, json(skipped)],
+    [runId, succeeded, jsonb(skipped)],
   );
 }
 
