@@ -257,7 +257,6 @@ def api():
       ['yield {"id": object()}', "TypeError: key 'id': got object, expected str, int"],
       ['import plumbline; yield {}; plumbline.checkpoint(None)', 'a checkpoint says where to go on'],
       ['import nothing_of_that_name; yield {}', "No module named 'nothing_of_that_name' at sources/bad.py:8 in f3."],
-      ['return []', 'Reading bad.f4 from sources/bad.py f4 gave no rows; expected some.'],
       ['import sys; yield {}; sys.exit(0)', 'ended with exit code 0 before its last row'],
       ['import plumbline; yield {}; raise plumbline.Retry("busy", after=7)', 'Retry: busy'],
     ] as const;
