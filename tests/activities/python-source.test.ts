@@ -272,9 +272,9 @@ def api():
       bench.call('extractResource', { run, resource }).catch((error: unknown) => error as Error & { details: unknown });
     for (const [index, [, message]] of cases.entries())
       expect(await refused(`bad.f${index}`)).toMatchObject({ message: expect.stringContaining(message) as string });
-    expect(await refused('bad.f6')).toMatchObject({ details: [{ details: { retryAfterMs: 7_000 } }] });
-    expect(await refused('bad.f7')).toMatchObject({
-      message: expect.stringContaining('sources/bad.py has no function f7; it has f0, f1, f2') as string,
+    expect(await refused('bad.f5')).toMatchObject({ details: [{ details: { retryAfterMs: 7_000 } }] });
+    expect(await refused('bad.f6')).toMatchObject({
+      message: expect.stringContaining('sources/bad.py has no function f6; it has f0, f1, f2') as string,
     });
     await bench.close(run, 'failed');
   });
