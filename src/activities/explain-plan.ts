@@ -3,11 +3,13 @@ import { foreseeInventory } from '../elt/extract/extract-inventory.js';
 import { isUrl, isUrlOfArchive, lastFetched } from '../elt/extract/extract-url.js';
 import { filesOf } from './files-of.js';
 import { lastSeen } from '../elt/extract/last-seen.js';
+import { leaveOutCopies } from '../elt/load/leave-out-copies.js';
 import { hashFiles } from '../elt/extract/hash-files.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { LoadSummary } from '../contracts/elt.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
+import { stepNames } from '../contracts/step-names.js';
 import { compileInventory } from '../elt/inventory/compile-inventory.js';
 import { newestSchemaChanges } from '../elt/load/schema-changes.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
@@ -30,7 +32,6 @@ import {
   inputVersions,
   isSameCode,
   loadInputs,
-  stepNames,
   trainInputs,
   transformInputs,
   type Found,
@@ -302,6 +303,16 @@ async function foreseenLoad(
 
 /** A plan asks no server: what a URL or a bucket gave last stands for what it will give. */
 async function foreseenObjects(
+  dependencies: ActivityDependencies,
+  run: RunRef,
+  resource: ResourceConfig,
+): Promise<{ path: string; sha256: string }[]> {
+  const at = { env: run.env, project: run.project, resource };
+  const objects = await seenObjects(dependencies, run, resource);
+  return [...(await leaveOutCopies(dependencies.database, at, objects)).objects];
+}
+
+async function seenObjects(
   dependencies: ActivityDependencies,
   run: RunRef,
   resource: ResourceConfig,

@@ -2,6 +2,7 @@ import type { RunRef } from '../contracts/run.js';
 import { TerminalError } from '../errors.js';
 import { compileTransforms, type TransformGraph, type TransformNode } from '../elt/transform/compile-transforms.js';
 import { selectNodes } from '../elt/transform/select-nodes.js';
+import { selectResources } from '../elt/inventory/select-resources.js';
 import { orderResources, type OrderedResource } from '../elt/inventory/order-resources.js';
 import { isByInterval } from '../model/is-by-interval.js';
 import type { Project } from '../model/project.js';
@@ -16,12 +17,15 @@ export function selectedSteps(
 ): { readonly resources: readonly OrderedResource[]; readonly nodes: readonly TransformNode[] } {
   const { only, select, rejects } = run;
   const { nodes, ephemerals } = compileFor(project, run);
-  const isLoaded = ({ resource: { id } }: OrderedResource): boolean =>
-    rejects === undefined ? only !== 'transform' : id === rejects.resource;
-  return {
-    resources: orderResources(project).filter(isLoaded),
-    nodes: select === undefined ? nodes : selectNodes(nodes, select, ephemerals),
-  };
+  const all = orderResources(project);
+  if (rejects !== undefined)
+    return { resources: all.filter(({ resource }) => resource.id === rejects.resource), nodes: selected() };
+  if (only === 'load') return { resources: select === undefined ? all : selectResources(all, select), nodes: [] };
+  return { resources: only === 'transform' ? [] : all, nodes: selected() };
+
+  function selected(): readonly TransformNode[] {
+    return select === undefined ? nodes : selectNodes(nodes, select, ephemerals);
+  }
 }
 
 /** The SQL graph as a run renders it. */

@@ -31,7 +31,7 @@ export interface RunCommandOptions {
 export async function runCommand(options: RunCommandOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
-  compileProject(project, options.select);
+  compileProject(project, options.select, options.only);
   const isAboutData = options.stages.length === 0 || options.stages.includes('elt');
   const interval = isAboutData ? intervalOption(options.interval, project, new Date()) : undefined;
   await withRunConnections(settings, async (connections) => {
