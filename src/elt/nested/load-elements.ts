@@ -17,6 +17,7 @@ import { readAhead } from '../read/read-ahead.js';
 import type { CopyFormat, RowChunk } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
+import { wholeCopy } from '../read/whole-copy.js';
 import type { LoadColumn } from '../schema/column.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { childResource } from './child-resource.js';
@@ -206,7 +207,7 @@ async function copyChunk(
   try {
     await session.copyFrom(
       `COPY ${qualified(stage.schema, stage.name)} (${names}) FROM STDIN (FORMAT ${chunk.format}, ENCODING 'UTF8')`,
-      Readable.from(chunk.blocks, { objectMode: false }),
+      Readable.from(wholeCopy(chunk.format, chunk.blocks), { objectMode: false }),
       signal === undefined ? {} : { signal },
     );
   } catch (error) {
