@@ -1,4 +1,4 @@
-import type { Database, Row, Session } from '../model/database.js';
+import type { Database, RowLists, Session } from '../model/database.js';
 import { identifier } from '../model/sql-identifier.js';
 
 /** Stands before a query that `firstRows` runs: positions in PostgreSQL's errors count from its start. */
@@ -18,8 +18,8 @@ export interface ReadOnlyQuery {
 export async function firstRows(
   database: Database,
   { limit, ...query }: ReadOnlyQuery & { readonly limit: number },
-): Promise<Row[]> {
-  return readOnly(database, query, (session) => session.query(`FETCH FORWARD ${limit} FROM shown`));
+): Promise<RowLists> {
+  return readOnly(database, query, (session) => session.queryLists(`FETCH FORWARD ${limit} FROM shown`));
 }
 
 /** Lends a connection that cannot write, with a cursor `shown` over the query, which is one statement then. */

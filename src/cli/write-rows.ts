@@ -1,4 +1,4 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { PassThrough, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
@@ -7,8 +7,8 @@ import { readOnly } from './first-rows.js';
 
 /**
  * All rows of one SELECT as PostgreSQL writes CSV: NULL is an empty field, an empty text a quoted one. A file is there whole or
- * not at all. Throws CLI_OUTPUT, and PostgreSQL's own error when it refuses the query.
- * @param options.output a file; standard output without one
+ * not at all; a pipe or device gets the rows as they come. Throws CLI_OUTPUT, and PostgreSQL's own error when it refuses the query.
+ * @param options.output a file, behind a link too; standard output without one
  */
 export async function writeRows(
   database: Database,
@@ -19,20 +19,28 @@ export async function writeRows(
     readonly output?: string | undefined;
   },
 ): Promise<void> {
-  const { query, schemas, limit, output } = options;
-  const partial = output === undefined ? undefined : `${output}.part`;
+  const { query, schemas, limit } = options;
+  const output = options.output === undefined ? undefined : await behindLinks(options.output);
+  const partial = output?.isFile === true ? `${output.path}.part` : undefined;
   const rows = limit === undefined ? query : `SELECT * FROM (${query}\n) AS q LIMIT ${limit}`;
   await readOnly(database, { query, schemas }, async (session) => {
-    const target = partial === undefined ? process.stdout : await openOutput(partial);
+    const target = output === undefined ? process.stdout : await openOutput(partial ?? output.path);
     // Standard output is the caller's: it is not ended.
     const sink = new PassThrough();
-    const written = pipeline(sink, target, { end: partial !== undefined });
+    const written = pipeline(sink, target, { end: output !== undefined });
     await Promise.all([session.copyTo(`COPY (${rows}\n) TO STDOUT (FORMAT csv, HEADER)`, sink), written]);
   }).catch(async (error: unknown) => {
     if (partial !== undefined) await rm(partial, { force: true });
     throw error;
   });
-  if (output !== undefined && partial !== undefined) await rename(partial, output);
+  if (output !== undefined && partial !== undefined) await rename(partial, output.path);
+}
+
+/** Only a file may be replaced: of a device or a pipe the name would become a file. */
+async function behindLinks(path: string): Promise<{ readonly path: string; readonly isFile: boolean }> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return { path, isFile: true };
+  return found.isFile() ? { path: await realpath(path), isFile: true } : { path, isFile: false };
 }
 
 async function openOutput(path: string): Promise<Writable> {

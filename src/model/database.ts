@@ -19,6 +19,11 @@ export interface ResultColumn {
   readonly typeModifier: number;
 }
 
+export interface RowLists {
+  readonly columns: readonly Pick<ResultColumn, 'name' | 'typeId'>[];
+  readonly rows: readonly (readonly unknown[])[];
+}
+
 /** One pinned connection, so that locks, temporary tables and transactions belong together. */
 export interface Session extends Queryable {
   /** The server's process and its start, which together name this connection for `pg_terminate_backend`. */
@@ -30,6 +35,11 @@ export interface Session extends Queryable {
   copyFrom(statement: string, source: Readable, options?: { signal?: AbortSignal }): Promise<number>;
   /** Streams `COPY … TO STDOUT` into `sink` and ends it. Rejects, and the connection is closed, when `signal` aborts. */
   copyTo(statement: string, sink: Writable, options?: { signal?: AbortSignal }): Promise<void>;
+  /**
+   * Rows of one statement as lists, so that columns of one name are all there. Values as `query` gives them, but JSON, floats
+   * and bytes as PostgreSQL's text: JavaScript has not all their digits.
+   */
+  queryLists(text: string): Promise<RowLists>;
   /** Columns that a SELECT gives. PostgreSQL refuses a second statement. */
   describe(select: string): Promise<ResultColumn[]>;
   /** BEGIN, `work`, COMMIT; ROLLBACK when it throws. Not nested. */

@@ -330,7 +330,11 @@ export type HttpAuth =
       readonly tokenUrl: string;
       readonly clientId: string;
       readonly clientSecret: string;
+      /** Id and secret stand in the body instead of a header. */
+      readonly inBody?: true;
       readonly scope?: string;
+      /** Further fields of the request for a token; a value may be a secret's place. */
+      readonly params?: Readonly<Record<string, string>>;
     };
 
 export type HttpPagination =

@@ -89,7 +89,7 @@ export async function resolveHttpResource(resource: HttpPlace, scope: ResourceSc
         url: given.url.replace(/\/+$/, ''),
         ...(given.auth === undefined ? {} : { auth: resolveAuth(given.auth) }),
         headers: given.headers ?? {},
-        params: Object.fromEntries(Object.entries(given.params ?? {}).map(([name, value]) => [name, String(value)])),
+        params: asTexts(given.params ?? {}),
         ...(given.cursor === undefined ? {} : { cursorParam: given.cursor.param }),
         records: given.records?.split('.') ?? [],
         pagination: resolvePagination(given.pagination ?? { type: 'none' }),
@@ -107,8 +107,20 @@ export async function resolveHttpResource(resource: HttpPlace, scope: ResourceSc
 
 function resolveAuth(auth: NonNullable<HttpSourceYaml['auth']>): HttpAuth {
   if (auth.type !== 'oauth2') return auth;
-  const { type, token_url: tokenUrl, client_id: clientId, client_secret: clientSecret, scope } = auth;
-  return { type, tokenUrl, clientId, clientSecret, ...(scope === undefined ? {} : { scope }) };
+  const { type, token_url: tokenUrl, client_id: clientId, client_secret: clientSecret, scope, params } = auth;
+  return {
+    type,
+    tokenUrl,
+    clientId,
+    clientSecret,
+    ...(auth.client_auth === 'post' && { inBody: true }),
+    ...(scope !== undefined && { scope }),
+    ...(params !== undefined && { params: asTexts(params) }),
+  };
+}
+
+function asTexts(params: Readonly<Record<string, string | number | boolean>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)]));
 }
 
 function resolvePagination(given: NonNullable<HttpResourceYaml['pagination']>): HttpPagination {

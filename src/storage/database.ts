@@ -34,6 +34,15 @@ const types: pg.CustomTypesConfig = {
       : (pg.types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
 };
 
+// bytea, json, float4, float8, jsonb
+const SHOWN_AS_TEXT = new Set([17, 114, 700, 701, 3802]);
+const shownTypes: pg.CustomTypesConfig = {
+  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+    SHOWN_AS_TEXT.has(oid)
+      ? (value: string) => value
+      : (types.getTypeParser(oid, format) as unknown)) as typeof pg.types.getTypeParser,
+};
+
 const STARTUP = '-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c standard_conforming_strings=on';
 // A process that freezes inside a transaction must not hold its locks for ever. Not a setting of the start: poolers refuse it.
 const BEGIN = `BEGIN; SET LOCAL idle_in_transaction_session_timeout = '1min'`;
@@ -160,6 +169,10 @@ async function openSession(client: pg.PoolClient, failure: { error?: Error }): P
     query: async <R = Row>(text: string, parameters?: readonly unknown[]) =>
       (await client.query<R & pg.QueryResultRow>(statement(text, parameters))).rows as R[],
     execute: async (text, parameters) => (await client.query(statement(text, parameters))).rowCount ?? 0,
+    async queryLists(text) {
+      const { fields, rows } = await client.query({ text, rowMode: 'array', types: shownTypes });
+      return { columns: fields.map(({ name, dataTypeID }) => ({ name, typeId: dataTypeID })), rows };
+    },
     async copyFrom(statement: string, source: Readable, options = {}) {
       const target = client.query(copyFromStream(statement));
       try {

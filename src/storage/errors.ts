@@ -10,6 +10,8 @@ export const storageErrorCodes = {
     'Between here and PostgreSQL stands a pooler that lends a connection for one transaction; what is written needs one that stays. Set PLUMBLINE_DATABASE_DIRECT_URL.',
   PG_CONNECTION_LOST: 'PostgreSQL closed the connection during a statement; the step is tried again.',
   PG_BUSY: 'A lock, a deadlock, or PostgreSQL is out of connections or memory; the step is tried again. See its log.',
+  PG_LIMIT:
+    'A table would go beyond a limit of PostgreSQL: 1,600 columns, 8 KiB of a row that cannot be stored aside, or 2,704 bytes of an indexed key.',
   PG_DISK_FULL:
     'The disk of PostgreSQL is full. What is being written is undone, published tables stay; make room, the step is tried again and goes on where it was.',
   DISK_FULL:
@@ -103,6 +105,7 @@ export function translatePostgresError(error: unknown): unknown {
       cause: error,
     });
   }
+  if (text === '54000' || text === '54011') return beyondLimit(error);
   if (text === '53100')
     return new TransientError('PG_DISK_FULL', `Writing to PostgreSQL failed: ${error.message}.`, {
       next: 'Make room on the disk of PostgreSQL: the step is tried again and goes on where it was.',
@@ -111,4 +114,26 @@ export function translatePostgresError(error: unknown): unknown {
   if (BUSY.test(text))
     return new TransientError('PG_BUSY', `PostgreSQL refused for now: ${error.message}.`, { cause: error });
   return error;
+}
+
+const LIMITS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^index row/,
+    'A value of a key column is too long for an index: take another `primary_key` or merge key, for example a hash that the source or a query computes.',
+  ],
+  [
+    /^row is too big/,
+    'Each value needs its place in one block of 8 KiB: load fewer columns, for example several resources with some of them each, or the record as one jsonb column.',
+  ],
+  [
+    /at most \d+ (columns|entries)/,
+    'The columns of all files of a table add up: load files of other columns into a table of their own, or set `contract: { columns: discard_value }`.',
+  ],
+];
+
+function beyondLimit(error: Error): TerminalError {
+  const next =
+    LIMITS.find(([said]) => said.test(error.message))?.[1] ??
+    'See "PostgreSQL Limits" in its documentation: store less in one row.';
+  return new TerminalError('PG_LIMIT', `PostgreSQL refused: ${error.message}.`, { next, cause: error });
 }

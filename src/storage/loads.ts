@@ -57,7 +57,7 @@ export function listLoads(
 ): Promise<LoadRow[]> {
   return database.query<LoadRow>(
     `SELECT ${COLUMNS} FROM plumbline.loads
-     WHERE env = $1 AND project = $2 AND ($3::text IS NULL OR resource = $3) ORDER BY load_id DESC LIMIT $4`,
+     WHERE env = $1 AND project = $2 AND ($3::text IS NULL OR resource = $3) ORDER BY loads.load_id DESC LIMIT $4`,
     [env, project, resource ?? null, limit],
   );
 }

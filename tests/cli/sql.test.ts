@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,6 +52,23 @@ describe('plumbline sql', () => {
     expect(await sql('SELECT load_id FROM plumbline.rejects')).toBe('(0 rows)\n');
   });
 
+  it('shows every column, and values that JSON has no word for', async () => {
+    const query = `SELECT 1 AS x, 2 AS x, 3 AS x_1, 'NaN'::float8 AS nan, ARRAY['-Infinity'::float8] AS list, '\\x00ff'::bytea AS raw, '[9007199254740993, 1.10]'::jsonb AS doc`;
+    expect(await sql(query)).toBe(
+      'x  x  x_1  nan  list           raw     doc\n1  2  3    NaN  ["-Infinity"]  \\x00ff  [9007199254740993, 1.10]\n',
+    );
+    expect(await sql(query, '--json')).toBe(
+      '[\n  {"x": 1, "x_2": 2, "x_1": 3, "nan": "NaN", "list": ["-Infinity"], "raw": "\\\\x00ff", "doc": [9007199254740993, 1.10]}\n]\n',
+    );
+    expect(await sql('SELECT 1 WHERE false', '--json')).toBe('[]\n');
+    expect(
+      await sql("SELECT 0.1::float8 AS x, repeat('[', 5000)::text || repeat(']', 5000) AS deep", '--json'),
+    ).toContain('"x": 0.1, ');
+    expect(
+      JSON.parse(await sql("SELECT (repeat('[', 5000) || repeat(']', 5000))::jsonb AS deep", '--json')),
+    ).toHaveLength(1);
+  });
+
   it('shows no more rows than --limit and says that there are more', async () => {
     const printed = await sql('SELECT hour FROM demand ORDER BY 1', '--limit', '2');
     expect(printed).toMatch(/^hour\n1\n2\n.*more than 2 rows/);
@@ -69,6 +87,21 @@ describe('plumbline sql', () => {
     await expect(sql('TABLE demand', '--output', join(folder, 'no', 'x.csv'))).rejects.toMatchObject({ code: 'CLI_OUTPUT' }); // prettier-ignore
     expect(await readFile(file, 'utf8')).toBe(csv);
     expect(await readdir(folder)).toEqual(['demand.csv']);
+    await rm(folder, { recursive: true });
+  });
+
+  it('writes to the file behind a link, and into a pipe', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'plumbline-sql-'));
+    const [file, link, pipe] = ['demand.csv', 'link.csv', 'pipe'].map((name) => join(folder, name)) as [string, string, string]; // prettier-ignore
+    await writeFile(file, 'former');
+    await symlink(file, link);
+    await sql('SELECT 1 AS x', '--output', link);
+    expect((await lstat(link)).isSymbolicLink()).toBe(true);
+    expect(await readFile(file, 'utf8')).toBe('x\n1\n');
+    execFileSync('mkfifo', [pipe]);
+    const [read] = await Promise.all([readFile(pipe, 'utf8'), sql('SELECT 2 AS x', '--output', pipe)]);
+    expect(read).toBe('x\n2\n');
+    expect((await lstat(pipe)).isFIFO()).toBe(true);
     await rm(folder, { recursive: true });
   });
 

@@ -51,7 +51,7 @@ describe('an http source', () => {
   api:
     type: http
     url: https://api.example.org
-    auth: { type: oauth2, token_url: https://api.example.org/token, client_id: me, client_secret: env:SECRET }
+    auth: { type: oauth2, token_url: https://api.example.org/token, client_id: me, client_secret: env:SECRET, client_auth: post, params: { ttl: 60 } }
     rate_limit: 30/m
     params: { per_page: 100, active: true }
     pagination: { type: page }
@@ -65,7 +65,7 @@ describe('an http source', () => {
     ]);
     expect(resources.map(({ http }) => http)).toMatchObject([
       {
-        auth: { type: 'oauth2', clientId: 'me', clientSecret: 'env:SECRET' },
+        auth: { type: 'oauth2', clientId: 'me', clientSecret: 'env:SECRET', inBody: true, params: { ttl: '60' } },
         params: { per_page: '100', active: 'true' },
         records: ['data', 'items'],
         pagination: { type: 'page', param: 'page', start: 1 },

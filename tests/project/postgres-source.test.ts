@@ -42,6 +42,7 @@ describe('a postgres source', () => {
     ['{ type: postgres, connection: env:A, table: a, primary_key: id, cursor: { lag: 1h } }', 'cursor has to name a field, or be { xmin: true }'],
     ['{ type: postgres, connection: env:A, table: a, primary_key: id, cursor: { xmin: true, lag: 1h } }', 'and nothing else'],
     ['{ type: postgres, connection: env:A, query: SELECT 1, primary_key: id, cursor: { xmin: true } }', 'the rows of a query have no transaction'],
+    ['{ type: postgres, connection: env:A, table: a, format: csv }', 'has no key "format", which goes with another `type`.'],
     ['{ type: postgres, connection: env:A, tabel: a }', 'no key "tabel"; did you mean "table"?'],
   ])('%s: %s', async (source, expected) => {
     const problems = await problemsOf(source);

@@ -54,3 +54,32 @@ it.each([
     message: expect.stringContaining(message) as string,
   });
 });
+
+it.each([
+  [
+    'a key',
+    `CREATE TEMP TABLE t (k text PRIMARY KEY); INSERT INTO t SELECT string_agg(md5(i::text), '') FROM generate_series(1, 400) AS i`,
+    'primary_key',
+  ],
+  [
+    'a row',
+    `DO $$ BEGIN EXECUTE (SELECT 'CREATE TEMP TABLE t AS SELECT ' || string_agg('1::bigint AS c' || i, ',') FROM generate_series(1, 1500) AS i); END $$`,
+    'fewer columns',
+  ],
+  [
+    'columns',
+    `DO $$ BEGIN EXECUTE (SELECT 'CREATE TEMP TABLE t (' || string_agg('c' || i || ' text', ',') || ')' FROM generate_series(1, 1601) AS i); END $$`,
+    'table of their own',
+  ],
+])('%s beyond a limit of PostgreSQL says what to do; a retry would not help', async (_, statement, next) => {
+  const database = openDatabase({ url: inject('postgresUrl'), max: 1 });
+  try {
+    await expect(database.execute(statement)).rejects.toMatchObject({
+      code: 'PG_LIMIT',
+      terminal: true,
+      next: expect.stringContaining(next) as string,
+    });
+  } finally {
+    await database.close();
+  }
+});

@@ -9,7 +9,7 @@ export function register(program: Command): void {
     .description('run the pipeline, redoing only what changed, and follow it (Ctrl-C detaches)')
     .argument(
       '[stage]',
-      'one part only: load or transform (each does both), features, train (features too), deploy (features and train too)',
+      'one part only: load (transforms too), transform (loads nothing), features, train (features too), deploy (features and train too)',
       parseStage,
     )
     .option('--env <name>', 'environment', 'dev')

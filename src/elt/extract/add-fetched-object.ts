@@ -1,3 +1,4 @@
+import { failpoint } from '../../failpoint.js';
 import type { ExtractOptions } from './extract-files.js';
 
 export interface FetchedObject {
@@ -18,6 +19,7 @@ export async function addFetchedObject(
   { sha256, bytes, etag, lastModified }: FetchedObject,
   { database, env, project, resource, runId, now }: ExtractOptions,
 ): Promise<boolean> {
+  await failpoint('extract.stored');
   const rows = await database.query<{ isNew: boolean }>(
     `INSERT INTO plumbline.raw_objects
        (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id, etag, last_modified)

@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { TerminalError, TransientError } from '../../errors.js';
+import { failpoint } from '../../failpoint.js';
 import type { ArtifactRef, ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
@@ -176,6 +177,7 @@ async function addLines(
   landed: readonly LandedObject[],
   { database, env, project, resource, runId, now }: ExtractOptions,
 ): Promise<ExtractedObject[]> {
+  await failpoint('extract.stored');
   const rows = await database.query<{ path: string; isNew: boolean }>(
     `INSERT INTO plumbline.raw_objects (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id)
      SELECT $1, $2, $3, $4, path, sha256, bytes, mtime_ms, "fetchedAt", $6, $7

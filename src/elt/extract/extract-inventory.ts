@@ -220,6 +220,8 @@ async function fetchOptions(options: InventoryExtractOptions): Promise<FetchOpti
     limit: { database, env, project, source: resource.source, intervalMs },
     ...(await declaredHeaders(headers, environment, root)),
     allowPrivate: resource.allowPrivate ?? false,
+    // What a parser reads may be pages.
+    ...(resource.parse === undefined && { refusePagesAt: resource.at }),
     signal,
     ...(pausesMs === undefined ? {} : { pausesMs }),
     ...(timeoutMs === undefined ? {} : { timeoutMs }),

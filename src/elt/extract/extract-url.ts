@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream';
-import { TerminalError } from '../../errors.js';
 import type { Queryable } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { assertStatus } from '../http/assert-status.js';
 import { declaredHeaders } from '../http/declared-headers.js';
-import { guardedFetch } from '../http/guarded-fetch.js';
+import { guardedFetch, shownUrl, type GuardedResponse } from '../http/guarded-fetch.js';
 import { inTurn } from '../http/in-turn.js';
+import { refusePage } from '../http/refuse-page.js';
 import type { ExtractedObject } from '../load/load-result.js';
 import { addFetchedObject, type FetchedObject } from './add-fetched-object.js';
 import { extractArchive } from './extract-archive.js';
@@ -82,8 +82,9 @@ async function fetchUrl(options: ExtractOptions): Promise<ExtractedObject> {
   // A refused answer is read too: its connection would stay open.
   if (response.status >= 300) for await (const _ of response.body) break;
   assertStatus(response, now, { headers });
-  const stored = await store.put(Readable.from(watched(response.body, options)));
-  if (!isUrlOfArchive(resource)) await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
+  const stored = await store.put(Readable.from(watched(response, options)));
+  if (!isUrlOfArchive(resource))
+    await inspectFile({ absolute: await store.localPath(stored.sha256), path: shownUrl(path) }, resource);
   const wasThere = await addFetchedObject(
     path,
     { ...stored, etag: response.headers.etag ?? null, lastModified: response.headers['last-modified'] ?? null },
@@ -112,25 +113,13 @@ function conditions(known: FetchedObject | undefined): Record<string, string> {
   };
 }
 
-async function* watched(body: AsyncIterable<Buffer>, options: ExtractOptions): AsyncGenerator<Buffer> {
+async function* watched({ body, headers }: GuardedResponse, options: ExtractOptions): AsyncGenerator<Buffer> {
+  const { parse, path, at } = options.resource;
   let bytes = 0;
   for await (const chunk of body) {
-    if (bytes === 0 && options.resource.parse === undefined) refusePage(chunk, options.resource);
+    if (bytes === 0 && parse === undefined) refusePage(chunk, { url: path, contentType: headers['content-type'], at });
     bytes += chunk.length;
     options.onProgress?.({ files: 0, filesTotal: 1, bytes });
     yield chunk;
   }
-}
-
-/** Log-in forms and error pages often come with status 200. */
-function refusePage(head: Buffer, { path, at }: ResourceConfig): void {
-  if (!/^\ufeff?\s*<(!doctype\s+html|html[\s>])/i.test(head.toString('utf8', 0, 1024))) return;
-  throw new TerminalError(
-    'ELT_HTTP_PAGE',
-    `Fetching ${path} failed: the server sent a web page (HTML); expected data.`,
-    {
-      at,
-      next: 'Open the URL in a browser: it may ask for a log-in, or lead to a page about the file. Set `path` to the file itself.',
-    },
-  );
 }

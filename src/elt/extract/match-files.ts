@@ -45,7 +45,7 @@ export async function matchFiles(root: string, resource: ResourceConfig): Promis
     {
       at: resource.at,
       details: { path: pattern, root },
-      next: 'Correct `path` in plumbline.yaml, or put the file there. The table keeps its former rows.',
+      next: `Correct \`path\` in plumbline.yaml${isGlob(pattern) ? ' (`{a,b}` and `[a-z]` have to end)' : ''}, or put the file there. The table keeps its former rows.`,
     },
   );
 }
@@ -101,7 +101,12 @@ function globExpression(parts: readonly string[]): RegExp {
     if (part === '**') return isLast ? '(?:(?!\\.)[^/]*(?:/(?!\\.)[^/]*)*)' : '(?:(?!\\.)[^/]+/)*';
     return (/^[*?[{]/.test(part) ? '(?!\\.)' : '') + segment(part) + (isLast ? '' : '/');
   });
-  return new RegExp(`^${pieces.join('')}$`, 'u');
+  try {
+    return new RegExp(`^${pieces.join('')}$`, 'u');
+  } catch {
+    // Alternatives without an end, a range that runs backwards: no name matches, and that is said.
+    return /(?!)/;
+  }
 }
 
 function segment(part: string): string {

@@ -39,23 +39,29 @@ export async function authorize(
 
 const MAX_TOKEN_BYTES = 1 << 20;
 
-/** Client credentials grant, RFC 6749, 4.4: the client is named by Basic authentication. */
+/** Client credentials grant, RFC 6749, 4.4: the client is named by Basic authentication, or in the body (2.3.1). */
 async function fetchToken(
   auth: Extract<HttpAuth, { type: 'oauth2' }>,
   { secrets, allowPrivate, signal }: AuthorizeOptions,
 ): Promise<string> {
   const [id, secret] = [await secrets.valueOf(auth.clientId), await secrets.valueOf(auth.clientSecret)];
+  const params: Record<string, string> = {};
+  for (const [name, value] of Object.entries(auth.params ?? {})) params[name] = await secrets.valueOf(value);
   const response = await guardedFetch({
     url: auth.tokenUrl,
     method: 'POST',
     headers: {
       accept: 'application/json',
-      authorization: `Basic ${base64(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`)}`,
+      ...(auth.inBody !== true && {
+        authorization: `Basic ${base64(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`)}`,
+      }),
       'content-type': 'application/x-www-form-urlencoded',
     },
     body: new URLSearchParams({
       grant_type: 'client_credentials',
-      ...(auth.scope === undefined ? {} : { scope: auth.scope }),
+      ...(auth.inBody === true && { client_id: id, client_secret: secret }),
+      ...(auth.scope !== undefined && { scope: auth.scope }),
+      ...params,
     }).toString(),
     allowPrivate,
     signal,

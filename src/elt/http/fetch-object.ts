@@ -1,16 +1,19 @@
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { TransientError } from '../../errors.js';
+import { TransientError, type SourcePosition } from '../../errors.js';
 import type { ArtifactRef, ArtifactStore } from '../../model/artifact.js';
 import { assertUnpackable } from '../read/unpack-limits.js';
 import { assertStatus } from './assert-status.js';
 import type { DeclaredHeaders } from './declared-headers.js';
 import { guardedFetch, shownUrl, type GuardedResponse } from './guarded-fetch.js';
 import { inTurn, type TurnOptions } from './in-turn.js';
+import { refusePage } from './refuse-page.js';
 
 export interface FetchOptions extends TurnOptions, DeclaredHeaders {
   readonly store: ArtifactStore;
   readonly allowPrivate: boolean;
+  /** Where the project names the objects, when a web page in place of one is refused. */
+  readonly refusePagesAt?: SourcePosition;
   /** How long headers, and silence in a body, may last. @default 30000 */
   readonly timeoutMs?: number;
 }
@@ -45,11 +48,23 @@ async function fetchOnce(url: string, options: FetchOptions): Promise<FetchedObj
     if (status === 404 || status === 410) return { missing: status };
     assertStatus(response, new Date(), { headers });
   }
-  const stored = await options.store.put(Readable.from(bodyOf(response))).catch((error: unknown) => {
-    throw isGzipError(error) ? damaged(url, error) : error;
-  });
+  const stored = await options.store
+    .put(Readable.from(checked(response, options.refusePagesAt)))
+    .catch((error: unknown) => {
+      throw isGzipError(error) ? damaged(url, error) : error;
+    });
   const { etag, 'last-modified': lastModified } = response.headers;
   return { ...stored, etag: etag ?? null, lastModified: lastModified ?? null };
+}
+
+async function* checked(response: GuardedResponse, at: SourcePosition | undefined): AsyncGenerator<Buffer> {
+  let isFirst = true;
+  for await (const chunk of bodyOf(response)) {
+    if (isFirst && at !== undefined)
+      refusePage(chunk, { url: response.url, contentType: response.headers['content-type'], at });
+    isFirst = false;
+    yield chunk;
+  }
 }
 
 /** Unpacked where the server packed it unasked; throws `ELT_FILE_BOMB` for what unpacks to far too much. */

@@ -3,7 +3,7 @@ import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { TerminalError, TransientError } from '../../errors.js';
-import { isPublicAddress } from './public-address.js';
+import { isMetadataAddress, isPublicAddress } from './public-address.js';
 
 export interface GuardedRequest {
   /** http: or https:, without user name and password. */
@@ -15,7 +15,7 @@ export interface GuardedRequest {
   /** Lower-case names of other headers that only the first origin may see, such as an API key's. */
   readonly secretHeaders?: readonly string[];
   readonly body?: string | Uint8Array;
-  /** Lets the request go to loopback, private and link-local addresses. @default false */
+  /** Lets the request go to loopback and private addresses; never to link-local ones and a cloud's metadata. @default false */
   readonly allowPrivate?: boolean;
   /** @default 5 */
   readonly maxRedirects?: number;
@@ -145,6 +145,13 @@ async function checkedAddresses(
   const resolve = request.resolve ?? ((name: string) => lookup(name, { all: true }));
   const addresses = isIP(host) === 0 ? await abortable(resolve(host), signal) : [{ address: host, family: isIP(host) }];
   if (addresses.length === 0) throw new Error(`${host} has no address`);
+  const metadata = addresses.find(({ address }) => isMetadataAddress(address));
+  if (metadata !== undefined && request.allowPrivate === true)
+    throw new TerminalError(
+      'ELT_HTTP_ADDRESS_REFUSED',
+      `Fetching ${shownUrl(url)} was refused: ${host} is ${metadata.address}, which is link-local or serves a cloud's metadata; \`allow_private\` does not allow that.`,
+      { details: { host, address: metadata.address }, next: 'Correct the URL, or ask whoever redirects there.' },
+    );
   const refused = addresses.find(({ address }) => request.allowPrivate !== true && !isPublicAddress(address));
   if (refused === undefined) return addresses;
   throw new TerminalError(

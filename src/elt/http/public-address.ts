@@ -20,6 +20,17 @@ const RESERVED_IPV4 = [
 ]; // prettier-ignore
 const RESERVED_IPV6 = ['2001::/23', '2001:db8::/32', '2002::/16', '3fff::/20'];
 
+/** Whether an IP address is link-local, or where a cloud tells its machines their credentials: no data is there. */
+export function isMetadataAddress(address: string): boolean {
+  const [plain = ''] = address.split('%');
+  return isIPv4(plain) ? METADATA.check(plain, 'ipv4') : isIPv6(plain) && METADATA.check(plain, 'ipv6');
+}
+
+const METADATA = blockList(
+  ['169.254.0.0/16', '100.100.100.200/32', '168.63.129.16/32'],
+  ['fe80::/10', 'fd00:ec2::254/128'],
+);
+
 const RESERVED = blockList(RESERVED_IPV4, RESERVED_IPV6);
 const GLOBAL = blockList([], ['2000::/3']);
 const MAPPED = blockList([], ['::ffff:0:0/96']);

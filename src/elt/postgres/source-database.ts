@@ -41,6 +41,7 @@ export function sourceDatabase(database: Database, context: SourceContext): Data
       },
       copyFrom: (statement, rows, options) => told(() => session.copyFrom(statement, rows, options)),
       copyTo: (statement, sink, options) => told(() => session.copyTo(statement, sink, options)),
+      queryLists: (text) => told(() => session.queryLists(text)),
       describe: (select) => told(() => session.describe(select)),
       transaction: (work) => session.transaction(work),
     };

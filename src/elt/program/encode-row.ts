@@ -54,7 +54,10 @@ export function encodeJson(value: unknown, key = 'value'): string {
 
 function encodeObject(value: object | null, key: string): string {
   if (value === null) return 'null';
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'null' : JSON.stringify(value);
+  if (value instanceof Date) {
+    if (Number.isNaN(value.getTime())) throw new TypeError(`${key} is an invalid Date, expected a time or null`);
+    return JSON.stringify(value);
+  }
   if (value instanceof Uint8Array) return JSON.stringify(`\\x${Buffer.from(value).toString('hex')}`);
   if (Array.isArray(value)) return `[${value.map((one, index) => encodeJson(one, `${key}[${index}]`)).join(',')}]`;
   const { toJSON } = value as { toJSON?: unknown };
@@ -79,7 +82,7 @@ function kindOf(key: string, value: unknown): Kind | undefined {
     case 'string':
       return 'text';
     default:
-      if (value instanceof Date) return Number.isNaN(value.getTime()) ? undefined : 'timestamptz';
+      if (value instanceof Date) return 'timestamptz';
       if (value instanceof Uint8Array) return 'bytea';
       return encodeJson(value, key).startsWith('"') ? 'text' : 'jsonb';
   }

@@ -59,9 +59,12 @@ function rendered(name: string, duckType: string): { type: ColumnType; text: str
   if (decimal !== null) return { type: `numeric(${Number(decimal[1])},${Number(decimal[2])})`, text: plain };
   if (/^U?(TINYINT|SMALLINT|INTEGER)$|^BIGINT$/.test(duckType)) return { type: 'bigint', text: plain };
   if (/^(UBIGINT|U?HUGEINT)$/.test(duckType)) return { type: 'numeric', text: plain };
-  // A float is a double exactly; its own shortest text is not that double.
+  // A float is a double exactly; its own shortest text is not that double. A NaN has no sign, whatever its bits say.
   if (duckType === 'FLOAT' || duckType === 'DOUBLE')
-    return { type: 'double precision', text: `${column}::DOUBLE::VARCHAR` };
+    return {
+      type: 'double precision',
+      text: `CASE WHEN isnan(${column}) THEN 'nan' ELSE ${column}::DOUBLE::VARCHAR END`,
+    };
   if (duckType === 'BOOLEAN') return { type: 'boolean', text: plain };
   if (duckType === 'DATE') return { type: 'date', text: plain };
   if (duckType === 'TIME') return { type: 'time', text: plain };

@@ -66,7 +66,9 @@ export async function withSource<T>(
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'plumbline-load-')));
   const { shared } = options;
   const read = (source: RowSource): Promise<T> =>
-    withDuckDB({ folder, extraMemoryMb: source.extraMemoryMb, shared }, (duckdb) => work(duckdb, source));
+    withDuckDB({ folder, extraMemoryMb: source.extraMemoryMb + wideRowsMb(source.headers.length), shared }, (duckdb) =>
+      work(duckdb, source),
+    );
   try {
     if (resource.parse !== undefined) {
       const code = options.code ?? '.';
@@ -120,4 +122,11 @@ function typed(source: RowSource, types: Readonly<Record<string, ColumnType>>): 
 /** What the project says, else the delimiter that the name's ending promises. */
 function csvOptions({ csv }: Pick<ResourceConfig, 'csv'>, file: string): CsvOptions {
   return { ...(/\.(tsv|tab)$/.test(plainName(file)) && { delimiter: '\t' }), ...csv };
+}
+
+const USUAL_COLUMNS = 256;
+
+/** DuckDB checks and writes 2,048 values of every column at a time. */
+function wideRowsMb(columns: number): number {
+  return Math.ceil(Math.max(0, columns - USUAL_COLUMNS) * 0.4);
 }

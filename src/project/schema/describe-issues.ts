@@ -10,7 +10,7 @@ type Issue = z.core.$ZodIssue;
 
 /** What the schema holds against the user's values, in the user's words, at the user's lines. */
 export function describeIssues(yaml: LocatedYaml, schema: z.core.$ZodType, issues: readonly Issue[]): Problem[] {
-  const misspelt = misspeltKeys(schema, issues);
+  const misspelt = misspeltKeys({ yaml, schema }, issues);
   return issues
     .filter(({ path }) => valueAt(yaml.value, path) !== undefined || !misspelt.has(JSON.stringify(path)))
     .filter((issue) => issue.code !== 'custom' || !isAbout(yaml, issue.path, misspelt))
@@ -18,11 +18,11 @@ export function describeIssues(yaml: LocatedYaml, schema: z.core.$ZodType, issue
 }
 
 /** Paths of the keys that unknown ones were meant to be: that they are missing is not a second problem. */
-function misspeltKeys(schema: z.core.$ZodType, issues: readonly Issue[]): Set<string> {
+function misspeltKeys({ yaml, schema }: Scope, issues: readonly Issue[]): Set<string> {
   const paths = issues.flatMap((issue) =>
     issue.code !== 'unrecognized_keys'
       ? []
-      : issue.keys.map((key) => [...issue.path, nearest(key, acceptedKeys(schema, issue.path))]),
+      : issue.keys.map((key) => [...issue.path, nearest(key, acceptedKeys(schema, issue.path, yaml.value))]),
   );
   return new Set(paths.map((path) => JSON.stringify(path)));
 }
@@ -68,11 +68,13 @@ const MOST_NAMED = 20;
 function unknownKey({ yaml, schema }: Scope, parent: Path, key: string): Problem {
   const at = positionAt(yaml, [...parent, key], 'key');
   if (isLaterKey(parent, key)) return later({ yaml, schema }, [...parent, key], 'it', 'key');
-  const accepted = acceptedKeys(schema, parent);
-  const closest = nearest(key, accepted);
+  const accepted = acceptedKeys(schema, parent, yaml.value);
+  const isOfAnotherType = acceptedKeys(schema, parent, undefined).includes(key);
+  const closest = isOfAnotherType ? undefined : nearest(key, accepted);
+  const hint = isOfAnotherType ? ', which goes with another `type`.' : didYouMean(key, accepted) || '.';
   return {
     code: 'PROJECT_KEY_UNKNOWN',
-    message: `Reading ${yaml.file} failed: ${place(parent)} has no key ${JSON.stringify(key)}${didYouMean(key, accepted) || '.'}`,
+    message: `Reading ${yaml.file} failed: ${place(parent)} has no key ${JSON.stringify(key)}${hint}`,
     at,
     next:
       closest === undefined

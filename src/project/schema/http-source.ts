@@ -38,7 +38,17 @@ const auth = z.discriminatedUnion('type', [
       .min(1)
       .describe('Client id, or where it is.'),
     client_secret: secret.describe('Secret of the client.'),
+    client_auth: z
+      .enum(['basic', 'post'], { error: 'expected basic or post' })
+      .optional()
+      .describe('How the token’s server gets id and secret: basic, as a header, or post, in the body. Default: basic.'),
     scope: z.string({ error: 'expected a text' }).optional().describe('Scope asked for.'),
+    params: z
+      .record(name, parameter)
+      .optional()
+      .describe(
+        'What else the token’s server wants to be sent, such as audience; a value may be env:NAME or file:path.',
+      ),
   }),
 ]);
 
@@ -141,7 +151,9 @@ export const httpSourceSchema = z.strictObject({
   allow_private: z
     .boolean({ error: 'expected true or false' })
     .optional()
-    .describe('Whether the source may be on this machine or in a private network. Default: false.'),
+    .describe(
+      'Whether the source may be on this machine or in a private network; never a link-local address. Default: false.',
+    ),
   ...resource,
   resources: z
     .record(tableName, z.strictObject(resource))

@@ -57,6 +57,13 @@ const extractAt = (resource: ResourceConfig, now: Date) =>
     ...{ resource, now },
   });
 
+test.each(['{a,b.csv', '[z-a].csv', '**{'])('a glob with a mistake matches nothing: %s', async (path) => {
+  await expect(matchFiles(bench.root, resourceOf({ id: 'glob', path }))).rejects.toMatchObject({
+    code: 'ELT_FILE_MISSING',
+    next: expect.stringContaining('have to end') as string,
+  });
+});
+
 test('each content of a path has one line; an untouched file is not read again', async () => {
   const resource = resourceOf({ id: 'lines', path: 'm.csv' });
   const file = join(bench.root, 'm.csv');

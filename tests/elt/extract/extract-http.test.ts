@@ -1,3 +1,4 @@
+import { buffer } from 'node:stream/consumers';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -429,5 +430,26 @@ describe('who asks', () => {
     });
     expect(await t.extract(resource, { environment })).toMatchObject({ rows: 4 });
     expect(tokens).toBe(2);
+  });
+
+  it('by client credentials in the body, with what else the server wants', async () => {
+    let asked = '';
+    t.api.answer = (request, response, url) => {
+      if (url.pathname !== '/token') return sendJson(response, [{ id: request.headers.authorization }]);
+      expect(request.headers.authorization).toBeUndefined();
+      void buffer(request).then((body) => {
+        asked = body.toString();
+        sendJson(response, { access_token: 'token-1' });
+      });
+    };
+    const auth = { type: 'oauth2', tokenUrl: `${t.api.url}/token`, clientId: 'id', clientSecret: 'env:TOKEN', inBody: true, params: { audience: 'https://api', tenant: 'env:TOKEN' } } as const; // prettier-ignore
+    expect(await t.extract(t.resource({ auth }), { environment })).toMatchObject({ rows: 1 });
+    expect(Object.fromEntries(new URLSearchParams(asked))).toEqual({
+      grant_type: 'client_credentials',
+      client_id: 'id',
+      client_secret: 't0ken',
+      audience: 'https://api',
+      tenant: 't0ken',
+    });
   });
 });

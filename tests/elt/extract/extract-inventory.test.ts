@@ -190,3 +190,18 @@ function startProcess(resource: ResourceConfig) {
   const program = new URL('inventory-process.mjs', import.meta.url).pathname;
   return spawn(process.execPath, [program, settings], { stdio: 'inherit' });
 }
+
+test('a web page in place of an object is refused', async () => {
+  const resource = await expectFiles(['a.csv']);
+  api.answer = (_request, response) => void response.end('<!-- gate --><!DOCTYPE html><p>log in</p>');
+  await expect(extractInventory(optionsOf(resource))).rejects.toMatchObject({ code: 'ELT_HTTP_PAGE' });
+});
+
+test('an object at a private address is refused unless the source allows it, and one that unpacks to far too much', async () => {
+  const { allowPrivate: _, ...guarded } = await expectFiles(['a.csv']);
+  await expect(extractInventory(optionsOf(guarded))).rejects.toMatchObject({ code: 'ELT_HTTP_ADDRESS_REFUSED' });
+  expect(api.requests).toEqual([]);
+  const bomb = gzipSync(Buffer.alloc(80 << 20));
+  api.answer = (_request, response) => void response.writeHead(200, { 'content-encoding': 'gzip' }).end(bomb);
+  await expect(extractInventory(optionsOf({ ...guarded, allowPrivate: true }))).rejects.toMatchObject({ code: 'ELT_FILE_BOMB' }); // prettier-ignore
+});

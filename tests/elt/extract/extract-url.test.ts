@@ -118,15 +118,21 @@ test.each([
   await expect(bench.run(urlOf('status', `${origin}/a.csv`))).rejects.toMatchObject({ code, terminal });
 });
 
-test('a web page with status 200 is refused, whatever type it claims', async () => {
-  const origin = await serve((_request, response) =>
-    response.writeHead(200, { 'content-type': 'text/csv' }).end('\n<!DOCTYPE html>\n<html>log in, please</html>'),
-  );
-  await expect(bench.run(urlOf('page', `${origin}/a.csv`))).rejects.toMatchObject({
-    code: 'ELT_HTTP_PAGE',
-    terminal: true,
-    at: { file: 'plumbline.yaml', line: 3 },
-  });
+test.each([
+  ['text/csv', '\n<!DOCTYPE html>\n<html>log in, please</html>'],
+  ['text/csv', '<?xml version="1.0"?>\n<!-- gate -->\n<!DOCTYPE html><p>no</p>'],
+  ['text/csv', '<script>location = "/login"</script>'],
+  ['text/html; charset=utf-8', '<p>busy</p>'],
+])('a web page with status 200 is refused: %s %j', async (type, page) => {
+  const origin = await serve((_request, response) => response.writeHead(200, { 'content-type': type }).end(page));
+  const failure = await bench.run(urlOf('page', `${origin}/a.csv?token=s3cr3t`)).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: 'ELT_HTTP_PAGE', terminal: true, at: { file: 'plumbline.yaml', line: 3 } });
+  expect((failure as Error).message).not.toContain('s3cr3t');
+});
+
+test('what begins like an element is data where no page is declared', async () => {
+  const origin = await serve((_request, response) => response.writeHead(200, { 'content-type': 'text/csv' }).end('<id>,n\n<a>,1\n')); // prettier-ignore
+  expect((await bench.run(urlOf('angles', `${origin}/a.csv`))).published.rows).toBe(1);
 });
 
 test('a private address is refused unless the source allows it', async () => {

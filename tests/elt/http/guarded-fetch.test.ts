@@ -2,6 +2,8 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { assertStatus, readRetryAfter } from '../../../src/elt/http/assert-status.js';
+import { authorize } from '../../../src/elt/http/authorize.js';
+import { openSecrets } from '../../../src/elt/http/secrets.js';
 import { guardedFetch, shownUrl } from '../../../src/elt/http/guarded-fetch.js';
 import { isPublicAddress } from '../../../src/elt/http/public-address.js';
 
@@ -78,6 +80,17 @@ describe('refuses', () => {
     });
   });
 
+  test.each(['169.254.169.254', '[::ffff:169.254.169.254]', '[fe80::1]', '[fd00:ec2::254]', '100.100.100.200'])(
+    'a redirect to %s, where a cloud keeps credentials, although private addresses are allowed',
+    async (host) => {
+      const port = await serve((_request, response) => response.writeHead(302, { location: `http://${host}/x` }).end());
+      await expect(guardedFetch({ url: `http://127.0.0.1:${port}/`, allowPrivate: true })).rejects.toMatchObject({
+        code: 'ELT_HTTP_ADDRESS_REFUSED',
+        message: expect.stringContaining('metadata') as string,
+      });
+    },
+  );
+
   test('a redirect loop', async () => {
     let requests = 0;
     const port = await serve((_request, response) => {
@@ -119,6 +132,22 @@ test('checks the address of each redirect', async () => {
   });
   await expect(refusal).rejects.toMatchObject({ code: 'ELT_HTTP_UNREACHABLE' });
   expect(names).toEqual(['outside.example', 'inside.example']);
+});
+
+test('a token is not asked for at a private address', async () => {
+  let requests = 0;
+  const port = await serve((_request, response) => response.end(String(requests++)));
+  const auth = {
+    type: 'oauth2',
+    tokenUrl: `http://127.0.0.1:${port}/`,
+    clientId: 'id',
+    clientSecret: 'env:S',
+  } as const;
+  const secrets = openSecrets({ S: 's3cr3t' }, '.');
+  await expect(authorize(auth, { secrets, allowPrivate: false })).rejects.toMatchObject({
+    code: 'ELT_HTTP_ADDRESS_REFUSED',
+  });
+  expect(requests).toBe(0);
 });
 
 test('follows redirects, and keeps credentials from another origin', async () => {

@@ -122,3 +122,12 @@ test('what is too deep, or does not end, is refused at once and in little memory
   const more = Buffer.alloc(1 << 20, 'x');
   expect(codeOf(() => { for (let mib = 0; mib < 65; mib++) document.push(more); })).toBe('ELT_JSON_SYNTAX'); // prettier-ignore
 });
+
+test('records of as many keys as a table has columns fit into memory', async () => {
+  const keys = 1_595;
+  const record = Object.fromEntries(Array.from({ length: keys }, (_, key) => [`k${key}`, key === 7 ? 'x' : null]));
+  await bench.write('wide.ndjson', `${JSON.stringify(record)}\n`);
+  const { published, loads } = await bench.run(resourceOf({ path: 'wide.ndjson', id: 'wide', table: 'wide' })); // prettier-ignore
+  expect(published.rows).toBe(1);
+  expect(loads[0]!.columns).toHaveLength(keys);
+});

@@ -23,7 +23,7 @@ test('every type of a Parquet file arrives exactly', async () => {
   await writeParquet(
     'types.parquet',
     `SELECT 9007199254740993::BIGINT AS i, 18446744073709551615::UBIGINT AS u, 12345678901234567890.123456789::DECIMAL(38,9) AS n,
-       0.1::FLOAT AS f, 'nan'::DOUBLE AS d, true AS b, '' AS s, DATE '2024-02-29' AS day, TIMESTAMP '2024-02-29 12:00:00.000001' AS at,
+       0.1::FLOAT AS f, -'nan'::DOUBLE AS d, true AS b, '' AS s, DATE '2024-02-29' AS day, TIMESTAMP '2024-02-29 12:00:00.000001' AS at,
        TIMESTAMPTZ '2024-02-29 12:00:00+05' AS zoned, '\\xDE\\xAD\\x00'::BLOB AS raw, {'a': [1, 2], 'b': 'x'} AS o, TIME '23:59:59' AS t,
        'a"b'||chr(9)||chr(10)||'\\' AS odd, NULL::INTEGER AS nothing, 1::UTINYINT AS "x""; drop table y;--"`,
   );
