@@ -1,4 +1,4 @@
-import type { RunRef } from '../contracts/run.js';
+import { dataInterval, type RunRef } from '../contracts/run.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import { lineageGraph, withColumns, type LineageNode } from '../elt/lineage/lineage-graph.js';
 import type { Project } from '../model/project.js';
@@ -30,7 +30,9 @@ export async function describeLineage(dependencies: ActivityDependencies, run: O
     withColumns(lineageGraph(project), project, session),
   );
   const types = await columnTypes(dependencies.database, [project.schemas.raw, project.schemas.main]);
-  const sql = new Map(compileTransforms(project).nodes.map((node) => [node.name, node.sql]));
+  const { data: interval } = dataInterval.safeParse(run.options['interval']);
+  const compiled = compileTransforms({ ...project, ...(interval !== undefined && { interval }) });
+  const sql = new Map(compiled.nodes.map((node) => [node.name, node.sql]));
   return nodes.map((node) => {
     const { table, ...made } = makingOf(project, node, sql);
     const known = table === undefined ? undefined : types.get(`${table.schema}.${table.name}`);

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pc from 'picocolors';
 import { backfillProgress, changeBackfill, startBackfill } from '../client/backfills.js';
 import { connectDatabase, connectTemporal, requireWorker } from '../client/connect.js';
 import { gridOf, onlyOf, stagesOf } from '../client/schedule-options.js';
@@ -18,6 +17,7 @@ import { loadProject } from '../project/load-project.js';
 import { projectName } from '../project/project-name.js';
 import { listIntervals } from '../storage/intervals.js';
 import { failedRunsBy, markChildCancelled, type RunRow } from '../storage/runs.js';
+import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
 import { count, table } from './format.js';
 import { EXIT } from './print-error.js';

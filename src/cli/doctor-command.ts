@@ -1,5 +1,5 @@
-import pc from 'picocolors';
 import { loadSettings } from '../config.js';
+import { pc } from './colors.js';
 import { diagnose, type Check } from './diagnose.js';
 import { EXIT } from './print-error.js';
 

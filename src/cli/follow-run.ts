@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pc from 'picocolors';
 import type { TemporalConnection } from '../client/connect.js';
 import { findRunWorkflow, findWorkflowError } from '../client/run-workflow.js';
 import type { StepError } from '../contracts/run.js';
@@ -8,6 +7,7 @@ import { shownInterval } from '../model/data-interval.js';
 import { listSteps, type StepRow } from '../storage/run-steps.js';
 import { closeRunRow } from '../storage/close-run.js';
 import { findRun, type RunRow } from '../storage/runs.js';
+import { eraseLines, pc } from './colors.js';
 import { createPatience, PATIENCE_MS } from './patience.js';
 import { RunFailure, type EndedRun } from './print-error.js';
 import { halfOfRun, stageWord } from './stage-words.js';
@@ -137,7 +137,7 @@ function createScreen(): { draw(steps: readonly StepRow[]): void } {
   return {
     draw(steps) {
       const lines = renderSteps(steps);
-      let output = process.stdout.isTTY && live > 0 ? `\x1b[${live}A\x1b[J` : '';
+      let output = process.stdout.isTTY && live > 0 ? eraseLines(live) : '';
       for (const { step, line, done } of lines) {
         if (!done || printed.has(step)) continue;
         printed.add(step);

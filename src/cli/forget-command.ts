@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { text as readAll } from 'node:stream/consumers';
-import pc from 'picocolors';
 import { forgetKey } from '../client/forget-key.js';
 import { createRunTemplate, userName } from '../client/start-run.js';
 import { workflowError } from '../client/workflow-error.js';
@@ -10,6 +9,7 @@ import { keyUnknown } from '../elt/forget/forget-key.js';
 import { TerminalError } from '../errors.js';
 import { loadProject } from '../project/load-project.js';
 import { listErasures, recordErasure } from '../storage/erasures.js';
+import { pc } from './colors.js';
 import { table } from './format.js';
 import { StepFailure } from './print-error.js';
 import { withRunConnections } from './run-command.js';

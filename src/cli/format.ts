@@ -1,3 +1,6 @@
+import { displayWidth, padded } from './display-width.js';
+import { printableLine } from './printable.js';
+
 /** 17379 → `17,379`. */
 export function count(value: number): string {
   return value.toLocaleString('en-US');
@@ -22,14 +25,16 @@ export function metric(value: number): string {
   return Math.abs(value) >= 10 ? value.toFixed(1) : value.toPrecision(4).replace(/\.?0+$/, '');
 }
 
-/** Columns padded to their widest cell. */
+/** Columns padded to their widest cell, as a terminal shows it; one line a row, whatever is in it. */
 export function table(rows: readonly (readonly string[])[]): string {
+  const lines = rows.map((row) => row.map(printableLine));
   const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, cell.length)));
-  return rows
+  for (const row of lines)
+    row.forEach((cell, index) => (widths[index] = Math.max(widths[index] ?? 0, displayWidth(cell))));
+  return lines
     .map((row) =>
       row
-        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .map((cell, index) => padded(cell, widths[index] ?? 0))
         .join('  ')
         .trimEnd(),
     )

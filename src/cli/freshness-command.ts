@@ -1,10 +1,10 @@
-import pc from 'picocolors';
 import { connectDatabase } from '../client/connect.js';
 import { loadSettings } from '../config.js';
 import { TerminalError } from '../errors.js';
 import { sourceFreshness, type SourceFreshness } from '../elt/freshness/source-freshness.js';
 import type { FreshnessConfig } from '../model/project.js';
 import { loadProject } from '../project/load-project.js';
+import { pc } from './colors.js';
 import { table } from './format.js';
 import { EXIT } from './print-error.js';
 

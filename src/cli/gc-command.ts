@@ -1,10 +1,10 @@
-import pc from 'picocolors';
 import { collectGarbage } from '../client/collect-garbage.js';
 import { createRunTemplate, userName } from '../client/start-run.js';
 import { workflowError } from '../client/workflow-error.js';
 import { loadSettings } from '../config.js';
 import type { GarbageCollectionResult } from '../contracts/garbage-collection.js';
 import { loadProject } from '../project/load-project.js';
+import { pc } from './colors.js';
 import { bytes, table } from './format.js';
 import { StepFailure } from './print-error.js';
 import { withRunConnections } from './run-command.js';

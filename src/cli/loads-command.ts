@@ -1,4 +1,3 @@
-import pc from 'picocolors';
 import { TerminalError } from '../errors.js';
 import {
   findLoad,
@@ -12,7 +11,10 @@ import {
   type RejectRetry,
   type RejectSummary,
 } from '../storage/loads.js';
+import { pc } from './colors.js';
+import { oneLine } from './display-width.js';
 import { count, table } from './format.js';
+import { printableLine } from './printable.js';
 import { withProjectDatabase, type ProjectDatabase } from './with-database.js';
 import { plural } from '../model/plural.js';
 
@@ -86,7 +88,7 @@ export async function requireLoad({ database, env, project }: ProjectDatabase, l
 export function renderLoad({ load, publications, rejects, retries }: LoadFacts): string {
   const lines = [
     `load ${load.load_id}   ${load.resource}   ${load.status}   run ${load.run_id}`,
-    `  object      ${load.path}   sha256 ${load.sha256.slice(0, 12)}${load.generation === 1 ? '' : `   loaded for the ${load.generation}. time`}`,
+    `  object      ${printableLine(load.path)}   sha256 ${load.sha256.slice(0, 12)}${load.generation === 1 ? '' : `   loaded for the ${load.generation}. time`}`,
     `  rows        ${count(load.rows_read)} read = ${count(load.rows_loaded)} loaded + ${count(load.rows_rejected)} rejected + ${count(load.rows_duplicate)} duplicate${load.rows_outside === 0 ? '' : ` + ${count(load.rows_outside)} outside`}${load.rows_forgotten === 0 ? '' : ` + ${count(load.rows_forgotten)} forgotten`}`,
   ];
   for (const { path, rows } of load.reader?.children ?? [])
@@ -118,7 +120,7 @@ export function renderLoad({ load, publications, rejects, retries }: LoadFacts):
       kind,
       column_name ?? '',
       first_line === null ? '' : String(first_line),
-      reason.slice(0, 100),
+      oneLine(reason, 100),
     ]);
     lines.push('', indented([['ROWS', 'KIND', 'COLUMN', 'FIRST LINE', 'REASON'], ...rows]));
     lines.push(pc.dim(`  see them with \`plumbline rejects list --load ${load.load_id}\``));

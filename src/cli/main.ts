@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { VERSION } from '../version.js';
 import * as commands from './commands/index.js';
+import { guardOutput } from './guard-output.js';
 import { exitCodeOf, printError } from './print-error.js';
 
 /** `plumbline …`. Each command loads what it needs when it runs, so that `--help` stays quick. */
@@ -35,6 +36,8 @@ function allCommands(command: Command): Command[] {
   return command.commands.flatMap((child) => [child, ...allCommands(child)]);
 }
 
+guardOutput(process.stdout);
+guardOutput(process.stderr);
 // `plumbline runs list | head` closes the pipe early; that is not an error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0);

@@ -1,4 +1,3 @@
-import pc from 'picocolors';
 import type { TemporalConnection } from '../client/connect.js';
 import { createRunRef } from '../client/start-run.js';
 import { workflowError } from '../client/workflow-error.js';
@@ -7,6 +6,7 @@ import { taskQueue, workflowId } from '../contracts/queues.js';
 import type { PlanResult, RunRef } from '../contracts/run.js';
 import { shownInterval, type DataInterval } from '../model/data-interval.js';
 import { loadProject } from '../project/load-project.js';
+import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
 import { table } from './format.js';
 import { intervalOption } from './interval-option.js';

@@ -2,6 +2,7 @@ import { relative, resolve, sep } from 'node:path';
 import { connectDatabase } from '../client/connect.js';
 import { loadSettings } from '../config.js';
 import { TerminalError } from '../errors.js';
+import { withLookback } from '../model/data-interval.js';
 import { singleStatement } from '../model/single-statement.js';
 import { explainSqlError } from '../elt/transform/sql-error.js';
 import type { Project, SqlFile } from '../model/project.js';
@@ -10,12 +11,14 @@ import { tableNames } from '../model/table-names.js';
 import { loadProject } from '../project/load-project.js';
 import { readText } from '../project/read-text.js';
 import { BEFORE_QUERY, firstRows } from './first-rows.js';
+import { intervalOption } from './interval-option.js';
 import { showRows } from './show-rows.js';
 
 export interface PreviewOptions {
   readonly env: string;
   readonly limit: number;
   readonly incremental: boolean;
+  readonly interval?: string;
   readonly json: boolean;
 }
 
@@ -29,10 +32,13 @@ export async function previewCommand(name: string, options: PreviewOptions): Pro
   const file = await findFile(name, root, project);
   const names = tableNames(project);
   const self = names.refs.get(file.name);
+  const interval = intervalOption(options.interval, project, new Date());
+  const lookback = project.transforms.find(({ name }) => name === file.name)?.incremental?.lookback;
   const { sql, lines } = renderSql(file, {
     ...names,
     ...(self === undefined ? {} : { self }),
     isIncremental: options.incremental,
+    ...(interval !== undefined && { interval: withLookback(interval, lookback) }),
   });
   const query = singleStatement(sql, file.file, lines);
   const database = connectDatabase({ root, ...settings }, 1);

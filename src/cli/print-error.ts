@@ -1,7 +1,8 @@
-import pc from 'picocolors';
 import type { StepError } from '../contracts/run.js';
 import { PipelineError } from '../errors.js';
+import { pc } from './colors.js';
 import { stepTitle } from './format.js';
+import { printableLine } from './printable.js';
 
 export const EXIT = { ok: 0, failed: 1, usage: 2, unreachable: 3, interrupted: 130 } as const;
 
@@ -98,5 +99,5 @@ function withoutStack(error: StepError, verbose: boolean): StepError {
 }
 
 function position({ file, line, column }: NonNullable<StepError['at']>): string {
-  return [file, line, column].filter((part) => part !== undefined).join(':');
+  return [printableLine(file), line, column].filter((part) => part !== undefined).join(':');
 }

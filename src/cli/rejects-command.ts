@@ -1,6 +1,5 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import pc from 'picocolors';
 import { loadSettings } from '../config.js';
 import { complaint, REASON, ROW_NUMBER, valuesOf } from '../elt/load/quarantined-row.js';
 import type { LoadColumn } from '../elt/schema/column.js';
@@ -8,8 +7,11 @@ import { TerminalError } from '../errors.js';
 import { loadProject } from '../project/load-project.js';
 import { openStore } from '../storage/open-store.js';
 import { findLoad, readRejects, type RejectRow } from '../storage/loads.js';
+import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
+import { oneLine } from './display-width.js';
 import { table } from './format.js';
+import { writeData } from './guard-output.js';
 import { requireLoad } from './loads-command.js';
 import { startAndFollow, withRunConnections } from './run-command.js';
 import { withProjectDatabase } from './with-database.js';
@@ -68,7 +70,7 @@ async function showRejects(rows: AsyncIterable<RejectRow>, limit: number): Promi
     }
     const { load_id, file, line, row_number, column_name, value, kind, reason } = row;
     const place = line === null ? `row ${row_number}` : String(line);
-    shown.push([load_id, file, place, column_name ?? '', short(value), kind === 'duplicate' ? `duplicate: ${reason}` : reason]); // prettier-ignore
+    shown.push([load_id, file, place, column_name ?? '', oneLine(value ?? '', 40), kind === 'duplicate' ? `duplicate: ${reason}` : reason]); // prettier-ignore
   }
   if (shown.length === 0) return void process.stdout.write('no row is quarantined\n');
   process.stdout.write(`${table([['LOAD', 'FILE', 'LINE', 'COLUMN', 'VALUE', 'REASON'], ...shown])}\n`);
@@ -76,11 +78,6 @@ async function showRejects(rows: AsyncIterable<RejectRow>, limit: number): Promi
     process.stdout.write(
       pc.dim(`… more than ${limit} ${plural(limit, 'row')}; see more with --limit, all with --csv or --json\n`),
     );
-}
-
-function short(value: string | null): string {
-  const text = (value ?? '').replaceAll(/\s+/g, ' ');
-  return text.length > 40 ? `${text.slice(0, 39)}…` : text;
 }
 
 async function* asCsv(rows: AsyncIterable<RejectRow>): AsyncGenerator<string> {
@@ -128,7 +125,7 @@ async function writeLines(lines: AsyncIterable<string>, limit = Infinity): Promi
   let written = -1;
   for await (const line of lines) {
     if (written === limit) return;
-    if (!process.stdout.write(line)) await new Promise((drained) => process.stdout.once('drain', drained));
+    if (!writeData(line)) await new Promise((drained) => process.stdout.once('drain', drained));
     written++;
   }
 }

@@ -1,7 +1,8 @@
-import pc from 'picocolors';
 import type { ColumnOrigin } from '../elt/lineage/analyze-columns.js';
 import type { Lineage, LineageNode } from '../elt/lineage/lineage-graph.js';
+import { pc } from './colors.js';
 import { table } from './format.js';
+import { printableLine } from './printable.js';
 
 /** One line a node; with its columns below it where they are known. */
 export function renderLineage({ nodes }: Lineage): string {
@@ -37,7 +38,9 @@ export function renderColumn({ nodes }: Lineage, subject: ColumnOrigin): string 
     ...originsOf(origin).flatMap((one) => tree(one, depth + 1)),
   ];
   const users = nodes.flatMap(({ id, columns = [] }) =>
-    columns.filter(({ from }) => from.some((one) => isSame(one, subject))).map(({ name }) => `${id}.${name}`),
+    columns
+      .filter(({ from }) => from.some((one) => isSame(one, subject)))
+      .map(({ name }) => shown({ node: id, column: name })),
   );
   const deciding = nodes.filter(({ rows = [] }) => rows.some((one) => isSame(one, subject))).map(({ id }) => id);
   const notes = (known.get(subject.node)?.notKnown ?? []).map((what) => `${pc.yellow('!')} not known: ${what}`);
@@ -79,12 +82,13 @@ function box({ kind, name }: LineageNode): string {
   return kind === 'model' ? `{{${text}}}` : `[${text}]`;
 }
 
+/** As an entity what would end the text, or is Markdown, HTML or an entity in it: https://mermaid.js.org/syntax/flowchart.html#entity-codes-to-escape-characters */
 function escape(text: string): string {
-  return text.replaceAll('"', '#quot;');
+  return printableLine(text).replace(/["#&<>`\\]/g, (character) => `#${character.charCodeAt(0)};`);
 }
 
 function shown({ node, column }: ColumnOrigin): string {
-  return `${node}.${column}`;
+  return `${node}.${printableLine(column)}`;
 }
 
 function isSame(one: ColumnOrigin, other: ColumnOrigin): boolean {

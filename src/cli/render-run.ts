@@ -1,9 +1,9 @@
-import pc from 'picocolors';
 import type { LoadSummary, TestWarning, TransformSummary } from '../contracts/elt.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
 import type { DeploymentResult } from '../contracts/deployment.js';
 import type { StepRow } from '../storage/run-steps.js';
+import { pc } from './colors.js';
 import { count, duration, metric } from './format.js';
 import { plural } from '../model/plural.js';
 

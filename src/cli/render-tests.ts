@@ -1,7 +1,8 @@
-import pc from 'picocolors';
 import type { SourcePosition } from '../errors.js';
 import type { RowDifference } from '../elt/unit-tests/run-unit-test.js';
 import type { Project } from '../model/project.js';
+import { pc } from './colors.js';
+import { oneLine } from './display-width.js';
 import { duration, table } from './format.js';
 
 export interface TestOutcome {
@@ -97,8 +98,7 @@ function takeNearest(
 
 function shownValue(value: string | null): string {
   if (value === null) return '∅';
-  const text = value === '' ? "''" : value.replaceAll(/\s+/g, ' ');
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  return value === '' ? "''" : oneLine(value, 60);
 }
 
 function place({ file, line, column }: SourcePosition): string {

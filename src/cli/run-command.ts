@@ -1,4 +1,3 @@
-import pc from 'picocolors';
 import { connectDatabase, connectTemporal, requireWorker } from '../client/connect.js';
 import { openStore } from '../storage/open-store.js';
 import { startRun, type RunRequest } from '../client/start-run.js';
@@ -8,6 +7,7 @@ import { shownInterval } from '../model/data-interval.js';
 import { loadProject } from '../project/load-project.js';
 import type { StepRow } from '../storage/run-steps.js';
 import { isClosed, type RunRow } from '../storage/runs.js';
+import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
 import { duration } from './format.js';
 import { followRun } from './follow-run.js';

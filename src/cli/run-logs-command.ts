@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import pc from 'picocolors';
 import { connectDatabase } from '../client/connect.js';
 import { loadSettings } from '../config.js';
 import { TerminalError } from '../errors.js';
@@ -7,6 +6,7 @@ import type { Database } from '../model/database.js';
 import { listSteps } from '../storage/run-steps.js';
 import { readLog, type LogBlock } from '../storage/run-logs.js';
 import { findRun, type RunRow } from '../storage/runs.js';
+import { pc } from './colors.js';
 import { count, stepTitle } from './format.js';
 import { createPatience, PATIENCE_MS } from './patience.js';
 import { iso } from './render-run.js';

@@ -12,6 +12,7 @@ import { listSteps } from '../storage/run-steps.js';
 import { closeRunRow } from '../storage/close-run.js';
 import { findRun, listRuns, markCancelled, type RunRow } from '../storage/runs.js';
 import type { OpenDatabase } from '../storage/database.js';
+import { oneLine } from './display-width.js';
 import { failureOf } from './follow-run.js';
 import { table } from './format.js';
 import { printError } from './print-error.js';
@@ -197,7 +198,7 @@ function intervalOf(run: RunRow): string {
 
 function errorOf(run: RunRow): string {
   const message = run.error?.['message'];
-  return typeof message === 'string' ? message.slice(0, 80) : '';
+  return typeof message === 'string' ? oneLine(message, 80) : '';
 }
 
 function print(value: unknown): void {

@@ -1,4 +1,3 @@
-import pc from 'picocolors';
 import { applySchedules, planSchedules, type ApplyScope, type ScheduleChange } from '../client/apply-schedules.js';
 import { connectDatabase, connectTemporal, requireSharedStore } from '../client/connect.js';
 import { endStarts, onTemporalSchedule, removeTemporalSchedule } from '../client/find-schedule.js';
@@ -15,6 +14,7 @@ import { projectName } from '../project/project-name.js';
 import { markChildCancelled } from '../storage/runs.js';
 import { deleteSchedule, findSchedule, listSchedules, markPaused } from '../storage/schedules.js';
 import { checkSchedules } from './check-schedules.js';
+import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
 import { table } from './format.js';
 import type { RunConnections } from './run-command.js';

@@ -1,6 +1,7 @@
-import pc from 'picocolors';
 import type { RowLists } from '../model/database.js';
 import { plural } from '../model/plural.js';
+import { pc } from './colors.js';
+import { oneLine } from './display-width.js';
 import { table } from './format.js';
 
 /** Prints at most `limit` rows, as a table or as JSON, and says so when there are more. */
@@ -57,6 +58,5 @@ function named(value: unknown): unknown {
 /** One line a row: a long or many-lined value is cut. */
 function cell(value: unknown): string {
   if (value === null || value === undefined) return '∅';
-  const text = (typeof value === 'string' ? value : JSON.stringify(named(value))).replaceAll(/\s+/g, ' ').trim();
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  return oneLine((typeof value === 'string' ? value : JSON.stringify(named(value))).trim(), 60);
 }

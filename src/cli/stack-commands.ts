@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import pc from 'picocolors';
 import { loadSettings, type Settings } from '../config.js';
 import { down } from '../embedded/down.js';
 import { stackStatus, type PartStatus, type StackStatus } from '../embedded/stack-status.js';
 import { up } from '../embedded/up.js';
 import { PROJECT_FILE } from '../project/load-project.js';
 import { projectName } from '../project/project-name.js';
+import { pc } from './colors.js';
 import { checkDatabase, checkTemporal } from './check-servers.js';
 import { EXIT } from './print-error.js';
 

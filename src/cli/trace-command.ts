@@ -1,8 +1,9 @@
-import pc from 'picocolors';
 import { connectDatabase } from '../client/connect.js';
 import { trace, type TraceNode } from '../client/trace.js';
 import { loadSettings } from '../config.js';
 import { projectName } from '../project/project-name.js';
+import { pc } from './colors.js';
+import { printableLine } from './printable.js';
 
 export async function traceCommand(
   subject: string,
@@ -26,6 +27,6 @@ export function renderTrace(node: TraceNode, depth = 0): string {
     .map(([name, value]) => `${name} ${/^[0-9a-f]{64}$/.test(value) && name !== 'sha256' ? value.slice(0, 12) : value}`)
     .join('   ');
   const branch = depth === 0 ? '' : `${'   '.repeat(depth - 1)}└─ `;
-  const line = `${branch}${pc.cyan(node.kind)} ${pc.bold(node.name)}   ${pc.dim(facts)}\n`;
+  const line = `${branch}${pc.cyan(node.kind)} ${pc.bold(printableLine(node.name))}   ${pc.dim(facts)}\n`;
   return line + node.from.map((child) => renderTrace(child, depth + 1)).join('');
 }

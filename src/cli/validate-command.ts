@@ -1,6 +1,5 @@
 import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import pc from 'picocolors';
 import { loadSettings } from '../config.js';
 import { TerminalError } from '../errors.js';
 import type { Project } from '../model/project.js';
@@ -8,6 +7,7 @@ import { buildPlugins } from '../project/build-plugins.js';
 import { refreshSchema } from '../project/init-project.js';
 import { loadProject } from '../project/load-project.js';
 import { throwProblems, type Problem } from '../project/problem.js';
+import { pc } from './colors.js';
 import { checkFunctions } from './check-functions.js';
 import { checkSchedules } from './check-schedules.js';
 import { compileProject } from './compile-project.js';

@@ -27,6 +27,8 @@ export async function writeRows(
     const target = output === undefined ? process.stdout : await openOutput(partial ?? output.path);
     // Standard output is the caller's: it is not ended.
     const sink = new PassThrough();
+    // A terminal gets texts, which it is guarded against; a program or a file every byte.
+    if (output === undefined && process.stdout.isTTY) sink.setEncoding('utf8');
     const written = pipeline(sink, target, { end: output !== undefined });
     await Promise.all([session.copyTo(`COPY (${rows}\n) TO STDOUT (FORMAT csv, HEADER)`, sink), written]);
   }).catch(async (error: unknown) => {

@@ -1,3 +1,4 @@
+import type { DataInterval } from './data-interval.js';
 import type { IntervalLength } from './interval-grid.js';
 
 /**
@@ -463,6 +464,8 @@ export interface UnitTest {
   readonly given: readonly (Fixture & { readonly input: string })[];
   readonly expect: Fixture;
   readonly isIncremental: boolean;
+  /** What the run is about. */
+  readonly interval?: DataInterval;
   /** Vars that have another value in the test. */
   readonly vars: Readonly<Record<string, VarValue>>;
 }

@@ -58,8 +58,8 @@ export async function loadProject(options: { readonly root: string; readonly env
       ? undefined
       : resolveTrain({ ...scope, train: project.train, labels, views: features });
   const models = [...transforms, ...features, ...(labels === undefined ? [] : [labels])].map(({ name }) => name);
-  const unitTests = await resolveUnitTests({ ...scope, models });
   const { timezone, schedules } = resolveSchedules(project.schedule ?? {}, scope);
+  const unitTests = await resolveUnitTests({ ...scope, models, timezone });
   const { retention, collecting } = resolveRetention(project.retention, { ...scope, schedules, timezone });
   throwProblems(problems);
 

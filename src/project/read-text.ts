@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { readBytes, unreadable, type NamedAt } from './read-bytes.js';
 
 // A megabyte of YAML or SQL is no longer written by a person.
@@ -11,11 +12,9 @@ const MAX_BYTES = 1_000_000;
 export async function readText(root: string, file: string, named?: NamedAt): Promise<string> {
   const at = named ?? { file };
   const bytes = await readBytes(root, file, at, MAX_BYTES);
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    if (!text.includes('\0')) return text;
-  } catch {
-    // Reported below, like a NUL character.
-  }
-  throw unreadable(file, at, 'it is not UTF-8 text', 'Save it as UTF-8.');
+  if (!isUtf8(bytes)) throw unreadable(file, at, 'it is not UTF-8 text', 'Save it as UTF-8.');
+  const text = new TextDecoder().decode(bytes);
+  if (!text.includes('\0')) return text;
+  const line = text.slice(0, text.indexOf('\0')).split('\n').length;
+  throw unreadable(file, at, `line ${line} holds a NUL character`, 'Take it out.');
 }

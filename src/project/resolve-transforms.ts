@@ -10,6 +10,8 @@ import { resolveTests } from './resolve-tests.js';
 import { transformHeader } from './schema/headers.js';
 import type { ProjectYaml } from './schema/project.js';
 
+const NAMES_INTERVAL = /\{[{%][^}]*\binterval\.\w/;
+
 /** The files of sql/ and snapshots/ with the tests of their headers and of plumbline.yaml, in the order of their names. */
 export async function resolveTransforms(options: {
   readonly root: string;
@@ -46,6 +48,8 @@ export async function resolveTransforms(options: {
     const incremental = isSnapshot ? undefined : resolveIncremental(read, { report, applied });
     const snapshot = resolveSnapshot(read, isSnapshot, { report, applied });
     if (read.header.materialized === undefined) applied(`${file}: materialized = ${usual}`);
+    if ((materialized === 'table' || materialized === 'view') && NAMES_INTERVAL.test(read.sql))
+      applied(`${file}: holds the interval of the last run alone (an incremental table keeps each)`);
     transforms.push({
       name,
       file,

@@ -1,10 +1,11 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { TerminalError } from '../errors.js';
 import type { FixtureRows, UnitTest } from '../model/project.js';
 import type { ProjectErrorCode } from './errors.js';
+import { listFiles } from './list-files.js';
 import { parseYaml, positionAt, type LocatedYaml } from './located-yaml.js';
+import type { DataInterval } from '../model/data-interval.js';
 import { didYouMean } from '../model/nearest.js';
+import { parseInterval } from '../model/parse-interval.js';
 import type { Problem } from './problem.js';
 import { readText } from './read-text.js';
 import { describeIssues } from './schema/describe-issues.js';
@@ -18,22 +19,24 @@ interface UnitTestList {
   readonly tests: readonly UnitTestYaml[];
 }
 
-/** The unit tests of plumbline.yaml and of tests/unit/*.yaml, in the order of the files. */
+/** The unit tests of plumbline.yaml and of tests/unit/, in the order of the files. */
 export async function resolveUnitTests(options: {
   readonly root: string;
   readonly yaml: LocatedYaml;
   readonly project: ProjectYaml;
   /** What can be tested: transforms, feature views, the labels. */
   readonly models: readonly string[];
+  /** Whose days an interval without an offset has. */
+  readonly timezone: string;
   readonly report: (problem: Problem) => void;
 }): Promise<UnitTest[]> {
   const { root, yaml, project, models, report } = options;
   const lists: UnitTestList[] = [{ yaml, tests: project.unit_tests ?? [] }];
-  for (const name of await listFiles(root)) {
-    const read = await readFile(root, `${FOLDER}/${name}`, report);
+  for (const file of await listFiles(root, FOLDER, /\.ya?ml$/)) {
+    const read = await readFile(root, file, report);
     if (read !== undefined) lists.push(read);
   }
-  const tests = lists.flatMap((list) => list.tests.map((test, index) => resolveTest(test, index, list.yaml)));
+  const tests = lists.flatMap((list) => list.tests.map((test, index) => resolveTest(test, index, list.yaml, options)));
   const places = new Map<string, UnitTest['at']>();
   for (const { name, model, at } of tests) {
     const other = places.get(name);
@@ -55,14 +58,6 @@ export async function resolveUnitTests(options: {
     });
   }
   return tests;
-}
-
-async function listFiles(root: string): Promise<string[]> {
-  const names = await readdir(join(root, FOLDER)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
-    throw error;
-  });
-  return names.filter((name) => /\.ya?ml$/.test(name) && !name.startsWith('.')).sort();
 }
 
 async function readFile(
@@ -88,12 +83,18 @@ async function readFile(
   return undefined;
 }
 
-function resolveTest(test: UnitTestYaml, index: number, yaml: LocatedYaml): UnitTest {
+function resolveTest(
+  test: UnitTestYaml,
+  index: number,
+  yaml: LocatedYaml,
+  { timezone, report }: { readonly timezone: string; readonly report: (problem: Problem) => void },
+): UnitTest {
   const { name, model, given = [], expect, overrides = {} } = test;
   const placeOf = (...path: readonly PropertyKey[]): UnitTest['at'] => ({
     file: yaml.file,
     line: positionAt(yaml, ['unit_tests', index, ...path]).line ?? 1,
   });
+  const interval = overrides.interval === undefined ? undefined : intervalOf(overrides.interval);
   return {
     name,
     model,
@@ -101,8 +102,24 @@ function resolveTest(test: UnitTestYaml, index: number, yaml: LocatedYaml): Unit
     given: given.map(({ input, ...rows }, nth) => ({ input, at: placeOf('given', nth), rows: resolveRows(rows) })),
     expect: { at: placeOf('expect'), rows: resolveRows(expect) },
     isIncremental: overrides.is_incremental ?? overrides.macros?.is_incremental ?? false,
+    ...(interval !== undefined && { interval }),
     vars: overrides.vars ?? {},
   };
+
+  function intervalOf(text: string): DataInterval | undefined {
+    try {
+      return parseInterval(text, timezone);
+    } catch (error) {
+      if (!(error instanceof TerminalError)) throw error;
+      report({
+        code: 'PROJECT_VALUE_INVALID',
+        message: error.message,
+        at: placeOf('overrides', 'interval'),
+        next: error.next!,
+      });
+      return undefined;
+    }
+  }
 }
 
 function resolveRows({ rows, format }: Pick<UnitTestYaml['expect'], 'rows' | 'format'>): FixtureRows {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { maxHeaderSize } from 'node:http';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
@@ -118,12 +119,24 @@ function newApp(bodyLimit: number): FastifyInstance {
     routerOptions: { maxParamLength: maxHeaderSize },
     frameworkErrors: refuseUrl,
   });
+  // An answer that quotes a request is JSON, whatever a browser finds in it.
+  app.addHook('onRequest', (_request, reply, done) => {
+    void reply.header('x-content-type-options', 'nosniff');
+    done();
+  });
   app.removeContentTypeParser('text/plain');
   const parse = app.getDefaultJsonParser('ignore', 'ignore');
-  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) =>
-    parse(request, body, (error, value) => done(error ?? repeated(body), value)),
-  );
+  app.addContentTypeParser<Buffer>('application/json', { parseAs: 'buffer' }, (request, bytes, done) => {
+    if (!isUtf8(bytes)) return void done(notUtf8(), undefined);
+    const body = bytes.toString();
+    void parse(request, body, (error, value) => done(error ?? repeated(body), value));
+  });
   return app;
+}
+
+/** Bytes that are no text would become U+FFFD: another value than the one that was sent. */
+function notUtf8(): RequestError {
+  return new RequestError(400, 'SERVE_BODY_INVALID', 'body: got bytes that are not UTF-8, expected JSON in UTF-8');
 }
 
 /** Of two values for one input none is right for sure. */

@@ -1,7 +1,7 @@
 import type { Queryable } from '../model/database.js';
 import type { AlertsConfig, EmailConfig } from '../model/project.js';
+import { jsonb } from '../model/jsonb.js';
 import { outbox } from './outbox.js';
-import { json } from './runs.js';
 
 export type AlertKind = 'failed' | 'missed';
 
@@ -32,7 +32,7 @@ export async function recordAlert(
      SELECT $1, $2, $3, $4, $5, $6, r.receiver, r.webhook, r.secret, r.email
      FROM jsonb_to_recordset($7) AS r(receiver text, webhook text, secret text, email jsonb)
      ON CONFLICT (env, project, kind, subject, receiver) DO NOTHING`,
-    [alert.env, alert.project, alert.kind, alert.subject, json(alert.payload), alert.root, json(receivers)],
+    [alert.env, alert.project, alert.kind, alert.subject, jsonb(alert.payload), alert.root, jsonb(receivers)],
   );
   return added > 0;
 }

@@ -1,5 +1,5 @@
 import type { Queryable } from '../model/database.js';
-import { json } from './runs.js';
+import { jsonb } from '../model/jsonb.js';
 
 export interface BundleRow {
   readonly digest: string;
@@ -14,7 +14,7 @@ export async function saveBundle(database: Queryable, bundle: BundleRow): Promis
   await database.execute(
     `INSERT INTO plumbline.bundles (digest, artifact, project, git_commit, git_dirty, files)
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (digest) DO UPDATE SET used_at = now()`,
-    [bundle.digest, bundle.artifact, bundle.project, bundle.git_commit, bundle.git_dirty, json(bundle.files)],
+    [bundle.digest, bundle.artifact, bundle.project, bundle.git_commit, bundle.git_dirty, jsonb(bundle.files)],
   );
 }
 

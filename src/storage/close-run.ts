@@ -1,7 +1,8 @@
 import type { Queryable } from '../model/database.js';
 import type { AlertsConfig } from '../model/project.js';
+import { jsonb } from '../model/jsonb.js';
 import { recordAlert } from './alerts.js';
-import { json, type RunRow } from './runs.js';
+import type { RunRow } from './runs.js';
 
 /** What is said of an error that ended a run. */
 interface EndError {
@@ -28,7 +29,7 @@ export async function closeRunRow(
   const [closed] = await session.query<ClosedRun>(
     `UPDATE plumbline.runs SET status = $2, error = $3, result = $4, ended_at = now()
      WHERE run_id = $1 AND status = 'running' RETURNING env, project, options, alerts, cancelled_by`,
-    [runId, status, json(error), json(result)],
+    [runId, status, jsonb(error), jsonb(result)],
   );
   if (closed === undefined) return false;
   const told = badEnd(runId, status, error, closed);

@@ -1,6 +1,6 @@
 import type { Queryable } from '../model/database.js';
+import { jsonb } from '../model/jsonb.js';
 import { outbox } from './outbox.js';
-import { json } from './runs.js';
 
 /** A run, or a step of it, of which somebody is to be told that it began or ended. */
 export interface Untold {
@@ -61,7 +61,7 @@ export async function addLineageEvents(
     `INSERT INTO plumbline.lineage_events (run_id, step, phase, event)
      SELECT $1, step, phase, event FROM jsonb_to_recordset($2) AS e(step text, phase text, event jsonb)
      ON CONFLICT (run_id, step, phase) DO NOTHING`,
-    [runId, json(events)],
+    [runId, jsonb(events)],
   );
 }
 

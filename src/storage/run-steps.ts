@@ -1,6 +1,6 @@
 import type { Database, Queryable } from '../model/database.js';
+import { jsonb } from '../model/jsonb.js';
 import { connectionName } from './connection-name.js';
-import { json } from './runs.js';
 
 export type StepStatus = 'planned' | 'running' | 'succeeded' | 'reused' | 'failed' | 'skipped';
 
@@ -104,7 +104,7 @@ export async function saveProgress(
 ): Promise<void> {
   await database.execute(
     `UPDATE plumbline.run_steps SET progress = $4 WHERE run_id = $1 AND step = $2 AND attempt = $3 AND status = 'running'`,
-    [runId, step, attempt, json(progress)],
+    [runId, step, attempt, jsonb(progress)],
   );
 }
 
@@ -119,7 +119,7 @@ export async function endStep(
     `UPDATE plumbline.run_steps SET status = $4, reason = $5, result = $6, error = $7, ended_at = now(),
        failures = failures + CASE $4 WHEN 'failed' THEN 1 ELSE 0 END
      WHERE run_id = $1 AND step = $2 AND attempt = $3`,
-    [runId, step, attempt, end.status, end.reason ?? null, json(end.result), json(end.error)],
+    [runId, step, attempt, end.status, end.reason ?? null, jsonb(end.result), jsonb(end.error)],
   );
 }
 
@@ -195,6 +195,6 @@ export async function failDeployStep(database: Queryable, runId: string, error: 
   await database.execute(
     `UPDATE plumbline.run_steps SET status = 'failed', error = $2, ended_at = now()
      WHERE run_id = $1 AND step = 'deploy' AND status = 'running'`,
-    [runId, json(error)],
+    [runId, jsonb(error)],
   );
 }

@@ -1,5 +1,6 @@
 import type { Database, Queryable } from '../model/database.js';
 import type { AlertsConfig } from '../model/project.js';
+import { jsonb } from '../model/jsonb.js';
 
 export interface RunRow {
   readonly run_id: string;
@@ -61,7 +62,7 @@ export async function claimOpening(database: Queryable, runId: string, scheduled
 
 /** Whom to tell of a run that ends badly, whoever closes it. */
 export async function saveRunAlerts(database: Queryable, runId: string, alerts: AlertsConfig): Promise<void> {
-  await database.execute('UPDATE plumbline.runs SET alerts = $2 WHERE run_id = $1', [runId, json(alerts)]);
+  await database.execute('UPDATE plumbline.runs SET alerts = $2 WHERE run_id = $1', [runId, jsonb(alerts)]);
 }
 
 /** Before the cancellation itself: a run that ends as cancelled without it was cancelled by somebody else. */
@@ -175,8 +176,4 @@ export async function newestRunBy(
     [env, project, startedBy],
   );
   return row;
-}
-
-export function json(value: unknown): string | null {
-  return value === undefined || value === null ? null : JSON.stringify(value);
 }

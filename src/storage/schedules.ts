@@ -1,6 +1,6 @@
 import type { Queryable } from '../model/database.js';
 import type { AlertsConfig, ScheduleConfig } from '../model/project.js';
-import { json } from './runs.js';
+import { jsonb } from '../model/jsonb.js';
 
 export interface ScheduleRow {
   readonly name: string;
@@ -58,7 +58,7 @@ export async function saveSchedule(
      ON CONFLICT (env, project, name) DO UPDATE
        SET definition = excluded.definition, bundle = excluded.bundle, since = excluded.since,
            applied_by = excluded.applied_by, applied_at = now(), alerts = excluded.alerts, root = excluded.root`,
-    [env, project, row.name, json(row.definition), row.bundle, row.since, row.applied_by, json(row.alerts), row.root],
+    [env, project, row.name, jsonb(row.definition), row.bundle, row.since, row.applied_by, jsonb(row.alerts), row.root],
   );
 }
 

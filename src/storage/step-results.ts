@@ -1,5 +1,5 @@
 import type { Queryable } from '../model/database.js';
-import { json } from './runs.js';
+import { jsonb } from '../model/jsonb.js';
 
 export interface StepResultRow<T> {
   readonly fingerprint: string;
@@ -56,6 +56,6 @@ export async function saveResult(
      VALUES ($1, $2, $3, $4, $5, $6, $7)
      ON CONFLICT (env, project, step, fingerprint)
      DO UPDATE SET inputs = excluded.inputs, result = excluded.result, run_id = excluded.run_id, created_at = clock_timestamp()`,
-    [row.env, row.project, row.step, row.fingerprint, json(row.inputs), json(row.result), row.runId],
+    [row.env, row.project, row.step, row.fingerprint, jsonb(row.inputs), jsonb(row.result), row.runId],
   );
 }

@@ -57,7 +57,7 @@ export async function withRun<R extends object>(
   } catch (failure) {
     const cancelled = isCancellation(failure);
     const error = cancelled ? undefined : stepErrorOf(failure);
-    report(cancelled ? 'cancelled' : `**failed**: ${error?.message ?? 'unknown'}`);
+    report(cancelled ? 'cancelled' : `**failed**: ${plainText(error?.message ?? 'unknown')}`);
     await CancellationScope.nonCancellable(() =>
       closeRun({
         run: input.run,
@@ -83,6 +83,11 @@ export function setSearchAttributes(
         : { key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD), value },
     ),
   );
+}
+
+/** A message may quote data: in Markdown nothing of it is a link, an image, HTML or a line of its own. */
+function plainText(message: string): string {
+  return message.replace(/\s+/g, ' ').replace(/[\\<[\]]/g, '\\$&');
 }
 
 const LINES = 100;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify, stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
+import type { StepError } from '../../src/contracts/run.js';
 import { defineSource, type SourceContext } from '../../src/model/define-source.js';
 import { packBundle } from '../../src/project/pack-bundle.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
@@ -140,6 +141,42 @@ sources:
     });
   });
 
+  it('takes columns of any name, and an error of any text, which ends step and run in its own words', async () => {
+    await bench.write({
+      'plumbline.yaml': yaml('named: { max_rejected: 50% }, failing: {}').replace('events.ts', 'naughty.ts'),
+      'sources/naughty.ts': String.raw`export default {
+  *named() {
+    yield JSON.parse('{ "__proto__": 1, "constructor": 2, "toString": 3, "\\u001b[31m": 4 }');
+    yield { constructor: 2.5, 'k\0': 'v', 'l\ud800': 1 };
+  },
+  *failing() { yield {}; throw new Error('the server said a\0b\ud800'); },
+};`,
+    });
+    const { run, plan } = await open();
+    const { loads } = await bench.elt(run, { ...plan, resources: ['shop.named'] });
+    expect(loads).toMatchObject([{ rowsLoaded: 1, rowsRejected: 1 }]);
+    const [row] = await rows('shop_named', `to_jsonb(shop_named) - '{_load_id,_row_number,_loaded_at}'::text[] AS row`);
+    expect(Object.entries((row as { row: object }).row)).toEqual(
+      expect.arrayContaining([['__proto__', 1], ['constructor', 2], ['toString', 3], ['\u001b[31m', 4]]), // prettier-ignore
+    );
+    const failure = await bench
+      .call('extractResource', { run, resource: 'shop.failing' })
+      .catch((error: unknown) => error);
+    const [error] = (failure as { details: [StepError] }).details;
+    await bench.call('closeRun', { run, status: 'failed', error });
+    const said = {
+      code: 'ELT_PROGRAM_ERROR',
+      message: expect.stringContaining('the server said a\u2400b\ufffd') as string,
+    };
+    expect(
+      await bench.test.database.query(
+        `SELECT status, error FROM plumbline.runs WHERE run_id = $1
+         UNION ALL SELECT status, error FROM plumbline.run_steps WHERE run_id = $1 AND step = 'extract:shop.failing'`,
+        [run.runId],
+      ),
+    ).toMatchObject([{ status: 'failed', error: said }, { status: 'failed', error: said }]); // prettier-ignore
+  });
+
   it("says where the author's code went wrong", async () => {
     await bench.write({ 'plumbline.yaml': yaml('broken: {}, busy: {}, wrong: {}, missing: {}, hangs: {}') });
     const { run } = await open();
@@ -231,9 +268,11 @@ export function check(letter: string): string {
     };
     expect(await load()).toMatchObject({ rowsLoaded: 1, rowsRejected: 1 });
     expect(await rows('letters', 'letter, two::int')).toEqual([{ letter: 'a', two: 2 }]);
-    expect(await bench.test.database.query('SELECT reason FROM plumbline.rejects')).toEqual([
-      { reason: 'parsers/letter.ts: b is none of ours (check.ts:4)' },
-    ]);
+    expect(
+      await bench.test.database.query(
+        `SELECT reason FROM plumbline.rejects JOIN plumbline.loads USING (load_id) WHERE loads.resource = 'letters'`,
+      ),
+    ).toEqual([{ reason: 'parsers/letter.ts: b is none of ours (check.ts:4)' }]);
     // Another one, by what it imports: the landed bytes are parsed again.
     await bench.write({ 'parsers/check.ts': 'export const check = (letter: string) => letter;' });
     expect(await load()).toMatchObject({ rowsLoaded: 2, rowsRejected: 0 });

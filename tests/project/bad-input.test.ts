@@ -48,8 +48,13 @@ describe('a project that is not there or cannot be read', () => {
     const root = await temporaryFolder();
     await mkdir(join(root, 'plumbline.yaml'));
     expect((await failureIn(root)).message).toContain('it is a folder');
-    for (const content of [Buffer.from('name: x', 'utf16le'), Buffer.of(0xff, 0xfe, 0x41), Buffer.from('name: x\0')])
-      expect((await failure({ 'plumbline.yaml': content })).message).toContain('it is not UTF-8 text');
+    const kinds = [
+      [Buffer.of(0xff, 0xfe, 0x41), 'it is not UTF-8 text'],
+      [Buffer.from('name: x\nsources:\0'), 'line 2 holds a NUL character'],
+      [Buffer.from('name: x', 'utf16le'), 'line 1 holds a NUL character'],
+    ] as const;
+    for (const [content, message] of kinds)
+      expect((await failure({ 'plumbline.yaml': content })).message).toContain(message);
     expect((await failure({ 'plumbline.yaml': `name: ${'x'.repeat(1_000_000)}` })).code).toBe(
       'PROJECT_FILE_UNREADABLE',
     );
@@ -352,6 +357,11 @@ describe('SQL files', () => {
   it('refuses a file without a statement', async () => {
     expect(await withLabels('')).toContain('PROJECT_SQL_EMPTY');
     expect(await withLabels('-- entity: a\n/* SELECT 1 */ ;\n')).toContain('PROJECT_SQL_EMPTY');
+  });
+
+  it('refuses two files of one name, whatever folders they are in', async () => {
+    const files = { 'sql/a/daily.sql': 'SELECT 1 AS x\n', 'sql/b/daily.sql': 'SELECT 1 AS x\n' };
+    expect(await summaryOf(yaml, files)).toContain('sql/a/daily.sql has the name daily already');
   });
 
   it('refuses file names that are no table names', async () => {

@@ -535,3 +535,26 @@ describe('seeds', () => {
     });
   });
 });
+
+it('files in folders of sql/, seeds/, macros/ and tests/unit/ are of the project; what begins with a dot is not', async () => {
+  const project = await load(`name: shop
+schedule: { timezone: Europe/Berlin }
+`, {
+    'sql/marts/daily/visits.sql': "SELECT {{ one() }} AS x, '{{ interval.start }}'::timestamptz AS at\n",
+    'sql/.draft/never.sql': 'SELEC\n',
+    'seeds/geo/shops.csv': 'id\n1\n',
+    'macros/shared/one.sql': '{% macro one() %}1{% endmacro %}\n',
+    'tests/unit/daily/visits.yaml': `unit_tests:
+  - name: of_a_day
+    model: visits
+    overrides: { interval: 2024-01-01/2024-01-02 }
+    expect: { rows: [{ x: 1 }] }
+`,
+  }); // prettier-ignore
+  expect(project.transforms.map(({ file }) => file)).toContain('sql/marts/daily/visits.sql');
+  expect(project.resources.map(({ path }) => path)).toContain('seeds/geo/shops.csv');
+  expect(project.macros).toMatchObject([{ file: 'macros/shared/one.sql' }]);
+  expect(project.unitTests).toMatchObject([
+    { at: { file: 'tests/unit/daily/visits.yaml', line: 2 }, interval: { start: '2024-01-01T00:00:00+01:00', timezone: 'Europe/Berlin' } },
+  ]); // prettier-ignore
+});

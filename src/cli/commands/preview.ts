@@ -9,9 +9,15 @@ export function register(program: Command): void {
     .option('--env <name>', 'environment', 'dev')
     .option('--limit <n>', 'rows shown at most', wholeNumber, 20)
     .option('--incremental', 'as the SELECT is when the table is there: is_incremental() is true', false)
+    .option('--interval <from/to>', 'what {{ interval.start }} and the like give: 2024-01-01/2024-01-02, or times')
     .option('--json', 'print the rows as JSON', false)
-    .action(async (file: string, options: { env: string; limit: number; incremental: boolean; json: boolean }) => {
-      const { previewCommand } = await import('../preview-command.js');
-      await previewCommand(file, options);
-    });
+    .action(
+      async (
+        file: string,
+        options: { env: string; limit: number; incremental: boolean; interval?: string; json: boolean },
+      ) => {
+        const { previewCommand } = await import('../preview-command.js');
+        await previewCommand(file, options);
+      },
+    );
 }

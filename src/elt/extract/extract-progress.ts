@@ -3,7 +3,7 @@ import { TransientError } from '../../errors.js';
 import type { Database, Queryable, Session } from '../../model/database.js';
 import type { CursorConfig, ResourceConfig } from '../../model/project.js';
 import { laterCursor, notAfter } from '../cursor/cursor-value.js';
-import type { StatedColumns } from './stated-columns.js';
+import { statedJson, type StatedColumns } from './stated-columns.js';
 
 export interface ExtractKey {
   readonly env: string;
@@ -133,7 +133,7 @@ export async function insertPage(
       page.cursorMax,
       page.cursorMissing,
       stated.checkpoint ?? null,
-      stated.columns === undefined || Object.keys(stated.columns).length === 0 ? null : JSON.stringify(stated.columns),
+      stated.columns === undefined ? null : statedJson(stated.columns),
       page.parent ?? 0,
       page.missing ?? null,
     ],

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises';
+import { lstat, readdir, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { TerminalError } from '../../errors.js';
 import type { ResourceConfig } from '../../model/project.js';
@@ -73,7 +73,7 @@ async function glob(root: string, pattern: string, resource: ResourceConfig): Pr
   const depth = parts.includes('**') ? Infinity : parts.length - fixed;
   const prefix = isAbsolute(pattern) ? base : forward(relative(root, base));
   const matches: MatchedFile[] = [];
-  for await (const inner of walk(base, depth, '', resource))
+  for await (const inner of walk(base, depth, '', resource, expression))
     if (expression.test(inner))
       matches.push({
         absolute: join(base, inner),
@@ -82,17 +82,44 @@ async function glob(root: string, pattern: string, resource: ResourceConfig): Pr
   return matches.sort((one, other) => (one.path < other.path ? -1 : 1));
 }
 
-async function* walk(folder: string, depth: number, inner: string, resource: ResourceConfig): AsyncGenerator<string> {
+async function* walk(
+  folder: string,
+  depth: number,
+  inner: string,
+  resource: ResourceConfig,
+  wanted: RegExp,
+): AsyncGenerator<string> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(
     (error: unknown) => absent(error, resource) ?? [],
   );
   for (const entry of entries) {
     const name = inner === '' ? entry.name : `${inner}/${entry.name}`;
+    if (!(await isUtf8Name(folder, entry.name))) {
+      if (entry.isDirectory() ? depth > 1 : wanted.test(name)) throw notUtf8(folder, entry.name, resource);
+      continue;
+    }
     const kind = entry.isSymbolicLink() ? await stat(join(folder, entry.name)).catch(() => entry) : entry;
     if (kind.isFile()) yield name;
     // A link to a folder may lead back here: it is not entered.
-    else if (entry.isDirectory() && depth > 1) yield* walk(join(folder, entry.name), depth - 1, name, resource);
+    else if (entry.isDirectory() && depth > 1) yield* walk(join(folder, entry.name), depth - 1, name, resource, wanted);
   }
+}
+
+/** Node writes U+FFFD for bytes that are no UTF-8, and then finds no such file. */
+async function isUtf8Name(folder: string, name: string): Promise<boolean> {
+  if (!name.includes('\ufffd')) return true;
+  return lstat(join(folder, name)).then(
+    () => true,
+    () => false,
+  );
+}
+
+function notUtf8(folder: string, name: string, resource: ResourceConfig): TerminalError {
+  return new TerminalError(
+    'ELT_FILE_UNREADABLE',
+    `Reading ${resource.id} failed: the name ${JSON.stringify(name)} in ${folder} is not UTF-8.`,
+    { at: resource.at, next: 'Rename it, or leave it out of `path`. The table keeps its former rows.' },
+  );
 }
 
 function globExpression(parts: readonly string[]): RegExp {

@@ -31,13 +31,20 @@ export async function statedColumns(
   return new Map(Object.entries(extract.columns).flatMap(([name, type]) => (type === null ? [] : [[name, type]])));
 }
 
+/** As JSON; null when nothing is stated. Names that PostgreSQL cannot store are left out: rows that have them are quarantined. */
+export function statedJson(columns: StatedColumns): string | null {
+  const storable = Object.entries(columns).filter(([name]) => !/[\0\p{Surrogate}]/u.test(name));
+  return storable.length === 0 ? null : JSON.stringify(Object.fromEntries(storable));
+}
+
 function unite(one: StatedColumns, other: StatedColumns): StatedColumns {
-  const united = { ...one };
+  // A column may be called `constructor` or `__proto__`.
+  const united = new Map(Object.entries(one));
   for (const [name, type] of Object.entries(other)) {
-    const before = one[name];
-    united[name] = before === undefined ? type : common(before, type);
+    const before = united.get(name);
+    united.set(name, before === undefined ? type : common(before, type));
   }
-  return united;
+  return Object.fromEntries(united);
 }
 
 function common(one: ColumnType | null, other: ColumnType | null): ColumnType | null {

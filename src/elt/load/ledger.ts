@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { TerminalError } from '../../errors.js';
 import type { Queryable, Session } from '../../model/database.js';
+import { jsonb } from '../../model/jsonb.js';
 import type { ResourceConfig } from '../../model/project.js';
 import type { Profile } from '../anomaly/find-anomalies.js';
 import type { LoadColumn } from '../schema/column.js';
@@ -210,7 +211,7 @@ export async function giveUpLoad(
 ): Promise<void> {
   await database.execute(
     `UPDATE plumbline.loads SET status = 'failed', error = $3 WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
-    [loadId, token, JSON.stringify({ code, message })],
+    [loadId, token, jsonb({ code, message })],
   );
 }
 

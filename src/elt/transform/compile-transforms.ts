@@ -82,7 +82,7 @@ export function compileTransforms(options: CompileOptions): TransformGraph {
         ...names,
         self,
         isIncremental,
-        interval: isIncremental ? withLookback(interval, file.incremental?.lookback) : interval,
+        interval: withLookback(interval, file.incremental?.lookback),
       });
       return { ...rendered, sql: singleStatement(rendered.sql, file.file, rendered.lines) };
     };

@@ -1,5 +1,6 @@
 import { TerminalError } from '../../errors.js';
 import type { Fixture, Project, SqlFile, UnitTest } from '../../model/project.js';
+import { withLookback } from '../../model/data-interval.js';
 import { seedId } from '../../model/relation-names.js';
 import { renderSql, type RenderedSql, type SqlNames } from '../../model/render-sql.js';
 import { qualified } from '../../model/sql-identifier.js';
@@ -47,6 +48,7 @@ export function compileUnitTest(test: UnitTest, project: TestedProject): Compile
   }
   const standIn = (kind: Input['kind'], known: ReadonlyMap<string, string>): Map<string, string> =>
     new Map([...known].map(([id, table]) => [id, given.find((one) => one.key === `${kind} ${id}`)?.table ?? table]));
+  const lookback = project.transforms.find(({ name }) => name === test.model)?.incremental?.lookback;
   const own = given.find(({ kind }) => kind === 'this')?.table;
   const rendered = renderSql(file, {
     ...names,
@@ -59,6 +61,7 @@ export function compileUnitTest(test: UnitTest, project: TestedProject): Compile
       ]),
     ),
     isIncremental: test.isIncremental,
+    ...(test.interval !== undefined && { interval: withLookback(test.interval, lookback) }),
     ...(names.refs.has(test.model) ? { self: own ?? self } : {}),
   });
   assertGiven(test, rendered, { given, own, self });

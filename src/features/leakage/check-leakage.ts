@@ -46,9 +46,14 @@ export async function checkLeakage(options: LeakCheckOptions): Promise<LeakRepor
       ...(file === undefined ? {} : { at: { file } }),
       next:
         `Remove ${columns.length === 1 ? 'it' : 'them'} from ${views.map((view) => `feature view ${view}`).join(' and ')}, or use earlier values; ` +
-        `accept what is known in time with \`-- leak_accepted: { ${columns[0]}: the reason }\`.`,
+        `accept what is known in time with \`-- leak_accepted: { ${asKey(columns[0]!)}: the reason }\`.`,
     },
   );
+}
+
+/** A name as a key of YAML. */
+function asKey(name: string): string {
+  return /^[A-Za-z_]\w*$/.test(name) ? name : JSON.stringify(name);
 }
 
 /**

@@ -56,6 +56,10 @@ export const unitTest = z.strictObject({
         .strictObject({ is_incremental: z.boolean().optional() })
         .optional()
         .describe("is_incremental in dbt's place."),
+      interval: z
+        .string({ error: 'expected an interval such as 2024-01-01/2024-01-02' })
+        .optional()
+        .describe('What {{ interval.start }} and the like give: 2024-01-01/2024-01-02, or times.'),
       vars: z.record(varName, varValue).optional().describe('Vars that have another value in this test.'),
     })
     .optional()

@@ -1,4 +1,4 @@
-import { symlink, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { extractFiles } from '../../../src/elt/extract/extract-files.js';
@@ -44,6 +44,17 @@ test.each([
 
 test('an absolute pattern gives absolute paths', async () => {
   expect(await paths(join(bench.root, 'd/a*.csv'))).toEqual([join(bench.root, 'd/a.csv')]);
+});
+
+test('a name that is not UTF-8 is told where a glob wants it, and not passed over', async () => {
+  const latin1 = (path: string): Buffer => Buffer.concat([Buffer.from(`${bench.root}/odd/${path}`), Buffer.of(0xe9)]);
+  await bench.write('odd/\ufffd.csv', 'id\n1\n');
+  await mkdir(latin1('folder'));
+  expect(await paths('odd/*.csv')).toEqual(['odd/\ufffd.csv']);
+  await expect(paths('odd/**/*.csv')).rejects.toMatchObject({ code: 'ELT_FILE_UNREADABLE', terminal: true });
+  await writeFile(latin1('file.csv'), 'id\n2\n');
+  expect(await paths('odd/*.csv')).toEqual(['odd/\ufffd.csv']);
+  await expect(paths('odd/file*')).rejects.toThrow('the name "file.csv\ufffd" in');
 });
 
 test('a link to a folder that leads back is not followed', async () => {
