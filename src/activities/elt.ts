@@ -236,7 +236,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const { schemas } = project;
         const graph = compileFor(project, run);
         const node = graph.nodes.find((one) => one.name === name)!;
-        const stale = await assertFresh(database, project, node.sources);
+        const stale = await assertFresh(database, project, node.sources, run.interval);
         const versions = await inputVersions(database, project, { sources: node.sources, refs: node.deps });
         const inputs = transformInputs(transformNamed(project, name), node.uses, versions);
         const found = await findReusable<TransformSummary>(database, run, step, inputs, 'newest');

@@ -180,10 +180,10 @@ function firstStale(stale: StaleSources, sources: readonly string[]): string | u
  * Resources that are too old for what reads them. One that the run loads first may be fresh by then:
  * that it is old now is only a warning.
  */
-async function staleSources({ database, project, isRedone, warnings }: PlanScope): Promise<StaleSources> {
+async function staleSources({ database, run, project, isRedone, warnings }: PlanScope): Promise<StaleSources> {
   const stale = new Map<string, string>();
   for (const config of project.freshness) {
-    const { resource, status, message, newest } = await sourceFreshness(database, project, config);
+    const { resource, status, message, newest } = await sourceFreshness(database, project, config, run.interval);
     const isLoaded = isRedone(stepNames.load(resource));
     if (status === 'error' && !isLoaded) stale.set(resource, `ELT_SOURCE_STALE: ${message}`);
     else if (status !== 'pass' && !(isLoaded && newest === undefined)) warnings.push(message);

@@ -35,7 +35,7 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
         const train = trainOf(project);
         const views = viewsOf(project, set);
         const reads = trainingReads(project, [train.labels, ...views], run);
-        await assertFresh(database, project, reads.sources);
+        await assertFresh(database, project, reads.sources, run.interval);
         const versions = await inputVersions(database, project, reads);
         const inputs = featuresInputs(train, views, reads.uses, versions);
         const found = await findReusable<TrainingSetSummary>(database, run, step, inputs, 'content');

@@ -4,6 +4,8 @@ import { compileTransforms, type TransformGraph, type TransformNode } from '../e
 import { selectNodes } from '../elt/transform/select-nodes.js';
 import { selectResources } from '../elt/inventory/select-resources.js';
 import { orderResources, type OrderedResource } from '../elt/inventory/order-resources.js';
+import { shownInterval } from '../model/data-interval.js';
+import { lastCompleteInterval } from '../model/interval-grid.js';
 import { isByInterval } from '../model/is-by-interval.js';
 import type { Project } from '../model/project.js';
 
@@ -33,6 +35,15 @@ export function compileFor(project: Project, { interval }: Pick<RunRef, 'interva
   return compileTransforms({ ...project, ...(interval === undefined ? {} : { interval }) });
 }
 
+/** Without `--interval` a run takes that of the schedules, if they have one length only. */
+function howToGive({ schedules, timezone }: Pick<Project, 'schedules' | 'timezone'>, now: number): string {
+  const lengths = [...new Set(schedules.flatMap(({ interval }) => interval ?? []))];
+  if (lengths.length === 0)
+    return 'Give it one: `plumbline run --interval 2024-01-01/2024-01-02`, or a schedule with `interval: daily`.';
+  const last = lengths.map((length) => shownInterval(lastCompleteInterval({ length, timezone }, now)));
+  return `Say which: ${last.map((interval) => `\`--interval ${interval}\``).join(' or ')}, the last ${lengths.join(' or ')} one that is over. What asks for none is built alone by \`plumbline run transform --select <names>\`.`;
+}
+
 /** Throws `RUN_INTERVAL_NEEDED` (terminal) when what a run loads or builds is about an interval and the run has none. */
 export function requireInterval(project: Project, run: Pick<RunRef, 'only' | 'select' | 'interval'>): void {
   if (run.interval !== undefined) return;
@@ -44,9 +55,6 @@ export function requireInterval(project: Project, run: Pick<RunRef, 'only' | 'se
   throw new TerminalError(
     'RUN_INTERVAL_NEEDED',
     `Planning the run failed: ${what} asks for an interval, and the run has none.`,
-    {
-      at,
-      next: 'Give it one: `plumbline run --interval 2024-01-01/2024-01-02`, or a schedule with `interval: daily`.',
-    },
+    { at, next: howToGive(project, Date.now()) },
   );
 }

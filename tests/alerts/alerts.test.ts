@@ -6,7 +6,7 @@ import { dueBefore, findMissed } from '../../src/alerts/find-missed.js';
 import type { ScheduleConfig } from '../../src/model/project.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
 import { markCancelled } from '../../src/storage/runs.js';
-import { saveSchedule } from '../../src/storage/schedules.js';
+import { markPaused, saveSchedule } from '../../src/storage/schedules.js';
 import { createWorkbench, type Workbench } from '../activities/workbench.js';
 import { startApiServer, type ApiServer } from '../support/api-server.js';
 
@@ -133,4 +133,16 @@ it('a start that did not come is told of once: not when it ran, is paused, or ha
   );
   await findMissed(database, new Date('2040-01-02T02:12:00Z'));
   expect(await alerts()).toEqual([]);
+
+  // One that failed has paused its schedule; from when somebody resumes it, starts are awaited again.
+  await save({ ...config, pauseOnFailure: true }, 'load');
+  await database.execute(
+    `UPDATE plumbline.schedules SET applied_at = '2020-01-01'; UPDATE plumbline.runs SET status = 'failed', ended_at = '2020-01-02' WHERE run_id = 'r'`,
+  );
+  await findMissed(database, new Date('2040-01-03T02:12:00Z'));
+  expect((await alerts()).filter((one) => String(one['subject']).startsWith('load'))).toEqual([]);
+  await markPaused(database, key, 'load', false);
+  await findMissed(database, new Date('2020-01-03T02:12:00Z'));
+  await findMissed(database, new Date('2040-01-03T02:12:00Z'));
+  expect((await alerts()).filter((one) => String(one['subject']).startsWith('load'))).toMatchObject([{ subject: 'load 2040-01-03T02:00:00.000Z' }]); // prettier-ignore
 });
