@@ -16,6 +16,7 @@ import { pino, type Logger } from 'pino';
 import { describeLineage } from './activities/describe-lineage.js';
 import { createActivities } from './activities/index.js';
 import { watchAlerts } from './alerts/watch-alerts.js';
+import { allowOwnStack } from './allow-own-stack.js';
 import { createWorkflowEnds } from './client/workflow-ends.js';
 import type { Settings } from './config.js';
 import { MOST_PARALLEL } from './contracts/most-parallel.js';
@@ -62,6 +63,7 @@ export async function runWorker(options: {
       },
     );
   }
+  allowOwnStack(settings, process.env);
   const url = settings.databaseUrl.reveal();
   await assertSessions(url);
   await migrate(url);
