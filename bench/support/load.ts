@@ -74,6 +74,11 @@ export function psqlVersion(): string {
   return execFileSync('psql', ['--version'], { encoding: 'utf8' }).trim();
 }
 
+/** Undefined when there is none on the PATH. */
+export function psqlIfThere(): string | undefined {
+  return spawnSync('psql', ['--version']).error === undefined ? psqlVersion() : undefined;
+}
+
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1]!;
 }

@@ -15,7 +15,6 @@ export const eltErrorCodes = {
   ELT_FILE_BINARY: 'A file declared or named as text holds binary data. Set `format`, or correct `path`.',
   ELT_GZIP_BROKEN: 'A gzip file is damaged or cut short. Fetch it again.',
   ELT_ZSTD_BROKEN: 'A Zstandard file is damaged, cut short or packed with too large a window. Fetch or pack it again.',
-  ELT_ZSTD_NODE: 'A file is packed with Zstandard, which needs Node.js 22.15 or later on the worker.',
   ELT_FILE_BOMB: 'A packed file unpacks to far more than data does. If you trust it, unpack it yourself.',
   ELT_ZIP_BROKEN:
     'A zip archive, or a member of it, cannot be read: damaged, encrypted, or with names or links that lead out of it.',
@@ -98,7 +97,7 @@ export const eltErrorCodes = {
     'A Singer tap wrote a line that is no message, or a record before its schema. Report it to its maker.',
   ELT_SINGER_SCHEMA: 'The schema of a Singer stream does not say what its table is. Report it to the maker of the tap.',
   ELT_SINGER_BATCH:
-    'A Singer tap sent files (BATCH) that it was not asked for, that lie elsewhere or that are no lines of JSON. Correct `batch_config`, or take it out.',
+    'A Singer tap sent files (BATCH) that it was not asked for, that lie elsewhere or that hold no records. Correct `batch_config`, or take it out.',
   ELT_SINGER_SELECT:
     '`select` names a property that the stream does not have, or leaves out one that is always sent. Correct it.',
   ELT_SINGER_KEY: 'A Singer stream changed its key properties during a load. Set `primary_key`.',
@@ -116,7 +115,7 @@ export const eltErrorCodes = {
   ELT_COLUMN_UNKNOWN: 'plumbline.yaml names a column that the file does not have.',
   ELT_COLUMN_LIMIT: 'A file has more columns than a PostgreSQL table can hold (1,600, less five for metadata).',
   ELT_CHILD_TABLE:
-    'The table that is to be a child table is there and is none, or an element cannot be read. Give the child table another name with `table`, or leave the column as it is.',
+    'The table that is to be a child table is there and is none. Give the child table another name with `table`, or leave the column as it is.',
   ELT_CONTRACT:
     'A file would change its table in a way that `contract` forbids; the message names the column. The table is untouched.',
   ELT_TYPE_CHANGE: 'A column of a published table cannot be changed to the type now declared.',

@@ -7,6 +7,13 @@ export interface ArtifactRef {
   readonly bytes: number;
 }
 
+/** A verified file on this machine's disk, read-only, kept while the store keeps the object. */
+export interface LocalFile {
+  readonly path: string;
+  /** All that it holds, where that is little and was read to be verified: it need not be opened again. */
+  readonly content?: Buffer;
+}
+
 /** Content-addressed: putting the same bytes twice is one object; every read is checked against the hash. */
 export interface ArtifactStore {
   put(content: Uint8Array | Readable): Promise<ArtifactRef>;
@@ -15,7 +22,8 @@ export interface ArtifactStore {
   has(sha256: string): Promise<boolean>;
   /** The whole content. Throws `STORE_HASH_MISMATCH` (terminal) when the bytes are not what the name says. */
   read(sha256: string): Promise<Buffer>;
-  /** A verified file on this machine's disk, read-only, kept while the store keeps the object. */
+  localFile(sha256: string): Promise<LocalFile>;
+  /** The path of `localFile`. */
   localPath(sha256: string): Promise<string>;
 }
 

@@ -2,9 +2,17 @@ import type { Readable, Writable } from 'node:stream';
 
 export type Row = Record<string, unknown>;
 
+export interface QueryOptions {
+  /**
+   * The connection keeps the statement prepared: for one that comes again and takes longer to plan than to run. Its text is always the
+   * same, and it has `parameters`, if only an empty list.
+   */
+  readonly isKept?: boolean;
+}
+
 export interface Queryable {
   /** Rows of one statement. `bigint` and `numeric` arrive as strings, `timestamptz` and `date` as PostgreSQL's text. */
-  query<R = Row>(text: string, parameters?: readonly unknown[]): Promise<R[]>;
+  query<R = Row>(text: string, parameters?: readonly unknown[], options?: QueryOptions): Promise<R[]>;
   /**
    * Runs one statement and gives the number of rows it touched. Without `parameters` there may be several; with them,
    * an empty list too, PostgreSQL refuses a second one.

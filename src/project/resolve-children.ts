@@ -3,13 +3,13 @@ import type { ChildConfig, ResourceConfig } from '../model/project.js';
 import type { Path } from './located-yaml.js';
 import { resolveColumns } from './resolve-columns.js';
 import { refuser, type ResourcePlace, type ResourceScope } from './resource-place.js';
-import type { ChildKeysYaml } from './schema/resource-keys.js';
+import type { ResourceKeysYaml } from './schema/resource-keys.js';
 
 type Parent = Pick<ResourceConfig, 'primaryKey' | 'merge' | 'columns'>;
 
 /** The child tables of a resource as far as there are any; what is wrong with them is reported. */
 export function resolveChildren(
-  place: ResourcePlace<ChildKeysYaml>,
+  place: ResourcePlace<ResourceKeysYaml>,
   scope: ResourceScope,
   parent: Parent,
 ): Pick<ResourceConfig, 'children'> {
@@ -73,7 +73,7 @@ function tablePart(field: string): string {
 
 function refuseWrong(
   of: Pick<ResourceConfig, 'children'>,
-  place: ResourcePlace<ChildKeysYaml>,
+  place: ResourcePlace<ResourceKeysYaml>,
   scope: ResourceScope,
   { primaryKey, merge, columns }: Parent,
 ): void {

@@ -1,5 +1,7 @@
+import { childTables } from '../model/child-tables.js';
 import { didYouMean } from '../model/nearest.js';
 import type { PersonalKey, ResourceConfig, TransformFile } from '../model/project.js';
+import { childName } from '../model/relation-names.js';
 import { positionAt, type LocatedYaml } from './located-yaml.js';
 import type { Problem } from './problem.js';
 import type { ProjectYaml } from './schema/project.js';
@@ -22,14 +24,26 @@ export function resolvePersonal(
       at: positionAt(yaml, path, 'key'),
       next: names.length === 0 ? 'Remove it.' : `Name one of ${names.join(', ')}.`,
     });
+  /** Elements are nobody's by themselves: they go with their row. */
+  const childNamed = (path: readonly string[], of: string): void =>
+    report({
+      code: 'PROJECT_REFERENCE_UNKNOWN',
+      message: `Reading ${yaml.file} failed: ${path.join('.')} names a child table, whose rows are forgotten with those of ${of} that have them.`,
+      at: positionAt(yaml, path, 'key'),
+      next: `Name ${of} and the column of it that says whose a row is.`,
+    });
   const ids = loaded.map(({ id }) => id);
+  const children = new Map(
+    loaded.flatMap((resource) => childTables(resource).map(({ table }) => [childName(resource, table), resource.id])),
+  );
   // A view and an ephemeral transform have no rows of their own.
   const tables = transforms
     .filter(({ materialized }) => materialized !== 'view' && materialized !== 'ephemeral')
     .map(({ name }) => name);
   const personal = Object.entries(given).map(([key, places]): PersonalKey => {
     for (const id of Object.keys(places.sources ?? {}))
-      if (!ids.includes(id)) unknown(['personal', key, 'sources', id], 'source', ids);
+      if (children.has(id)) childNamed(['personal', key, 'sources', id], children.get(id)!);
+      else if (!ids.includes(id)) unknown(['personal', key, 'sources', id], 'source', ids);
     for (const name of Object.keys(places.tables ?? {}))
       if (!tables.includes(name)) unknown(['personal', key, 'tables', name], 'table', tables);
     return {

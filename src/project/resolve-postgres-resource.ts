@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { CursorConfig, ResourceConfig } from '../model/project.js';
+import { resolveChildren } from './resolve-children.js';
 import { canFollow, resolveCursor } from './resolve-cursor.js';
 import { resolveLoad } from './resolve-load.js';
 import { refuser, type Refusal, type ResourcePlace, type ResourceScope } from './resource-place.js';
@@ -38,7 +39,7 @@ export function resolvePostgresResource(resource: PostgresPlace, scope: Resource
   const cursor = given.cursor === undefined ? undefined : cursorOf(resource, scope, given.cursor);
   if (given.cursor !== undefined && cursor === undefined) return [];
   const reconciles = given.deletes === 'reconcile';
-  const wrong = (reconciles ? reconcileFault(given) : undefined) ?? contractFault(given.contract);
+  const wrong = reconciles ? reconcileFault(given) : undefined;
   if (wrong !== undefined) return refuse({ ...wrong, message: `${place}.${wrong.message}` });
   const load = resolveLoad(resource, scope, {
     write: cursor === undefined ? 'replace' : 'merge',
@@ -49,6 +50,7 @@ export function resolvePostgresResource(resource: PostgresPlace, scope: Resource
     columns: 'as in the source',
   });
   if (load === undefined) return [];
+  const children = resolveChildren(resource, scope, load);
   const schema = given.schema ?? 'public';
   if (given.schema === undefined) applied(`${place}.schema = public`);
   const query = given.query?.trim().replace(/[\s;]+$/, '');
@@ -61,6 +63,7 @@ export function resolvePostgresResource(resource: PostgresPlace, scope: Resource
       path: query === undefined ? `${schema}.${given.table!}` : `query ${digest(query)}`,
       format: 'auto',
       ...load,
+      ...children,
       postgres: {
         connection: given.connection,
         schema,
@@ -94,23 +97,6 @@ function reconcileFault({ write, primary_key: key, merge, cursor }: PostgresPlac
         message: 'deletes is reconcile, and merge.when_gone says as well what becomes of rows that are gone.',
         at: 'deletes',
         next: 'Take `when_gone` out: scd2 closes the rows that are gone.',
-      }
-    : undefined;
-}
-
-/** In a database all rows have a column, and all values of it one type. */
-function contractFault(contract: PostgresPlace['given']['contract']): Refusal | undefined {
-  if (contract?.columns === 'discard_row')
-    return {
-      message: 'contract.columns is discard_row; in a database every row has a new column.',
-      at: ['contract', 'columns'],
-      next: 'Use evolve, freeze, or discard_value, which leaves the column out.',
-    };
-  return contract?.types === 'discard_row' || contract?.types === 'discard_value'
-    ? {
-        message: `contract.types is ${contract.types}; in a database a column has one type, which all of its values are of.`,
-        at: ['contract', 'types'],
-        next: 'Use evolve or freeze, or give the column a type under `columns`.',
       }
     : undefined;
 }

@@ -1,6 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { link, mkdir, open, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import {
+  link,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  stat,
+  unlink,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -38,7 +49,7 @@ export function openDirectoryStore(root: string): SharedStore {
     } catch (error) {
       throw diskFull(error, root);
     } finally {
-      await rm(temporary, { force: true });
+      await removeFile(temporary);
     }
   };
   const statOf = async (sha256: string): Promise<void> => {
@@ -53,7 +64,7 @@ export function openDirectoryStore(root: string): SharedStore {
     async put(content) {
       if (content instanceof Readable) return add((temporary) => spool(temporary, content));
       const ref = { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length };
-      if (await store.has(ref.sha256)) return ref;
+      if (await objects.touch(ref.sha256)) return ref;
       return add(async (temporary) => {
         await inFolder(incoming, () => writeFile(temporary, content, { flag: 'wx', flush: true }));
         return ref;
@@ -69,19 +80,21 @@ export function openDirectoryStore(root: string): SharedStore {
       assertHash(sha256, createHash('sha256').update(content).digest('hex'));
       return content;
     },
-    async localPath(sha256) {
-      await statOf(sha256);
+    async localFile(sha256) {
       const path = pathOf(sha256);
-      const file = await open(path).catch((error: unknown) => {
-        throw objectMissing(sha256, error);
+      const file = await open(path).catch(async (error: unknown) => {
+        if (!(await objects.restore(sha256))) throw objectMissing(sha256, error);
+        return open(path);
       });
       try {
-        assertHash(sha256, await hashOf(file));
+        const { hash, content } = await hashOf(file);
+        assertHash(sha256, hash);
+        return { path, ...(content && { content }) };
       } finally {
         await file.close();
       }
-      return path;
     },
+    localPath: async (sha256) => (await store.localFile(sha256)).path,
     async identity() {
       const path = join(root, 'store-id');
       const known = await readFile(path, 'utf8').catch(() => '');
@@ -94,7 +107,7 @@ export function openDirectoryStore(root: string): SharedStore {
         .catch((error: NodeJS.ErrnoException) => {
           if (error.code !== 'EEXIST') throw error;
         })
-        .finally(() => rm(temporary, { force: true }));
+        .finally(() => removeFile(temporary));
       return (await readFile(path, 'utf8')).trim();
     },
     async addUser(databaseId) {
@@ -121,6 +134,13 @@ async function spool(path: string, content: Readable): Promise<ArtifactRef> {
   return ref();
 }
 
+/** `rm` looks first whether it is a folder. */
+async function removeFile(path: string): Promise<void> {
+  await unlink(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+}
+
 /** Makes the folder only where it is missing. */
 async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
   try {
@@ -132,18 +152,23 @@ async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** SHA-256 of all that a file holds. */
-async function hashOf(file: FileHandle): Promise<string> {
+const SMALL_BYTES = 1 << 18;
+
+/** SHA-256 of all that a file holds, and that itself where it is little. */
+async function hashOf(file: FileHandle): Promise<{ readonly hash: string; readonly content?: Buffer }> {
   const hash = createHash('sha256');
   const { size } = await file.stat();
   const buffer = Buffer.allocUnsafe(Math.min(1 << 20, size));
+  // An empty file is read whole by no reading at all.
+  let isWhole = size === 0;
   for (let at = 0; at < size;) {
     const { bytesRead } = await file.read(buffer, 0, buffer.length);
     if (bytesRead === 0) break;
     hash.update(buffer.subarray(0, bytesRead));
+    isWhole = bytesRead === size;
     at += bytesRead;
   }
-  return hash.digest('hex');
+  return { hash: hash.digest('hex'), ...(isWhole && size < SMALL_BYTES && { content: buffer }) };
 }
 
 /** Removes what killed writers of this machine left half written. */

@@ -1,8 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFromStream } from 'pg-copy-streams';
-import type { Database, Queryable, Row, Session } from '../model/database.js';
+import type { Database, Queryable, QueryOptions, Row, Session } from '../model/database.js';
 import { TransientError } from '../errors.js';
 import { CopyOut } from './copy-out.js';
 import { translatePostgresError } from './errors.js';
@@ -76,8 +77,8 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
   };
 
   const database: OpenDatabase = {
-    query: <R = Row>(text: string, parameters?: readonly unknown[]) =>
-      run(async () => (await pool.query<R & pg.QueryResultRow>(statement(text, parameters))).rows as R[]),
+    query: <R = Row>(text: string, parameters?: readonly unknown[], options?: QueryOptions) =>
+      run(async () => (await pool.query<R & pg.QueryResultRow>(statement(text, parameters, options))).rows as R[]),
     execute: (text, parameters) => run(async () => (await pool.query(statement(text, parameters))).rowCount ?? 0),
     async session(work) {
       const client = await run(() => pool.connect());
@@ -114,7 +115,7 @@ function clientThatConnectsWithin(connectTimeoutMs: number): typeof pg.Client {
  */
 export function tagDatabase(database: Database, tag: string): Database {
   const tagged: Database = {
-    query: (text, parameters) => tagged.session((session) => session.query(text, parameters)),
+    query: (text, parameters, options) => tagged.session((session) => session.query(text, parameters, options)),
     execute: (text, parameters) => tagged.session((session) => session.execute(text, parameters)),
     session: (work) =>
       database.session(async (session) => {
@@ -151,11 +152,26 @@ export async function endConnections(database: Queryable, namePattern: string): 
 }
 
 /** Left to itself pg sends an empty list of parameters as none; the extended protocol takes one statement, no more. */
-function statement(text: string, parameters?: readonly unknown[]): string | pg.QueryConfig {
+function statement(
+  text: string,
+  parameters?: readonly unknown[],
+  { isKept = false }: QueryOptions = {},
+): string | pg.QueryConfig {
   if (parameters === undefined) return text;
+  if (isKept) return { name: nameOf(text), text, values: [...parameters] };
   // pg's type package leaves `queryMode` out.
   const extended: pg.QueryConfig & { queryMode: 'extended' } = { text, values: [...parameters], queryMode: 'extended' };
   return extended;
+}
+
+const names = new Map<string, string>();
+// Behind a pooler a connection may have statements of a process before this one.
+const ownPrefix = `plumbline_${randomUUID().slice(0, 8)}`;
+
+function nameOf(text: string): string {
+  const name = names.get(text) ?? `${ownPrefix}_${names.size}`;
+  names.set(text, name);
+  return name;
 }
 
 async function openSession(client: pg.PoolClient, failure: { error?: Error }): Promise<Session> {
@@ -166,8 +182,8 @@ async function openSession(client: pg.PoolClient, failure: { error?: Error }): P
     get isBroken() {
       return failure.error !== undefined;
     },
-    query: async <R = Row>(text: string, parameters?: readonly unknown[]) =>
-      (await client.query<R & pg.QueryResultRow>(statement(text, parameters))).rows as R[],
+    query: async <R = Row>(text: string, parameters?: readonly unknown[], options?: QueryOptions) =>
+      (await client.query<R & pg.QueryResultRow>(statement(text, parameters, options))).rows as R[],
     execute: async (text, parameters) => (await client.query(statement(text, parameters))).rowCount ?? 0,
     async queryLists(text) {
       const { fields, rows } = await client.query({ text, rowMode: 'array', types: shownTypes });

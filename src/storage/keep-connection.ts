@@ -39,7 +39,7 @@ export function keepConnection(database: Database, idleMs = 5_000): KeptConnecti
     }, idleMs).unref();
   };
   const keeping: Database = {
-    query: (text, parameters) => keeping.session((session) => session.query(text, parameters)),
+    query: (text, parameters, options) => keeping.session((session) => session.query(text, parameters, options)),
     execute: (text, parameters) => keeping.session((session) => session.execute(text, parameters)),
     async session(work) {
       const lent = await take();

@@ -45,6 +45,7 @@ export function redactedStore(store: SharedStore, database: Queryable): SharedSt
     putFile: (path) => put(store.putFile(path)),
     has: async (sha256) => store.has((await redactions()).get(sha256) ?? sha256),
     read: (sha256) => reading(sha256, (name) => store.read(name)),
+    localFile: (sha256) => reading(sha256, (name) => store.localFile(name)),
     localPath: (sha256) => reading(sha256, (name) => store.localPath(name)),
   };
 }

@@ -68,6 +68,7 @@ export function openS3Store({
     async read(sha256) {
       return readFile(await store.localPath(sha256));
     },
+    localFile: async (sha256) => ({ path: await store.localPath(sha256) }),
     async localPath(sha256) {
       const key = keyOf(sha256);
       const path = cache.pathOf(sha256);

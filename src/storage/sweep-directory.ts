@@ -9,6 +9,8 @@ import type { StoredObject } from '../model/artifact.js';
  * under its name and brings it back.
  */
 export interface DirectoryUse {
+  /** Whether the object is there under its name; then it counts as used now. One that a sweep has moved aside may be put anew. */
+  touch(sha256: string): Promise<boolean>;
   /** Whether the object is there; then it counts as used now. */
   use(sha256: string): Promise<boolean>;
   /** Brings back what a sweep moved aside; false when there is no such object. */
@@ -70,6 +72,7 @@ export function openDirectoryUse(root: string, pathOf: (sha256: string) => strin
   };
 
   return {
+    touch: (sha256) => touch(pathOf(sha256)),
     use,
     restore,
     async *list(signal) {

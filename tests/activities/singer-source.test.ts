@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { LoadSummary } from '../../src/contracts/elt.js';
 import { createWorkbench, type Workbench } from './workbench.js';
@@ -25,7 +26,7 @@ interface Behaviour {
   readonly inclusive?: boolean;
   readonly stateless?: boolean;
   /** Of BATCH messages; with a name it is somebody else's. */
-  readonly files?: readonly { readonly text?: string; readonly plain?: true; readonly name?: string; readonly encoding?: object }[]; // prettier-ignore
+  readonly files?: readonly { readonly text?: string; readonly plain?: true; readonly name?: string; readonly parquet?: string; readonly encoding?: object }[]; // prettier-ignore
 }
 
 let bench: Workbench;
@@ -269,7 +270,7 @@ describe('a Singer tap', { timeout: 120_000 }, () => {
     discovers = true;
     const cases: readonly [Behaviour, string | undefined, string | undefined, string, RegExp][] = [
       [{ rows: rowsTo(6), fail: 'text' }, undefined, undefined, 'ELT_SINGER_MESSAGE', /in line 9 of what node writes: it is not JSON. The line: "INFO token \*\*\*"/],
-      [{ rows: rowsTo(6), fail: 'batch' }, undefined, undefined, 'ELT_SINGER_MESSAGE', /BATCH with "encoding" \{\}, expected the format jsonl/],
+      [{ rows: rowsTo(6), fail: 'batch' }, undefined, undefined, 'ELT_SINGER_MESSAGE', /BATCH with "encoding" \{\}, expected the format jsonl, packed with gzip or not, or parquet/],
       [{}, '{ select: [price, ta_* ] }', undefined, 'ELT_SINGER_SELECT', /no property matches "ta_\*"; it has id, price, at/],
       [{}, '{ select: ["!id"] }', undefined, 'ELT_SINGER_SELECT', /"id" cannot be left out/],
       [{ fail: 'discover' }, undefined, undefined, 'ELT_SINGER_FAILED', /asking for the catalog of node: it ended with code 1. It said: CRITICAL wrong token \*\*\*/],
@@ -342,6 +343,29 @@ describe('a Singer tap', { timeout: 120_000 }, () => {
     sendsFiles = false;
     await bench.write({ 'taps/rows.jsonl': lines(7) });
     expect(await failure({ files: [{ name: join(bench.root, 'taps/rows.jsonl') }] })).toMatchObject({ message: expect.stringContaining('its config has no batch_config') as string }); // prettier-ignore
+  });
+
+  it('may send files of records as Parquet, every digit of which arrives', async () => {
+    sendsFiles = true;
+    const instance = await DuckDBInstance.create();
+    const connection = await instance.connect();
+    const written = async (name: string, select: string): Promise<string> => {
+      const path = join(bench.root, name);
+      await connection.run(`COPY (${select}) TO '${path}' (FORMAT parquet, COMPRESSION gzip)`);
+      return path;
+    };
+    const price = '12345678901234567890123456789.000000001';
+    const some = await written('some.parquet', `SELECT * FROM (VALUES (1::BIGINT, ${price}::DECIMAL(38,9), TIMESTAMP '2024-01-01 00:00:00.000001', 'Zoë "x"'), (2, NULL, NULL, NULL)) AS v (id, price, "at", more)`); // prettier-ignore
+    const none = await written('none.parquet', `SELECT 1 AS id WHERE false`);
+    const odd = await written('odd.parquet', `SELECT 3 AS id, 'NaN'::DOUBLE AS price`);
+    connection.closeSync();
+    instance.closeSync();
+    const encoding = { format: 'parquet', compression: 'gzip' };
+    const files = [some, none, odd].map((parquet) => ({ parquet, encoding }));
+    expect(await load({ files }, '{ max_rejected: 50% }')).toMatchObject({ rowsRead: 3, rowsLoaded: 2, rowsRejected: 1 }); // prettier-ignore
+    expect(await rows(`id::int, price::text, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') AS at`)).toEqual([[1, price, '2024-01-01 00:00:00.000001'], [2, null, null]]); // prettier-ignore
+    const error = await failure({ files: [{ text: 'PAR1', plain: true, encoding }] });
+    expect(error).toMatchObject({ message: expect.stringContaining('Reading orders-0.jsonl.gz as Parquet failed') as string, details: [{ code: 'ELT_SINGER_BATCH' }] }); // prettier-ignore
   });
 
   it('is planned without being run', async () => {

@@ -101,7 +101,6 @@ it('names child tables, in whatever form they are given, and refuses what cannot
     [`children: ${'x'.repeat(60)}`, 'expected small letters, digits and _, at most 50'],
   ] as const)
     expect(await problemOf(`path: a.ndjson, ${settings}`)).toContain(expected);
-  expect(await problemOf('type: postgres, connection: env:DB, table: t, children: x')).toContain(
-    'has no key "children"',
-  );
+  const personal = await problemOf('path: a.ndjson, children: x }\npersonal: { who: { sources: { a.x: mail } }');
+  expect(personal).toContain('personal.who.sources.a.x names a child table, whose rows are forgotten with those of a');
 });

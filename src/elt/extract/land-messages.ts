@@ -87,7 +87,7 @@ export function landMessages(options: MessageLanding): Messages {
     try {
       for (const name of message.manifest) {
         const file = await findBatchFile(name, batches);
-        await readBatchFile(file, message.compression, (record, lineNumber) => {
+        await readBatchFile(file, message.encoding, (record, lineNumber) => {
           if (record.length === 0) return;
           const text = record.toString('utf8');
           if (!isUtf8(record) || !isJson(text) || !text.trimStart().startsWith('{'))
@@ -158,7 +158,8 @@ const PROTOCOL = 'A tap writes messages to its standard output and everything el
 const NEXT = {
   ELT_SINGER_MESSAGE: PROTOCOL,
   ELT_SINGER_SCHEMA: PROTOCOL,
-  ELT_SINGER_BATCH: 'Let `batch_config` of its config have the format jsonl, or take it out so that it sends records.',
+  ELT_SINGER_BATCH:
+    'Let `batch_config` of its config have the format jsonl or parquet, or take it out so that it sends records.',
 } as const;
 
 /** What JSON.parse says quotes a piece of the line, and a piece of a secret would not be known for one. */

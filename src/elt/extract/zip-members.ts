@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { crc32 } from 'node:zlib';
+import { constants, crc32, createInflateRaw } from 'node:zlib';
 import { openPromise, type Entry, type ZipFile } from 'yauzl';
 import { TerminalError } from '../../errors.js';
 import type { ResourceConfig } from '../../model/project.js';
@@ -95,18 +95,43 @@ function memberOf(archive: ZipFile, entry: Entry, archivePath: string): ZipMembe
   return { path, bytes: entry.uncompressedSize, open: () => Readable.from(unpack(archive, entry, path)) };
 }
 
-/** yauzl checks the length; the checksum is ours to check. */
+const DEFLATE = 8;
+// yauzl's own chunks are of 16 KiB, each of which takes a turn of the event loop, and of several streams.
+const CHUNK_BYTES = 1 << 20;
+
+/** What the archive says of the bytes is checked: their number and their checksum. */
 async function* unpack(archive: ZipFile, entry: Entry, path: string): AsyncGenerator<Buffer> {
+  let bytes = 0;
   let sum = 0;
   try {
-    for await (const chunk of (await archive.openReadStreamPromise(entry)) as AsyncIterable<Buffer>) {
+    const packed = await archive.openReadStreamPromise(entry, { decodeFileData: false });
+    const unpacked = entry.compressionMethod === DEFLATE ? inflate(packed, entry.uncompressedSize) : packed;
+    for await (const chunk of unpacked as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > entry.uncompressedSize) break;
       sum = crc32(chunk, sum);
       yield chunk;
     }
   } catch (error) {
     throw broken(path, error);
   }
+  if (bytes !== entry.uncompressedSize)
+    throw broken(
+      path,
+      `it says ${entry.uncompressedSize} bytes and has ${bytes > entry.uncompressedSize ? 'more' : bytes}`,
+    );
   if (sum !== entry.crc32) throw broken(path, 'its checksum is wrong');
+}
+
+async function* inflate(packed: Readable, bytes: number): AsyncGenerator<Buffer> {
+  const unpacked = createInflateRaw({ chunkSize: Math.min(CHUNK_BYTES, Math.max(bytes, constants.Z_MIN_CHUNK)) });
+  packed.once('error', (error: Error) => unpacked.destroy(error));
+  try {
+    yield* packed.pipe(unpacked) as AsyncIterable<Buffer>;
+  } finally {
+    packed.destroy();
+    unpacked.destroy();
+  }
 }
 
 function broken(path: string, why: unknown): TerminalError {

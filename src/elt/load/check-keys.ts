@@ -15,6 +15,8 @@ export interface KeyCheck {
   readonly resource: ResourceConfig;
   /** The primary key was checked where the rows come from. */
   readonly keyIsProven: boolean;
+  /** Columns that have no NULL, where that was counted when the rows were written. */
+  readonly withoutNulls?: ReadonlySet<string> | undefined;
   /** Whose rows are looked at, each load for itself. */
   readonly loads: readonly CheckedLoad[];
 }
@@ -63,9 +65,10 @@ interface TakenRow {
 }
 
 async function takeOutKeyless(check: KeyCheck, key: readonly string[], name: string): Promise<TakenRow[]> {
-  if (key.length === 0) return [];
-  const { session, stage, columns } = check;
-  const missing = key.map((column) => `${identifier(column)} IS NULL`).join(' OR ');
+  const { session, stage, columns, withoutNulls } = check;
+  const doubtful = key.filter((column) => withoutNulls?.has(column) !== true);
+  if (doubtful.length === 0) return [];
+  const missing = doubtful.map((column) => `${identifier(column)} IS NULL`).join(' OR ');
   const { condition, parameters } = ofLoads(check);
   const rows = await session.query<Omit<TakenRow, 'column' | 'reason'>>(
     `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE (${missing}) AND ${condition}

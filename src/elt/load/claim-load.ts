@@ -19,7 +19,7 @@ import {
 import { intervalOfPath } from './interval-of-path.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ExtractedObject } from './load-result.js';
-import { keysName, stageName, stageOf } from './stage-table.js';
+import { childStagesOf, keysName, stageName, stageOf } from './stage-table.js';
 
 export interface ClaimOptions {
   readonly database: Database;
@@ -164,11 +164,6 @@ async function isThere(session: Session, { raw }: Schemas, resource: ResourceCon
 export async function beginAnew(session: Session, held: readonly Held[], settings: string): Promise<LedgerLine[]> {
   if (held.length === 0) return [];
   return session.transaction(async () => {
-    const children = await session.query<{ schema: string; name: string }>(
-      `SELECT stage_schema AS schema, child ->> 'table' AS name FROM plumbline.loads, jsonb_array_elements(reader -> 'children') AS child
-       WHERE load_id = ANY($1::bigint[]) AND status IN ('loading', 'staged', 'failed')`,
-      [held.map(({ loadId }) => loadId)],
-    );
     const begun = await session.query<{ loadId: string; schema: string }>(
       `UPDATE plumbline.loads AS l SET status = 'loading', settings = $3, next_chunk = 0, next_row = 1, reader = NULL, stage_table = NULL,
          rows_read = 0, rows_loaded = 0, rows_rejected = 0, rows_duplicate = 0, rows_outside = 0, rows_forgotten = 0, discarded = '{}', error = NULL, staged_at = NULL
@@ -185,7 +180,8 @@ export async function beginAnew(session: Session, held: readonly Held[], setting
       const stage = stageName(schema, loadId);
       return [stage, keysName(stage)].map(({ name }) => qualified(schema, name));
     });
-    tables.push(...children.map(({ schema, name }) => qualified(schema, name)));
+    for (const schema of new Set(begun.map((one) => one.schema)))
+      tables.push(...(await childStagesOf(session, schema, ids)).map(({ name }) => qualified(schema, name)));
     await session.execute(`DROP TABLE IF EXISTS ${tables.join(', ')}`);
     return loadsById(session, ids);
   });

@@ -46,6 +46,20 @@ export async function claimPublication(session: Session, key: ResourceKey, signa
   return { ...key, ...claimed };
 }
 
+/** Throws LoadFencedError when another attempt has claimed it since; else nobody does before the transaction ends. */
+export async function assertPublication(
+  session: Session,
+  { env, project, resource, token }: Publication,
+): Promise<void> {
+  const held = await session.query(`SELECT 1 FROM plumbline.resources ${WHERE} AND token = $4 FOR NO KEY UPDATE`, [
+    env,
+    project,
+    resource,
+    token,
+  ]);
+  if (held.length === 0) throw new LoadFencedError(`Publication of ${resource}`, { resource });
+}
+
 export async function releasePublication(database: Queryable, publication: Publication): Promise<void> {
   await database.execute(
     `UPDATE plumbline.resources SET writer_pid = NULL, writer_backend_start = NULL ${WHERE} AND token = $4`,

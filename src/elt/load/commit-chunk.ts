@@ -3,6 +3,7 @@ import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import type { RowChunk } from '../read/row-chunk.js';
+import { wholeCopy } from '../read/whole-copy.js';
 import type { LoadColumn } from '../schema/column.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { RefusedRow } from './refused-row.js';
@@ -61,7 +62,7 @@ async function copyLines(session: Session, chunk: RowChunk, target: ChunkTarget,
   try {
     await session.copyFrom(
       `COPY ${table} (${columns}) FROM STDIN (FORMAT ${chunk.format}, ENCODING 'UTF8')`,
-      Readable.from(withFailpoint(chunk.blocks), { objectMode: false }),
+      Readable.from(wholeCopy(chunk.format, withFailpoint(chunk.blocks)), { objectMode: false }),
       signal === undefined ? {} : { signal },
     );
   } catch (error) {

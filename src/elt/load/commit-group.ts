@@ -4,8 +4,10 @@ import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import type { CopyFormat } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
+import { wholeCopy } from '../read/whole-copy.js';
 import { checkKeys, type TakenOut } from './check-keys.js';
 import type { LedgerLine, Reader } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
@@ -18,9 +20,11 @@ import { plural } from '../../model/plural.js';
 export interface GroupedObject extends Pick<RowSource, 'lineOf'> {
   readonly line: LedgerLine;
   readonly reader: Reader;
-  /** Lines of COPY's text format: load, row number, values. */
+  /** The same for all objects of a group. */
+  readonly format: CopyFormat;
+  /** Rows in that format: load, row number, values. */
   readonly blocks: readonly Buffer[];
-  /** Lines in the blocks. */
+  /** In the blocks. */
   readonly rows: number;
   readonly faults: readonly RowFault[];
   readonly discarded: Readonly<Record<string, number>>;
@@ -35,7 +39,7 @@ export class LeavesGroup extends Error {
 }
 
 /**
- * One transaction for whole objects of the same columns: their rows by COPY, quarantined rows, then all their lines of the ledger by compare-and-set,
+ * One transaction for whole objects of the same columns and format: their rows by COPY, quarantined rows, then all their lines of the ledger by compare-and-set,
  * which makes them `staged`. Gives the lines. Throws LoadFencedError when one of them is not where this attempt left it, LeavesGroup;
  * both leave nothing behind.
  */
@@ -78,13 +82,14 @@ async function copyRows(
 ): Promise<void> {
   const rows = objects.reduce((sum, object) => sum + object.rows, 0);
   if (rows === 0) return;
-  const { columns } = objects[0]!.reader;
+  const { reader, format } = objects[0]!;
+  const { columns } = reader;
   const names = ['_load_id', '_row_number', ...columns.map((column) => column.name)].map(identifier).join(', ');
   let copied: number;
   try {
     copied = await session.copyFrom(
-      `COPY ${qualified(schema, name)} (${names}) FROM STDIN (FORMAT text, ENCODING 'UTF8')`,
-      Readable.from(blocksOf(objects), { objectMode: false }),
+      `COPY ${qualified(schema, name)} (${names}) FROM STDIN (FORMAT ${format}, ENCODING 'UTF8')`,
+      Readable.from(wholeCopy(format, blocksOf(objects)), { objectMode: false }),
       signal === undefined ? {} : { signal },
     );
   } catch (error) {

@@ -9,6 +9,8 @@ import type { Reader } from './ledger.js';
 
 /** Rows of a transaction, so what a killed attempt repeats at most. */
 export const CHUNK_ROWS = 50_000;
+/** Of the first one: PostgreSQL waits for it, and takes longer over each than the next one takes to be read. */
+export const FIRST_CHUNK_ROWS = 10_000;
 
 /** The rows of an object as its contract lets them into the stage. */
 export function loadChunks(

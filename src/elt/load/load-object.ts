@@ -17,9 +17,10 @@ import { streamResource } from '../singer/stream-facts.js';
 import { assertKey } from './assert-key.js';
 import { claimLoad, type Claim, type ClaimOptions } from './claim-load.js';
 import { commitChunk } from './commit-chunk.js';
-import { failLoad, finishLoad } from './finish-load.js';
+import { failLoad } from './fail-load.js';
+import { finishLoad } from './finish-load.js';
 import { giveUpLoad, releaseWriters, type LedgerLine, type Reader } from './ledger.js';
-import { CHUNK_ROWS, loadChunks } from './load-chunks.js';
+import { CHUNK_ROWS, FIRST_CHUNK_ROWS, loadChunks } from './load-chunks.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { resultOf, type LoadProgress, type LoadResult } from './load-result.js';
 import { objectParts } from './object-parts.js';
@@ -125,7 +126,8 @@ async function load(work: Work): Promise<LoadResult> {
   const reader = line.reader ?? (await startStage(work));
   const stage = stageName(schemas.stage, line.loadId);
   await assertSameRows(work, reader);
-  const context = { options, session, loadId: line.loadId, token, stage, source, refused: work.refused, duckdb };
+  const { chunkRows } = options;
+  const context = { options, session, loadId: line.loadId, token, stage, source, duckdb, chunkRows };
   let chunkNumber = line.nextChunk;
   let rejected = line.rowsRejected;
   let discarded = line.discarded;
@@ -134,7 +136,8 @@ async function load(work: Work): Promise<LoadResult> {
   const chunks = loadChunks(duckdb, source, reader, resource, {
     file: object.path,
     fromRow: line.nextRow,
-    maxRows: options.chunkRows ?? CHUNK_ROWS,
+    maxRows: chunkRows ?? CHUNK_ROWS,
+    firstRows: chunkRows ?? FIRST_CHUNK_ROWS,
     format: work.format,
     refused: work.refused,
     signal,
@@ -157,8 +160,9 @@ async function load(work: Work): Promise<LoadResult> {
     options.onProgress?.({ rowsRead: chunk.nextRow - 1, rowsTotal: source.rows, rowsRejected: rejected });
     if (rejected > resource.maxRejectedShare * source.rows) throw await failLoad(context, rejected);
   }
+  const withoutNulls = new Set(reader.columns.flatMap(({ name }, index) => (nulls?.[index] === 0 ? [name] : [])));
   const finished = await cancelOnAbort(options.database, session, signal, () =>
-    finishLoad(context, reader.columns, async () => {
+    finishLoad({ ...context, withoutNulls }, reader.columns, async () => {
       if (nulls !== undefined && resource.children === undefined)
         await keepProfile(session, line.loadId, countedProfile(reader.columns, source.rows, nulls));
     }),

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TerminalError } from '../../errors.js';
@@ -6,10 +6,11 @@ import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
 import type { ColumnType } from '../../model/project.js';
+import { countedProfile } from '../anomaly/counted-profile.js';
 import { withInstance, type SharedDuckDB } from '../read/duckdb.js';
 import { withSource } from '../read/open-source.js';
 import { readAhead } from '../read/read-ahead.js';
-import { MAX_CHUNK_BYTES } from '../read/row-chunk.js';
+import { MAX_CHUNK_BYTES, type CopyFormat } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import { aheadOf } from './ahead-of.js';
 import { assertKey } from './assert-key.js';
@@ -130,6 +131,7 @@ async function loadClaimed(work: Work): Promise<Map<string, LoadResult>> {
 interface GroupChunk {
   /** Names and types of the columns. */
   readonly shape: string;
+  /** Of one format. */
   readonly objects: readonly GroupedObject[];
 }
 
@@ -139,19 +141,20 @@ const OBJECTS_AT_ONCE = 4;
 async function* groupChunks(work: Work): AsyncGenerator<GroupChunk> {
   const { claims, options } = work;
   const maxRows = options.chunkRows ?? CHUNK_ROWS;
-  const gathered = new Map<string, { shape: string; objects: GroupedObject[]; rows: number; bytes: number }>();
+  const gathered = new Map<string, GroupChunk & { objects: GroupedObject[]; rows: number; bytes: number }>();
   // A load that was begun by itself has a stage of its own.
   const open = claims.filter(({ line, done }) => !done && line.reader === null);
   for await (const read of aheadOf(open, OBJECTS_AT_ONCE, ({ line }) => readObject(work, line))) {
     if (read === undefined) continue;
-    const { reader, blocks } = read;
+    const { reader, format, blocks } = read;
     const bytes = blocks.reduce((sum, block) => sum + block.length, 0);
     const shape = JSON.stringify(reader.columns.map(({ name, type }) => [name, type]));
-    const former = gathered.get(shape);
+    const key = `${format} ${shape}`;
+    const former = gathered.get(key);
     const isFull =
       former !== undefined && (former.rows + reader.rows > maxRows || former.bytes + bytes > MAX_CHUNK_BYTES);
     if (isFull) yield former;
-    if (former === undefined || isFull) gathered.set(shape, { shape, objects: [read], rows: reader.rows, bytes });
+    if (former === undefined || isFull) gathered.set(key, { shape, objects: [read], rows: reader.rows, bytes });
     else {
       former.objects.push(read);
       former.rows += reader.rows;
@@ -163,15 +166,13 @@ async function* groupChunks(work: Work): AsyncGenerator<GroupChunk> {
 
 /** All rows of an object; undefined when it has to be loaded by itself, which says why. */
 async function readObject(
-  { options, existing, shared, ...work }: Work,
+  { options, existing, shared, folder }: Work,
   line: LedgerLine,
 ): Promise<GroupedObject | undefined> {
   const { store, resource, signal, chunkRows: maxRows = CHUNK_ROWS } = options;
   const { path: file } = line;
   signal?.throwIfAborted();
   try {
-    const folder = join(work.folder, line.loadId);
-    await mkdir(folder);
     const parts = await objectParts(store, resource, line);
     const types = readTypes(resource, existing);
     return await withSource(
@@ -182,6 +183,8 @@ async function readObject(
         const faults: RowFault[] = [];
         const discarded: Record<string, number> = {};
         const blocks: Buffer[] = [];
+        let format: CopyFormat = 'text';
+        let nulls: readonly number[] | undefined = reader.columns.map(() => 0);
         let rows = 0;
         let bytes = 0;
         const { loadId } = line;
@@ -189,17 +192,30 @@ async function readObject(
           file,
           fromRow: 1,
           maxRows,
+          format: 'binary',
           loadId,
           signal,
         })) {
+          format = chunk.format;
           faults.push(...chunk.faults);
           for (const [name, values] of chunk.discarded) discarded[name] = (discarded[name] ?? 0) + values;
           for (const block of chunk.blocks) bytes += block.length;
           blocks.push(...chunk.blocks);
+          nulls = chunk.nulls && nulls?.map((sum, index) => sum + chunk.nulls![index]!);
           rows += chunk.rowNumbers.length;
           if (bytes > MAX_CHUNK_BYTES || faults.length > resource.maxRejectedShare * source.rows) return undefined;
         }
-        return { line, reader, lineOf: source.lineOf, blocks, rows, faults, discarded };
+        const profile = nulls && countedProfile(reader.columns, source.rows, nulls);
+        return {
+          line,
+          reader: { ...reader, ...(profile && { profile }) },
+          lineOf: source.lineOf,
+          format,
+          blocks,
+          rows,
+          faults,
+          discarded,
+        };
       },
     );
   } catch (error) {

@@ -9,6 +9,8 @@ export interface ObjectPart {
   readonly name: string;
   /** On this machine, verified. */
   readonly path: string;
+  /** All that it holds, where that is little. */
+  readonly content?: Buffer;
   /** What the inventory says of it, as one JSON object. */
   readonly columns: string;
 }
@@ -26,10 +28,10 @@ export async function objectParts(
   { path, sha256 }: Pick<ExtractedObject, 'path' | 'sha256'>,
 ): Promise<ObjectParts> {
   if (resource.inventory === undefined)
-    return { parts: [{ name: path, path: await store.localPath(sha256), columns: '{}' }], types: {} };
+    return { parts: [{ name: path, ...(await store.localFile(sha256)), columns: '{}' }], types: {} };
   const { entries, types } = await readBatchList(store, sha256);
   const parts: ObjectPart[] = [];
   for (const { url, sha256: part, columns } of entries)
-    parts.push({ name: url, path: await store.localPath(part), columns });
+    parts.push({ name: url, ...(await store.localFile(part)), columns });
   return { parts, types };
 }

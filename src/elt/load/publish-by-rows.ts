@@ -69,7 +69,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   }
   await refuseRepeatedKey(session, { resource, target, lines });
   const rowsRemoved = await activateVersion(session, resource, target, columns, staged);
-  const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged, displacedIds, isThinned: rowsRemoved > 0, isNew, isCounted }); // prettier-ignore
+  const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged, displacedIds, isThinned: rowsRemoved + rowsGone > 0, isNew, isCounted }); // prettier-ignore
   rowsChanged += elements.rowsChanged;
   await dropStages(session, schemas.stage, staged);
   const rows = await countRows(session, target);

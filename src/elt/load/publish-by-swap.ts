@@ -5,6 +5,7 @@ import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { onSession } from '../../model/on-session.js';
 import type { ColumnType } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { unitedProfile } from '../anomaly/counted-profile.js';
 import type { Profile } from '../anomaly/find-anomalies.js';
 import { guardPublication } from '../anomaly/guard-publication.js';
 import { buildChildTables } from '../nested/build-child-tables.js';
@@ -28,9 +29,12 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   const { database, schemas, resource, runId, signal } = options;
   const target = { schema: schemas.raw, name: resource.table };
   const tables = childTables(resource).map(({ table }) => ({ schema: schemas.raw, name: table }));
-  for (const table of [target, ...tables]) await assertSwappable(onSession(session), table);
+  const stage = await wholeStage(session, work);
+  // A stage that is swapped in as it is needs no work that could be in vain: the swap itself looks first.
+  if (stage === undefined || tables.length > 0)
+    for (const table of [target, ...tables]) await assertSwappable(onSession(session), table);
   const former = await tableColumns(session, target.schema, target.name);
-  const built = await cancelOnAbort(database, session, signal, () => build(session, work, target));
+  const built = await cancelOnAbort(database, session, signal, () => build(session, work, target, stage));
   const children =
     resource.children === undefined
       ? []
@@ -98,12 +102,16 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
 export interface Built extends TypedTable {
   /** Rows of each load that a later load's row replaced. */
   readonly duplicates: ReadonlyMap<string, number>;
-  /** Where the load has counted it, and every row that it read is there. */
+  /** Where the loads have counted it, and every row that it read is there. */
   readonly profile?: Profile;
 }
 
-async function build(session: Session, work: PublishWork, target: StageName): Promise<Built> {
-  const table = await wholeStage(session, work);
+async function build(
+  session: Session,
+  work: PublishWork,
+  target: StageName,
+  table: StageName | undefined,
+): Promise<Built> {
   if (table !== undefined) {
     const { resource } = work.options;
     // The stage becomes the table as it is; its defaults served COPY, and its nested columns the child tables.
@@ -111,12 +119,23 @@ async function build(session: Session, work: PublishWork, target: StageName): Pr
     await session.execute(
       `ALTER TABLE ${qualified(table.schema, table.name)} ALTER _load_id DROP DEFAULT, ALTER _loaded_at DROP DEFAULT${nested.join('')}`,
     );
-    const [only] = work.lines as readonly [LedgerLine];
-    const isWhole = work.lines.length === 1 && only.rowsLoaded === only.rowsRead;
-    const profile = isWhole ? only.reader?.profile : undefined;
-    return { table, columns: readColumns(only, resource), duplicates: new Map(), ...(profile && { profile }) };
+    const profile = countedOf(work.lines);
+    return {
+      table,
+      columns: readColumns(work.lines[0]!, resource),
+      duplicates: new Map(),
+      ...(profile && { profile }),
+    };
   }
   return session.transaction(() => combine(session, work, target));
+}
+
+/** Undefined where a load has not counted, or rows that it read are not there. */
+function countedOf(lines: readonly LedgerLine[]): Profile | undefined {
+  const profiles = lines.map(({ rowsLoaded, rowsRead, reader }) =>
+    rowsLoaded === rowsRead ? reader?.profile : undefined,
+  );
+  return profiles.every((profile) => profile !== undefined) ? unitedProfile(profiles) : undefined;
 }
 
 /** The stage that has the rows of all loads and no others, so that it can become the table; undefined when they are to be put together. */

@@ -11,12 +11,13 @@ import { qualified } from '../../model/sql-identifier.js';
 import type { LoadColumn } from '../schema/column.js';
 import { countChildRows, joinChildRows, type ChildRows } from '../nested/publish-child-rows.js';
 import { numberChildRows } from '../nested/number-child-rows.js';
-import { stageChildren, type ParentFault } from '../nested/stage-children.js';
+import { stageChildren, withoutOrphans, type ParentFault } from '../nested/stage-children.js';
 import { joinRows } from '../merge/add-rows.js';
 import { takeOutRetried } from '../forget/take-out-forgotten.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { changedTypes, changeType } from './change-type.js';
 import {
+  assertPublication,
   claimPublication,
   markPublished,
   publishedVersion,
@@ -29,7 +30,6 @@ import { loadsById, type ChildStage, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { PublishOptions } from './publish-resource.js';
 import { writeKeptRows, type QuarantinedRow } from './quarantined-row.js';
-import { RefusedRow } from './refused-row.js';
 import { settleDuplicates } from './settle-duplicates.js';
 import { keepQuarantined, takeFromQuarantine } from './take-from-quarantine.js';
 import type { StageName } from './stage-table.js';
@@ -89,20 +89,22 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
         stageCorrectedRows(session, { corrected, stage, loadId, columns, signal }),
       );
       const work = { options, publication, target, stage, columns, there };
-      const publish = (refused: ReadonlyMap<number, ParentFault>): Promise<RetryResult> =>
-        session.transaction(async () => {
+      const publish = async (): Promise<RetryResult> => {
+        const elements = await stageRetriedElements(session, work);
+        return session.transaction(async () => {
           await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
           await takeOutRetried(session, { env, project, personal: resource.personal ?? [], stage: qualified(stage.schema, stage.name), loadId, columns }); // prettier-ignore
-          const left = await keepQuarantined(session, loadId, stage, wrong);
-          const nested = await stageRetriedChildren(session, work, refused);
-          const rejected = wrong.length - left.wrong + nested.rejected;
-          const retried = await publishRows(session, work, { rejected, leftOut: left.all }, nested.stages);
+          const faults = [...wrong, ...elements.faults];
+          const left = await keepQuarantined(session, loadId, stage, faults);
+          const stages = await stagesOfRetried(session, work, elements.stages);
+          const retried = await publishRows(session, work, { rejected: faults.length - left.wrong, leftOut: left.all }, stages); // prettier-ignore
           await options.onPublish?.(session, retried);
           await failpoint('retry.before-commit');
           signal?.throwIfAborted();
           return retried;
         });
-      const result = await cancelOnAbort(database, session, signal, () => publishUnlessRefused(publish));
+      };
+      const result = await cancelOnAbort(database, session, signal, publish);
       await failpoint('retry.after-commit');
       return result;
     });
@@ -112,47 +114,48 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
   }
 }
 
-const MAX_REFUSED = 1_000;
-
-/** PostgreSQL has the last word on an element, as in a load: its row stays quarantined and the rest is tried again. */
-async function publishUnlessRefused(
-  publish: (refused: ReadonlyMap<number, ParentFault>) => Promise<RetryResult>,
-): Promise<RetryResult> {
-  const refused = new Map<number, ParentFault>();
-  for (;;) {
-    try {
-      return await publish(refused);
-    } catch (error) {
-      if (!(error instanceof RefusedRow)) throw error;
-      if (refused.size === MAX_REFUSED) throw error.cause;
-      refused.set(error.fault.row, error.fault);
-    }
-  }
+/** Child rows of the retried rows; those that an element makes impossible leave the stage. */
+async function stageRetriedElements(
+  session: Session,
+  { options, publication, stage, columns }: Work,
+): Promise<{ readonly stages: readonly ChildStage[]; readonly faults: readonly ParentFault[] }> {
+  const { resource, schemas, loadId, signal, corrected } = options;
+  if (resource.children === undefined) return { stages: [], faults: [] };
+  const faults = new Map<number, ParentFault>();
+  const stages = await stageChildren({
+    session,
+    resource,
+    schemas,
+    stage,
+    columns,
+    loadId,
+    file: corrected?.file ?? `the rejected rows of load ${loadId}`,
+    staged: [],
+    signal,
+    async takeOut(bad) {
+      for (const fault of bad) if (!faults.has(fault.row)) faults.set(fault.row, fault);
+      await session.execute(
+        `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE _row_number = ANY($1::bigint[])`,
+        [bad.map(({ row }) => row)],
+      );
+      await assertPublication(session, publication);
+    },
+    keep: () => assertPublication(session, publication),
+    goOn: () => Promise.resolve(),
+  });
+  return { stages, faults: [...faults.values()] };
 }
 
-/** Child rows of the retried rows; those that an element makes impossible leave the stage and get their new reasons. */
-async function stageRetriedChildren(
+/** Without the elements of rows that have left the stage since, and numbered behind the child rows of their load. */
+async function stagesOfRetried(
   session: Session,
-  { options, stage, columns }: Work,
-  refused: ReadonlyMap<number, ParentFault>,
-): Promise<{ readonly stages: readonly ChildStage[]; readonly rejected: number }> {
-  const { resource, schemas, loadId, signal, corrected } = options;
-  if (resource.children === undefined) return { stages: [], rejected: 0 };
-  const leave = async (faults: readonly ParentFault[]): Promise<number> => {
-    const rows = faults.map(({ row }) => row);
-    const gone = await session.execute(
-      `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE _row_number = ANY($1::bigint[])`,
-      [rows],
-    );
-    await keepQuarantined(session, loadId, stage, faults);
-    return gone;
-  };
-  const before = await leave([...refused.values()]);
-  const file = corrected?.file ?? `the rejected rows of load ${loadId}`;
-  const { stages, faults } = await stageChildren({ session, resource, schemas, stage, columns, loadId, file, signal });
-  const rejected = before + (await leave(faults));
-  await numberChildRows(session, { resource, schemas, loadId }, stages);
-  return { stages, rejected };
+  { options, stage }: Work,
+  stages: readonly ChildStage[],
+): Promise<readonly ChildStage[]> {
+  const { resource, schemas, loadId } = options;
+  const kept = await withoutOrphans(session, { resource, schemas, stage }, stages);
+  await numberChildRows(session, { resource, schemas, loadId }, kept);
+  return kept;
 }
 
 interface Work {

@@ -1,4 +1,4 @@
-import type { Session } from '../../model/database.js';
+import type { Queryable, Session } from '../../model/database.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import type { LoadColumn } from '../schema/column.js';
 import type { LedgerLine } from './ledger.js';
@@ -20,6 +20,19 @@ export function keysName({ schema, name }: StageName): StageName {
 /** Beside a stage: the rows of a child table, which stands at `position` among those of the resource. */
 export function childStageName({ schema, name }: StageName, position: number): StageName {
   return { schema, name: `${name}_child_${position}` };
+}
+
+/** The stages of child tables that are beside those of loads, complete or not. */
+export async function childStagesOf(
+  session: Queryable,
+  schema: string,
+  loadIds: readonly string[],
+): Promise<StageName[]> {
+  return session.query<{ schema: string; name: string }>(
+    `SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname ~ '^load_[0-9]+_child_[0-9]+$' AND split_part(c.relname, '_', 2) = ANY($2)`,
+    [schema, [...loadIds]],
+  );
 }
 
 /** Where a load's rows are: in a stage of its own, or among those of its group. */

@@ -3,17 +3,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { TerminalError } from '../../errors.js';
+import { failpoint } from '../../failpoint.js';
 import type { ChildTable } from '../../model/child-tables.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { CHUNK_ROWS, loadChunks } from '../load/load-chunks.js';
 import { existingColumns, nestedTypes, planReader } from '../load/plan-reader.js';
-import { RefusedRow } from '../load/refused-row.js';
+import { RefusedBinary, RefusedRow } from '../load/refused-row.js';
 import { childStageName, createStage, type StageName } from '../load/stage-table.js';
 import { withDuckDB, type OpenDuckDB } from '../read/duckdb.js';
-import type { RowChunk } from '../read/row-chunk.js';
 import { readAhead } from '../read/read-ahead.js';
+import type { CopyFormat, RowChunk } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import type { LoadColumn } from '../schema/column.js';
@@ -30,17 +31,25 @@ export interface ElementSource {
   readonly columns: ReadonlyMap<string, ColumnType>;
 }
 
-export interface LoadedElements {
-  readonly stage: StageName;
-  readonly columns: readonly LoadColumn[];
-  readonly faults: readonly ParentFault[];
+/** Of a child table, for the load's line. */
+export interface Told {
+  /** Values that the contract dropped, by the path of their column: `lines.qty`. */
   readonly discarded: Readonly<Record<string, number>>;
+  /** Renamed columns, misfits: one sentence each. */
   readonly notices: readonly string[];
 }
 
+export interface LoadedElements extends Told {
+  readonly stage: StageName;
+  readonly columns: readonly LoadColumn[];
+  readonly rows: number;
+  /** Rows have left the stage because of an element, and others of their elements are there. */
+  readonly hasFaults: boolean;
+}
+
 /**
- * Makes the stage of a child table from its elements, read as a file is that has them, in the caller's transaction. Throws what `planReader` does,
- * `ELT_CHILD_TABLE` and RefusedRow.
+ * Makes the stage of a child table from its elements, read as a file is that has them. Throws what `planReader` does, `ELT_CHILD_TABLE` and what
+ * `work` throws.
  *
  * @param key of the resource's own table
  * @param source the stage that has the nested column, or may lack it
@@ -73,7 +82,7 @@ export async function loadElements(
       : undefined;
     if (elements === undefined) {
       const known = Object.entries(declared).map(([name, type]) => ({ name, type, header: name }));
-      return { ...(await createChildStage(work, child, known)), faults: [], discarded: {}, notices: [] };
+      return { ...(await createChildStage(work, child, known)), rows: 0, hasFaults: false, discarded: {}, notices: [] };
     }
     const known = { ...resource, columns: declared };
     const plan = { resource: known, existing: isThere ? existing : undefined, elements };
@@ -103,81 +112,120 @@ async function copyElements(
   const file = `${work.file}, ${child.path}`;
   const reader = await planReader({ object: { path: file }, resource, schemas, existing }, duckdb, elements);
   const made = await createChildStage(work, child, reader.columns);
-  // One is enough to keep a row out, and a row may have any number of bad elements.
-  const faults = new Map<number, ParentFault>();
   const discarded: Record<string, number> = {};
-  const options = { file, fromRow: 1, maxRows: CHUNK_ROWS, signal };
-  for await (const chunk of readAhead(loadChunks(duckdb, elements, reader, resource, options))) {
-    await copyChunk(work, child, made.stage, reader.columns, chunk);
-    for (const fault of chunk.faults) {
-      // What is kept of a row is a list of its values, or its line in the file.
-      const values = (fault.raw ?? '').split(',', MOST_PLACES).map((value) => value.replaceAll(/[["\]]/g, ''));
-      const found = parentFault(child, fault, values);
-      if (!faults.has(found.row)) faults.set(found.row, found);
+  const refused = new Map<number, RowFault>();
+  const settings = { file, maxRows: work.chunkRows ?? CHUNK_ROWS, refused, signal };
+  let format: CopyFormat = 'binary';
+  let rows = 0;
+  let hasFaults = false;
+  for (let fromRow = 1; fromRow <= elements.rows;) {
+    try {
+      for await (const chunk of readAhead(
+        loadChunks(duckdb, elements, reader, resource, { ...settings, fromRow, format }),
+      )) {
+        await commitElements(work, child, made.stage, reader.columns, chunk);
+        fromRow = chunk.nextRow;
+        rows += chunk.rowNumbers.length;
+        hasFaults ||= chunk.faults.length > 0;
+        for (const [name, values] of chunk.discarded) {
+          const column = `${child.path}.${name}`;
+          discarded[column] = (discarded[column] ?? 0) + values;
+        }
+        await work.goOn();
+      }
+    } catch (error) {
+      // The chunk is written again, as text that says what PostgreSQL refuses, then without the element that it was.
+      if (error instanceof RefusedBinary) format = 'text';
+      else if (!(error instanceof RefusedRow)) throw error;
+      else if (refused.size === MAX_REFUSED) throw error.cause;
+      else refused.set(error.fault.row, placed(error.fault));
     }
-    for (const [name, dropped] of chunk.discarded) discarded[name] = (discarded[name] ?? 0) + dropped;
   }
-  return { ...made, faults: [...faults.values()], discarded, notices: reader.notices };
+  const notices = reader.notices.map((notice) => `${child.path}: ${notice}`);
+  return { ...made, rows, hasFaults, discarded, notices };
 }
 
+/** Each is a transaction for nothing; a reader that lets more than these through is wrong. */
+const MAX_REFUSED = 1_000;
 /** Columns at the front of a child row that are numbers and say where it belongs. */
 const MOST_PLACES = 3;
 
+/** Of a line as COPY has it, the child's row number first, the values that say where the element belongs. */
+function placed(fault: RowFault): RowFault {
+  const [, ...values] = (fault.raw ?? '').split('\t', 1 + MOST_PLACES);
+  return { ...fault, raw: JSON.stringify(values) };
+}
+
 async function createChildStage(
-  { session, stage: root, loadId }: ChildWork,
+  work: ChildWork,
   child: ChildTable,
   columns: readonly LoadColumn[],
 ): Promise<Pick<LoadedElements, 'stage' | 'columns'>> {
+  const { session, stage: root, loadId } = work;
   const stage = childStageName(root, child.position);
   const all: LoadColumn[] = [{ name: PARENT_LOAD, type: 'bigint', header: PARENT_LOAD }, ...columns];
-  await createStage(session, stage, loadId, all);
-  await session.execute(
-    `ALTER TABLE ${qualified(stage.schema, stage.name)} ALTER ${PARENT_LOAD} SET DEFAULT ${BigInt(loadId)}`,
-  );
+  await session.transaction(async () => {
+    await createStage(session, stage, loadId, all);
+    await session.execute(
+      `ALTER TABLE ${qualified(stage.schema, stage.name)} ALTER ${PARENT_LOAD} SET DEFAULT ${BigInt(loadId)}`,
+    );
+    await work.takeOut([]);
+  });
   return { stage, columns: all };
 }
 
-async function copyChunk(
-  { session, signal }: ChildWork,
+/** One transaction: child rows by COPY, and rows that one of the elements makes impossible leave the stage. Throws RefusedRow, RefusedBinary. */
+async function commitElements(
+  work: ChildWork,
   child: ChildTable,
   stage: StageName,
   columns: readonly LoadColumn[],
   chunk: RowChunk,
 ): Promise<void> {
-  if (chunk.rowNumbers.length === 0) return;
+  const { session } = work;
+  // One is enough to keep a row out, and a row may have any number of bad elements.
+  const faults = new Map<number, ParentFault>();
+  for (const fault of chunk.faults) {
+    const found = parentFault(child, fault);
+    if (!faults.has(found.row)) faults.set(found.row, found);
+  }
+  await session.transaction(async () => {
+    if (chunk.rowNumbers.length > 0) await copyChunk(work, stage, columns, chunk);
+    await work.takeOut([...faults.values()]);
+    await failpoint('children.before-commit');
+  });
+}
+
+async function copyChunk(
+  { session, signal }: ChildWork,
+  stage: StageName,
+  columns: readonly LoadColumn[],
+  chunk: RowChunk,
+): Promise<void> {
   const names = ['_row_number', ...columns.map(({ name }) => name)].map(identifier).join(', ');
   try {
     await session.copyFrom(
-      `COPY ${qualified(stage.schema, stage.name)} (${names}) FROM STDIN (FORMAT text, ENCODING 'UTF8')`,
+      `COPY ${qualified(stage.schema, stage.name)} (${names}) FROM STDIN (FORMAT ${chunk.format}, ENCODING 'UTF8')`,
       Readable.from(chunk.blocks, { objectMode: false }),
       signal === undefined ? {} : { signal },
     );
   } catch (error) {
-    const refused = RefusedRow.from(error, chunk, columns);
-    if (!(refused instanceof RefusedRow)) throw error;
-    // Its line has the child's row number, then the columns.
-    const [, ...values] = refused.fault.raw!.split('\t');
-    throw new RefusedRow({ ...refused.fault, ...parentFault(child, refused.fault, values) }, error);
+    throw RefusedRow.from(error, chunk, columns) ?? error;
   }
 }
 
-/**
- * A child row's fault as one of the row of the resource that has it.
- *
- * @param values of the child row, as many as say where it belongs
- */
-function parentFault(child: ChildTable, fault: RowFault, values: readonly string[]): ParentFault {
+/** A child row's fault as one of the row of the resource that has it. */
+function parentFault(child: ChildTable, { column, value, reason, raw }: RowFault): ParentFault {
+  // What is kept of an element begins with where it belongs, as a list of its values or as its line in the file.
+  const places = (raw ?? '').split(',', MOST_PLACES).map((text) => text.replaceAll(/[["\]]/g, ''));
   const names = ownColumns(child, []).map(({ name }) => name);
-  const row = Number(values[names.indexOf(rootRow(child))]);
-  if (!Number.isSafeInteger(row) || row < 1)
-    throw new TerminalError(
-      'ELT_CHILD_TABLE',
-      `Reading the elements of ${child.path} failed: element ${fault.row} ${fault.reason}, and what was read of it does not say which row has it.`,
-      { next: `Take ${child.path} out of \`children\`: the column then stays jsonb.` },
-    );
-  const element = `${child.path}[${values[names.indexOf(INDEX)]}]`;
-  const { column, value, reason } = fault;
-  return { row, column: column === null ? element : `${element}.${column}`, value, reason };
+  const element = `${child.path}[${places[names.indexOf(INDEX)]}]`;
+  return {
+    row: Number(places[names.indexOf(rootRow(child))]),
+    column: column === null ? element : `${element}.${column}`,
+    value,
+    reason,
+  };
 }
 
 /** A table of that name that was loaded otherwise is not written into. */

@@ -6,6 +6,7 @@ import type { ColumnType } from '../../model/project.js';
 import { identifier, literal } from '../../model/sql-identifier.js';
 import { byteSource } from '../read/open-bytes.js';
 import { openCsv } from '../read/open-csv.js';
+import type { JsonKind } from '../read/ndjson-line.js';
 import { columnKind, kindTypes, type JsonColumnKind } from '../read/open-json.js';
 import type { RowSource } from '../read/row-source.js';
 import { nameColumns } from '../schema/name-columns.js';
@@ -36,26 +37,31 @@ export async function openElements(
   },
 ): Promise<RowSource | undefined> {
   const { folder, file, types, tolerance, signal } = options;
-  const kinds = await keyKinds(session, from, tolerance);
-  const keys = [...new Set([...kinds.keys(), ...options.optional])].filter((name) => !own.has(name));
-  const headers = [...own.keys(), ...keys];
-  // Also that there are not too many of them for a SELECT.
-  nameColumns(headers, file);
-  const kindOf = (name: string): JsonColumnKind => kinds.get(name) ?? 'string';
-  const isJson = (name: string): boolean => (types.get(name) ?? kindOf(name)) === 'jsonb';
-  const values = headers.map((name) => {
-    const key = literal(name);
-    return own.get(name) ?? (isJson(name) ? `nullif(r.record -> ${key}, 'null')` : `r.record ->> ${key}`);
-  });
-  // Blanks at the ends of an unquoted text would be a matter of taste.
-  const texts = headers.flatMap((name, index) => (own.has(name) || kindOf(name) === 'string' ? [`c${index}`] : []));
-  const columns = values.map((value, index) => `${value} AS c${index}`);
   const path = join(folder, 'elements.csv');
-  await session.copyTo(
-    `COPY (SELECT ${columns.join(', ')} FROM ${from}) TO STDOUT (FORMAT csv, FORCE_QUOTE (${texts.map(identifier).join(', ')}), ENCODING 'UTF8')`,
-    createWriteStream(path),
-    signal === undefined ? {} : { signal },
-  );
+  const { headers, kindOf } = await session.transaction(async () => {
+    // No element comes twice, and PostgreSQL would keep and compare each one in case it does: half of the time goes there.
+    await session.execute('SET LOCAL enable_memoize = off');
+    const kinds = await keyKinds(session, from, tolerance);
+    const keys = [...new Set([...kinds.keys(), ...options.optional])].filter((name) => !own.has(name));
+    const headers = [...own.keys(), ...keys];
+    // Also that there are not too many of them for a SELECT.
+    nameColumns(headers, file);
+    const kindOf = (name: string): JsonColumnKind => kinds.get(name) ?? 'string';
+    const isJson = (name: string): boolean => (types.get(name) ?? kindOf(name)) === 'jsonb';
+    const values = headers.map((name) => {
+      const key = literal(name);
+      return own.get(name) ?? (isJson(name) ? `nullif(r.record -> ${key}, 'null')` : `r.record ->> ${key}`);
+    });
+    // Blanks at the ends of an unquoted text would be a matter of taste.
+    const texts = headers.flatMap((name, index) => (own.has(name) || kindOf(name) === 'string' ? [`c${index}`] : []));
+    const columns = values.map((value, index) => `${value} AS c${index}`);
+    await session.copyTo(
+      `COPY (SELECT ${columns.join(', ')} FROM ${from}) TO STDOUT (FORMAT csv, FORCE_QUOTE (${texts.map(identifier).join(', ')}), ENCODING 'UTF8')`,
+      createWriteStream(path),
+      signal === undefined ? {} : { signal },
+    );
+    return { headers, kindOf };
+  });
   if ((await stat(path)).size === 0) return undefined;
   const csv = { delimiter: ',', quote: '"', header: headers };
   const source = await openCsv(await byteSource(path, file), folder, csv, signal, undefined, MAX_ELEMENT_BYTES);
@@ -70,18 +76,15 @@ export async function openElements(
 
 /** Keys of the elements in the order in which PostgreSQL has them, with what their values are. */
 async function keyKinds(session: Session, from: string, tolerance: number): Promise<Map<string, JsonColumnKind>> {
-  const found = await session.query<{
-    key: string;
-    string: number;
-    number: number;
-    boolean: number;
-    null: number;
-    nested: number;
-  }>(
-    `SELECT m.key, ${['string', 'number', 'boolean', 'null'].map((kind) => `count(*) FILTER (WHERE jsonb_typeof(m.value) = '${kind}')::float8 AS "${kind}"`).join(', ')},
-       count(*) FILTER (WHERE jsonb_typeof(m.value) IN ('array', 'object'))::float8 AS nested
-     FROM ${from} CROSS JOIN LATERAL jsonb_each(r.record) WITH ORDINALITY AS m (key, value, place)
-     GROUP BY m.key ORDER BY min(m.place), m.key`,
+  const found = await session.query<{ key: string; kind: JsonKind; values: number; place: number }>(
+    `SELECT m.key, CASE jsonb_typeof(m.value) WHEN 'array' THEN 'nested' WHEN 'object' THEN 'nested' ELSE jsonb_typeof(m.value) END AS kind,
+       count(*)::float8 AS values, min(m.place)::float8 AS place
+     FROM ${from} CROSS JOIN LATERAL jsonb_each(r.record) WITH ORDINALITY AS m (key, value, place) GROUP BY 1, 2 ORDER BY 4, 1`,
   );
-  return new Map(found.map(({ key, ...counts }) => [key, columnKind(counts, tolerance)]));
+  const counts = new Map<string, Record<JsonKind, number>>();
+  for (const { key, kind, values } of found) {
+    const ofKey = counts.get(key) ?? { string: 0, number: 0, boolean: 0, null: 0, nested: 0 };
+    counts.set(key, { ...ofKey, [kind]: values });
+  }
+  return new Map([...counts].map(([key, ofKey]) => [key, columnKind(ofKey, tolerance)]));
 }

@@ -234,14 +234,14 @@ async function addRows(
   );
 }
 
-/** Child rows whose row is not in the resource's own table leave; gives their number. */
+/** Child rows whose row is not in the resource's own table leave. */
 export async function deleteOrphans(
   session: Session,
   child: ChildTable,
   table: StageName,
   target: StageName,
-): Promise<number> {
-  return session.execute(
+): Promise<void> {
+  await session.execute(
     `DELETE FROM ${qualified(table.schema, table.name)} AS c WHERE NOT EXISTS (
        SELECT 1 FROM ${qualified(target.schema, target.name)} AS t WHERE t._load_id = c._load_id AND t._row_number = c.${rootRow(child)})`,
   );

@@ -1,31 +1,30 @@
 import { failpoint } from '../../failpoint.js';
-import { childTables, type ChildTable } from '../../model/child-tables.js';
+import { childTables } from '../../model/child-tables.js';
 import type { Session } from '../../model/database.js';
-import type { ResourceConfig, Schemas } from '../../model/project.js';
+import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import { qualified } from '../../model/sql-identifier.js';
-import { countRows } from '../load/count-rows.js';
 import type { ChildStage } from '../load/ledger.js';
 import type { StageName } from '../load/stage-table.js';
 import type { OpenDuckDB } from '../read/duckdb.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { LoadColumn } from '../schema/column.js';
 import { keyColumns, rootRow } from './child-columns.js';
-import { loadElements, type ElementSource } from './load-elements.js';
+import { loadElements, type Told } from './load-elements.js';
 
 /** What a row of the stage cannot be because of one of its elements. */
 export type ParentFault = Pick<RowFault, 'row' | 'column' | 'value' | 'reason'>;
 
-export interface StagedChildren {
-  readonly stages: readonly ChildStage[];
-  /** Rows of `stage` that an element makes impossible, each once; they have no child rows. */
-  readonly faults: readonly ParentFault[];
-  /** Values that the contract dropped, by column: `lines.qty`. */
-  readonly discarded: Readonly<Record<string, number>>;
-  /** Renamed columns, misfits: one sentence each. */
-  readonly notices: readonly string[];
+/** What becomes of rows and stages is the caller's own: a load and a retry keep other books. */
+export interface ChildBooks {
+  /** Rows leave the stage because of an element, in the transaction of the chunk that has it. Called in each one, to throw where another attempt has the rows by now. */
+  takeOut(faults: readonly ParentFault[]): Promise<void>;
+  /** Runs in the transaction that completes a child table: what is staged now, and what was told of that table. Throws as `takeOut` does. */
+  keep(stages: readonly ChildStage[], told: Told): Promise<void>;
+  /** Between two transactions: throws where it is of no use to go on. */
+  goOn(): Promise<void>;
 }
 
-export interface ChildWork {
+export interface ChildWork extends ChildBooks {
   readonly session: Session;
   readonly resource: ResourceConfig;
   readonly schemas: Schemas;
@@ -35,78 +34,89 @@ export interface ChildWork {
   readonly loadId: string;
   /** As the project names it. */
   readonly file: string;
+  /** Child tables that an earlier attempt has completed. */
+  readonly staged: readonly ChildStage[];
   /** One that is open already. @default one of its own for each child table */
   readonly duckdb?: OpenDuckDB | undefined;
+  /** Elements a transaction. @default as rows */
+  readonly chunkRows?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Makes a stage for each child table of the elements that a stage's rows have, in the caller's transaction: typed, checked and
- * written by what reads files of JSON. Throws what `planReader` does, `ELT_CHILD_TABLE`, and RefusedRow, whose fault is about the row of `stage`.
+ * Makes a stage for each child table of the elements that a stage's rows have: typed, checked and written by what reads files of JSON, in a
+ * transaction for each chunk of them. None stays open while elements are read. Throws what `planReader` does, `ELT_CHILD_TABLE`, what `work` throws.
  */
-export async function stageChildren(work: ChildWork): Promise<StagedChildren> {
-  const { resource, columns, stage } = work;
-  const typed = new Map(columns.map(({ name, type }) => [name, type]));
-  const key = keyColumns(resource, typed);
-  const tables = new Map<ChildTable | undefined, ElementSource>();
-  tables.set(undefined, { stage, columns: typed });
-  const made: { child: ChildTable; stage: StageName; columns: readonly LoadColumn[] }[] = [];
-  const faults = new Map<number, ParentFault>();
-  const discarded: Record<string, number> = {};
-  const notices: string[] = [];
-  const idle = await mayBeIdle(work.session);
-  for (const child of childTables(resource)) {
-    const loaded = await loadElements(work, child, key, tables.get(child.parent)!);
-    made.push({ child, ...loaded });
-    tables.set(child, { stage: loaded.stage, columns: new Map(loaded.columns.map(({ name, type }) => [name, type])) });
-    for (const fault of loaded.faults) if (!faults.has(fault.row)) faults.set(fault.row, fault);
-    await deleteRows(work, made, faults);
-    for (const [name, values] of Object.entries(loaded.discarded)) discarded[`${child.path}.${name}`] = values;
-    notices.push(...loaded.notices.map((notice) => `${child.path}: ${notice}`));
-  }
-  const stages: ChildStage[] = [];
-  for (const {
-    child,
-    stage: { name: table },
-    columns: own,
-  } of made)
-    stages.push({
+export async function stageChildren(work: ChildWork): Promise<readonly ChildStage[]> {
+  const typed = typesOf(work.columns);
+  const key = keyColumns(work.resource, typed);
+  const tables = childTables(work.resource);
+  let stages = await goOnWith(work);
+  for (const child of tables.slice(stages.length)) {
+    const above = stages.find(({ target }) => target === child.parent?.table);
+    const source =
+      above === undefined
+        ? { stage: work.stage, columns: typed }
+        : { stage: { schema: work.schemas.stage, name: above.table }, columns: typesOf(above.columns) };
+    const loaded = await loadElements(work, child, key, source);
+    const made: ChildStage = {
       path: child.path,
       target: child.table,
-      table,
-      columns: own,
-      rows: await countRows(work.session, { schema: work.schemas.stage, name: table }),
-    });
-  await idle.asBefore();
-  await failpoint('children.staged');
-  return { stages, faults: [...faults.values()], discarded, notices };
+      table: loaded.stage.name,
+      columns: loaded.columns,
+      rows: loaded.rows,
+    };
+    stages = await complete(work, [...stages, made], loaded);
+  }
+  return stages;
 }
 
-/**
- * Between two statements a large file of elements is read, which PostgreSQL must not take for a client that is frozen. Whoever takes over
- * from one that is ends it.
- */
-async function mayBeIdle(session: Session): Promise<{ asBefore(): Promise<void> }> {
-  const set = async (timeout: string): Promise<void> => {
-    await session.query(`SELECT set_config('idle_in_transaction_session_timeout', $1, true)`, [timeout]);
-  };
-  const [before] = await session.query<{ timeout: string }>(
-    `SELECT current_setting('idle_in_transaction_session_timeout') AS timeout`,
-  );
-  await set('10min');
-  return { asBefore: () => set(before!.timeout) };
+function typesOf(columns: readonly LoadColumn[]): ReadonlyMap<string, ColumnType> {
+  return new Map(columns.map(({ name, type }) => [name, type]));
 }
 
-/** An element was bad: none of its row's child rows stay. */
-async function deleteRows(
-  { session }: ChildWork,
-  made: readonly { readonly child: ChildTable; readonly stage: StageName }[],
-  faults: ReadonlyMap<number, ParentFault>,
-): Promise<void> {
-  if (faults.size === 0) return;
-  for (const { child, stage } of made)
-    await session.execute(
-      `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE ${rootRow(child)} = ANY($1::bigint[])`,
-      [[...faults.keys()]],
+/** What an earlier attempt has completed, without the child rows of rows that have left since. */
+async function goOnWith(work: ChildWork): Promise<readonly ChildStage[]> {
+  if (work.staged.length === 0) return [];
+  return work.session.transaction(async () => {
+    const stages = await withoutOrphans(work.session, work, work.staged);
+    await work.keep(stages, { notices: [], discarded: {} });
+    return stages;
+  });
+}
+
+async function complete(
+  work: ChildWork,
+  made: readonly ChildStage[],
+  { hasFaults, notices, discarded }: Told & { readonly hasFaults: boolean },
+): Promise<readonly ChildStage[]> {
+  const stages = await work.session.transaction(async () => {
+    // None of a row's child rows stay where one of them was bad.
+    const kept = hasFaults ? await withoutOrphans(work.session, work, made) : made;
+    await work.keep(kept, { notices, discarded });
+    await failpoint('children.staged');
+    return kept;
+  });
+  await work.goOn();
+  return stages;
+}
+
+/** Child rows of rows that are not in the load's stage leave theirs, in the caller's transaction. */
+export async function withoutOrphans(
+  session: Session,
+  { resource, schemas, stage }: Pick<ChildWork, 'resource' | 'schemas' | 'stage'>,
+  stages: readonly ChildStage[],
+): Promise<readonly ChildStage[]> {
+  const tables = childTables(resource);
+  const kept: ChildStage[] = [];
+  for (const made of stages) {
+    const child = tables.find(({ table }) => table === made.target)!;
+    // A stage is one load's, and that of a database says which only when it is finished.
+    const gone = await session.execute(
+      `DELETE FROM ${qualified(schemas.stage, made.table)} AS c WHERE NOT EXISTS (
+         SELECT 1 FROM ${qualified(stage.schema, stage.name)} AS t WHERE t._row_number = c.${rootRow(child)})`,
     );
+    kept.push({ ...made, rows: made.rows - gone });
+  }
+  return kept;
 }

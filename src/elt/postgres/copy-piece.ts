@@ -4,63 +4,79 @@ import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { LoadFencedError } from '../load/load-fenced-error.js';
-import type { RowNumberer } from './number-rows.js';
+import { addRejects } from '../load/rejects.js';
+import type { PassedRows } from './pass-rows.js';
 import type { PieceMeter } from './piece-meter.js';
 
 export interface PieceTarget {
   readonly loadId: string;
   readonly token: string;
-  /** `COPY stage (…) FROM STDIN (FORMAT binary)`; the row number is its first column. */
+  /** `COPY stage (…)`; the row number is its first column. */
   readonly copy: string;
+  /** What the rows are of, for those that are quarantined. */
+  readonly path: string;
   readonly resource: Pick<ResourceConfig, 'id' | 'at'>;
 }
 
+/** Rows of a piece, as far as they are committed. */
+export interface CopiedPiece {
+  readonly read: number;
+  readonly rejected: number;
+}
+
 /**
- * Streams what `select` gives from the source into the stage, and records the piece in the ledger, in one transaction
- * of the warehouse. Gives the number of rows. Throws LoadFencedError when another attempt has taken the load over; nothing is left behind then.
+ * Streams what `select` gives from the source into the stage, quarantines the rows that do not fit, and records the piece in the ledger, in
+ * one transaction of the warehouse. Throws LoadFencedError when another attempt has taken the load over; nothing is left behind then.
  */
 export async function copyPiece(
   from: Session,
   into: Session,
-  piece: {
-    readonly number: number;
-    readonly select: string;
-    readonly numberer: RowNumberer;
-    readonly meter: PieceMeter;
-  },
-  { loadId, token, copy, resource }: PieceTarget,
+  piece: { readonly number: number; readonly select: string; readonly rows: PassedRows },
+  { loadId, token, copy, path, resource }: PieceTarget,
   signal?: AbortSignal,
-): Promise<number> {
-  const { number, select, numberer, meter } = piece;
-  const rows = await into.transaction(async () => {
-    const written = await streamPiece(
-      from,
-      into,
-      `COPY (${select}) TO STDOUT (FORMAT binary)`,
-      copy,
-      meter,
-      signal,
-    ).catch((error: unknown) => {
-      throw refusedValue(error, resource);
+): Promise<CopiedPiece> {
+  const { number, select, rows } = piece;
+  const { format, meter, rejects } = rows;
+  const as = format === 'text' ? `FORMAT text, ENCODING 'UTF8'` : 'FORMAT binary';
+  try {
+    const copied = await into.transaction(async () => {
+      const written = await streamPiece(
+        from,
+        into,
+        `COPY (${select}) TO STDOUT (${as})`,
+        `${copy} FROM STDIN (${as})`,
+        meter,
+        signal,
+      ).catch((error: unknown) => {
+        throw refusedValue(error, resource);
+      });
+      for await (const batch of rejects.batches()) await addRejects(into, loadId, path, 'rejected', batch);
+      await failpoint('load.after-copy');
+      const rejected = rejects.rows();
+      const read = written + rejected;
+      await into.execute(
+        'INSERT INTO plumbline.load_pieces (load_id, piece, row_count, bytes, sha256, nulls) VALUES ($1, $2, $3, $4, $5, $6)',
+        [loadId, number, read, meter.bytes(), meter.sha256(), rows.nulls()],
+      );
+      const changed = await into.execute(
+        `UPDATE plumbline.loads SET next_chunk = next_chunk + 1, next_row = next_row + $3, rows_read = rows_read + $3,
+           rows_loaded = rows_loaded + $4, rows_rejected = rows_rejected + $5, discarded = ${DISCARDED}
+         WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
+        [loadId, token, read, written, rejected, JSON.stringify(rows.discarded())],
+      );
+      if (changed !== 1) throw new LoadFencedError(`Load ${loadId}`, { loadId });
+      await failpoint('load.before-commit');
+      return { read, rejected };
     });
-    await failpoint('load.after-copy');
-    await into.execute(
-      'INSERT INTO plumbline.load_pieces (load_id, piece, row_count, bytes, sha256, nulls) VALUES ($1, $2, $3, $4, $5, $6)',
-      [loadId, number, written, meter.bytes(), meter.sha256(), numberer.nulls()],
-    );
-    const changed = await into.execute(
-      `UPDATE plumbline.loads SET next_chunk = next_chunk + 1, next_row = next_row + $3, rows_read = rows_read + $3,
-         rows_loaded = rows_loaded + $3
-       WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
-      [loadId, token, written],
-    );
-    if (changed !== 1) throw new LoadFencedError(`Load ${loadId}`, { loadId });
-    await failpoint('load.before-commit');
-    return written;
-  });
-  await failpoint('load.after-commit');
-  return rows;
+    await failpoint('load.after-commit');
+    return copied;
+  } finally {
+    await rejects.close();
+  }
 }
+
+/** The values that were left out so far and those of this piece, by column: several connections add to them. */
+const DISCARDED = `discarded || coalesce((SELECT jsonb_object_agg(key, value::bigint + coalesce((discarded ->> key)::bigint, 0)) FROM jsonb_each_text($6::jsonb)), '{}')`;
 
 /** A value that the source holds and the warehouse cannot: bytes that are no UTF-8, of a server without an encoding. */
 function refusedValue(error: unknown, { id, at }: PieceTarget['resource']): unknown {

@@ -110,7 +110,8 @@ export async function countWithoutCursor(
 ): Promise<number> {
   if (type === 'xid') return 0;
   const [counted] = await database.query<{ rows: number }>(
-    `SELECT count(*)::float8 AS rows FROM ${table} WHERE ${withoutCursor(column, type)}`,
+    // The stage may have it as another type.
+    `SELECT count(*)::float8 AS rows FROM ${table} WHERE ${withoutCursor(`${column}::${type}`, type)}`,
   );
   return counted?.rows ?? 0;
 }

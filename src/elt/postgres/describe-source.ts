@@ -1,8 +1,9 @@
 import { TerminalError } from '../../errors.js';
-import type { Session } from '../../model/database.js';
+import type { ResultColumn, Session } from '../../model/database.js';
 import { didYouMean } from '../../model/nearest.js';
-import type { ResourceConfig } from '../../model/project.js';
+import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { nestedTypes } from '../load/plan-reader.js';
 import type { LoadColumn } from '../schema/column.js';
 import { nameColumns } from '../schema/name-columns.js';
 import { sourceCursor, type SourceCursor } from './cursor-range.js';
@@ -15,7 +16,9 @@ export interface SourceDescription {
   readonly from: string;
   /** As the warehouse names them; `header` is the name in the source. */
   readonly columns: readonly LoadColumn[];
-  /** The values of `columns`, in their order, as SQL over q. */
+  /** The same, as the source has them. */
+  readonly given: readonly ResultColumn[];
+  /** The values of `columns`, in their order, as SQL over q; behind them those of `check.foreign`. */
   readonly values: readonly string[];
   /** What the source calls the columns of the primary key. */
   readonly key: readonly string[];
@@ -28,7 +31,19 @@ export interface SourceDescription {
   readonly isStable: boolean;
   /** Columns that the contract leaves out of the table, with their values as SQL over q. @default none */
   readonly unwanted?: readonly { readonly name: string; readonly value: string }[];
+  /** @default no row is looked at on its way */
+  readonly check?: RowCheck;
   readonly notices: readonly string[];
+}
+
+/** What a contract asks of each row. */
+export interface RowCheck {
+  /** Columns whose values come as text and have to fit the column's type; with the type that they are of in the source. */
+  readonly columns: ReadonlyMap<string, ColumnType>;
+  /** What becomes of those that do not. */
+  readonly misfits: 'discard_row' | 'discard_value';
+  /** Columns of the source that the table does not have: a row with a value in one is no row of it. */
+  readonly foreign: readonly string[];
 }
 
 /** `"schema"."table"` of a resource that is no query. */
@@ -48,8 +63,9 @@ export async function describeSource(
   );
   const { names, notices } = nameColumns(given.map(({ name }) => name), resource.path); // prettier-ignore
   for (const name of namedColumns(resource)) if (!names.includes(name)) throw unknownColumn(resource, name, names);
+  const nested = nestedTypes(resource);
   const mapped = given.map((column, index) =>
-    mapColumn(column, `q.${identifier(column.name)}`, resource.columns[names[index]!]),
+    mapColumn(column, `q.${identifier(column.name)}`, resource.columns[names[index]!] ?? nested.get(names[index]!)),
   );
   const columns = names.map((name, index) => ({ name, type: mapped[index]!.type, header: given[index]!.name }));
   const references = given.map(({ name }) => `q.${identifier(name)}`);
@@ -60,6 +76,7 @@ export async function describeSource(
   return {
     from: `${relation ?? `(${resource.postgres!.query!}\n)`} AS q`,
     columns,
+    given,
     values: mapped.map(({ sql }) => sql),
     key,
     ...(cursor !== undefined && { cursor }),
@@ -70,9 +87,15 @@ export async function describeSource(
 }
 
 /** Columns that the project file names, beside a cursor's. */
-export function namedColumns({ primaryKey, columns, merge }: ResourceConfig): readonly string[] {
+export function namedColumns({ primaryKey, columns, merge, children = [] }: ResourceConfig): readonly string[] {
   const marker = merge?.hardDelete === undefined ? [] : [merge.hardDelete];
-  return [...primaryKey, ...Object.keys(columns), ...(merge?.key ?? []), ...marker];
+  return [
+    ...primaryKey,
+    ...Object.keys(columns),
+    ...(merge?.key ?? []),
+    ...marker,
+    ...children.map(({ field }) => field),
+  ];
 }
 
 /** Reading by place needs tables that PostgreSQL itself stores, and a server that finds a range of places: 14 and newer. */
@@ -113,6 +136,6 @@ function unknownColumn({ id, path, at }: ResourceConfig, name: string, names: re
   return new TerminalError(
     'ELT_COLUMN_UNKNOWN',
     `Reading ${id} failed: ${path} has no column ${JSON.stringify(name)}${didYouMean(name, names) || `; it has ${shown}.`}`,
-    { at, details: { column: name }, next: 'Correct `primary_key`, `merge` or `columns`.' },
+    { at, details: { column: name }, next: 'Correct `primary_key`, `merge`, `columns` or `children`.' },
   );
 }

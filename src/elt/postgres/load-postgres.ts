@@ -8,6 +8,7 @@ import { identifier, qualified } from '../../model/sql-identifier.js';
 import { countedProfile } from '../anomaly/counted-profile.js';
 import { assertKey } from '../load/assert-key.js';
 import { beginAnew, claimLoad, type Claim, type ClaimOptions } from '../load/claim-load.js';
+import { failLoad } from '../load/fail-load.js';
 import { finishLoad } from '../load/finish-load.js';
 import { READER_VERSION, releaseWriters, type LedgerLine, type Reader } from '../load/ledger.js';
 import { LoadFencedError } from '../load/load-fenced-error.js';
@@ -20,8 +21,8 @@ import { countWithoutCursor, inRange, type CursorRange } from './cursor-range.js
 import { describeSource, relationOf, type SourceDescription } from './describe-source.js';
 import { findRelation } from './find-relation.js';
 import { heedContract } from './heed-contract.js';
-import { numberRows } from './number-rows.js';
-import { meterPiece, type PieceMeter } from './piece-meter.js';
+import { passRows } from './pass-rows.js';
+import type { PieceMeter } from './piece-meter.js';
 import { piecesByKey, piecesByPlace, type Piece } from './plan-pieces.js';
 import { inSourceSnapshot, sourcePosition } from './source-session.js';
 
@@ -36,12 +37,16 @@ export interface PostgresLoadOptions extends ClaimOptions {
   readonly source: Database;
   /** The source in messages. */
   readonly sourceName: string;
-  readonly onProgress?: (progress: { readonly rows: number; readonly bytes: number }) => void;
+  readonly onProgress?: (progress: {
+    readonly rows: number;
+    readonly bytes: number;
+    readonly rejected: number;
+  }) => void;
 }
 
 /**
- * Brings the rows of a source's table or query into a stage table, piece by piece, straight from COPY to COPY. All of
- * them are read under one snapshot of the source, however many connections read. Readers see nothing before `publishResource`.
+ * Brings the rows of a source's table or query into a stage table, piece by piece, straight from COPY to COPY; rows that its contract
+ * does not let through are quarantined. All of them are read under one snapshot of the source, however many connections read. Readers see nothing before `publishResource`.
  *
  * Idempotent by (env, project, resource, what was asked). The snapshot ends with its connection: another attempt takes
  * a new one, goes on behind the committed pieces when both see the same rows (`sourcePosition`), and begins anew else.
@@ -123,7 +128,7 @@ async function countUnwanted(
     return values === 0 ? [] : [[name, values] as const];
   });
   await session.execute(
-    `UPDATE plumbline.loads SET discarded = $3 WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
+    `UPDATE plumbline.loads SET discarded = discarded || $3::jsonb WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
     [loadId, token, JSON.stringify(Object.fromEntries(dropped))],
   );
 }
@@ -140,7 +145,9 @@ async function goOnOrBegin(
   position: string | undefined,
 ): Promise<LedgerLine> {
   const former = claimed.reader?.dialect;
-  if (former !== undefined && position !== undefined && former['position'] === position) return claimed;
+  const isSame = former !== undefined && position !== undefined && former['position'] === position;
+  // The contract goes by the table, which another load may have changed since.
+  if (isSame && isAlike(claimed.reader!.columns, columns)) return claimed;
   const { token, loadId } = claimed;
   const line = former === undefined ? claimed : (await beginAnew(session, [claimed], claimed.settings))[0]!;
   const reader: Reader = {
@@ -161,6 +168,12 @@ async function goOnOrBegin(
     await createNumberedStage(session, stage, columns);
   });
   return { ...line, reader };
+}
+
+function isAlike(one: SourceDescription['columns'], other: SourceDescription['columns']): boolean {
+  const text = (columns: SourceDescription['columns']): string =>
+    JSON.stringify(columns.map(({ name, type }) => [name, type]));
+  return text(one) === text(other);
 }
 
 interface Reading {
@@ -186,9 +199,10 @@ async function readPieces({ options, session, reader, line, description }: Readi
   const todo = pieces.filter(({ number }) => !done.has(number));
   let rows = committed.reduce((sum, one) => sum + one.rows, 0);
   let bytes = committed.reduce((sum, one) => sum + one.bytes, 0);
+  let rejected = line.rowsRejected;
   const underWay = new Set<PieceMeter>();
   const report = (): void =>
-    onProgress?.({ rows, bytes: [...underWay].reduce((sum, meter) => sum + meter.bytes(), bytes) });
+    onProgress?.({ rows, bytes: [...underWay].reduce((sum, meter) => sum + meter.bytes(), bytes), rejected });
   const ticking = setInterval(report, PROGRESS_MS);
   const failed = new AbortController();
   const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal]);
@@ -196,27 +210,31 @@ async function readPieces({ options, session, reader, line, description }: Readi
   setMaxListeners(0, signal);
   const stage = stageName(schemas.stage, line.loadId);
   const range = description.cursor === undefined ? '' : ` AND ${inRange(description.cursor, options.object)}`;
-  const target = { loadId: line.loadId, token: line.token, copy: copyInto(stage, description), resource };
+  const { path } = options.object;
+  const target = { loadId: line.loadId, token: line.token, copy: copyInto(stage, description), path, resource };
 
   const selectOf = ({ where }: Piece): string =>
     `SELECT ${description.values.join(', ')} FROM ${description.from} WHERE ${where}${range}${order}`;
+  let total: number | undefined;
+  // Of all rows, which are counted when those so far give a reason to.
+  const isTooMany = async (from: Session): Promise<boolean> => {
+    if (rejected <= resource.maxRejectedShare * rows) return false;
+    total ??= await countRows(from, `${description.from} WHERE true${range}`);
+    return rejected > resource.maxRejectedShare * total;
+  };
   const lane = async (from: Session, into: Session): Promise<void> => {
     for (let piece = todo.shift(); piece !== undefined; piece = todo.shift()) {
       signal.throwIfAborted();
       // Numbers say in which order rows were read, and differ without any piece knowing of another.
-      const numberer = numberRows(piece.number, description.columns.length);
-      const meter = meterPiece(numberer.take);
-      underWay.add(meter);
-      const copied = await copyPiece(
-        from,
-        into,
-        { number: piece.number, select: selectOf(piece), numberer, meter },
-        target,
-        signal,
-      );
-      underWay.delete(meter);
-      rows += copied;
-      bytes += meter.bytes();
+      const passed = passRows(piece.number, description);
+      underWay.add(passed.meter);
+      const { number } = piece;
+      const copied = await copyPiece(from, into, { number, select: selectOf(piece), rows: passed }, target, signal);
+      underWay.delete(passed.meter);
+      rows += copied.read;
+      bytes += passed.meter.bytes();
+      rejected += copied.rejected;
+      if (todo.length > 0 && (await isTooMany(from))) todo.length = 0;
       report();
     }
   };
@@ -250,6 +268,15 @@ async function readPieces({ options, session, reader, line, description }: Readi
   } finally {
     clearInterval(ticking);
   }
+  if (total === undefined || rejected <= resource.maxRejectedShare * total) return;
+  const { loadId, token } = line;
+  const context = { options, session, loadId, token, stage, source: { rows: total, lineOf: () => null } };
+  throw await failLoad(context, rejected);
+}
+
+async function countRows(from: Session, what: string): Promise<number> {
+  const [counted] = await from.query<{ rows: number }>(`SELECT count(*)::float8 AS rows FROM ${what}`);
+  return counted?.rows ?? 0;
 }
 
 const PROGRESS_MS = 500;
@@ -285,7 +312,7 @@ async function planPieces(
 
 function copyInto(stage: StageName, { columns }: SourceDescription): string {
   const names = ['_row_number', ...columns.map(({ name }) => name)].map(identifier).join(', ');
-  return `COPY ${qualified(stage.schema, stage.name)} (${names}) FROM STDIN (FORMAT binary)`;
+  return `COPY ${qualified(stage.schema, stage.name)} (${names})`;
 }
 
 /** Checks the stage, names the load's content and completes the loader's columns, in one transaction. */
@@ -312,7 +339,12 @@ async function finish(
       );
       await session.execute(
         `UPDATE plumbline.loads SET sha256 = $3, reader = reader || coalesce($4::jsonb, '{}') WHERE load_id = $1 AND token = $2`,
-        [loadId, token, contentHash(columns, pieces), profileOf(columns, rows, pieces)],
+        [
+          loadId,
+          token,
+          contentHash(columns, pieces),
+          resource.children === undefined ? profileOf(columns, rows, pieces) : null,
+        ],
       );
       await session.execute('DELETE FROM plumbline.load_pieces WHERE load_id = $1', [loadId]);
       await completeStage(session, stage, loadId);

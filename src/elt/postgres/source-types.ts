@@ -55,6 +55,63 @@ export function mapColumn(
   return { type: declared, sql: declared === 'jsonb' && !isText ? `to_jsonb(${value})` : `(${value})::${declared}` };
 }
 
+/**
+ * The SQL that gives a source's column for a column of another type: a cast where every value goes over unchanged, else the text of the
+ * value, which `isChecked` then asks to compare with the type. Never fails in the source. A time without a zone is one of UTC.
+ *
+ * @param value the source's column as SQL
+ */
+export function fitColumn(
+  column: Pick<ResultColumn, 'typeId' | 'typeModifier'>,
+  value: string,
+  type: ColumnType,
+): { readonly sql: string; readonly isChecked: boolean } {
+  const own = mapColumn(column, value, undefined);
+  const cast = mapColumn(column, value, type);
+  const isMadeJson = type === 'jsonb' && cast.sql.startsWith('to_jsonb');
+  return own.type === type || isMadeJson || holdsAll(type, own.type)
+    ? { sql: cast.sql, isChecked: false }
+    : { sql: textOf(own, type), isChecked: true };
+}
+
+const TIMES: readonly ColumnType[] = ['timestamp', 'timestamptz'];
+
+/** Whether every value of a source's type is one of another. */
+function holdsAll(type: ColumnType, values: ColumnType): boolean {
+  if (type === 'text') return true;
+  if (TIMES.includes(type)) return TIMES.includes(values);
+  const digits = digitsOf(values);
+  if (digits === undefined) return false;
+  const room = digitsOf(type);
+  return type === 'numeric' || (room !== undefined && room.whole >= digits.whole && room.scale >= digits.scale);
+}
+
+/** Decimal digits before and behind the point; undefined of what has no bounds. */
+function digitsOf(type: ColumnType): { readonly whole: number; readonly scale: number } | undefined {
+  const [precision, scale] = (/^numeric\((\d+),(\d+)\)$/.exec(type) ?? []).slice(1).map(Number);
+  if (precision !== undefined && scale !== undefined) return { whole: precision - scale, scale };
+  return type === 'bigint' ? { whole: 19, scale: 0 } : undefined;
+}
+
+/** A value as text, in the form that the other type has for it if it has one: 30.00 is 30, and midnight a date. */
+function textOf(own: { readonly type: ColumnType; readonly sql: string }, type: ColumnType): string {
+  const value = `(${own.sql})`;
+  const either = (when: string, text: string): string => `CASE WHEN ${when} THEN ${text} ELSE ${value}::text END`;
+  if (own.type === 'double precision') {
+    // Every whole double within these bounds is a bigint; as numeric it would be rounded to 15 digits.
+    if (type === 'bigint')
+      return either(
+        `${value} = trunc(${value}) AND ${value} >= -9223372036854775808 AND ${value} < 9223372036854775808`,
+        `${value}::bigint::text`,
+      );
+    if (type.startsWith('numeric')) return either(`abs(${value}) < 'Infinity'`, `${value}::text::numeric::text`);
+  }
+  if (own.type.startsWith('numeric') && type === 'bigint')
+    return either(`${value} = trunc(${value})`, `trunc(${value})::text`);
+  if (TIMES.includes(own.type) && type === 'date') return either(`${value} = ${value}::date`, `${value}::date::text`);
+  return `${value}::text`;
+}
+
 /** The modifier holds precision and scale in 16 bits each, of which the scale's lower 11 have a sign. */
 function numericType(modifier: number): ColumnType {
   if (modifier < 4) return 'numeric';

@@ -2,6 +2,7 @@ import { TerminalError } from '../../errors.js';
 import type { Database, Queryable } from '../../model/database.js';
 import { describeRelation, type RelationFacts } from './describe-relation.js';
 import { listDependents, type DependentView } from './list-dependents.js';
+import { readCatalog } from './read-catalog.js';
 import { retryCatalogRace } from './retry-catalog-race.js';
 import { shownName, type TableName } from './table-name.js';
 
@@ -17,7 +18,7 @@ export interface SwapTarget {
 export async function assertSwappable(database: Database, target: TableName): Promise<void> {
   await retryCatalogRace(() =>
     database.transaction(async (session) => {
-      await session.execute(`SELECT set_config('search_path', '', true)`);
+      await readCatalog(session);
       await readSwapTarget(session, target);
     }),
   );
@@ -28,7 +29,9 @@ export async function readSwapTarget(session: Queryable, target: TableName): Pro
   const facts = await describeRelation(session, target);
   if (facts === undefined) return undefined;
   const { views, others } = await listDependents(session, facts.oid);
-  const extras = await session.query<{ obstacle: string }>(OBSTACLES, [facts.oid, views.map((view) => view.oid)]);
+  const extras = await session.query<{ obstacle: string }>(OBSTACLES, [facts.oid, views.map((view) => view.oid)], {
+    isKept: true,
+  });
   const obstacles = [
     ...(facts.kind === 'r' || facts.kind === 'v' ? [] : [`it is ${KINDS[facts.kind] ?? 'not a table or view'}`]),
     ...(facts.kind === 'r' && facts.persistence !== 'p' ? ['it is unlogged or temporary'] : []),

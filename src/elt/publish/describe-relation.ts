@@ -68,19 +68,10 @@ export interface RelationFacts {
  * definition comes out qualified.
  */
 export async function describeRelation(session: Queryable, table: TableName): Promise<RelationFacts | undefined> {
-  const [head] = await session.query<Omit<RelationFacts, 'columns' | 'indexes' | 'constraints' | 'policies'>>(HEAD, [
-    table.schema,
-    table.name,
-  ]);
-  if (head === undefined) return undefined;
-  const oid = [head.oid];
-  return {
-    ...head,
-    columns: await session.query<ColumnFacts & Record<string, unknown>>(COLUMNS, oid),
-    indexes: await session.query<IndexFacts & Record<string, unknown>>(INDEXES, oid),
-    constraints: await session.query<ConstraintFacts & Record<string, unknown>>(CONSTRAINTS, oid),
-    policies: await session.query<PolicyFacts & Record<string, unknown>>(POLICIES, oid),
-  };
+  const [facts] = await session.query<RelationFacts & Record<string, unknown>>(RELATION, [table.schema, table.name], {
+    isKept: true,
+  });
+  return facts;
 }
 
 const grants = (acl: string): string => `(
@@ -90,15 +81,6 @@ const grants = (acl: string): string => `(
     'privilege', a.privilege_type, 'grantable', a.is_grantable)
     ORDER BY a.position), '[]')
   FROM aclexplode(${acl}) WITH ORDINALITY a(grantor, grantee, privilege_type, is_grantable, position))`;
-
-const HEAD = `
-  SELECT c.oid, c.relkind::text AS kind, pg_get_userbyid(c.relowner)::text AS owner,
-    c.relpersistence::text AS persistence, coalesce(c.reloptions, '{}') AS options,
-    obj_description(c.oid, 'pg_class') AS comment,
-    ${grants(`coalesce(c.relacl, acldefault('r', c.relowner))`)} AS grants,
-    c.relrowsecurity AS "rowSecurity", c.relforcerowsecurity AS "forceRowSecurity"
-  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE n.nspname = $1 AND c.relname = $2`;
 
 const COLUMNS = `
   SELECT a.attname::text AS name,
@@ -112,7 +94,7 @@ const COLUMNS = `
   FROM pg_attribute a
   JOIN pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-  WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   ORDER BY a.attnum`;
 
 // pg_get_indexdef starts with the names of index and table; cut them off by their own length.
@@ -125,7 +107,7 @@ const INDEXES = `
   JOIN pg_class i ON i.oid = x.indexrelid
   JOIN pg_class t ON t.oid = x.indrelid
   JOIN pg_namespace n ON n.oid = t.relnamespace
-  WHERE x.indrelid = $1 AND x.indisvalid
+  WHERE x.indrelid = c.oid AND x.indisvalid
     AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.oid AND k.contype IN ('p', 'u', 'x'))
   ORDER BY i.relname`;
 
@@ -134,7 +116,7 @@ const CONSTRAINTS = `
   SELECT k.conname::text AS name, k.contype::text AS type, pg_get_constraintdef(k.oid) AS definition,
     obj_description(k.oid, 'pg_constraint') AS comment
   FROM pg_constraint k
-  WHERE k.conrelid = $1 AND k.contype IN ('p', 'u', 'x', 'c', 'f')
+  WHERE k.conrelid = c.oid AND k.contype IN ('p', 'u', 'x', 'c', 'f')
   ORDER BY array_position('{p,u,x,c,f}'::text[], k.contype::text), k.conname`;
 
 const POLICIES = `
@@ -144,4 +126,18 @@ const POLICIES = `
     (SELECT array_agg(CASE r WHEN 0 THEN '' ELSE pg_get_userbyid(r)::text END) FROM unnest(p.polroles) r) AS roles,
     pg_get_expr(p.polqual, p.polrelid) AS using, pg_get_expr(p.polwithcheck, p.polrelid) AS check,
     obj_description(p.oid, 'pg_policy') AS comment
-  FROM pg_policy p WHERE p.polrelid = $1 ORDER BY p.polname`;
+  FROM pg_policy p WHERE p.polrelid = c.oid ORDER BY p.polname`;
+
+const rows = (query: string): string => `(SELECT coalesce(json_agg(fact), '[]') FROM (${query}) AS fact)`;
+
+// One statement: it is asked several times in every publication, once while readers wait.
+const RELATION = `
+  SELECT c.oid, c.relkind::text AS kind, pg_get_userbyid(c.relowner)::text AS owner,
+    c.relpersistence::text AS persistence, coalesce(c.reloptions, '{}') AS options,
+    obj_description(c.oid, 'pg_class') AS comment,
+    ${grants(`coalesce(c.relacl, acldefault('r', c.relowner))`)} AS grants,
+    c.relrowsecurity AS "rowSecurity", c.relforcerowsecurity AS "forceRowSecurity",
+    ${rows(COLUMNS)} AS columns, ${rows(INDEXES)} AS indexes,
+    ${rows(CONSTRAINTS)} AS constraints, ${rows(POLICIES)} AS policies
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname = $1 AND c.relname = $2`;

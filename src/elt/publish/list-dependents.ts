@@ -22,7 +22,7 @@ export interface Dependents {
  * views over it are carried by a swap; whatever else `pg_depend` names is in `others`.
  */
 export async function listDependents(session: Queryable, oid: number): Promise<Dependents> {
-  const rows = await session.query<{ view: number | null; description: string }>(DEPENDENTS, [oid]);
+  const rows = await session.query<{ view: number | null; description: string }>(DEPENDENTS, [oid], { isKept: true });
   const views = rows.flatMap((row) => (row.view === null ? [] : [row.view]));
   return {
     views: views.length === 0 ? [] : await session.query<DependentView & Record<string, unknown>>(VIEWS, [views]),

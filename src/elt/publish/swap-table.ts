@@ -12,6 +12,7 @@ import { describeRelation, type RelationFacts } from './describe-relation.js';
 import { grantDefaults } from './grant-defaults.js';
 import { lockHolders, shownTransactions, type OpenTransaction } from './open-transaction.js';
 import { postgresCode } from './postgres-code.js';
+import { readCatalog } from './read-catalog.js';
 import { isCatalogRace, retryCatalogRace } from './retry-catalog-race.js';
 import { shownName, sqlName, type TableName } from './table-name.js';
 import { waitForSnapshots } from './wait-for-snapshots.js';
@@ -91,16 +92,21 @@ async function prepareAll(session: Session, options: SwapOptions): Promise<Prepa
 /** Dresses the stage like the target, outside any lock that readers could feel: an index may take minutes. */
 async function prepare(session: Session, { staged, target }: Swap): Promise<SwapTarget | undefined> {
   const dress = async (): Promise<SwapTarget | undefined> => {
-    await emptySearchPath(session);
+    await readCatalog(session);
     const current = await readSwapTarget(session, target);
-    const built = await describeRelation(session, staged);
-    if (built === undefined) throw stageMissing(staged);
+    const built = await describeStage(session, staged);
     if (current === undefined) await grantDefaults(session, built, staged, target.schema);
     else await carryProperties(session, current.facts, built, staged);
     if (built.kind === 'r') await session.execute(`ANALYZE ${sqlName(staged)}`);
     return current;
   };
   return retryCatalogRace(() => session.transaction(dress));
+}
+
+async function describeStage(session: Session, staged: TableName): Promise<RelationFacts> {
+  const built = await describeRelation(session, staged);
+  if (built === undefined) throw stageMissing(staged);
+  return built;
 }
 
 async function waitForReaders(session: Session, options: SwapOptions, deadline: number): Promise<void> {
@@ -140,18 +146,23 @@ async function attempt(
 async function swapAll(session: Session, options: SwapOptions, prepared: Prepared): Promise<'swapped' | 'changed'> {
   const { lockTimeoutMs = 200, beforeCommit, laggingViews, signal } = options;
   return session.transaction(async () => {
-    await emptySearchPath(session);
+    await readCatalog(session);
     await session.query(
       // A client frozen in this transaction would keep every reader waiting: PostgreSQL ends it.
       `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', '10s', true)`,
       [`${lockTimeoutMs}ms`],
     );
     const swaps = swapsOf(options);
+    const stages: RelationFacts[] = [];
+    for (const { staged } of swaps) stages.push(await describeStage(session, staged));
     // A view may read several of them: one other shape among them, and all views are made anew.
-    const isSame = await areSameShape(session, swaps, prepared);
+    const isSame = stages.every((built, index) => {
+      const old = prepared[index]?.facts;
+      return old === undefined || isSameShape(old, built);
+    });
     const locked: LockedSwap[] = [];
     for (const [index, swap] of swaps.entries()) {
-      const ready = await lock(session, swap, prepared[index], isSame);
+      const ready = await lock(session, swap, stages[index]!, prepared[index], isSame);
       if (ready === 'changed') return 'changed';
       locked.push(ready);
     }
@@ -189,11 +200,10 @@ interface LockedSwap extends Swap {
 async function lock(
   session: Session,
   { staged, target }: Swap,
+  built: RelationFacts,
   prepared: SwapTarget | undefined,
   isSame: boolean,
 ): Promise<LockedSwap | 'changed'> {
-  const built = await describeRelation(session, staged);
-  if (built === undefined) throw stageMissing(staged);
   if (prepared === undefined)
     return (await describeRelation(session, target)) === undefined ? { staged, target, built } : 'changed';
   const { facts } = prepared;
@@ -217,16 +227,6 @@ async function move(session: Queryable, built: RelationFacts, staged: TableName,
     await session.execute(`ALTER ${kind} ${sqlName(name)} SET SCHEMA ${identifier(target.schema)}`);
 }
 
-async function areSameShape(session: Session, swaps: readonly Swap[], prepared: Prepared): Promise<boolean> {
-  for (const [index, { staged }] of swaps.entries()) {
-    const old = prepared[index]?.facts;
-    const built = await describeRelation(session, staged);
-    if (built === undefined) throw stageMissing(staged);
-    if (old !== undefined && !isSameShape(old, built)) return false;
-  }
-  return true;
-}
-
 /** Every old column is there with the same type: views can be redirected instead of made anew. */
 function isSameShape(old: RelationFacts, built: RelationFacts): boolean {
   return old.columns.every((column) =>
@@ -236,10 +236,6 @@ function isSameShape(old: RelationFacts, built: RelationFacts): boolean {
 
 function noun(relation: RelationFacts): string {
   return relation.kind === 'v' ? 'VIEW' : 'TABLE';
-}
-
-async function emptySearchPath(session: Queryable): Promise<void> {
-  await session.execute(`SELECT set_config('search_path', '', true)`);
 }
 
 /** Lock time-out or deadlock. */

@@ -22,13 +22,15 @@ export async function waitForSnapshots(
     readonly onWait?: (open: readonly OldSnapshot[]) => void;
   },
 ): Promise<readonly OldSnapshot[]> {
-  let waiting = await session.query<OldSnapshot & Record<string, unknown>>(OLDER);
+  const older = (): Promise<OldSnapshot[]> =>
+    session.query<OldSnapshot & Record<string, unknown>>(OLDER, [], { isKept: true });
+  let waiting = await older();
   for (let pauseMs = 10; waiting.length > 0; pauseMs = Math.min(pauseMs * 2, 250)) {
     options.signal?.throwIfAborted();
     if (Date.now() >= options.deadline) return waiting;
     options.onWait?.(waiting);
     await sleep(pauseMs);
-    const open = new Set((await session.query<OldSnapshot & Record<string, unknown>>(OLDER)).map(keyOf));
+    const open = new Set((await older()).map(keyOf));
     waiting = waiting.filter((snapshot) => open.has(keyOf(snapshot)));
   }
   return waiting;

@@ -7,37 +7,36 @@ import type { RowWriter } from './row-writer.js';
 import { unquote, unquoted } from './unquote.js';
 
 const SPACE = 32;
-/** Signature, flags, and the length of an extension that there is not: https://www.postgresql.org/docs/current/sql-copy.html */
-const HEAD = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const NO_VALUE = -1;
-const ROW_NUMBER_BYTES = 12;
+/** A bigint with its length. */
+const NUMBER_BYTES = 12;
 
 /**
- * COPY's binary format, which PostgreSQL reads in two thirds of the time of the text: what is taken is a whole COPY, each row with its
- * number first.
- *
- * @param bytes of the file, where that is little
+ * Rows in COPY's binary format, which PostgreSQL reads in two thirds of the time of the text: the load's id if there is one, the row
+ * number, the values.
  */
 export function writeBinaryRows(
   columns: readonly LoadColumn[],
   { delimiter, quote }: CsvDialect,
-  bytes?: number,
+  loadId?: string,
 ): RowWriter {
   const checks = columns.map(({ type }) => (type === 'text' ? undefined : byteCheck(type)));
   const writers = columns.map(({ type }) => binaryWriter(type));
   const count = columns.length;
-  const blocks = new RowBlocks(bytes);
+  const load = loadId === undefined ? undefined : Number(loadId);
+  const fields = count + (load === undefined ? 1 : 2);
+  const blocks = new RowBlocks();
   const nulls = new Float64Array(count);
   const isNull = new Uint8Array(count);
 
   return {
     write(input, start, end, row) {
-      blocks.makeRoom(HEAD.length + 2 + ROW_NUMBER_BYTES + (end - start) + MOST_BYTES * count);
-      if (blocks.bytes === 0) blocks.at = HEAD.copy(blocks.block);
+      blocks.makeRoom(2 + 2 * NUMBER_BYTES + (end - start) + MOST_BYTES * count);
       const { block, at: rowStart } = blocks;
       let place = rowStart;
-      block[place++] = (count + 1) >> 8;
-      block[place++] = count + 1;
+      block[place++] = fields >> 8;
+      block[place++] = fields;
+      if (load !== undefined) place = writeInt64(block, place, load);
       place = writeInt64(block, place, row);
       let misfit: number | undefined;
       let index = start;
@@ -88,9 +87,6 @@ export function writeBinaryRows(
     },
     bytes: () => blocks.bytes,
     take() {
-      blocks.makeRoom(2);
-      blocks.block.writeInt16BE(-1, blocks.at);
-      blocks.at += 2;
       const counted = [...nulls];
       nulls.fill(0);
       return { blocks: blocks.take(), nulls: counted };

@@ -11,12 +11,14 @@ const SPACE = 32;
 
 /**
  * How many values of each of the columns at `positions` of a clean CSV file fall into each class, in one pass over its bytes. A column is
- * text from its first code on, and the rest of it is not looked at. O(bytes) time, O(longest record) memory.
+ * text from its first code on, or from more words than the share `tolerance` of all rows, and the rest of it is not looked at.
+ * O(bytes) time, O(longest record) memory.
  */
 export async function classifyCsv(
   source: ByteSource,
-  scan: Pick<CsvScan, 'dialect' | 'hasHeader' | 'multiLine'>,
+  scan: Pick<CsvScan, 'dialect' | 'hasHeader' | 'multiLine' | 'rows'>,
   positions: readonly number[],
+  tolerance: number,
   signal?: AbortSignal,
 ): Promise<ClassCounts[]> {
   const { delimiter, quote } = scan.dialect;
@@ -24,9 +26,10 @@ export async function classifyCsv(
   const counts = Array.from({ length: columns }, () => new Array<number>(CLASSES.length).fill(0));
   const isOpen = new Uint8Array(columns);
   for (const position of positions) isOpen[position] = 1;
+  const mostOthers = scan.rows * tolerance;
   const add = (column: number, found: number): void => {
-    counts[column]![found]!++;
-    if (found === CODE) isOpen[column] = 0;
+    const count = ++counts[column]![found]!;
+    if (found === CODE || (found === OTHER && count > mostOthers)) isOpen[column] = 0;
   };
 
   const take = (buffer: Buffer, start: number, end: number): undefined => {

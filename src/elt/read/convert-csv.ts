@@ -26,12 +26,12 @@ export async function* convertCsv(
 ): AsyncGenerator<RowChunk> {
   const { dialect, lines } = scan;
   const { format = 'text' } = options;
-  const bytes = source.content?.length;
   const writer =
     format === 'binary'
-      ? writeBinaryRows(columns, dialect, bytes)
-      : writeTextRows(columns, dialect, options.loadId, bytes);
+      ? writeBinaryRows(columns, dialect, options.loadId)
+      : writeTextRows(columns, dialect, options.loadId);
   let chunk = emptyChunk(options.fromRow);
+  let mostRows = Math.min(options.firstRows ?? options.maxRows, options.maxRows);
   let row = 0;
 
   /** Takes the record between `start` and `end`; gives a chunk when one is full. */
@@ -47,9 +47,10 @@ export async function* convertCsv(
         chunk.faults.push(misfitOf(buffer.subarray(start, end), dialect, columns, misfit, row, lines.lineOf(row)));
       else throw otherRows(options.file, scan.rows, row - 1);
     }
-    if (row + 1 - chunk.fromRow < options.maxRows && writer.bytes() < MAX_CHUNK_BYTES) return undefined;
+    if (row + 1 - chunk.fromRow < mostRows && writer.bytes() < MAX_CHUNK_BYTES) return undefined;
     const full = finished();
     chunk = emptyChunk(row + 1);
+    mostRows = Math.min(2 * mostRows, options.maxRows);
     return full;
   };
   const finished = (): RowChunk => ({ ...chunk, nextRow: row + 1, format, ...writer.take() });

@@ -1,19 +1,26 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { Worker } from 'node:worker_threads';
 import { TerminalError, TransientError, type ErrorContext } from '../../errors.js';
 import type { LoadColumn } from '../schema/column.js';
 import { convertCsv } from './convert-csv.js';
+import { keepThread, takeThread } from './kept-thread.js';
 import type { ByteSource } from './open-bytes.js';
 import type { ChunkOptions, RowChunk } from './row-chunk.js';
 import type { CsvScan } from './scan-csv.js';
 
-/** What the thread is started with. */
-export interface ThreadData {
+/** A file that the thread is to read. */
+export interface ThreadJob {
   readonly source: ByteSource;
   readonly scan: Pick<CsvScan, 'dialect' | 'hasHeader' | 'rows' | 'multiLine'>;
   readonly columns: readonly LoadColumn[];
   readonly options: Omit<ChunkOptions, 'signal'>;
+}
+
+/** Asks for the next chunk; `job` says of which file, where that is another one than before. */
+export interface ThreadRequest {
+  readonly job?: ThreadJob;
+  /** Blocks that nobody reads any more. */
+  readonly used: readonly ArrayBuffer[];
 }
 
 /** Without a chunk: that was the last one. */
@@ -28,7 +35,8 @@ interface ThreadFailure {
 
 /**
  * What `convertCsv` gives, and throws, made in a thread of its own where the rows are more than one chunk: a COPY that is fed meanwhile
- * never waits for them, nor does what else this process does. The thread makes a chunk when it is asked for and ends with the generator.
+ * never waits for them, nor does what else this process does. The thread makes a chunk when it is asked for. It is kept for the next file when
+ * all chunks were taken, and ends with the generator when something failed or nobody wanted more.
  * A chunk's blocks go back to the thread when the one after the next is asked for, so that `readAhead` may hold two.
  */
 export async function* convertInThread(
@@ -45,27 +53,36 @@ export async function* convertInThread(
   }
   const { signal, ...rest } = options;
   const { lines, dialect, hasHeader, rows, multiLine } = scan;
-  const data: ThreadData = { source, scan: { dialect, hasHeader, rows, multiLine }, columns, options: rest };
-  const thread = new Worker(file, { workerData: data, execArgv: [], name: 'csv' });
+  const thread = takeThread(file);
   // Also one that breaks while nobody waits for it.
-  const broken = new Promise<never>((_, reject) => thread.once('error', reject));
+  const breaking = new AbortController();
+  const broken = once(thread, 'error', { signal: breaking.signal }).then(([error]) => {
+    throw error as Error;
+  });
   broken.catch(() => {});
+  let job: ThreadJob | undefined = { source, scan: { dialect, hasHeader, rows, multiLine }, columns, options: rest };
   let used: ArrayBuffer[] = [];
   let newest: ArrayBuffer[] = [];
+  let isDone = false;
   try {
     for (;;) {
       signal?.throwIfAborted();
-      thread.postMessage(used, used);
+      thread.postMessage({ ...(job && { job }), used } satisfies ThreadRequest, used);
+      job = undefined;
       used = newest;
       const replied = once(thread, 'message', signal === undefined ? {} : { signal });
       const [reply] = (await Promise.race([replied, broken])) as [ThreadReply];
       if ('failure' in reply) throw failureOf(reply.failure);
-      if (reply.chunk === undefined) return;
+      if (reply.chunk === undefined) {
+        isDone = true;
+        return;
+      }
       newest = reply.chunk.blocks.map(({ buffer }) => buffer as ArrayBuffer);
       yield withLines(reply.chunk, lines);
     }
   } finally {
-    await thread.terminate();
+    breaking.abort();
+    await (isDone ? keepThread(thread) : thread.terminate());
   }
 }
 

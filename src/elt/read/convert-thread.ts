@@ -1,13 +1,12 @@
 /** The thread of `convertInThread`: gives the next chunk each time it is asked. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { PipelineError } from '../../errors.js';
 import { convertCsv } from './convert-csv.js';
-import { reuseBlocks } from './row-blocks.js';
-import type { ThreadData, ThreadReply } from './convert-in-thread.js';
+import { dropBlocks, reuseBlocks } from './row-blocks.js';
+import type { ThreadReply, ThreadRequest } from './convert-in-thread.js';
+import type { RowChunk } from './row-chunk.js';
 
-const { source, scan, columns, options } = workerData as ThreadData;
-// Only who made the scan knows its lines.
-const chunks = convertCsv(source, { ...scan, lines: { lineOf: () => 0 } }, columns, options);
+let chunks: AsyncGenerator<RowChunk>;
 
 function memoryOf({ buffer }: Buffer): ArrayBuffer {
   return buffer as ArrayBuffer;
@@ -16,6 +15,8 @@ function memoryOf({ buffer }: Buffer): ArrayBuffer {
 async function reply(): Promise<ThreadReply> {
   try {
     const next = await chunks.next();
+    // The next file may be long in coming.
+    if (next.done === true) dropBlocks();
     return { chunk: next.done === true ? undefined : next.value };
   } catch (error) {
     if (!(error instanceof PipelineError)) throw error;
@@ -24,7 +25,10 @@ async function reply(): Promise<ThreadReply> {
   }
 }
 
-parentPort!.on('message', (used: readonly ArrayBuffer[]) => {
+parentPort!.on('message', ({ job, used }: ThreadRequest) => {
+  // Only who made the scan knows its lines.
+  if (job !== undefined)
+    chunks = convertCsv(job.source, { ...job.scan, lines: { lineOf: () => 0 } }, job.columns, job.options);
   reuseBlocks(used);
   void reply().then((given) => {
     const blocks = 'chunk' in given ? (given.chunk?.blocks ?? []) : [];

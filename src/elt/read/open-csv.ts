@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ColumnType, CsvOptions } from '../../model/project.js';
 import { literal } from '../../model/sql-identifier.js';
@@ -51,7 +52,7 @@ export async function openCsv(
     rows: scan.rows,
     ...(isClean && {
       convert: (columns, options) => convertInThread(source, scan, columns, options),
-      classify: (positions) => classifyCsv(source, scan, positions, signal),
+      classify: (positions, tolerance) => classifyCsv(source, scan, positions, tolerance, signal),
     }),
     faults: [...scan.faults, ...(cleaned?.faults ?? [])].sort((one, other) => one.row - other.row),
     lineOf: (row) => scan.lines.lineOf(row),
@@ -95,7 +96,7 @@ async function cleanedCopy(
   if (counted) await scanCsv(source, { ...again, onRow: (fields) => counted.count(valuesOf(fields, nulls)) });
   const isNumber = counted?.columns();
   const faults: RowFault[] = [];
-  const path = join(folder, 'cleaned.csv');
+  const path = join(folder, `cleaned-${randomUUID()}.csv`);
   const writer = writeCsv(path);
   await scanCsv(source, {
     ...again,

@@ -26,7 +26,12 @@ import { scanNdjson } from './scan-ndjson.js';
  */
 export async function withSource<T>(
   options: {
-    readonly parts: readonly { readonly name: string; readonly path: string; readonly columns: string }[];
+    readonly parts: readonly {
+      readonly name: string;
+      readonly path: string;
+      readonly content?: Buffer;
+      readonly columns: string;
+    }[];
     readonly types: Readonly<Record<string, ColumnType>>;
     readonly file: string;
     readonly resource: Pick<
@@ -51,7 +56,7 @@ export async function withSource<T>(
     readonly code?: string | undefined;
     /** @default an instance of its own */
     readonly shared?: SharedDuckDB | undefined;
-    /** For temporary files; whoever made it removes it. @default one that goes afterwards */
+    /** For temporary files, whose names are their own; whoever made it removes it. @default one that goes afterwards */
     readonly folder?: string | undefined;
     readonly signal?: AbortSignal | undefined;
     /** Takes what a parser prints, line by line. */
@@ -75,9 +80,9 @@ export async function withSource<T>(
       const parsed = typed(await openParsed({ parts, code, resource, file, folder, types, environment: process.env, signal, onLog }), options.types); // prettier-ignore
       return await read(parsed);
     }
-    const { path, columns } = parts[0]!;
+    const { path, content, columns } = parts[0]!;
     const added = jsonMembers(columns);
-    const head = await firstBytes(path);
+    const head = content ?? (await firstBytes(path));
     const format = fileFormat(resource.format, file, head);
     if (format === 'parquet')
       return await withDuckDB({ folder, extraMemoryMb: 128 }, async (duckdb) =>

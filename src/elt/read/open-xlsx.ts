@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { TerminalError } from '../../errors.js';
 import type { XlsxOptions } from '../../model/project.js';
@@ -26,7 +27,7 @@ export async function openXlsx(
   signal?: AbortSignal,
 ): Promise<RowSource> {
   const bounds = boundsOf(options);
-  const target = join(folder, 'rows.csv');
+  const target = join(folder, `rows-${randomUUID()}.csv`);
   const writer = writeCsv(target);
   const lines = new LineIndex();
   const faults: RowFault[] = [];

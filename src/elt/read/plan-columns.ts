@@ -115,7 +115,7 @@ async function inferColumns(
   open: readonly number[],
   tolerance: number,
 ): Promise<Map<number, Inferred>> {
-  const counted = open.length === 0 ? undefined : await source.classify?.(open);
+  const counted = open.length === 0 ? undefined : await source.classify?.(open, tolerance);
   const inferred =
     counted === undefined
       ? await inferByDuckDB(duckdb, source, open, tolerance)

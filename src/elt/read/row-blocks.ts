@@ -8,21 +8,21 @@ export function reuseBlocks(memory: readonly ArrayBuffer[]): void {
   free.push(...memory.filter(({ byteLength }) => byteLength === BLOCK_BYTES));
 }
 
-/** What a writer of rows has written since it was last taken, in blocks that a COPY sends as they are. */
+/** Gives the memory up: the thread has nothing more to write for a while. */
+export function dropBlocks(): void {
+  free.length = 0;
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** What a writer of rows has written since it was last taken, in blocks that a COPY sends as they are. Each has a memory of its own. */
 export class RowBlocks {
   /** The open block. */
-  block: Buffer;
+  block: Buffer = NOTHING;
   /** Where the next row begins in it. */
   at = 0;
-  readonly #usual: number;
   #closed: Buffer[] = [];
   #closedBytes = 0;
-
-  /** @param bytes of the file, where that is little: its block would be kept for the few bytes in it */
-  constructor(bytes = BLOCK_BYTES) {
-    this.#usual = Math.min(BLOCK_BYTES, 2 * bytes);
-    this.block = Buffer.allocUnsafe(this.#usual);
-  }
 
   get bytes(): number {
     return this.#closedBytes + this.at;
@@ -30,23 +30,37 @@ export class RowBlocks {
 
   /** Makes room for a row of at most `most` bytes. */
   makeRoom(most: number): void {
-    if (this.block.length - this.at < most) this.#close(most);
+    if (this.block.length - this.at >= most) return;
+    this.#close();
+    const used = most <= BLOCK_BYTES ? free.pop() : undefined;
+    this.block = used === undefined ? Buffer.allocUnsafeSlow(Math.max(BLOCK_BYTES, most)) : Buffer.from(used);
   }
 
   take(): Buffer[] {
-    this.#close(0);
+    this.#close();
     const taken = this.#closed;
     this.#closed = [];
     this.#closedBytes = 0;
     return taken;
   }
 
-  #close(next: number): void {
-    if (this.at > 0) this.#closed.push(this.block.subarray(0, this.at));
-    this.#closedBytes += this.at;
-    const bytes = Math.max(this.#usual, next);
-    const used = bytes === BLOCK_BYTES ? free.pop() : undefined;
-    this.block = used === undefined ? Buffer.allocUnsafe(bytes) : Buffer.from(used);
+  #close(): void {
+    const { block, at } = this;
+    this.block = NOTHING;
     this.at = 0;
+    this.#closedBytes += at;
+    const written = block.subarray(0, at);
+    if (2 * at > block.length) this.#closed.push(written);
+    else {
+      // A small file's rows would keep a whole block for the few bytes in it.
+      if (at > 0) this.#closed.push(copyOf(written));
+      reuseBlocks([block.buffer as ArrayBuffer]);
+    }
   }
+}
+
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }

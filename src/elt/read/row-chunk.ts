@@ -9,7 +9,7 @@ export interface RowChunk {
   /** Row numbers of the lines, ascending. */
   readonly rowNumbers: readonly number[];
   readonly format: CopyFormat;
-  /** `text`: whole lines with their line ends. `binary`: a whole COPY. The row number comes first in each row, or behind the load's id. */
+  /** Whole rows, `text` with their line ends; `wholeCopy` makes a COPY of them. The row number comes first in each row, or behind the load's id. */
   readonly blocks: readonly Buffer[];
   readonly faults: readonly RowFault[];
   /** Values that were left out of the lines, by column. */
@@ -25,6 +25,8 @@ export interface ChunkOptions {
   /** The first row wanted. */
   readonly fromRow: number;
   readonly maxRows: number;
+  /** Of the first chunk; each one after it may have twice as many rows as the one before, up to `maxRows`. @default maxRows */
+  readonly firstRows?: number;
   /** `binary` is given where it can be. @default 'text' */
   readonly format?: CopyFormat;
   /** Comes before the row number in each line, where several loads share a stage. */

@@ -21,8 +21,11 @@ export interface RowSource {
   readonly lineOf: (row: number) => number | null;
   /** The rows without DuckDB, where the file can be read faster so. */
   readonly convert?: (columns: readonly LoadColumn[], options: ChunkOptions) => AsyncGenerator<RowChunk>;
-  /** How many values of each column at `positions` fall into each class, without DuckDB, where the file can be read faster so. */
-  readonly classify?: (positions: readonly number[]) => Promise<readonly ClassCounts[]>;
+  /**
+   * How many values of each column at `positions` fall into each class, without DuckDB, where the file can be read faster so; of a column that is
+   * text with this `tolerance` as many as show it.
+   */
+  readonly classify?: (positions: readonly number[], tolerance: number) => Promise<readonly ClassCounts[]>;
   /** Memory for buffers beyond the usual. */
   readonly extraMemoryMb: number;
   /** How it is read, as the ledger keeps it. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { QUOTE } from './csv-record.js';
 import type { JsonScanOptions } from './json-rows.js';
@@ -19,16 +20,20 @@ export async function spoolMembers(
   written: (member: JsonMember, index: number) => string | null,
 ): Promise<Pick<RowSource, 'relation' | 'extraMemoryMb'>> {
   const positions = new Map(headers.map((name, index) => [name, index]));
-  const path = join(folder, 'rows.csv');
+  const path = join(folder, `rows-${randomUUID()}.csv`);
   const writer = writeCsv(path);
   let longest = 0;
+  // Read by one thread, DuckDB keeps the whole file in its memory, which ends at some 240 MB: only where a value asks for it.
+  let multiLine = false;
   await scan({
     onRow(members) {
       const fields = new Array<string | null>(headers.length).fill(null);
       let length = 0;
       for (const member of members) {
         const index = positions.get(member.key)!;
-        fields[index] = written(member, index);
+        const field = written(member, index);
+        multiLine ||= field !== null && /[\n\r]/.test(field);
+        fields[index] = field;
         length += 2 * member.source.length + 3;
       }
       longest = Math.max(longest, length);
@@ -42,7 +47,7 @@ export async function spoolMembers(
   return {
     relation: readCsv(
       path,
-      { headers, longestRecordBytes, multiLine: true },
+      { headers, longestRecordBytes, multiLine },
       { dialect: { delimiter: 44, quote: QUOTE, lineEnd: 10 }, header: false, compression: 'none', newLine: '\n' },
     ),
     extraMemoryMb: extraMemoryMb(longestRecordBytes),

@@ -14,20 +14,15 @@ ESCAPES[9] = 116; // t
 ESCAPES[10] = 110; // n
 ESCAPES[13] = 114; // r
 
-/**
- * Lines of COPY's text format: the load's id if there is one, the row number, the values.
- *
- * @param bytes of the file, where that is little
- */
+/** Lines of COPY's text format: the load's id if there is one, the row number, the values. */
 export function writeTextRows(
   columns: readonly LoadColumn[],
   { delimiter, quote }: CsvDialect,
   loadId: string | undefined,
-  bytes?: number,
 ): RowWriter {
   const prefix = Buffer.from(loadId === undefined ? '' : `${loadId}\t`);
   const checks = columns.map(({ type }) => (type === 'text' ? undefined : byteCheck(type)));
-  const blocks = new RowBlocks(bytes);
+  const blocks = new RowBlocks();
 
   return {
     write(input, start, end, row) {

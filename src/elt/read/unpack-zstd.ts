@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import zlib from 'node:zlib';
 import { TerminalError } from '../../errors.js';
+import { decodeZstd } from './decode-zstd.js';
 
 const FRAME = 0xfd2fb528;
 /** What programs put between frames, as pzstd its sizes: 0x184D2A50 to 5F. */
@@ -9,12 +10,11 @@ const SKIPPABLE = 0x184d2a50;
 /**
  * Unpacks Zstandard (RFC 8878): all frames of the file, one behind the other. Node's own stream stops behind the first frame and takes a file
  * that is cut short for a whole one, so the frames are found here and handed to it one by one; checksums are checked where the file has them.
- * Throws `ELT_ZSTD_BROKEN` and, on a Node.js that cannot unpack it, `ELT_ZSTD_NODE`; a retry does not help.
+ * A Node.js before 22.15 has no such stream, and libzstd as WebAssembly takes its place. Throws `ELT_ZSTD_BROKEN`; a retry does not help.
  *
  * @param file what the user calls it
  */
 export async function* unpackZstd(packed: AsyncIterable<Buffer>, file: string): AsyncGenerator<Buffer> {
-  if (!canUnpackZstd()) throw tooOld(file);
   const input = byteReader(packed, file);
   try {
     while (!(await input.isAtEnd())) {
@@ -30,12 +30,11 @@ export async function* unpackZstd(packed: AsyncIterable<Buffer>, file: string): 
   }
 }
 
-/** Whether this Node.js can. */
-export function canUnpackZstd(): boolean {
-  return typeof (zlib as Partial<typeof zlib>).createZstdDecompress === 'function';
-}
-
 async function* unpackFrame(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  if (typeof (zlib as Partial<typeof zlib>).createZstdDecompress !== 'function') {
+    yield* decodeZstd(pieces);
+    return;
+  }
   const input = Readable.from(pieces);
   const unpacker = zlib.createZstdDecompress({ chunkSize: 1 << 18 });
   input.on('error', (error) => unpacker.destroy(error));
@@ -122,12 +121,4 @@ function broken(file: string, why: string, cause?: unknown): TerminalError {
     next: 'Fetch or write the file again, with a window of at most 128 MiB; `zstd -t` checks it.',
     cause,
   });
-}
-
-function tooOld(file: string): TerminalError {
-  return new TerminalError(
-    'ELT_ZSTD_NODE',
-    `Unpacking ${file} failed: it is packed with Zstandard, and the worker runs on Node.js ${process.versions.node}; expected 22.15 or later.`,
-    { at: { file }, next: 'Run the worker on Node.js 22.15 or later, or pack the file with gzip.' },
-  );
 }

@@ -4,6 +4,8 @@ import { basename, sep } from 'node:path';
 import { pipeline, type Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { readLines } from '../child/read-lines.js';
+import type { BatchEncoding } from './parse-message.js';
+import { readParquetBatch } from './read-parquet-batch.js';
 
 const MAX_LINE_BYTES = 64 << 20;
 
@@ -25,14 +27,15 @@ export async function findBatchFile(name: string, folder: string): Promise<strin
   );
 }
 
-/** Hands over the lines of a batch file, one after the other. Throws SyntaxError when it cannot be unpacked or has too long a line. */
+/** Hands over the records of a batch file as JSON, one after the other. Throws SyntaxError when it cannot be unpacked or read, or has too long a line. */
 export async function readBatchFile(
   path: string,
-  compression: 'gzip' | 'none',
+  encoding: BatchEncoding,
   onLine: (line: Buffer, number: number) => void | Promise<void>,
 ): Promise<void> {
+  if (encoding === 'parquet') return readParquetBatch(path, onLine);
   const bytes = createReadStream(path);
-  const stream: Readable = compression === 'none' ? bytes : pipeline(bytes, createGunzip(), () => {});
+  const stream: Readable = encoding === 'jsonl' ? bytes : pipeline(bytes, createGunzip(), () => {});
   let number = 0;
   try {
     await readLines(stream, {

@@ -1,5 +1,8 @@
 import { jsonElements, jsonMembers, text, type JsonMember } from '../read/ndjson-line.js';
 
+/** How the records of a batch file are written: a line of JSON each, packed or not, or as the rows of a Parquet file. */
+export type BatchEncoding = 'jsonl' | 'jsonl.gz' | 'parquet';
+
 /** A line that a Singer tap writes. JSON that is passed on or loaded stays as it is written, so that numbers keep every digit. */
 export type SingerMessage =
   | {
@@ -26,8 +29,8 @@ export type SingerMessage =
   | {
       readonly type: 'BATCH';
       readonly stream: string;
-      readonly compression: 'gzip' | 'none';
-      /** Files of records, a line each. */
+      readonly encoding: BatchEncoding;
+      /** Files of records. */
       readonly manifest: readonly string[];
       readonly version?: string;
     };
@@ -69,7 +72,7 @@ export function parseMessage(line: string): SingerMessage {
       return {
         type,
         stream: stringOf(members, 'stream', type),
-        compression: compressionOf(sourceOf(members, 'encoding', type, '{', 'an object')),
+        encoding: encodingOf(sourceOf(members, 'encoding', type, '{', 'an object')),
         manifest: textsOf(members.get('manifest'), type, 'manifest'),
         ...optionalVersion(members, type),
       };
@@ -119,12 +122,15 @@ function textsOf(member: JsonMember | undefined, what: string, key: string): str
   );
 }
 
-/** Those of the taps' own libraries that are lines of JSON. */
-function compressionOf(encoding: string): 'gzip' | 'none' {
+/** Those of the taps' own libraries. How a Parquet file is packed stands in the file. */
+function encodingOf(encoding: string): BatchEncoding {
   const { format, compression } = JSON.parse(encoding) as Readonly<Record<string, unknown>>;
   const known = compression ?? 'none';
-  if (format === 'jsonl' && (known === 'gzip' || known === 'none')) return known;
-  throw new SyntaxError(`BATCH with "encoding" ${encoding}, expected the format jsonl, packed with gzip or not`);
+  if (format === 'parquet') return 'parquet';
+  if (format === 'jsonl' && (known === 'gzip' || known === 'none')) return known === 'gzip' ? 'jsonl.gz' : 'jsonl';
+  throw new SyntaxError(
+    `BATCH with "encoding" ${encoding}, expected the format jsonl, packed with gzip or not, or parquet`,
+  );
 }
 
 function optionalVersion(members: ReadonlyMap<string, JsonMember>, what: string): { readonly version?: string } {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { cursorKeys } from './cursor.js';
 import { intervalKeys } from './interval.js';
-import { childKeys, resourceKeys } from './resource-keys.js';
+import { resourceKeys } from './resource-keys.js';
 import { columnName, jsonPath, rate, secretReference, tableName, text } from './values.js';
 
 const parameter = z.union([z.string(), z.number(), z.boolean()], {
@@ -131,7 +131,6 @@ const resource = {
   cursor: cursor.optional().describe('Asks only for what is new; needs primary_key and write: merge.'),
   ...intervalKeys,
   ...resourceKeys,
-  ...childKeys,
 };
 
 export const httpSourceSchema = z.strictObject({

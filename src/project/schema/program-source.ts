@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { childKeys, resourceKeys } from './resource-keys.js';
+import { resourceKeys } from './resource-keys.js';
 import { tableName, text } from './values.js';
 
 const name = text(/^[A-Za-z_][A-Za-z0-9_]*$/, 'a name of letters, digits and _');
@@ -11,7 +11,6 @@ const resource = {
     .optional()
     .describe('What the code is given as its configuration; a text may be env:NAME or file:path.'),
   ...resourceKeys,
-  ...childKeys,
 };
 
 const shared = {

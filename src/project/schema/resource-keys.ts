@@ -37,10 +37,6 @@ export const resourceKeys = {
     .boolean({ error: 'expected true or false' })
     .optional()
     .describe('Whether a source without rows may empty a table that is not. Default: false.'),
-};
-
-/** Of the kinds of source whose rows are records: what a database gives is flat, or flattened by its query. */
-export const childKeys = {
   children: childrenSchema
     .optional()
     .describe(
@@ -48,5 +44,4 @@ export const childKeys = {
     ),
 };
 
-export type ChildKeysYaml = z.infer<z.ZodObject<typeof childKeys>>;
 export type ResourceKeysYaml = z.infer<z.ZodObject<typeof resourceKeys>>;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { childKeys, resourceKeys } from './resource-keys.js';
+import { resourceKeys } from './resource-keys.js';
 import { tableName, text } from './values.js';
 
 const COMMAND = 'expected a tap and its arguments such as [tap-gitlab]';
@@ -29,7 +29,6 @@ const resource = {
       'Properties of the stream to ask for and to keep, such as [id, "address_*", "!password"]; keys are always among them. Default: all but those that are off in the catalog.',
     ),
   ...resourceKeys,
-  ...childKeys,
 };
 
 export const singerSourceSchema = z.strictObject({

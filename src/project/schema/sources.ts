@@ -3,7 +3,7 @@ import { httpSourceSchema } from './http-source.js';
 import { postgresSourceSchema } from './postgres-source.js';
 import { pluginSourceSchema, pythonSourceSchema } from './program-source.js';
 import { intervalKeys } from './interval.js';
-import { childKeys, resourceKeys } from './resource-keys.js';
+import { resourceKeys } from './resource-keys.js';
 import { singerSourceSchema } from './singer-source.js';
 import {
   columnName,
@@ -140,7 +140,6 @@ const resource = {
     .optional()
     .describe('Share of an inventory that the server may not have (404, 410) before the load fails. Default: 0.'),
   ...resourceKeys,
-  ...childKeys,
 };
 
 const requests = {

@@ -46,14 +46,14 @@ async function oneByOne(resource: ResourceConfig, objects: readonly ExtractedObj
   return loads;
 }
 
-/** What both ways must leave: the table, the ledger and the quarantine, with paths for the ids of loads. NULLs are counted only where an object is alone. */
+/** What both ways must leave: the table, the ledger with the NULLs that were counted, the quarantine and what publications are compared by, with paths for the ids of loads. */
 async function left(name: string): Promise<unknown> {
   const rows = await bench.database.query(
     `SELECT l.path, to_jsonb(t) - '_load_id' - '_loaded_at' AS row FROM demo_dev_raw."${name}" t
      JOIN plumbline.loads l ON l.load_id = t._load_id ORDER BY l.load_id, t._row_number`,
   );
   const lines = await bench.database.query(
-    `SELECT path, sha256, unit, generation, settings, status, next_chunk, next_row, reader - 'profile' AS reader, stage_table, rows_read, rows_loaded, rows_rejected,
+    `SELECT path, sha256, unit, generation, settings, status, next_chunk, next_row, reader, stage_table, rows_read, rows_loaded, rows_rejected,
        rows_duplicate, discarded, error, writer_pid FROM plumbline.loads WHERE resource = $1 ORDER BY load_id`,
     [name],
   );
@@ -62,7 +62,11 @@ async function left(name: string): Promise<unknown> {
      JOIN plumbline.loads l USING (load_id) WHERE l.resource = $1 ORDER BY l.load_id, r.row_number`,
     [name],
   );
-  return { rows, lines, rejects };
+  const versions = await bench.database.query(
+    'SELECT version, row_count, profile FROM plumbline.resource_versions WHERE resource = $1 ORDER BY version',
+    [name],
+  );
+  return { rows, lines, rejects, versions };
 }
 
 const SEED = Number(process.env['PLUMBLINE_TEST_SEED'] ?? Date.now() % 1e9);

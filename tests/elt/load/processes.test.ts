@@ -132,6 +132,7 @@ const points = [
   'load.after-commit@2',
   'group.mid-copy@2',
   'group.before-commit@2',
+  'children.before-commit@3',
   'children.staged',
   'publish.before-commit',
   'publish.after-commit',
@@ -162,7 +163,7 @@ const frozenPoints = [
   ['load.after-copy@2', 'append'],
   ['load.before-commit@2', 'append'],
   ['group.before-commit@2', 'merge'],
-  ['children.staged', 'merge'],
+  ['children.before-commit@3', 'merge'],
   ['publish.before-commit', 'merge'],
   ['replace.before-commit', 'replace'],
 ] as const;

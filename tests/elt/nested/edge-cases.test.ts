@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { resourceExists } from '../../../src/activities/table-exists.js';
 import { whatIsLeft } from '../../../src/elt/forget/what-is-left.js';
 import { retryRejects } from '../../../src/elt/load/retry-rejects.js';
+import type { Database, Session } from '../../../src/model/database.js';
 import type { ChildConfig, ResourceConfig } from '../../../src/model/project.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from '../load/workbench.js';
 
@@ -12,6 +13,9 @@ beforeAll(async () => {
   bench = await openWorkbench();
 });
 afterAll(() => bench.close());
+afterEach(() => {
+  delete process.env['PLUMBLINE_FAILPOINTS'];
+});
 
 const child = (table: string, field: string, more: Partial<ChildConfig> = {}): ChildConfig => ({
   field,
@@ -130,6 +134,8 @@ test('a key that only elements of retried rows have stays when the table is buil
   expect(retried).toMatchObject({ accepted: 1, children: [{ rows: 3 }] });
   // An attempt that comes after the one that has done it reports the same.
   expect(await retryRejects(retry)).toEqual(retried);
+  // Its row is in the table already, with its elements.
+  expect(await retryRejects({ ...retry, runId: 'twice' })).toMatchObject({ accepted: 0, leftOut: 1, children: [{ rows: 3 }] }); // prettier-ignore
   const { published } = await load(items, [{ n: 6, items: [{ a: 6 }] }], 'rep/b.ndjson');
   expect(published).toMatchObject({ rows: 3, children: [{ rows: 3 }] });
   expect(await texts('rep_items', 'a, extra')).toEqual(['1 -', '2 keep me', '6 -']);
@@ -188,12 +194,14 @@ test('what a load has begun of child tables goes with it, and one that is none a
   await bench.stage(now);
   expect((await bench.stages()).filter((name) => name.includes('_child_'))).toEqual([]);
   await load(once, [{ items: [1] }]);
-  const left = async (resources: readonly ResourceConfig[]) => {
-    const key = { key: 'nobody', sources: [], tables: [] };
+  const left = async (resources: readonly ResourceConfig[], column = 'nobody') => {
+    const key = { key: column, sources: [], tables: [] };
     return (await whatIsLeft({ database: bench.database, project: { schemas, resources }, key } as never)).join();
   };
   expect(await left([now])).toContain('demo_dev_raw.once_items was a child table');
   expect(await left([once])).not.toContain('demo_dev_raw.once_items was');
+  // Persons who are only in elements are not found by a column of the row.
+  expect(await left([once], 'value')).toContain('demo_dev_raw.once_items has a column value and is not named under');
 });
 
 test('thousands of rows that an element makes impossible are quarantined, each once', async () => {
@@ -202,4 +210,78 @@ test('thousands of rows that an element makes impossible are quarantined, each o
   const { loads } = await load(bad, [...rows, { id: 2_500, items: [{ q: 1 }], text: 'kept' }]);
   expect(loads).toMatchObject([{ rowsRead: 2_501, rowsLoaded: 1, rowsRejected: 2_500 }]);
   expect(await texts('bad_items', 'q, _parent_row_number')).toEqual(['1 2501']);
+});
+
+/** Counts of a load as the ledger has them: read, loaded, rejected; how it stands; child tables that are complete. */
+async function lineOf(runId: string) {
+  const [line] = await bench.database.query(
+    `SELECT load_id AS "loadId", rows_read::int AS read, rows_loaded::int AS loaded, rows_rejected::int AS rejected, status, error ->> 'code' AS code,
+       jsonb_path_query_array(reader, '$.children[*].path') AS children FROM plumbline.loads WHERE run_id = $1`,
+    [runId],
+  );
+  return line!;
+}
+
+test('a load stops at the chunk of elements that has one bad row too many, and counts those that it has met', async () => {
+  const items = child('stop', 'items', { columns: { q: 'bigint' } });
+  const stop = nested('stop', [items, child('stop', 'tags')], { maxRejectedShare: 0.2 });
+  await put('stop.ndjson', Array.from({ length: 20 }, (_, id) => ({ id, items: [{ q: 1 }, { q: 'x' }], tags: [id] }))); // prettier-ignore
+  await expect(bench.stage(stop, { runId: 'stop', chunkRows: 4 })).rejects.toMatchObject({
+    code: 'ELT_TOO_MANY_REJECTS',
+    message: expect.stringContaining('6 of its 20 rows were refused, expected at most 20 %. First ones: line 1, column "items[1].q": got "x"') as string,
+  }); // prettier-ignore
+  expect(await lineOf('stop')).toMatchObject({ read: 20, loaded: 14, rejected: 6, status: 'failed', code: 'ELT_TOO_MANY_REJECTS' }); // prettier-ignore
+  expect((await bench.stages()).filter((name) => name.includes('_child_'))).toEqual([]);
+});
+
+/** The session, which notes how many COPY each transaction has that has any. */
+function counting(session: Session, copies: number[]): Session {
+  let inThis = 0;
+  const proxy: Session = new Proxy(session, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (name === 'copyFrom' || name === 'copyTo') inThis++;
+      return async (...given: unknown[]) => {
+        if (name === 'transaction') inThis = 0;
+        const result: unknown = await Reflect.apply(value, target, given);
+        if (name === 'transaction' && inThis > 0) copies.push(inThis);
+        return result;
+      };
+    },
+  });
+  return proxy;
+}
+
+test('another attempt goes on behind the child tables that are complete, and no transaction waits for a file', async () => {
+  const items = child('on', 'items', { columns: { q: 'bigint' }, children: [child('on_items', 'marks', { columns: { m: 'date' } })] }); // prettier-ignore
+  const on = nested('on', [items, child('on', 'tags')], { primaryKey: ['id'], maxRejectedShare: 0.9 });
+  await put('on.ndjson', [
+    { id: 1, items: [{ q: 1, marks: [{ m: 'never' }, { m: '2026-01-01' }] }], tags: ['a', 'b'] },
+    { id: 2, items: [{ q: 2, marks: [{ m: '2026-01-02' }] }, { q: 3 }], tags: ['c'] },
+    { id: 3, items: [{ q: 'bad' }], tags: ['d'] },
+    { id: 4, items: [{ q: 4, marks: [{ m: '2026-01-04' }] }], tags: ['e'] },
+  ]);
+  const attempt = { runId: 'on', chunkRows: 2 };
+  // Behind three chunks of `items` and the first one of `marks`, with which a row leaves whose items are complete.
+  process.env['PLUMBLINE_FAILPOINTS'] = 'children.before-commit=error@5';
+  await expect(bench.stage(on, attempt)).rejects.toThrow('children.before-commit');
+  delete process.env['PLUMBLINE_FAILPOINTS'];
+  const first = await lineOf('on');
+  expect(first).toMatchObject({ read: 4, loaded: 2, rejected: 2, status: 'loading', children: ['items'] });
+  const stageId = () =>
+    bench.database.query(`SELECT '${schemas.stage}.load_${String(first['loadId'])}_child_1'::regclass::oid AS id`);
+  const before = await stageId();
+  const copies: number[] = [];
+  const database = { ...bench.database, session: (work) => bench.database.session((session) => work(counting(session, copies))) } as Database; // prettier-ignore
+  const [load] = await bench.stage(on, { ...attempt, database });
+  expect(await stageId()).toEqual(before);
+  expect(load).toMatchObject({ rowsRead: 4, rowsLoaded: 2, rowsRejected: 2 });
+  expect(await childRows(load!.loadId)).toEqual([3, 2, 2]);
+  // What is read between two COPY keeps no transaction waiting.
+  expect([Math.max(...copies), copies.length]).toEqual([1, 4]);
+  await bench.run(on, { runId: 'on' });
+  expect(await texts('on_items', 'q, _parent_id')).toEqual(['2 2', '3 2', '4 4']);
+  expect(await texts('on_items_marks', 'm, _root_id')).toEqual(['2026-01-02 2', '2026-01-04 4']);
+  expect(await texts('on_tags', 'value')).toEqual(['c', 'e']);
 });

@@ -38,8 +38,10 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 let running = 0;
+let started = 0;
 const onThread = (thread: Worker): void => {
   running++;
+  started++;
   thread.once('exit', () => running--);
 };
 beforeAll(() => void process.on('worker', onThread));
@@ -58,7 +60,6 @@ it('gives what is given without a thread', async () => {
   const first = await chunks.next();
   expect(running).toBe(1);
   const found = [copyOf(first.value as RowChunk), ...(await all(chunks))];
-  expect(running).toBe(0);
   expect(isDeepStrictEqual(found, await all(convertCsv(source, scan, columns, options)))).toBe(true);
   expect(found).toHaveLength(7);
   expect(found.flatMap(({ faults }) => faults).find(({ row }) => row === 2_000)).toMatchObject({
@@ -66,6 +67,16 @@ it('gives what is given without a thread', async () => {
     column: 'day',
     value: 'soon',
   });
+});
+
+it('keeps one thread for the next file, and starts another when that one is at work', async () => {
+  const before = started;
+  const once = await all(convertInThread(source, scan, columns, options));
+  expect(started).toBe(before);
+  const two = [1, 2].map(() => all(convertInThread(source, scan, columns, options)));
+  for (const chunks of await Promise.all(two)) expect(isDeepStrictEqual(chunks, once)).toBe(true);
+  expect(started).toBe(before + 1);
+  expect(running).toBe(1);
 });
 
 it('takes the blocks of a chunk back when the one after the next is asked for', async () => {

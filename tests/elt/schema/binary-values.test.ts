@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { afterAll, expect, inject, it } from 'vitest';
 import { writeBinaryRows } from '../../../src/elt/read/binary-rows.js';
+import { wholeCopy } from '../../../src/elt/read/whole-copy.js';
 import type { ColumnType } from '../../../src/model/project.js';
 import { openDatabase } from '../../../src/storage/database.js';
 import { CHECKED_TYPES, mutated, NEARLY_VALUES } from './nearly-values.js';
@@ -34,7 +35,10 @@ it.each(TYPES)('writes a %s as PostgreSQL reads its text', async (type) => {
   }
   await database.session(async (session) => {
     await session.execute(`CREATE TEMP TABLE copied (i bigint, v ${type})`);
-    await session.copyFrom('COPY copied FROM STDIN (FORMAT binary)', Readable.from(writer.take().blocks));
+    await session.copyFrom(
+      'COPY copied FROM STDIN (FORMAT binary)',
+      Readable.from(wholeCopy('binary', writer.take().blocks)),
+    );
     const different = await session.query<{ value: string; got: string; expected: string }>(
       `SELECT value, v::text AS got, value::${type}::text AS expected
        FROM copied JOIN unnest($1::text[]) WITH ORDINALITY AS given (value, place) ON place = i WHERE v::text IS DISTINCT FROM value::${type}::text`,

@@ -1,0 +1,59 @@
+import { TerminalError, type PipelineError } from '../../errors.js';
+import { jsonb } from '../../model/jsonb.js';
+import { plural } from '../../model/plural.js';
+import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
+import type { FinishContext } from './finish-load.js';
+import { LoadFencedError } from './load-fenced-error.js';
+import { firstRejects } from './rejects.js';
+import { childStagesOf } from './stage-table.js';
+
+/** Marks the load as failed and drops its stage; its quarantined rows stay to be looked at. Gives the error to throw. */
+export async function failLoad(context: FinishContext, rejected: number): Promise<PipelineError> {
+  const { options, session, loadId, token, stage, source } = context;
+  const { object, resource } = options;
+  const error = await tooManyRejects(context, rejected);
+  const changed = await session.execute(
+    `UPDATE plumbline.loads SET status = 'failed', stage_table = NULL, error = $3
+     WHERE load_id = $1 AND token = $2 AND status IN ('loading', 'staged')`,
+    [
+      loadId,
+      token,
+      jsonb({
+        code: error.code,
+        message: error.message,
+        rowsTotal: source.rows,
+        maxRejectedShare: resource.maxRejectedShare,
+      }),
+    ],
+  );
+  if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
+  const children = await childStagesOf(session, stage.schema, [loadId]);
+  // On this connection, which a successor ends first: it may have made a stage of that name.
+  for (const { schema, name } of [stage, ...children]) await dropUnlessInUse(session, { schema, name, kind: 'r' });
+  return error;
+}
+
+async function tooManyRejects(
+  { options, session, loadId, source }: FinishContext,
+  rejected: number,
+): Promise<TerminalError> {
+  const { object, resource, schemas } = options;
+  const first = await firstRejects(session, loadId);
+  const shown = first.map(({ line, row, column, value, reason }) => {
+    const place = line === null ? `row ${row}` : `line ${line}`;
+    return column === null
+      ? `${place}: ${reason}`
+      : `${place}, column ${JSON.stringify(column)}: got ${JSON.stringify(value)}, ${reason}`;
+  });
+  const line = first[0]?.line ?? undefined;
+  return new TerminalError(
+    'ELT_TOO_MANY_REJECTS',
+    `Loading ${object.path} into ${schemas.raw}.${resource.table} stopped: ${rejected} of its ${source.rows} ${plural(source.rows, 'row was', 'rows were')} refused, ` +
+      `expected at most ${(100 * resource.maxRejectedShare).toLocaleString('en')} %. First ones: ${shown.join('; ')}.`,
+    {
+      details: { loadId, rejected, rows: source.rows, maxRejectedShare: resource.maxRejectedShare, first },
+      at: { file: object.path, ...(line !== undefined && { line }) },
+      next: 'Correct the rows, or give the column another type under `columns`, or raise `max_rejected`. The table keeps its former rows.',
+    },
+  );
+}
