@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { watchAlerts } from '../alerts/watch-alerts.js';
-import { allowOwnStack } from '../allow-own-stack.js';
+import { allowOwnStack } from '../model/allow-own-stack.js';
 import { connectServing } from '../client/connect.js';
 import { createWorkflowEnds } from '../client/workflow-ends.js';
 import { loadSettings } from '../config.js';

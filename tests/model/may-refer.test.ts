@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { allowOwnStack } from '../../src/allow-own-stack.js';
+import { allowOwnStack } from '../../src/model/allow-own-stack.js';
 import { openSecrets } from '../../src/elt/http/secrets.js';
 import { mayRefer } from '../../src/model/may-refer.js';
 

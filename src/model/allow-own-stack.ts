@@ -1,5 +1,4 @@
-import type { Settings } from './config.js';
-import { PROJECT_VARIABLES } from './model/may-refer.js';
+import { PROJECT_VARIABLES } from './may-refer.js';
 
 /**
  * Lets projects name every variable but plumbline's and Temporal's where the environment lists none and both PostgreSQL and Temporal are
@@ -9,11 +8,8 @@ import { PROJECT_VARIABLES } from './model/may-refer.js';
  * @param environment changed
  */
 export function allowOwnStack(
-  {
-    databaseEmbedded,
-    temporal,
-  }: Pick<Settings, 'databaseEmbedded'> & { readonly temporal: { readonly embedded: boolean } },
-  environment: NodeJS.ProcessEnv,
+  uses: { readonly databaseEmbedded: boolean; readonly temporal: { readonly embedded: boolean } },
+  environment: Record<string, string | undefined>,
 ): void {
-  if (databaseEmbedded && temporal.embedded) environment[PROJECT_VARIABLES] ??= '*,!PLUMBLINE_*,!TEMPORAL_*';
+  if (uses.databaseEmbedded && uses.temporal.embedded) environment[PROJECT_VARIABLES] ??= '*,!PLUMBLINE_*,!TEMPORAL_*';
 }
