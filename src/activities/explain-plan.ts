@@ -40,7 +40,7 @@ import {
 import { sourceFolder, viewsOf } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
 import { requireInterval, selectedSteps } from './selected-steps.js';
-import { resourceExists } from './table-exists.js';
+import { resourceExists, tableExists } from './table-exists.js';
 import { trainerFor } from './training.js';
 import { plural } from '../model/plural.js';
 
@@ -139,15 +139,12 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
       }));
       continue;
     }
-    await decide(step, [], async () =>
-      findReusable(
-        database,
-        run,
-        step,
-        loadInputs(resource, await foreseenObjects(dependencies, run, filesOf(resource, run.interval)), run.interval),
-        'newest',
-      ),
-    );
+    await decide(step, [], async () => {
+      const objects = await foreseenObjects(dependencies, run, filesOf(resource, run.interval));
+      const inputs = loadInputs(resource, objects, run.interval);
+      const found = await findReusable<LoadSummary>(database, run, step, inputs, 'newest');
+      return ifThere(found, () => resourceExists(database, project, resource));
+    });
   }
   const stale = await staleSources(scope);
   for (const node of nodes) {
@@ -156,17 +153,27 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
     const reads = { sources: node.sources, refs: node.deps };
     const inputs = async (): Promise<StepInputs> =>
       transformInputs(transform, node.uses, await inputVersions(database, project, reads));
-    await decide(step, stepsRead(reads), async () => findReusable(database, run, step, await inputs(), 'newest'), {
+    const find = async (): Promise<Found<unknown>> =>
+      ifThere(await findReusable(database, run, step, await inputs(), 'newest'), () =>
+        tableExists(database, project.schemas.main, node.name),
+      );
+    await decide(step, stepsRead(reads), find, {
       blocked: firstStale(stale, node.sources),
       how: async () => {
         if (node.snapshot !== undefined) return ', history kept';
         if (node.incremental === undefined) return '';
         if (node.isByInterval) return ', of the interval only';
-        return (await isSameCode(database, run, step, await inputs())) ? ', new rows only' : ', built whole';
+        const isThere = await tableExists(database, project.schemas.main, node.name);
+        return isThere && (await isSameCode(database, run, step, await inputs())) ? ', new rows only' : ', built whole';
       },
     });
   }
   return stale;
+}
+
+/** What was built before is of no use when its table was dropped since. */
+async function ifThere<T>(found: Found<T>, isThere: () => Promise<boolean>): Promise<Found<T>> {
+  return found.reuse === undefined || (await isThere()) ? found : { reason: 'its table is gone' };
 }
 
 /** By resource, with the message. */
@@ -291,7 +298,8 @@ async function foreseenLoad(
   if (gaps > 0)
     return { reason: `fetches ${gaps} of ${expected} ${plural(expected, 'object')} that ${resource.path} names` };
   const inputs = loadInputs(resource, objects);
-  const found = await findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
+  const newest = await findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
+  const found = await ifThere(newest, () => resourceExists(database, project, resource));
   if (found.reuse === undefined || missing === 0) return found;
   return {
     reuse: {

@@ -77,7 +77,7 @@ export const eltErrorCodes = {
   ELT_SECRET_MISSING:
     'A secret that plumbline.yaml names is not on the worker. Set the variable, or put the file there.',
   ELT_SECRET_REFUSED:
-    'plumbline.yaml names an environment variable that projects may not have. See PLUMBLINE_PROJECT_ENV.',
+    'plumbline.yaml names an environment variable that PLUMBLINE_PROJECT_ENV of the worker does not list. The message says what to set.',
   ELT_CHILD_START:
     'A program that a source needs is not there, or cannot be started. Install it where the workers run.',
   ELT_CHILD_LINE: 'A program wrote a line longer than a row may be. Write smaller rows.',

@@ -15,7 +15,7 @@ export function register(program: Command): void {
     .option('--env <name>', 'environment', 'dev')
     .option(
       '--select <names>',
-      'with transform: name, name+ (and what reads it), +name (and what it reads); with load: source or source.resource, and nothing is built; commas between several',
+      'with transform: name, name+ (and what reads it, also of a seed or resource), +name (and what it reads); with load: source or source.resource, and nothing is built; commas between several',
       parseSelect,
     )
     .option('--interval <from/to>', 'what it is about: 2024-01-01/2024-01-02, or times; the end does not belong to it')
