@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
-    env: { ORT_DISABLE_TELEMETRY: '1' },
+    // Projects of tests name variables of this process, which stands for the worker.
+    env: { ORT_DISABLE_TELEMETRY: '1', PLUMBLINE_PROJECT_ENV: 'TEST_*,SHOP_*' },
     include: ['tests/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 3,

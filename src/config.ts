@@ -53,7 +53,13 @@ export interface Settings {
   readonly storeCacheBytes: number;
   readonly temporal: TemporalSettings;
   readonly temporalUiUrl?: string;
-  readonly serving: { readonly host: string; readonly port: number; readonly url: string };
+  readonly serving: {
+    readonly host: string;
+    readonly port: number;
+    readonly url: string;
+    /** The stack of this folder serves there, or the environment says so; else it is a guess. */
+    readonly isKnown: boolean;
+  };
   /** PLUMBLINE_OPENLINEAGE_URL and …_KEY: who is told of runs; absent: nobody. */
   readonly openLineage?: { readonly url: Secret; readonly key?: Secret };
 }
@@ -303,8 +309,10 @@ async function mayNameTemporal(env: NodeJS.ProcessEnv): Promise<boolean> {
 
 function servingSettings(env: NodeJS.ProcessEnv, state: StackState | undefined): Settings['serving'] {
   const host = env['PLUMBLINE_SERVING_HOST'] || '127.0.0.1';
-  const number = servingPortOf(env) ?? state?.ports.serving ?? 8400;
-  return { host, port: number, url: env['PLUMBLINE_SERVING_URL'] || `http://${host}:${number}` };
+  const named = servingPortOf(env) ?? state?.ports.serving;
+  const number = named ?? 8400;
+  const isKnown = named !== undefined || Boolean(env['PLUMBLINE_SERVING_URL']);
+  return { host, port: number, isKnown, url: env['PLUMBLINE_SERVING_URL'] || `http://${host}:${number}` };
 }
 
 /** The port that PLUMBLINE_SERVING_PORT asks for, undefined when any will do. Throws `CONFIG_VALUE_INVALID`. */

@@ -21,6 +21,7 @@ import type { Settings } from './config.js';
 import { MOST_PARALLEL } from './contracts/most-parallel.js';
 import { taskQueue } from './contracts/queues.js';
 import { TransientError } from './errors.js';
+import { allowOwnStack } from './model/allow-own-stack.js';
 import { watchLineage } from './openlineage/watch-lineage.js';
 import { openStore, sweepStore } from './storage/open-store.js';
 import { CONNECTIONS } from './storage/connection-budget.js';
@@ -61,6 +62,7 @@ export async function runWorker(options: {
       },
     );
   }
+  allowOwnStack(settings, process.env);
   const url = settings.databaseUrl.reveal();
   await assertSessions(url);
   await migrate(url);

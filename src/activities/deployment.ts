@@ -2,12 +2,12 @@ import { activityInfo } from '@temporalio/activity';
 import type { DecisionState, DeploymentInput, DeploymentResult, PromoteInput } from '../contracts/deployment.js';
 import { deploymentInput, promoteInput } from '../contracts/deployment.js';
 import type { RunRef } from '../contracts/run.js';
+import { stepNames } from '../contracts/step-names.js';
 import { readDecision } from '../deployment/decisions.js';
 import { promote } from '../deployment/promote.js';
 import { readPointer } from '../deployment/read-versions.js';
 import { beginStep, endStep } from '../storage/run-steps.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { stepNames } from './fingerprint.js';
 import { shortActivity } from './short-activity.js';
 import { stepLost } from './step.js';
 

@@ -1,4 +1,5 @@
 import { dataInterval, type RunRef } from '../contracts/run.js';
+import { stepNames } from '../contracts/step-names.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import { lineageGraph, withColumns, type LineageNode } from '../elt/lineage/lineage-graph.js';
 import type { Project } from '../model/project.js';
@@ -6,7 +7,6 @@ import { childNames, seedId } from '../model/relation-names.js';
 import { findBundle } from '../storage/bundles.js';
 import { columnTypes } from '../storage/column-types.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { stepNames } from './fingerprint.js';
 import { projectOf } from './project-code.js';
 
 interface OfRun {

@@ -19,15 +19,17 @@ import {
   retryRejectsInput,
   transformInput,
 } from '../contracts/elt.js';
-import { TerminalError } from '../errors.js';
+import { stepNames } from '../contracts/step-names.js';
 import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
+import { leaveOutCopies } from '../elt/load/leave-out-copies.js';
 import { groupObjects, mayShare } from '../elt/load/group-objects.js';
 import { loadObjects } from '../elt/load/load-objects.js';
 import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { retryRejects } from '../elt/load/retry-rejects.js';
+import { tableUnknown } from '../elt/load/table-unknown.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import type { Queryable, Session } from '../model/database.js';
 import type { ResourceConfig } from '../model/project.js';
@@ -39,7 +41,6 @@ import {
   isSameCode,
   loadInputs,
   sameAsNewest,
-  stepNames,
   transformInputs,
   type Found,
   type Reusable,
@@ -70,19 +71,24 @@ export function createEltActivities(dependencies: ActivityDependencies) {
           const { database } = scope;
           const project = await projectOf(dependencies, run);
           const resource = resourceNamed(project, id);
-          const landed = await extractSource({ dependencies, project, resource, run, scope });
+          const extracted = await extractSource({ dependencies, project, resource, run, scope });
+          const isThere = await resourceExists(database, project, resource);
+          const anew = { ...run, resource, force: run.force || !isThere };
+          const { objects, notices } = await leaveOutCopies(database, anew, extracted.objects);
+          const landed = { ...extracted, objects };
           const inputs = loadInputs(resource, landed.objects, run.interval);
           const found = isWithoutRows(resource, landed)
             ? await formerLoad(database, run, resource)
             : await reusableLoad(database, run, resource, landed.objects);
-          if (found.reuse === undefined || !(await resourceExists(database, project, resource))) {
+          if (found.reuse === undefined || !isThere) {
             return {
               result: { ...landed, groups: groupObjects(resource, landed.objects) },
               ...(found.reuse === undefined ? { reason: found.reason } : { reason: 'its table is gone' }),
             };
           }
           const { result } = found.reuse;
-          await reuseLoad(id, run, result, found.reuse.reason);
+          const reason = [found.reuse.reason, ...notices.slice(0, 1)].join('; ');
+          await reuseLoad(id, run, result, reason);
           const asked =
             landed.extractId === undefined
               ? undefined
@@ -92,7 +98,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
             // A source may have come further without a row; after a full one the rows are what says so.
             if (asked?.cursorFrom !== undefined) await commitCheckpoint(session, run, resource, asked);
           });
-          return { result: { ...landed, reused: result }, status: 'reused', reason: found.reuse.reason };
+          return { result: { ...landed, reused: result }, status: 'reused', reason };
         },
       );
     },
@@ -237,7 +243,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         const { schemas } = project;
         const graph = compileFor(project, run);
         const node = graph.nodes.find((one) => one.name === name)!;
-        const stale = await assertFresh(database, project, node.sources);
+        const stale = await assertFresh(database, project, node.sources, run.interval);
         const versions = await inputVersions(database, project, { sources: node.sources, refs: node.deps });
         const inputs = transformInputs(transformNamed(project, name), node.uses, versions);
         const found = await findReusable<TransformSummary>(database, run, step, inputs, 'newest');
@@ -296,7 +302,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     await runStep(dependencies, { run, step: stepNames.load(id), stage: 'elt' }, async () => ({
       result,
       status: 'reused',
-      reason: reason === 'unchanged' ? 'the same files are loaded' : reason,
+      reason: reason.replace(/^unchanged(?=;|$)/, 'the same files are loaded'),
     }));
   }
 }
@@ -351,14 +357,11 @@ async function reusableLoad(
 async function formerLoad(
   database: Queryable,
   run: RunRef,
-  { id, at }: ResourceConfig,
+  resource: ResourceConfig,
 ): Promise<{ reuse: Reusable<LoadSummary> }> {
-  const newest = await newestResult<LoadSummary>(database, run.env, run.project, stepNames.load(id));
+  const newest = await newestResult<LoadSummary>(database, run.env, run.project, stepNames.load(resource.id));
   if (newest !== undefined) return { reuse: { result: newest.result, reason: 'no new rows' } };
-  throw new TerminalError('ELT_SOURCE_EMPTY', `Reading ${id} gave no rows, and its table is not there yet.`, {
-    at,
-    next: 'Run it when there are rows: they say what columns the table has.',
-  });
+  throw tableUnknown(resource);
 }
 
 /** Of the step's row, not of the outcome that later runs reuse: how old a source is changes with the clock. */

@@ -1,11 +1,11 @@
 import type { PlanLine } from '../contracts/run.js';
 import type { RegisteredModel } from '../contracts/training.js';
+import { stepNames } from '../contracts/step-names.js';
 import { readDecision } from '../deployment/decisions.js';
 import { readHeldBack } from '../deployment/held-back.js';
 import { readPointer } from '../deployment/read-versions.js';
 import type { Queryable } from '../model/database.js';
 import type { Project } from '../model/project.js';
-import { stepNames } from './fingerprint.js';
 
 /**
  * What a run would do with the version it ends with.

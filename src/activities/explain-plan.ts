@@ -3,11 +3,13 @@ import { foreseeInventory } from '../elt/extract/extract-inventory.js';
 import { isUrl, isUrlOfArchive, lastFetched } from '../elt/extract/extract-url.js';
 import { filesOf } from './files-of.js';
 import { lastSeen } from '../elt/extract/last-seen.js';
+import { leaveOutCopies } from '../elt/load/leave-out-copies.js';
 import { hashFiles } from '../elt/extract/hash-files.js';
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { LoadSummary } from '../contracts/elt.js';
 import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
+import { stepNames } from '../contracts/step-names.js';
 import { compileInventory } from '../elt/inventory/compile-inventory.js';
 import { newestSchemaChanges } from '../elt/load/schema-changes.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
@@ -30,7 +32,6 @@ import {
   inputVersions,
   isSameCode,
   loadInputs,
-  stepNames,
   trainInputs,
   transformInputs,
   type Found,
@@ -39,7 +40,7 @@ import {
 import { sourceFolder, viewsOf } from './project-code.js';
 import { createPlan, plannedSteps } from './run-plan.js';
 import { requireInterval, selectedSteps } from './selected-steps.js';
-import { resourceExists } from './table-exists.js';
+import { resourceExists, tableExists } from './table-exists.js';
 import { trainerFor } from './training.js';
 import { plural } from '../model/plural.js';
 
@@ -138,15 +139,12 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
       }));
       continue;
     }
-    await decide(step, [], async () =>
-      findReusable(
-        database,
-        run,
-        step,
-        loadInputs(resource, await foreseenObjects(dependencies, run, filesOf(resource, run.interval)), run.interval),
-        'newest',
-      ),
-    );
+    await decide(step, [], async () => {
+      const objects = await foreseenObjects(dependencies, run, filesOf(resource, run.interval));
+      const inputs = loadInputs(resource, objects, run.interval);
+      const found = await findReusable<LoadSummary>(database, run, step, inputs, 'newest');
+      return ifThere(found, () => resourceExists(database, project, resource));
+    });
   }
   const stale = await staleSources(scope);
   for (const node of nodes) {
@@ -155,17 +153,27 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
     const reads = { sources: node.sources, refs: node.deps };
     const inputs = async (): Promise<StepInputs> =>
       transformInputs(transform, node.uses, await inputVersions(database, project, reads));
-    await decide(step, stepsRead(reads), async () => findReusable(database, run, step, await inputs(), 'newest'), {
+    const find = async (): Promise<Found<unknown>> =>
+      ifThere(await findReusable(database, run, step, await inputs(), 'newest'), () =>
+        tableExists(database, project.schemas.main, node.name),
+      );
+    await decide(step, stepsRead(reads), find, {
       blocked: firstStale(stale, node.sources),
       how: async () => {
         if (node.snapshot !== undefined) return ', history kept';
         if (node.incremental === undefined) return '';
         if (node.isByInterval) return ', of the interval only';
-        return (await isSameCode(database, run, step, await inputs())) ? ', new rows only' : ', built whole';
+        const isThere = await tableExists(database, project.schemas.main, node.name);
+        return isThere && (await isSameCode(database, run, step, await inputs())) ? ', new rows only' : ', built whole';
       },
     });
   }
   return stale;
+}
+
+/** What was built before is of no use when its table was dropped since. */
+async function ifThere<T>(found: Found<T>, isThere: () => Promise<boolean>): Promise<Found<T>> {
+  return found.reuse === undefined || (await isThere()) ? found : { reason: 'its table is gone' };
 }
 
 /** By resource, with the message. */
@@ -179,10 +187,10 @@ function firstStale(stale: StaleSources, sources: readonly string[]): string | u
  * Resources that are too old for what reads them. One that the run loads first may be fresh by then:
  * that it is old now is only a warning.
  */
-async function staleSources({ database, project, isRedone, warnings }: PlanScope): Promise<StaleSources> {
+async function staleSources({ database, run, project, isRedone, warnings }: PlanScope): Promise<StaleSources> {
   const stale = new Map<string, string>();
   for (const config of project.freshness) {
-    const { resource, status, message, newest } = await sourceFreshness(database, project, config);
+    const { resource, status, message, newest } = await sourceFreshness(database, project, config, run.interval);
     const isLoaded = isRedone(stepNames.load(resource));
     if (status === 'error' && !isLoaded) stale.set(resource, `ELT_SOURCE_STALE: ${message}`);
     else if (status !== 'pass' && !(isLoaded && newest === undefined)) warnings.push(message);
@@ -290,7 +298,8 @@ async function foreseenLoad(
   if (gaps > 0)
     return { reason: `fetches ${gaps} of ${expected} ${plural(expected, 'object')} that ${resource.path} names` };
   const inputs = loadInputs(resource, objects);
-  const found = await findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
+  const newest = await findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
+  const found = await ifThere(newest, () => resourceExists(database, project, resource));
   if (found.reuse === undefined || missing === 0) return found;
   return {
     reuse: {
@@ -302,6 +311,16 @@ async function foreseenLoad(
 
 /** A plan asks no server: what a URL or a bucket gave last stands for what it will give. */
 async function foreseenObjects(
+  dependencies: ActivityDependencies,
+  run: RunRef,
+  resource: ResourceConfig,
+): Promise<{ path: string; sha256: string }[]> {
+  const at = { env: run.env, project: run.project, resource };
+  const objects = await seenObjects(dependencies, run, resource);
+  return [...(await leaveOutCopies(dependencies.database, at, objects)).objects];
+}
+
+async function seenObjects(
   dependencies: ActivityDependencies,
   run: RunRef,
   resource: ResourceConfig,

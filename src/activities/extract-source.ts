@@ -54,7 +54,12 @@ export async function extractSource(extraction: Extraction): Promise<Extracted> 
 async function files(extraction: Extraction): Promise<Extracted> {
   const { resource, run } = extraction;
   const interval = resource.interval === undefined ? undefined : run.interval;
-  const asked = { ...(await options(extraction)), resource: filesOf(resource, interval), now: new Date() };
+  const asked = {
+    ...(await options(extraction)),
+    resource: filesOf(resource, interval),
+    now: new Date(),
+    force: run.force,
+  };
   const objects = await extractFiles(asked);
   if (interval === undefined) return { objects };
   const { start, end } = interval;

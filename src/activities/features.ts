@@ -1,6 +1,7 @@
 import { trainingSetInput, type TrainingSetInput, type TrainingSetSummary } from '../contracts/features.js';
 import type { TestWarning } from '../contracts/elt.js';
 import type { RunRef } from '../contracts/run.js';
+import { stepNames } from '../contracts/step-names.js';
 import { DataTestError } from '../elt/tests/errors.js';
 import { runTest, type TestResult } from '../elt/tests/run-test.js';
 import type { CompiledTest } from '../elt/tests/compile-test.js';
@@ -15,7 +16,7 @@ import type { Project, SqlFile } from '../model/project.js';
 import { renderSql } from '../model/render-sql.js';
 import { readParquet } from '../table/parquet.js';
 import type { ActivityDependencies } from './dependencies.js';
-import { featuresInputs, findReusable, hash, inputVersions, stepNames } from './fingerprint.js';
+import { featuresInputs, findReusable, hash, inputVersions } from './fingerprint.js';
 import { projectOf, resourceNamed, trainOf, transformNamed, viewsOf } from './project-code.js';
 import { runStep } from './step.js';
 import { saveOutcome } from './save-outcome.js';
@@ -37,7 +38,7 @@ export function createFeaturesActivities(dependencies: ActivityDependencies) {
         const train = trainOf(project);
         const views = viewsOf(project, set);
         const reads = trainingReads(project, [train.labels, ...views], run);
-        await assertFresh(database, project, reads.sources);
+        await assertFresh(database, project, reads.sources, run.interval);
         const versions = await inputVersions(database, project, reads);
         const inputs = featuresInputs(train, views, reads.uses, versions);
         const found = await findReusable<TrainingSetSummary>(database, run, step, inputs, 'content');

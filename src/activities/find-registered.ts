@@ -1,10 +1,11 @@
 import type { RunRef } from '../contracts/run.js';
 import type { BaselineSummary, GateSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
+import { stepNames } from '../contracts/step-names.js';
 import { readChampion } from '../deployment/read-versions.js';
 import type { Queryable } from '../model/database.js';
 import type { Project } from '../model/project.js';
 import type { TrainingSet } from '../model/training-set.js';
-import { findReusable, registerInputs, stepNames, type Found, type StepInputs } from './fingerprint.js';
+import { findReusable, registerInputs, type Found, type StepInputs } from './fingerprint.js';
 import { trainOf } from './project-code.js';
 
 /**

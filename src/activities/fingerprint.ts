@@ -7,6 +7,7 @@ import type { Queryable } from '../model/database.js';
 import type { FeatureViewFile, Project, ResourceConfig, TrainConfig, TransformFile } from '../model/project.js';
 import { erasuresByTable } from '../storage/erasures.js';
 import { newestResult, resultFor, type StepResultRow } from '../storage/step-results.js';
+import { stepNames } from '../contracts/step-names.js';
 
 /** What a step's outcome depends on: name → hash or value. Names are what `plan` shows when one of them changed. */
 export type StepInputs = Readonly<Record<string, string>>;
@@ -27,17 +28,6 @@ export function fingerprint(inputs: StepInputs): string {
 export function hash(content: string): string {
   return createHash('sha256').update(content).digest('hex');
 }
-
-export const stepNames = {
-  extract: (resource: string) => `extract:${resource}`,
-  load: (resource: string) => `load:${resource}`,
-  transform: (name: string) => `transform:${name}`,
-  features: (set: string) => `features:${set}`,
-  train: (set: string, trainer: string) => (set === 'main' ? `train:${trainer}` : `train:${trainer}:${set}`),
-  baselines: 'baselines',
-  register: 'register',
-  deploy: 'deploy',
-} as const;
 
 /** @param interval of the run; it counts where the files are read for it */
 export function loadInputs(

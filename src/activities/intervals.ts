@@ -1,6 +1,6 @@
 import { missingIntervalsInput, type MissingIntervals, type MissingIntervalsInput } from '../contracts/intervals.js';
-import { instant } from '../model/data-interval.js';
-import { planIntervals } from '../model/plan-intervals.js';
+import { instant, type DataInterval } from '../model/data-interval.js';
+import { planIntervals, type PlannedInterval } from '../model/plan-intervals.js';
 import { listIntervals } from '../storage/intervals.js';
 import { findSchedule } from '../storage/schedules.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -14,10 +14,13 @@ const COUNTED = 10_000;
 
 export function createIntervalActivities({ database }: Pick<ActivityDependencies, 'database'>) {
   return {
-    /** The oldest intervals that are over and not done. Reads only; a second attempt may see more of them done. */
+    /**
+     * The oldest intervals that are over and not done; where it is asked for, those that failed before apart. Reads only; a
+     * second attempt may see more of them done.
+     */
     async findMissingIntervals(input: MissingIntervalsInput): Promise<MissingIntervals> {
       return shortActivity('intervals', async () => {
-        const { env, project, grid, schedule, from, until, after, failedOnly, again } =
+        const { env, project, grid, schedule, from, until, after, failedOnly, failedApart, again } =
           missingIntervalsInput.parse(input);
         const begin =
           schedule === undefined ? instant(from!) : (await findSchedule(database, { env, project }, schedule))?.since;
@@ -27,15 +30,27 @@ export function createIntervalActivities({ database }: Pick<ActivityDependencies
         const range = { from: Math.max(begin, after === undefined ? 0 : instant(after)), until: instant(until) };
         const records = await listIntervals(database, { env, project }, range);
         const intervals = [];
+        const failed: PlannedInterval[] = [];
         let total = 0;
-        for (const { interval, state } of planIntervals(grid, range, records)) {
+        for (const planned of planIntervals(grid, range, records)) {
+          const { interval, state } = planned;
+          if (failedApart === true && state === 'failed') {
+            failed.push(planned);
+            continue;
+          }
           if (after !== undefined && instant(interval.start) < instant(after)) continue;
           if (failedOnly ? state !== 'failed' : state === 'done' && !again) continue;
           if (intervals.length < AT_ONCE) intervals.push(interval);
           if (++total === COUNTED) break;
         }
-        return { intervals, total };
+        return { intervals, total, ...(failedApart === true ? { failed: longestAgo(failed) } : {}) };
       });
     },
   };
+}
+
+/** Each gets its turn, however many others fail again: whoever was tried goes behind those that were not. */
+function longestAgo(failed: readonly PlannedInterval[]): DataInterval[] {
+  const inTurn = [...failed].sort((one, other) => one.takenAt! - other.takenAt!);
+  return inTurn.slice(0, AT_ONCE).map(({ interval }) => interval);
 }

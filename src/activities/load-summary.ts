@@ -94,7 +94,14 @@ export function summarizeRetry(
 function publicationNotices(
   resource: ResourceConfig,
   loads: readonly LoadedObject[],
-  { columnsAdded, typesChanged, anomalies = [], rowsGone = 0 }: Omit<PublishResult, 'status'>,
+  {
+    columnsAdded,
+    typesChanged,
+    columnsGone = [],
+    anomalies = [],
+    rowsGone = 0,
+    rowsMissing = 0,
+  }: Omit<PublishResult, 'status'>,
   landed: LandedExtract | undefined,
 ): string[] {
   const { id } = resource;
@@ -104,10 +111,16 @@ function publicationNotices(
   return [
     ...anomalies.map((anomaly) => `${id}: unusual: ${anomaly}`),
     ...(columnsAdded.length === 0 ? [] : [`${id}: new columns: ${columnsAdded.join(', ')}`]),
+    ...(columnsGone.length === 0 ? [] : [`${id}: columns that are gone: ${columnsGone.join(', ')}`]),
     ...(rowsGone === 0
       ? []
       : [
           `${id}: ${rowsGone} ${plural(rowsGone, 'row')} that the source no longer has ${plural(rowsGone, 'was', 'were')} ${resource.merge?.strategy === 'scd2' ? 'closed' : 'deleted'}`,
+        ]),
+    ...(rowsMissing === 0
+      ? []
+      : [
+          `${id}: ${rowsMissing} ${plural(rowsMissing, 'row')} of the source ${plural(rowsMissing, 'is', 'are')} not in the table: ${resource.cursor === undefined ? 'see the rejected rows' : 'raise `lag` of its cursor, and load once with --force'}`,
         ]),
     ...(resource.merge?.closesGone === true && landed?.cursorFrom !== undefined
       ? [`${id}: rows that are gone were not closed, as the source went on from its last checkpoint`]

@@ -1,9 +1,10 @@
 import type { LoadSummary } from '../contracts/elt.js';
 import type { RunRef } from '../contracts/run.js';
+import { stepNames } from '../contracts/step-names.js';
 import type { Queryable } from '../model/database.js';
 import type { ResourceConfig } from '../model/project.js';
 import { newestResult } from '../storage/step-results.js';
-import { loadInputs, stepNames, type Reusable } from './fingerprint.js';
+import { loadInputs, type Reusable } from './fingerprint.js';
 
 /**
  * The outcome of the newest load, when it merged just these rows: taps send again what ties with their state, and to merge it once more

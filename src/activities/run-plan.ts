@@ -1,20 +1,26 @@
 import type { RunPlan, RunRef, Stage } from '../contracts/run.js';
+import { stepNames } from '../contracts/step-names.js';
 import type { Project } from '../model/project.js';
-import { stepNames } from './fingerprint.js';
 import { selectedSteps } from './selected-steps.js';
 
 /** What the workflows go by: names and order. */
 export function createPlan(project: Project, run: Pick<RunRef, 'only' | 'select' | 'rejects' | 'interval'>): RunPlan {
   const { resources, nodes } = selectedSteps(project, run);
   const isBuilt = (name: string): boolean => nodes.some((node) => node.name === name);
+  const isLoaded = (id: string): boolean => resources.some(({ resource }) => resource.id === id);
   const { train } = project;
   const waiting = resources.filter(({ after }) => after.length > 0);
   return {
     resources: resources.map(({ resource }) => resource.id),
     ...(waiting.length === 0
       ? {}
-      : { resourcesAfter: Object.fromEntries(waiting.map(({ resource, after }) => [resource.id, after])) }),
+      : {
+          resourcesAfter: Object.fromEntries(
+            waiting.map(({ resource, after }) => [resource.id, after.filter(isLoaded)]),
+          ),
+        }),
     transforms: nodes.map((node) => ({ name: node.name, after: node.deps.filter(isBuilt) })),
+    transformReads: Object.fromEntries(nodes.map((node) => [node.name, node.sources.filter(isLoaded)])),
     ...(train === undefined
       ? {}
       : {

@@ -90,7 +90,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
           await tidyUp(own, run, status);
           await own.transaction(async (session) => {
             await closeRunRow(session, run.runId, status, error, result);
-            await skipRest(session, run.runId, status === 'succeeded');
+            await skipRest(session, run.runId, status === 'succeeded', error?.skipped);
             await settleInterval(session, run.runId);
             await releaseLease(session, leaseOf(run), run.runId);
           });
@@ -141,10 +141,12 @@ export function createRunActivities(dependencies: ActivityDependencies) {
       const project = await projectOf(dependencies, run);
       // A run that could not be opened has not said so yet.
       if (project.alerts !== undefined) await saveRunAlerts(own, run.runId, project.alerts);
-      if (status === 'succeeded') await grantRoles(own, project);
+      if (status === 'succeeded') return await grantRoles(own, project);
       // Without the lease the stages may be another run's; its own opening and closing sweep them.
-      else if (await renewLease(own, leaseOf(run), run.runId, LEASE_TTL_SECONDS))
-        await sweep(own, run, project, status);
+      if (!(await renewLease(own, leaseOf(run), run.runId, LEASE_TTL_SECONDS))) return;
+      await sweep(own, run, project, status);
+      // Of a run that failed some tables may be new.
+      await grantRoles(own, project);
     } catch (error) {
       dependencies.log.warn({ run: run.runId, err: error }, 'tidying up after a run failed; the next run sweeps');
     }

@@ -2,7 +2,10 @@ import type { RunRef } from '../contracts/run.js';
 import { TerminalError } from '../errors.js';
 import { compileTransforms, type TransformGraph, type TransformNode } from '../elt/transform/compile-transforms.js';
 import { selectNodes } from '../elt/transform/select-nodes.js';
+import { selectResources } from '../elt/inventory/select-resources.js';
 import { orderResources, type OrderedResource } from '../elt/inventory/order-resources.js';
+import { shownInterval } from '../model/data-interval.js';
+import { lastCompleteInterval } from '../model/interval-grid.js';
 import { isByInterval } from '../model/is-by-interval.js';
 import type { Project } from '../model/project.js';
 
@@ -16,17 +19,29 @@ export function selectedSteps(
 ): { readonly resources: readonly OrderedResource[]; readonly nodes: readonly TransformNode[] } {
   const { only, select, rejects } = run;
   const { nodes, ephemerals } = compileFor(project, run);
-  const isLoaded = ({ resource: { id } }: OrderedResource): boolean =>
-    rejects === undefined ? only !== 'transform' : id === rejects.resource;
-  return {
-    resources: orderResources(project).filter(isLoaded),
-    nodes: select === undefined ? nodes : selectNodes(nodes, select, ephemerals),
-  };
+  const all = orderResources(project);
+  if (rejects !== undefined)
+    return { resources: all.filter(({ resource }) => resource.id === rejects.resource), nodes: selected() };
+  if (only === 'load') return { resources: select === undefined ? all : selectResources(all, select), nodes: [] };
+  return { resources: only === 'transform' ? [] : all, nodes: selected() };
+
+  function selected(): readonly TransformNode[] {
+    return select === undefined ? nodes : selectNodes(nodes, select, ephemerals);
+  }
 }
 
 /** The SQL graph as a run renders it. */
 export function compileFor(project: Project, { interval }: Pick<RunRef, 'interval'>): TransformGraph {
   return compileTransforms({ ...project, ...(interval === undefined ? {} : { interval }) });
+}
+
+/** Without `--interval` a run takes that of the schedules, if they have one length only. */
+function howToGive({ schedules, timezone }: Pick<Project, 'schedules' | 'timezone'>, now: number): string {
+  const lengths = [...new Set(schedules.flatMap(({ interval }) => interval ?? []))];
+  if (lengths.length === 0)
+    return 'Give it one: `plumbline run --interval 2024-01-01/2024-01-02`, or a schedule with `interval: daily`.';
+  const last = lengths.map((length) => shownInterval(lastCompleteInterval({ length, timezone }, now)));
+  return `Say which: ${last.map((interval) => `\`--interval ${interval}\``).join(' or ')}, the last ${lengths.join(' or ')} one that is over. What asks for none is built alone by \`plumbline run transform --select <names>\`.`;
 }
 
 /** Throws `RUN_INTERVAL_NEEDED` (terminal) when what a run loads or builds is about an interval and the run has none. */
@@ -40,9 +55,6 @@ export function requireInterval(project: Project, run: Pick<RunRef, 'only' | 'se
   throw new TerminalError(
     'RUN_INTERVAL_NEEDED',
     `Planning the run failed: ${what} asks for an interval, and the run has none.`,
-    {
-      at,
-      next: 'Give it one: `plumbline run --interval 2024-01-01/2024-01-02`, or a schedule with `interval: daily`.',
-    },
+    { at, next: howToGive(project, Date.now()) },
   );
 }

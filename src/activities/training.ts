@@ -11,6 +11,7 @@ import {
   type TrainedSummary,
   type TrainModelInput,
 } from '../contracts/training.js';
+import { stepNames } from '../contracts/step-names.js';
 import { checkParity, type ParityReport } from '../deployment/check-parity.js';
 import { registerVersion } from '../deployment/register-version.js';
 import { TerminalError } from '../errors.js';
@@ -31,7 +32,7 @@ import type { TrainedModel } from '../training/trained-model.js';
 import { compareWithChampion } from './compare-with-champion.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { findRegistered } from './find-registered.js';
-import { baselinesInputs, findReusable, fingerprint, stepNames, trainInputs } from './fingerprint.js';
+import { baselinesInputs, findReusable, fingerprint, trainInputs } from './fingerprint.js';
 import { projectOf, trainOf } from './project-code.js';
 import { saveOutcome } from './save-outcome.js';
 import { runStep } from './step.js';

@@ -22,7 +22,9 @@ export async function findMissed(database: Queryable, now: Date): Promise<void> 
     if (schedule.definition.retention !== undefined) continue;
     if (schedule.alerts === null || schedule.paused) continue;
     const at = dueBefore(schedule.definition, new Date(now.getTime() - GRACE_MS - schedule.definition.jitterMs));
-    if (at === undefined || at.getTime() < schedule.appliedMs || !(await isMissed(database, schedule, at))) continue;
+    // While it was paused, nothing was to start.
+    const from = Math.max(schedule.appliedMs, schedule.resumedMs ?? 0);
+    if (at === undefined || at.getTime() < from || !(await isMissed(database, schedule, at))) continue;
     const { env, project, name } = schedule;
     await recordAlert(database, {
       env,
@@ -45,11 +47,13 @@ export function dueBefore({ cron, everyMs, timezone }: ScheduleConfig, at: Date)
 }
 
 async function isMissed(database: Queryable, schedule: AllRow, at: Date): Promise<boolean> {
-  const { env, project, name, definition, since } = schedule;
+  const { env, project, name, definition, since, resumedMs } = schedule;
   const run = await newestRunBy(database, env, project, `schedule ${name}`);
   if (run !== undefined) {
-    // One that still runs is why this start was left out; one that failed has paused its schedule.
-    if (run.status === 'running' || (run.status === 'failed' && definition.pauseOnFailure)) return false;
+    // One that still runs is why this start was left out; one that failed has paused its schedule until somebody resumes it.
+    if (run.status === 'running') return false;
+    const isPausing = run.status === 'failed' && definition.pauseOnFailure;
+    if (isPausing && (resumedMs === null || run.ended_ms! > resumedMs)) return false;
     if (run.started_ms >= at.getTime()) return false;
   }
   if (definition.interval === undefined) return true;

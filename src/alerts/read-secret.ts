@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { mayRefer } from '../model/may-refer.js';
+import { howToAllow, mayRefer } from '../model/may-refer.js';
 
 /**
  * What `env:NAME` or `file:path` stands for where this process runs. Throws in words that go into the alert's row: there is
@@ -15,7 +15,7 @@ export async function readSecret(
 ): Promise<string> {
   const [, kind, name = ''] = /^(env|file):(.+)$/s.exec(reference) ?? [];
   if (kind === 'env' && !mayRefer(environment, name))
-    throw new Error(`projects may not have ${reference}; see PLUMBLINE_PROJECT_ENV`);
+    throw new Error(`projects may not have ${reference}: ${howToAllow(environment, name)}`);
   const value =
     kind === 'env'
       ? environment[name]

@@ -5,6 +5,7 @@ import { gridOf, onlyOf, stagesOf } from '../client/schedule-options.js';
 import { createRunTemplate, userName } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import type { BackfillProgress } from '../contracts/intervals.js';
+import type { RunInterval } from '../contracts/run.js';
 import { landedAhead } from '../elt/extract/landed-ahead.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { instant, isoTime, shownInterval } from '../model/data-interval.js';
@@ -15,7 +16,7 @@ import type { Project, StageName } from '../model/project.js';
 import { loadProject } from '../project/load-project.js';
 import { projectName } from '../project/project-name.js';
 import { listIntervals } from '../storage/intervals.js';
-import { markBackfillCancelled } from '../storage/runs.js';
+import { failedRunsBy, markChildCancelled, type RunRow } from '../storage/runs.js';
 import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
 import { count, table } from './format.js';
@@ -60,17 +61,20 @@ export async function backfillCommand(options: BackfillCommandOptions): Promise<
     if (options.detach) return void (options.json && print({ backfillId, intervals: wanted.length }));
     const ended = await follow(connections, owner, options.json);
     if (ended !== undefined && ended.failed > 0 && !options.json)
-      tellFailed(planIntervals(grid, span, await listIntervals(connections.database, owner, span)));
+      process.stdout.write(failures(await failedRunsBy(connections.database, owner, `backfill ${backfillId}`)));
   });
 }
 
-/** Which intervals failed, and where it is said why. */
-function tellFailed(planned: Iterable<PlannedInterval>): void {
-  const failed = [...planned].filter(({ state }) => state === 'failed');
-  const rows = failed.slice(0, 10).map(({ interval, runId }) => ['  failed', shownInterval(interval), runId ?? '']);
-  const rest = failed.length > 10 ? `\n  … and ${count(failed.length - 10)} more` : '';
+/** Which runs of the backfill failed, and where it is said why; nothing for one that could not even be recorded. */
+export function failures(failed: readonly Pick<RunRow, 'run_id' | 'options'>[]): string {
   const [first] = failed;
-  process.stdout.write(`${table(rows)}${rest}\nsee why with \`plumbline runs show ${first?.runId ?? '<run>'}\`\n`);
+  if (first === undefined) return '';
+  const rows = failed.slice(0, 10).map(({ run_id: runId, options }) => {
+    const { interval } = options as { readonly interval?: RunInterval };
+    return ['  failed', interval === undefined ? '' : shownInterval(interval), runId];
+  });
+  const rest = failed.length > 10 ? `\n  … and ${count(failed.length - 10)} more` : '';
+  return `${table(rows)}${rest}\nsee why with \`plumbline runs show ${first.run_id}\`\n`;
 }
 
 async function start(
@@ -127,19 +131,24 @@ function alignedRange({ from, to }: BackfillCommandOptions, grid: IntervalGrid):
     throw new TerminalError(
       'INTERVAL_INVALID',
       `Reading --${name} failed: ${isoTime(time)} is inside the ${grid.length} interval ${shownInterval(at)}.`,
-      { next: `Use ${at.start.slice(0, 16)} or ${at.end.slice(0, 16)}.` },
+      { next: `Use ${moment(at.start, grid)} or ${moment(at.end, grid)}.` },
     );
   }
   const over = lastCompleteInterval(grid, Date.now()).end;
   if (end!.toMillis() > instant(over))
     throw new TerminalError('INTERVAL_INVALID', `Reading --to failed: the interval before ${to} is not over yet.`, {
-      next: `Use --to ${over.slice(0, 16)} or earlier; a schedule does what follows.`,
+      next: `Use --to ${moment(over, grid)} or earlier; a schedule does what follows.`,
     });
   if (end! <= start!)
     throw new TerminalError('INTERVAL_INVALID', `Reading the range failed: --to ${to} is not after --from ${from}.`, {
       next: '--to is the first moment that does not belong to it.',
     });
   return { from: isoTime(start!), until: isoTime(end!) };
+}
+
+/** As the options take it: an hour may come twice a day, so it needs its offset. */
+function moment(time: string, { length }: IntervalGrid): string {
+  return length === 'hourly' ? time : time.slice(0, 10);
 }
 
 function preview(
@@ -218,7 +227,7 @@ async function markCancelledHere(
   if (settings.databaseUrl === undefined) return;
   const database = connectDatabase(settings, 1);
   try {
-    await markBackfillCancelled(database, owner, userName());
+    await markChildCancelled(database, owner, 'backfill', userName());
   } catch (error) {
     if (!(error instanceof TransientError)) throw error;
   } finally {

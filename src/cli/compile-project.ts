@@ -1,3 +1,4 @@
+import { selectResources } from '../elt/inventory/select-resources.js';
 import { orderResources } from '../elt/inventory/order-resources.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import { selectNodes } from '../elt/transform/select-nodes.js';
@@ -12,12 +13,16 @@ import { tableNames } from '../model/table-names.js';
  * database. Throws SQL_UNKNOWN_REF, SQL_UNKNOWN_VAR, SQL_TEMPLATE or ELT_SQL_* with the user's file, and `ELT_SELECT_UNKNOWN`; no retry helps.
  *
  * @param select names as `--select` takes them, which have to be the project's
+ * @param only `load`: they are of sources, else of transforms
  */
-export function compileProject(project: Project, select: readonly string[] = []): void {
+export function compileProject(project: Project, select: readonly string[] = [], only?: 'load' | 'transform'): void {
   const { features, train, transforms } = project;
   const { nodes, ephemerals } = compileTransforms(project);
-  selectNodes(nodes, select, ephemerals);
-  orderResources(project);
+  if (only === 'load') selectResources(orderResources(project), select);
+  else {
+    selectNodes(nodes, select, ephemerals);
+    orderResources(project);
+  }
   const names = tableNames(project);
   // Nothing may read one of these yet.
   for (const file of transforms.filter(({ materialized }) => materialized === 'ephemeral')) {

@@ -1,5 +1,6 @@
 import type { Secret, Settings } from '../config.js';
 import type { OpenDatabase } from '../storage/database.js';
+import { printable } from './printable.js';
 import { checkDatabase } from './check-servers.js';
 
 export interface DatabaseCheck {
@@ -31,6 +32,22 @@ export async function checkConnections({ databaseUrl }: Settings): Promise<Datab
       ok: false,
       found,
       next: `Raise max_connections of PostgreSQL by ${needed + others - granted}, or run fewer workers.`,
+    };
+  });
+}
+
+/** Whether everybody who is to be told of a failed run was told: a wrong address shows only when one is sent. */
+export async function checkAlerts({ databaseUrl }: Pick<Settings, 'databaseUrl'>): Promise<DatabaseCheck> {
+  if (databaseUrl === undefined) return { ok: false, found: 'unknown without a database', next: START };
+  return withDatabase(databaseUrl, async (database) => {
+    const { undeliveredAlerts } = await import('../storage/alerts.js');
+    const waiting = await undeliveredAlerts(database);
+    if (waiting === undefined) return { ok: true, found: 'none of the last 7 days waits after a failure' };
+    const { count, since, error } = waiting;
+    return {
+      ok: false,
+      found: `${count} not delivered since ${since}; the last error: ${printable(error)}`,
+      next: 'Correct `alerts` in plumbline.yaml, or the variable where workers and servers start; what is younger than 3 days is tried again.',
     };
   });
 }

@@ -7,7 +7,7 @@ import { stackStatus } from '../embedded/stack-status.js';
 import { servingIsLive } from '../embedded/serving-part.js';
 import { projectName } from '../project/project-name.js';
 import { checkTemporal } from './check-servers.js';
-import { checkConnections, checkPooler, checkPostgres, START, withDatabase } from './database-checks.js';
+import { checkAlerts, checkConnections, checkPooler, checkPostgres, START, withDatabase } from './database-checks.js';
 
 export interface Check {
   readonly name: string;
@@ -35,6 +35,7 @@ export function diagnose(settings: Settings, env: NodeJS.ProcessEnv): readonly P
     attempt('temporal', () => temporal(settings)),
     attempt('worker', () => worker(settings)),
     attempt('serving', () => serving(settings)),
+    attempt('alerts', () => checkAlerts(settings)),
   ];
 }
 

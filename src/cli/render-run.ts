@@ -13,7 +13,7 @@ export function renderSteps(
 ): { readonly step: string; readonly line: string; readonly done: boolean }[] {
   const [, ...more] = failedByThemselves(steps);
   return steps.flatMap((step) => {
-    if (step.status === 'planned' || step.status === 'skipped') return [];
+    if (step.status === 'planned' || (step.status === 'skipped' && step.reason === null)) return [];
     const done = step.status !== 'running';
     if (done && step.status !== 'failed' && isPartOfLoad(step.step)) return [];
     const note = more.includes(step) ? `\n  ${pc.yellow('!')} ${messageOf(step)}` : '';
@@ -40,6 +40,7 @@ function isPartOfLoad(step: string): boolean {
 function renderStep(step: StepRow): string {
   const [kind = '', ...rest] = step.step.split(':');
   const label = `  ${(VERB[kind] ?? kind).padEnd(10)} ${rest.join(':').split('#')[0]!.padEnd(19)}`;
+  if (step.status === 'skipped') return `${label} ${pc.dim(`skipped: ${step.reason}`)}`;
   if (step.status === 'running') return `${label} ${pc.dim(`… ${progressText(step.progress)}`)}`;
   const time =
     step.started_at !== null && step.ended_at !== null

@@ -31,7 +31,7 @@ export interface RunCommandOptions {
 export async function runCommand(options: RunCommandOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
-  compileProject(project, options.select);
+  compileProject(project, options.select, options.only);
   const isAboutData = options.stages.length === 0 || options.stages.includes('elt');
   const interval = isAboutData ? intervalOption(options.interval, project, new Date()) : undefined;
   await withRunConnections(settings, async (connections) => {
@@ -163,7 +163,11 @@ export async function nextHint(
   if (deployed?.model === undefined) return '';
   const { exampleInput } = await import('./example-input.js');
   const example = (await exampleInput(openStore(settings), steps)) ?? '{…}';
-  return ` Serving at ${settings.serving.url}/models/${deployed.model}. Try:\n  plumbline predict ${deployed.model} --json '${example}'`;
+  const { url, isKnown } = settings.serving;
+  // The servers of a stack elsewhere have addresses that nothing here tells.
+  return isKnown
+    ? ` Serving at ${url}/models/${deployed.model}. Try:\n  plumbline predict ${deployed.model} --json '${example}'`
+    : ` Model ${deployed.model} goes live on every server of the project. Try, with the address of one:\n  plumbline predict ${deployed.model} --url http://… --json '${example}'`;
 }
 
 export function runUrl(settings: Settings, workflowId: string): string {

@@ -111,10 +111,13 @@ export async function cancelCommand(id: string, options: RunOptions): Promise<vo
   }
 }
 
-function requireRunning({ run_id: runId, status }: RunRow): void {
+function requireRunning({ run_id: runId, status, started_by: startedBy }: RunRow): void {
   if (status === 'running') return;
+  const [by, name] = startedBy.split(' ');
+  // It may have begun the next run meanwhile.
+  const goesOn = by === 'schedule' ? `schedule cancel ${name}` : by === 'backfill' ? 'backfills cancel' : undefined;
   throw new TerminalError('RUN_ENDED', `Cancelling run ${runId} failed: it ended already (${status}).`, {
-    next: `See how it ended with \`plumbline runs show ${runId}\`.`,
+    next: `See how it ended with \`plumbline runs show ${runId}\`${goesOn === undefined ? '' : `; what began it is ended, with the run it is at, by \`plumbline ${goesOn}\``}.`,
   });
 }
 

@@ -1,20 +1,19 @@
 import { applySchedules, planSchedules, type ApplyScope, type ScheduleChange } from '../client/apply-schedules.js';
 import { connectDatabase, connectTemporal, requireSharedStore } from '../client/connect.js';
-import { onTemporalSchedule, removeTemporalSchedule } from '../client/find-schedule.js';
+import { endStarts, onTemporalSchedule, removeTemporalSchedule } from '../client/find-schedule.js';
 import { describeSchedules, type ListedSchedule } from '../client/list-schedules.js';
 import { createRunTemplate, recordBundle, userName } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
-import { compileTransforms } from '../elt/transform/compile-transforms.js';
 import { TerminalError } from '../errors.js';
-import { isByInterval } from '../model/is-by-interval.js';
-import type { Project } from '../model/project.js';
 import { bundleDigest, contentHash } from '../project/bundle-digest.js';
 import { listBundleFiles } from '../project/bundle-files.js';
 import { loadProject } from '../project/load-project.js';
+import { shownDuration } from '../project/duration.js';
 import { packBundle } from '../project/pack-bundle.js';
 import { projectName } from '../project/project-name.js';
-
+import { markChildCancelled } from '../storage/runs.js';
 import { deleteSchedule, findSchedule, listSchedules, markPaused } from '../storage/schedules.js';
+import { checkSchedules } from './check-schedules.js';
 import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
 import { table } from './format.js';
@@ -30,7 +29,7 @@ export async function applyCommand(options: ScheduleOptions & { readonly dryRun:
   await withServers(async (connections, settings) => {
     const project = await loadProject({ root: settings.root, env: options.env });
     compileProject(project);
-    project.schedules.forEach((schedule) => requireItsInterval(project, schedule));
+    checkSchedules(project);
     const store = await requireSharedStore(settings, connections.database);
     const bundle = await packBundle({ root: settings.root, store });
     const template = await createRunTemplate(connections.temporal, {
@@ -57,22 +56,6 @@ export async function applyCommand(options: ScheduleOptions & { readonly dryRun:
         : pc.dim(`they run the code as it is now: ${bundle.digest.slice(0, 12)}${commit}${dirty}`),
     );
   });
-}
-
-/** What needs an interval must not be started without one, at night. */
-function requireItsInterval(project: Project, { name, interval, stages }: Project['schedules'][number]): void {
-  if (interval !== undefined || !stages.some((stage) => stage === 'load' || stage === 'transform')) return;
-  const resource = project.resources.find(isByInterval);
-  const node = compileTransforms(project).nodes.find(({ usesInterval }) => usesInterval);
-  if (resource === undefined && node === undefined) return;
-  throw new TerminalError(
-    'SCHEDULE_WITHOUT_INTERVAL',
-    `Applying schedule ${name} failed: ${node?.file ?? resource?.id} asks for an interval, and the schedule has none.`,
-    {
-      at: node === undefined ? resource!.at : { file: node.file },
-      next: `Write \`${name}: { cron: …, interval: daily }\`.`,
-    },
-  );
 }
 
 async function applyOrExplain(scope: ApplyScope, changes: readonly ScheduleChange[]): Promise<void> {
@@ -110,7 +93,7 @@ export async function listCommand(options: ScheduleOptions): Promise<void> {
 
 function rowOf(one: ListedSchedule, now: string): string[] {
   const { cron, everyMs, timezone, interval } = one.definition;
-  const when = cron ?? `every ${everyMs! / 60_000} min`;
+  const when = cron ?? `every ${shownDuration(everyMs!)}`;
   const commit =
     one.code.gitCommit === undefined ? one.code.bundle.slice(0, 12) : `git ${one.code.gitCommit.slice(0, 10)}`;
   return [
@@ -126,49 +109,82 @@ function rowOf(one: ListedSchedule, now: string): string[] {
   ];
 }
 
-/** `plumbline schedule pause|resume|trigger`: of one, or of all that were applied. */
+/** `plumbline schedule pause|resume|trigger`: of one, or of all that were applied. A pause ends the start in progress behind its run. */
 export async function changeCommand(
   change: 'pause' | 'resume' | 'trigger',
   name: string | undefined,
   options: ScheduleOptions & { readonly reason?: string },
 ): Promise<void> {
-  await withServers(async ({ database, temporal }, settings) => {
-    const owner = { env: options.env, name: await projectName(settings.root, options.env) };
-    const key = { env: owner.env, project: owner.name };
+  await withOwner(options, async ({ database, temporal }, owner, key) => {
     const names = name === undefined ? (await listSchedules(database, key)).map((row) => row.name) : [name];
+    let ending = 0;
     for (const one of names)
       await onTemporalSchedule(temporal, owner, one, async (schedule) => {
         const note = options.reason ?? `${change === 'pause' ? 'paused' : 'resumed'} by ${userName()}`;
-        if (change === 'pause') await schedule.pause(note);
-        else if (change === 'resume') await schedule.unpause(note);
+        if (change === 'pause') {
+          await schedule.pause(note);
+          ending += await endStarts(temporal, await schedule.describe(), 'behind their run');
+        } else if (change === 'resume') await schedule.unpause(note);
         // Behind the start that runs, whatever the schedule's own overlap: who asks for one gets one.
         else await schedule.trigger('BUFFER_ONE');
         if (change !== 'trigger') await markPaused(database, key, one, change === 'pause');
       });
-    if (options.json) return print(JSON.stringify({ change, schedules: names }));
+    if (options.json) return print(JSON.stringify({ change, schedules: names, ...(change === 'pause' ? { ending } : {}) })); // prettier-ignore
     const word = { pause: 'paused', resume: 'resumed', trigger: 'triggered' }[change];
-    print(names.length === 0 ? 'no schedules were applied' : `${word} ${names.join(', ')}`);
+    print(names.length === 0 ? 'no schedules were applied' : `${word} ${names.join(', ')}${endingWords(ending)}`);
   });
 }
 
-/** `plumbline schedule delete <name>`: what runs goes on to its end. */
+/** `plumbline schedule cancel <name>`: ends the start in progress and its run; the schedule goes on. */
+export async function cancelCommand(name: string, options: ScheduleOptions): Promise<void> {
+  await withOwner(options, async ({ database, temporal }, owner, key) => {
+    const cancelled = await onTemporalSchedule(temporal, owner, name, async (schedule) => {
+      // First, so that nobody is alarmed.
+      await markChildCancelled(database, key, `schedule ${name}`, userName());
+      return endStarts(temporal, await schedule.describe(), 'now');
+    });
+    if (cancelled === 0)
+      throw new TerminalError('SCHEDULE_NOT_RUNNING', `Cancelling the start of schedule ${name} of ${owner.name} (${owner.env}) failed: none is in progress.`, {
+        next: 'See `plumbline schedule list`, and `plumbline runs list` for runs that others started.',
+      }); // prettier-ignore
+    print(options.json ? JSON.stringify({ cancelled: name }) : `cancelling the start of ${name} and its run; the next one comes at its time`); // prettier-ignore
+  });
+}
+
+/** `plumbline schedule delete <name>`: a start in progress ends behind its run. */
 export async function deleteCommand(name: string, options: ScheduleOptions): Promise<void> {
-  await withServers(async ({ database, temporal }, settings) => {
-    const owner = { env: options.env, name: await projectName(settings.root, options.env) };
-    const key = { env: owner.env, project: owner.name };
+  await withOwner(options, async ({ database, temporal }, owner, key) => {
     if ((await findSchedule(database, key, name)) === undefined)
       throw new TerminalError('SCHEDULE_NOT_FOUND', `Deleting schedule ${name} of ${owner.name} (${owner.env}) failed: it was not applied.`, {
         next: 'See `plumbline schedule list`.',
       }); // prettier-ignore
-    await removeTemporalSchedule(temporal, owner, name);
+    const ending = await removeTemporalSchedule(temporal, owner, name);
     await deleteSchedule(database, key, name);
-    print(options.json ? JSON.stringify({ deleted: name }) : `deleted ${name}; the next apply makes it again if plumbline.yaml has it`); // prettier-ignore
+    print(options.json ? JSON.stringify({ deleted: name, ending }) : `deleted ${name}${endingWords(ending)}; the next apply makes it again if plumbline.yaml has it`); // prettier-ignore
   });
+}
+
+function endingWords(starts: number): string {
+  return starts === 0 ? '' : '; the start in progress ends behind its run';
 }
 
 function renderChange({ name, action, differences }: ScheduleChange): string {
   const sign = { create: pc.green('+'), update: pc.yellow('~'), keep: ' ', delete: pc.red('-') }[action];
   return [`${sign} ${name}`, ...differences.map((line) => `    ${line}`)].join('\n');
+}
+
+async function withOwner(
+  { env }: ScheduleOptions,
+  work: (
+    connections: RunConnections,
+    owner: { readonly env: string; readonly name: string },
+    key: { readonly env: string; readonly project: string },
+  ) => Promise<void>,
+): Promise<void> {
+  await withServers(async (connections, settings) => {
+    const name = await projectName(settings.root, env);
+    await work(connections, { env, name }, { env, project: name });
+  });
 }
 
 async function withServers(work: (connections: RunConnections, settings: Settings) => Promise<void>): Promise<void> {

@@ -1,6 +1,7 @@
 import { join, resolve } from 'node:path';
 import { pino } from 'pino';
 import { watchAlerts } from '../alerts/watch-alerts.js';
+import { allowOwnStack } from '../model/allow-own-stack.js';
 import { connectServing } from '../client/connect.js';
 import { createWorkflowEnds } from '../client/workflow-ends.js';
 import { loadSettings } from '../config.js';
@@ -22,6 +23,7 @@ export interface ServeOptions {
 export async function serveCommand(options: ServeOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const logger = pino({ level: process.env['PLUMBLINE_LOG_LEVEL'] ?? 'info' });
+  allowOwnStack(settings, process.env);
   const database = connectServing(settings);
   const stopped = new Promise<string>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));

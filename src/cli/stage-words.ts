@@ -2,9 +2,9 @@ import type { RunRef } from '../contracts/run.js';
 import { STAGE_WORDS } from '../contracts/stage-words.js';
 import type { RunRow } from '../storage/runs.js';
 
-/** `transform` means the second half of its stage; `load` the whole, because what is loaded is built too. */
-export function halfOf(word: string | undefined): RunRef['only'] {
-  return word === 'transform' ? word : undefined;
+/** `transform` means the second half of its stage; `load` the whole, because what is loaded is built too, unless some sources are selected. */
+export function halfOf(word: string | undefined, select?: readonly string[]): RunRef['only'] {
+  return word === 'transform' || (word === 'load' && select !== undefined) ? word : undefined;
 }
 
 /** What a recorded run was asked to do of its stage. */

@@ -80,19 +80,23 @@ function selectTests(project: Project, { select, only }: TestOptions): RunnableT
 interface Readable {
   readonly name: string;
   readonly deps: readonly string[];
+  readonly sources: readonly string[];
   readonly uses: Readonly<Record<string, string>>;
 }
 
 /** With the ephemeral transforms as nodes of their own, each before what reads it. */
-function withEphemerals(nodes: readonly Readable[], { ephemerals }: TransformGraph): Pick<Readable, 'name' | 'deps'>[] {
+function withEphemerals(
+  nodes: readonly Readable[],
+  { ephemerals }: TransformGraph,
+): (Pick<Readable, 'name' | 'deps'> & Partial<Readable>)[] {
   // What another one is part of is part of fewer.
   const left = [...ephemerals].sort((one, other) => one.inlines.length - other.inlines.length);
   const asNode = ({ name, deps, inlines }: (typeof left)[number]) => ({ name, deps: [...deps, ...inlines] });
-  const ordered = nodes.flatMap(({ name, deps, uses }) => {
+  const ordered = nodes.flatMap(({ name, deps, sources, uses }) => {
     const read = inlinedBy(uses);
     const first = left.filter((one) => read.includes(one.name));
     for (const one of first) left.splice(left.indexOf(one), 1);
-    return [...first.map(asNode), { name, deps: [...deps, ...read] }];
+    return [...first.map(asNode), { name, deps: [...deps, ...read], sources }];
   });
   return [...ordered, ...left.map(asNode)];
 }
@@ -103,8 +107,8 @@ function filesBehind(project: Project, { nodes }: TransformGraph): Readable[] {
   return [...features, ...(train === undefined ? [] : [train.labels])]
     .filter(({ name }) => !nodes.some((node) => node.name === name))
     .map((file) => {
-      const { refs, uses } = renderSql(file, tableNames(project));
-      return { name: file.name, deps: refs, uses };
+      const { refs, sources, uses } = renderSql(file, tableNames(project));
+      return { name: file.name, deps: refs, sources, uses };
     });
 }
 

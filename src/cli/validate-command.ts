@@ -9,6 +9,7 @@ import { loadProject } from '../project/load-project.js';
 import { throwProblems, type Problem } from '../project/problem.js';
 import { pc } from './colors.js';
 import { checkFunctions } from './check-functions.js';
+import { checkSchedules } from './check-schedules.js';
 import { compileProject } from './compile-project.js';
 import { EXIT } from './print-error.js';
 import { plural } from '../model/plural.js';
@@ -56,6 +57,7 @@ async function checkedProject(
   problems.push(...(functions?.problems ?? []));
   throwProblems(problems);
   compileProject(project!);
+  checkSchedules(project!);
   return { project: project!, notes: functions?.notes ?? [] };
 }
 

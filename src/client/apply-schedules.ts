@@ -9,6 +9,7 @@ import { deleteSchedule, listSchedules, saveSchedule, type ScheduleRow } from '.
 import type { TemporalConnection } from './connect.js';
 import { findTemporalSchedule, removeTemporalSchedule } from './find-schedule.js';
 import { gridOf, scheduleOptions } from './schedule-options.js';
+import { scheduleWords } from './schedule-words.js';
 
 export interface ScheduleChange {
   readonly name: string;
@@ -99,15 +100,11 @@ function sinceOf(config: ScheduleConfig, row: ScheduleRow | undefined, now: Date
   return grid === undefined ? now.getTime() : instant(intervalAt(grid, now.getTime()).start);
 }
 
+/** The definition comes back from PostgreSQL with its keys in another order, so words are compared. */
 function differencesOf({ definition, bundle }: ScheduleRow, config: ScheduleConfig, digest: string): string[] {
-  const [before, after] = [definition, config] as unknown as Record<string, unknown>[];
-  const keys = [...new Set([...Object.keys(before!), ...Object.keys(after!)])].sort();
-  const changed = keys.filter((key) => JSON.stringify(before![key]) !== JSON.stringify(after![key]));
+  const [before, after] = [scheduleWords(definition), scheduleWords(config)];
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const changed = keys.filter((key) => before[key] !== after[key]);
   const code = bundle === digest ? [] : [`code: ${bundle.slice(0, 12)} → ${digest.slice(0, 12)}`];
-  return [...changed.map((key) => `${key}: ${shown(before![key])} → ${shown(after![key])}`), ...code];
-}
-
-function shown(value: unknown): string {
-  if (value === undefined) return 'none';
-  return Array.isArray(value) ? value.join(', ') : typeof value === 'string' ? value : JSON.stringify(value);
+  return [...changed.map((key) => `${key}: ${before[key] ?? 'none'} → ${after[key] ?? 'none'}`), ...code];
 }

@@ -16,6 +16,7 @@ export const clientErrorCodes = {
   SCHEDULE_NOT_FOUND: 'There is no schedule of that name. `plumbline schedule list` shows those that were applied.',
   SCHEDULE_WITHOUT_INTERVAL:
     'A schedule loads what the SQL or a source asks for by interval, and has none itself. Give it `interval`.',
+  SCHEDULE_NOT_RUNNING: 'No start of the schedule is in progress, so there is nothing to cancel.',
   SCHEDULE_REFUSED: 'Temporal refused a schedule, such as a cron line with an hour of 25; the message is its own.',
   BACKFILL_ALREADY_RUNNING: 'The project has a backfill in progress. Wait for it, or cancel it.',
   BACKFILL_NOT_RUNNING: 'The project has no backfill in progress.',

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { INTERVAL_LENGTHS } from '../model/interval-grid.js';
 import { MOST_PARALLEL } from './most-parallel.js';
-import { runRef, STAGES, type RunInterval } from './run.js';
+import { dataInterval, runRef, STAGES, type RunInterval } from './run.js';
 
 /** A run that is not started yet: everything but its id and what it is about. */
 export const runTemplate = runRef.omit({ runId: true, interval: true, once: true, keepLoaded: true });
@@ -21,6 +21,8 @@ export const scheduledRunInput = z.object({
       /** The schedule's own time, ISO. */
       scheduledAt: z.string(),
       after: z.string().optional(),
+      /** What failed in earlier starts and is left to be tried again in this one. */
+      retries: z.array(dataInterval).optional(),
       done: z.number(),
       failed: z.number(),
       failedInARow: z.number(),
@@ -65,6 +67,8 @@ export const missingIntervalsInput = z.object({
   /** Leaves out what was tried already: intervals that start before it. */
   after: z.string().optional(),
   failedOnly: z.boolean(),
+  /** Those that failed are told of apart, and are no missing ones. Absent in what an older worker asks. */
+  failedApart: z.boolean().optional(),
   /** What is done counts as missing. */
   again: z.boolean(),
 });
@@ -84,6 +88,8 @@ export interface MissingIntervals {
   readonly intervals: readonly RunInterval[];
   /** How many there are in all, counted up to 10,000. */
   readonly total: number;
+  /** With `failedApart`: those that failed, the one first whose last try is the longest ago; 50 at most. */
+  readonly failed?: readonly RunInterval[];
 }
 
 export interface IntervalsResult {

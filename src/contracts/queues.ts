@@ -23,6 +23,9 @@ export function scheduleId(env: string, project: string, name: string): string {
 /** Signal to a deployment: a decision row was written, read it. */
 export const DECISION_SIGNAL = 'decision';
 
+/** Signal to a start of a schedule: begin no other run, and end. */
+export const STOP_SIGNAL = 'stop';
+
 /** Signals to a backfill, and what it answers. `giveWay`: a start of a schedule waits, and tries again in so many milliseconds. */
 export const BACKFILL_MESSAGES = {
   pause: 'pause',

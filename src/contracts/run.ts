@@ -20,9 +20,9 @@ export const runRef = z.object({
   searchAttributes: z.array(z.string()),
   /** Redo every step, and load every object as a new generation. */
   force: z.boolean(),
-  /** The elt stage builds without loading; absent: both. */
-  only: z.literal('transform').optional(),
-  /** Transforms to build, as `--select` takes them; absent: all. */
+  /** The elt stage builds without loading, or loads without building; absent: both. */
+  only: z.enum(['load', 'transform']).optional(),
+  /** Transforms to build, as `--select` takes them, or with `only: load` sources to load; absent: all. */
   select: z.array(z.string()).optional(),
   /** Publishes tables that are far from their own history. */
   acceptAnomaly: z.boolean().optional(),
@@ -63,6 +63,11 @@ export interface RunPlan {
   readonly resourcesAfter?: Readonly<Record<string, readonly string[]>>;
   /** Transforms with what each waits for; empty `after` starts at once. */
   readonly transforms: readonly { readonly name: string; readonly after: readonly string[] }[];
+  /**
+   * Transform → the resources that it reads of those the run loads: it is not built when one of them failed. Absent in the plan of an older
+   * worker, whose run ends with its first failure.
+   */
+  readonly transformReads?: Readonly<Record<string, readonly string[]>>;
   readonly train?: {
     /** `main` first, then the variants. */
     readonly sets: readonly string[];
@@ -92,6 +97,8 @@ export interface StepError {
   readonly next?: string;
   readonly stack?: string;
   readonly details?: Readonly<Record<string, unknown>>;
+  /** Steps that were not run for it → the failed step that each would have read. */
+  readonly skipped?: Readonly<Record<string, string>>;
 }
 
 export interface PlanLine {

@@ -5,8 +5,9 @@ export const eltErrorCodes = {
   ELT_FRESHNESS_COLUMN: 'The column `loaded_at` of a `freshness` is not there, or is no date or timestamp.',
   ELT_FRESHNESS_UNKNOWN: '`plumbline freshness` was asked about a resource that has no `freshness`.',
   ELT_FILE_MISSING: 'No file matches the path or glob of a resource. Correct `path` in plumbline.yaml.',
-  ELT_FILE_EMPTY: 'A source file has no bytes. Remove it or let its producer finish.',
-  ELT_FILE_HEADER_ONLY: 'A source file has a header and no row. The table keeps its former rows.',
+  ELT_FILE_EMPTY: 'A source file has nothing in it. Remove it, let its producer finish, or set `allow_empty: true`.',
+  ELT_FILE_HEADER_ONLY:
+    'A source file has a header and no row. The table keeps its former rows, unless `allow_empty: true`.',
   ELT_FILE_UNREADABLE:
     'The operating system refused to read a source file, or its name is not UTF-8. Correct its permissions or its name.',
   ELT_FILE_IS_DIRECTORY: 'The path of a resource is a directory. Name a file or a glob such as `data/*.csv`.',
@@ -76,7 +77,7 @@ export const eltErrorCodes = {
   ELT_SECRET_MISSING:
     'A secret that plumbline.yaml names is not on the worker. Set the variable, or put the file there.',
   ELT_SECRET_REFUSED:
-    'plumbline.yaml names an environment variable that projects may not have. See PLUMBLINE_PROJECT_ENV.',
+    'plumbline.yaml names an environment variable that PLUMBLINE_PROJECT_ENV of the worker does not list. The message says what to set.',
   ELT_CHILD_START:
     'A program that a source needs is not there, or cannot be started. Install it where the workers run.',
   ELT_CHILD_LINE: 'A program wrote a line longer than a row may be. Write smaller rows.',
@@ -108,7 +109,7 @@ export const eltErrorCodes = {
   ELT_CURSOR_MISSING:
     'No row of a source has a value in the field that is its cursor. Correct `cursor.field` or `cursor.type`.',
   ELT_SOURCE_EMPTY:
-    'A source has no rows where some are expected; the table keeps its rows. `allow_empty: true` lets it become empty.',
+    'A source has no rows, and the table has some, which it keeps (`allow_empty: true` lets it become empty), or is not there yet.',
   ELT_ANOMALY:
     'A table would be far from its own history in rows or NULLs, and `anomaly` is fail. It keeps its rows; `run --accept-anomaly` publishes it.',
   ELT_COLUMN_DUPLICATE: 'Two columns of a file have the same name. Rename one in the file.',
@@ -144,7 +145,7 @@ export const eltErrorCodes = {
   ELT_INCREMENT_INTERVAL:
     'The SELECT of an incremental table gives rows outside the interval that it was asked for. Restrict it to the interval.',
   ELT_KEY_REPEATED:
-    'Two files of one interval have a row with the same primary key. Correct the files, set `write: merge`, or take `primary_key` out.',
+    'Two files that are appended, or two of one interval, have a row with the same primary key. Correct the files, set `write: merge`, or take `primary_key` out.',
   ELT_INTERVAL_OVERLAP:
     'An interval of a source meets one that was loaded with other bounds, or files that were loaded without an interval. Load an interval that holds it as a whole.',
   ELT_INTERVAL_ROWS:
@@ -154,7 +155,7 @@ export const eltErrorCodes = {
   ELT_SQL_CYCLE: 'Transforms refer to each other in a circle; the path is named. Take one `ref` out.',
   ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
   ELT_SELECT_UNKNOWN:
-    '`--select` names a transform that the project does not have, or an ephemeral one. Correct the name, or name what reads it.',
+    '`--select` names a transform or a source that the project does not have, or an ephemeral one. Correct the name, or name what reads it.',
   ELT_TEST_FAILED: 'A data test found rows it forbids. The published table is untouched; correct data, SELECT or test.',
   ELT_TABLE_MISSING: 'A table that is to be tested or read is not published yet. Build it with `plumbline run`.',
   ELT_LINEAGE_UNREADABLE: 'This PostgreSQL keeps analysed queries in a form from which columns cannot be followed.',

@@ -37,17 +37,28 @@ export function checkTemplate(
     }
     if (node.typename === 'Symbol' && !known.has(String(node.value))) {
       const name = String(node.value);
+      if (name === 'config')
+        throw templateError(
+          file,
+          'plumbline has no `config(…)`',
+          at.line,
+          'Write settings as comments at the top of the file, one a line, such as `-- materialized: table`, and remove the call.',
+        );
       throw templateError(file, `\`${name}\` is not defined (nearest: \`${closest(name, [...known])}\`)`, at.line);
     }
   });
 }
 
-export function templateError(file: string, problem: string, line?: number): TerminalError {
+export function templateError(
+  file: string,
+  problem: string,
+  line?: number,
+  next = 'Correct the template. Known are ref(name), source(name, resource), var(name, default), this, is_incremental() and ' +
+    'the macros of macros/*.sql; interval.start and interval.end have a value in sql/*.sql of a run with an interval.',
+): TerminalError {
   return new TerminalError('SQL_TEMPLATE', `Rendering ${file} failed: ${problem}.`, {
     at: line === undefined ? { file } : { file, line },
-    next:
-      'Correct the template. Known are ref(name), source(name, resource), var(name, default), this, is_incremental() and ' +
-      'the macros of macros/*.sql; interval.start and interval.end have a value in sql/*.sql of a run with an interval.',
+    next,
   });
 }
 

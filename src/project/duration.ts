@@ -9,3 +9,9 @@ export function parseDuration(text: string): number {
   if (match === null) throw new RangeError(`expected a duration such as 24h, got ${JSON.stringify(text)}`);
   return Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
 }
+
+/** The shortest text for milliseconds that are whole seconds: `90m`, `1d`. Weeks are shown as days. */
+export function shownDuration(ms: number): string {
+  const unit = (['d', 'h', 'm'] as const).find((one) => ms >= UNIT_MS[one] && ms % UNIT_MS[one] === 0) ?? 's';
+  return `${ms / UNIT_MS[unit]}${unit}`;
+}

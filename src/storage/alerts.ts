@@ -68,6 +68,27 @@ export async function takeDueAlert(database: Queryable): Promise<DueAlert | unde
   return row;
 }
 
+export interface UndeliveredAlerts {
+  readonly count: number;
+  /** ISO time of the oldest event, in UTC. */
+  readonly since: string;
+  /** What the last attempt of the newest failed one ended with. */
+  readonly error: string;
+}
+
+/** Alerts that an attempt to send failed for and that nobody got since, of all projects and the last 7 days; undefined when there are none. */
+export async function undeliveredAlerts(database: Queryable): Promise<UndeliveredAlerts | undefined> {
+  const [row] = await database.query<UndeliveredAlerts>(
+    `SELECT count(*)::int AS count,
+       to_char(min(created_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since,
+       (array_agg(error ORDER BY created_at DESC, next_try_at DESC))[1] AS error
+     FROM plumbline.alerts WHERE delivered_at IS NULL AND error IS NOT NULL
+       AND created_at > now() - interval '7 days'
+     HAVING count(*) > 0`,
+  );
+  return row;
+}
+
 export async function endAlertAttempt(database: Queryable, eventId: string, error: string | undefined): Promise<void> {
   await database.execute(
     error === undefined

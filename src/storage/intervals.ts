@@ -55,7 +55,7 @@ export async function listIntervals(
   return database.query<IntervalRecord>(
     `SELECT extract(epoch FROM start_at)::float8 * 1000 AS start, extract(epoch FROM end_at)::float8 * 1000 AS end,
        CASE WHEN i.state = 'running' AND r.status IS DISTINCT FROM 'running' THEN 'failed' ELSE i.state END AS state,
-       run_id AS "runId"
+       run_id AS "runId", extract(epoch FROM claimed_at)::float8 * 1000 AS "takenAt"
      FROM plumbline.intervals i LEFT JOIN plumbline.runs r USING (run_id)
      WHERE i.env = $1 AND i.project = $2 AND end_at > to_timestamp($3 / 1000.0) AND start_at < to_timestamp($4 / 1000.0)
      ORDER BY start_at, end_at`,

@@ -135,12 +135,20 @@ export async function countFailures(database: Queryable, runId: string, step: st
 /**
  * Steps that never came to run, once the run is over. A deployment that waits for its approval outlives a run that
  * succeeded: it goes on.
+ *
+ * @param skipped step that was not run → the failed step that it would have read
  */
-export async function skipRest(database: Queryable, runId: string, succeeded: boolean): Promise<void> {
+export async function skipRest(
+  database: Queryable,
+  runId: string,
+  succeeded: boolean,
+  skipped: Readonly<Record<string, string>> = {},
+): Promise<void> {
   await database.execute(
-    `UPDATE plumbline.run_steps SET status = CASE status WHEN 'planned' THEN 'skipped' ELSE 'failed' END, ended_at = now()
+    `UPDATE plumbline.run_steps SET status = CASE status WHEN 'planned' THEN 'skipped' ELSE 'failed' END, ended_at = now(),
+       reason = CASE status WHEN 'planned' THEN $3::jsonb->>step || ' failed' ELSE reason END
      WHERE run_id = $1 AND (status = 'planned' OR status = 'running' AND NOT ($2 AND stage = 'deployment'))`,
-    [runId, succeeded],
+    [runId, succeeded, jsonb(skipped)],
   );
 }
 

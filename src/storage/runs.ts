@@ -73,16 +73,32 @@ export async function markCancelled(database: Queryable, runId: string, who: str
   ]);
 }
 
-/** The same for the run in progress of the project's backfill. */
-export async function markBackfillCancelled(
+/** The same for the run in progress of a backfill or a schedule: `startedBy` is `backfill`, or `schedule` and its name. */
+export async function markChildCancelled(
   database: Queryable,
   { env, project }: Pick<RunRow, 'env' | 'project'>,
+  startedBy: string,
   who: string,
 ): Promise<void> {
   await database.execute(
-    `UPDATE plumbline.runs SET cancelled_by = $3
-     WHERE env = $1 AND project = $2 AND status = 'running' AND starts_with(started_by, 'backfill ')`,
-    [env, project, who],
+    `UPDATE plumbline.runs SET cancelled_by = $4
+     WHERE env = $1 AND project = $2 AND status = 'running' AND (started_by = $3 OR starts_with(started_by, $3 || ' '))`,
+    [env, project, startedBy, who],
+  );
+}
+
+/** Runs that `startedBy` started and that ended badly, in their order; not those that turned out not to be needed. */
+export async function failedRunsBy(
+  database: Queryable,
+  { env, project }: Pick<RunRow, 'env' | 'project'>,
+  startedBy: string,
+): Promise<Pick<RunRow, 'run_id' | 'options'>[]> {
+  return database.query(
+    `SELECT run_id, options FROM plumbline.runs
+     WHERE env = $1 AND project = $2 AND started_by = $3 AND status IN ('failed', 'cancelled')
+       AND error->>'code' IS DISTINCT FROM 'RUN_INTERVAL_DONE'
+     ORDER BY started_at, run_id`,
+    [env, project, startedBy],
   );
 }
 
@@ -142,6 +158,8 @@ export async function listRuns(database: Database, env: string, project: string,
 export type NewestRun = Pick<RunRow, 'run_id' | 'status' | 'ended_at'> & {
   /** Milliseconds since 1970. */
   readonly started_ms: number;
+  /** Null while it runs. */
+  readonly ended_ms: number | null;
 };
 
 /** The newest run that `startedBy` started; a run that waits for another has no record yet. */
@@ -152,7 +170,8 @@ export async function newestRunBy(
   startedBy: string,
 ): Promise<NewestRun | undefined> {
   const [row] = await database.query<NewestRun>(
-    `SELECT run_id, status, ended_at, extract(epoch FROM started_at)::float8 * 1000 AS started_ms FROM plumbline.runs
+    `SELECT run_id, status, ended_at, extract(epoch FROM started_at)::float8 * 1000 AS started_ms,
+       extract(epoch FROM ended_at)::float8 * 1000 AS ended_ms FROM plumbline.runs
      WHERE env = $1 AND project = $2 AND started_by = $3 ORDER BY started_at DESC LIMIT 1`,
     [env, project, startedBy],
   );

@@ -15,11 +15,13 @@ export interface ScheduleRow {
   readonly root: string | null;
   /** As the command line paused it; Temporal knows of others. */
   readonly paused: boolean;
+  /** When the command line let it start again, milliseconds since 1970. */
+  readonly resumedMs: number | null;
   readonly applied_at: string;
 }
 
 const COLUMNS = `name, definition, bundle, floor(extract(epoch FROM since) * 1000)::float8 AS since, applied_by, applied_at, alerts,
-  root, paused`;
+  root, paused, floor(extract(epoch FROM resumed_at) * 1000)::float8 AS "resumedMs"`;
 
 interface ProjectKey {
   readonly env: string;
@@ -48,7 +50,7 @@ export async function findSchedule(
 export async function saveSchedule(
   database: Queryable,
   { env, project }: ProjectKey,
-  row: Omit<ScheduleRow, 'applied_at' | 'paused'>,
+  row: Omit<ScheduleRow, 'applied_at' | 'paused' | 'resumedMs'>,
 ): Promise<void> {
   await database.execute(
     `INSERT INTO plumbline.schedules (env, project, name, definition, bundle, since, applied_by, alerts, root)
@@ -75,12 +77,11 @@ export async function markPaused(
   name: string,
   paused: boolean,
 ): Promise<void> {
-  await database.execute('UPDATE plumbline.schedules SET paused = $4 WHERE env = $1 AND project = $2 AND name = $3', [
-    env,
-    project,
-    name,
-    paused,
-  ]);
+  await database.execute(
+    `UPDATE plumbline.schedules SET paused = $4, resumed_at = CASE WHEN $4 THEN resumed_at ELSE clock_timestamp() END
+     WHERE env = $1 AND project = $2 AND name = $3`,
+    [env, project, name, paused],
+  );
 }
 
 export async function deleteSchedule(database: Queryable, { env, project }: ProjectKey, name: string): Promise<void> {

@@ -2,9 +2,11 @@ import { proxyActivities } from '@temporalio/workflow';
 import type { EltActivities } from '../activities/elt.js';
 import type { EltResult, ExtractResult, LoadedObject, LoadSummary, TransformSummary } from '../contracts/elt.js';
 import type { RunPlan, RunRef } from '../contracts/run.js';
+import { stepNames } from '../contracts/step-names.js';
 import { bulkLoad } from './activity-options.js';
 import { allOrCancel } from './all-or-cancel.js';
 import { setSearchAttributes, withRun, type StageInput } from './run-scope.js';
+import { settleSteps, throwFailed, type BadEndings, type Step } from './settle-steps.js';
 
 const { extractResource, loadObject, loadObjects, publishResource, retryRejects, buildTransform } =
   proxyActivities<EltActivities>(bulkLoad);
@@ -12,31 +14,56 @@ const { extractResource, loadObject, loadObjects, publishResource, retryRejects,
 /** Groups of objects of one resource, or single ones, that load at the same time. */
 const PARALLEL_LOADS = 4;
 
-/** Extract and load every resource, each as soon as those that it waits for are there, then build the SQL graph, each node as soon as what it reads is there. */
+/**
+ * Extract and load every resource, each as soon as those that it waits for are there, then build the SQL graph, each node as soon as what it
+ * reads is there. One that fails stops only what reads it: the others are published, then the stage fails with the first error.
+ */
 export async function elt(input: StageInput): Promise<EltResult> {
   return withRun(input, 'elt', async (plan, report) => {
-    const loads =
-      input.run.rejects === undefined ? await loadResources(input.run, plan) : [await retryRejects({ run: input.run })];
+    const { run } = input;
+    const endings: BadEndings = { failed: [], skipped: {} };
+    const inTurn = <T>(steps: readonly Step<T>[]): Promise<T[]> =>
+      plan.transformReads === undefined ? allOrNone(steps) : settleSteps(steps, endings);
+    const loads = run.rejects === undefined ? await inTurn(loadSteps(run, plan)) : [await retryRejects({ run })];
     for (const load of loads) report(`${load.resource}: ${load.tableRows} rows, ${load.rowsRejected} rejected`);
-    setSearchAttributes(input.run, { PlumblineRows: loads.reduce((sum, load) => sum + load.tableRows, 0) });
-    const transforms = await buildGraph(input.run, plan.transforms);
+    setSearchAttributes(run, { PlumblineRows: loads.reduce((sum, load) => sum + load.tableRows, 0) });
+    const transforms = await inTurn(transformSteps(run, plan));
     for (const built of transforms) report(`${built.transform}: ${built.rows} rows, ${built.testsPassed} tests passed`);
+    for (const { step } of endings.failed) report(`**failed**: ${step}`);
+    throwFailed(endings);
     return { loads, transforms };
   });
 }
 
-/** Most wait for nothing; an inventory waits for the tables that it reads. One failure cancels the rest. */
-async function loadResources(run: RunRef, { resources, resourcesAfter = {} }: RunPlan): Promise<LoadSummary[]> {
-  const loaded = new Map<string, Promise<LoadSummary>>();
+/** Most wait for nothing; an inventory waits for the tables that it reads. */
+function loadSteps(run: RunRef, { resources, resourcesAfter = {} }: RunPlan): Step<LoadSummary>[] {
+  return resources.map((resource) => ({
+    name: stepNames.load(resource),
+    after: (resourcesAfter[resource] ?? []).map(stepNames.load),
+    start: () => loadResource(run, resource),
+  }));
+}
+
+/** The plan lists nodes after what they wait for. */
+function transformSteps(run: RunRef, { transforms, transformReads = {} }: RunPlan): Step<TransformSummary>[] {
+  return transforms.map(({ name, after }) => ({
+    name: stepNames.transform(name),
+    after: [...(transformReads[name] ?? []).map(stepNames.load), ...after.map(stepNames.transform)],
+    start: () => buildTransform({ run, transform: name }),
+  }));
+}
+
+/** As runs of older plans go: one failure cancels the rest. */
+async function allOrNone<T>(steps: readonly Step<T>[]): Promise<T[]> {
+  const ended = new Map<string, Promise<T>>();
   return allOrCancel(
-    resources.map((resource) => () => {
-      const load = async (): Promise<LoadSummary> => {
-        const after = resourcesAfter[resource] ?? [];
-        if (after.length > 0) await Promise.all(after.map((before) => loaded.get(before)!));
-        return loadResource(run, resource);
+    steps.map(({ name, after, start }) => () => {
+      const work = async (): Promise<T> => {
+        if (after.length > 0) await Promise.all(after.map((before) => ended.get(before)!));
+        return start();
       };
-      loaded.set(resource, load());
-      return loaded.get(resource)!;
+      ended.set(name, work());
+      return ended.get(name)!;
     }),
   );
 }
@@ -68,20 +95,4 @@ function groupsOf({ objects, groups = objects.map(() => 1) }: ExtractResult): un
 
 function extractOf({ extractId, inventory }: ExtractResult): Pick<ExtractResult, 'extractId' | 'inventory'> {
   return { ...(extractId === undefined ? {} : { extractId }), ...(inventory === undefined ? {} : { inventory }) };
-}
-
-/** Each node as soon as what it reads is published; one failure cancels the rest. */
-async function buildGraph(run: RunRef, nodes: RunPlan['transforms']): Promise<TransformSummary[]> {
-  const built = new Map<string, Promise<TransformSummary>>();
-  return allOrCancel(
-    // The plan lists nodes after what they wait for.
-    nodes.map(({ name, after }) => () => {
-      const build = async (): Promise<TransformSummary> => {
-        await Promise.all(after.map((upstream) => built.get(upstream)!));
-        return buildTransform({ run, transform: name });
-      };
-      built.set(name, build());
-      return built.get(name)!;
-    }),
-  );
 }

@@ -1,13 +1,13 @@
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import {
   CancellationScope,
+  condition,
   defineSignal,
   executeChild,
   getExternalWorkflowHandle,
   isCancellation,
   ParentClosePolicy,
   patched,
-  sleep,
   uuid4,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -33,6 +33,8 @@ export interface ChildRun {
   readonly onWait: () => void;
   /** Lets a backfill know that it waits: between two of a backfill's runs is no time to get in. @default false */
   readonly asksForWay?: true;
+  /** Ends the wait for another run. @default it waits, however long */
+  readonly isStopped?: () => boolean;
 }
 
 export type ChildOutcome =
@@ -40,7 +42,7 @@ export type ChildOutcome =
   /** Another run has done the interval meanwhile. */
   | { readonly status: 'not_needed'; readonly runId: string }
   | { readonly status: 'failed'; readonly runId: string; readonly error: StepError }
-  /** It waited until the history is long; the caller goes on as a new workflow. */
+  /** It waited until it was stopped, or until the history is long: then the caller goes on as a new workflow. */
   | { readonly status: 'waiting' }
   /** The run alone was cancelled: a person wants an end. */
   | { readonly status: 'cancelled'; readonly runId: string };
@@ -68,6 +70,7 @@ export async function runChild({
   onStart,
   onWait,
   asksForWay,
+  isStopped = () => false,
 }: ChildRun): Promise<ChildOutcome> {
   const run: RunRef = { ...template, ...about, runId };
   const { env, project, bundle, interval } = run;
@@ -89,7 +92,7 @@ export async function runChild({
         if (pause === FIRST_PAUSE_MS) onWait();
         if (workflowInfo().continueAsNewSuggested) return { status: 'waiting' };
         if (asksForWay === true && patched('ask-for-way')) await askForWay(template, pause);
-        await sleep(pause);
+        if (await condition(isStopped, pause)) return { status: 'waiting' };
         continue;
       }
       if (CancellationScope.current().consideredCancelled) throw failure;

@@ -1,5 +1,6 @@
 import { afterEach, expect, it, vi } from 'vitest';
 import { register as freshness } from '../../src/cli/commands/freshness.js';
+import { parseInterval } from '../../src/model/parse-interval.js';
 import { printed } from '../support/command.js';
 import { createWorkbench, type Workbench } from './workbench.js';
 
@@ -81,6 +82,21 @@ it('a source that is too old stops what reads it, one that is getting old warns,
   expect(renewed.lines.filter(({ action }) => action === 'fail')).toEqual([]);
   await bench.elt(third.run, third.plan);
   await bench.close(third.run);
+
+  // A run about the past asks how old the rows were at its end: a backfill is not late.
+  await bench.write({ 'a.csv': `item,changed\n1,${daysAgo(10)}\n` });
+  const about = async (runId: string, days: number) => {
+    const [start, end] = [days, days - 1].map((one) => daysAgo(one).slice(0, 10));
+    return bench.open(runId, ['elt'], { interval: parseInterval(`${start}/${end}`, 'UTC') });
+  };
+  const past = await about('run-4', 10);
+  await bench.elt(past.run, past.plan);
+  await bench.close(past.run);
+  const quiet = await about('run-5', 8);
+  const { lines } = await bench.call('explainPlan', { run: quiet.run });
+  expect(lines[3]).toMatchObject({ action: 'fail', reason: expect.stringMatching(/newest row was 2 d .* old at the interval's end \(/) as string }); // prettier-ignore
+  await expect(bench.elt(quiet.run, quiet.plan)).rejects.toMatchObject({ nonRetryable: true });
+  await bench.close(quiet.run, 'failed');
 
   await bench.write({ 'plumbline.yaml': yaml('error_after: 36h').replace('loaded_at: changed', 'loaded_at: item') });
   await expect(printed(freshness, 'freshness')).rejects.toMatchObject({ code: 'ELT_FRESHNESS_COLUMN' });

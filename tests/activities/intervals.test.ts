@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { failures } from '../../src/cli/backfill-command.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
+import { failedRunsBy } from '../../src/storage/runs.js';
+import { saveSchedule } from '../../src/storage/schedules.js';
 import { sendJson, startApiServer, type ApiServer } from '../support/api-server.js';
 import { createWorkbench, type Workbench } from './workbench.js';
 
@@ -141,4 +144,35 @@ SELECT day, 1 AS units FROM {{ source('api.orders') }} WHERE day < '{{ interval.
   });
   expect(await run('2024-01-02/2024-01-03').catch(code)).toBe('ELT_INCREMENT_INTERVAL');
   expect(await daily()).toEqual([{ day: '2024-01-01', units: 10 }]);
+});
+
+it('a schedule is given what is new first and what failed apart, each in turn; failed runs of a backfill are its own', async () => {
+  const { database } = bench.test;
+  const key = { env: 'dev', project: 'shop' };
+  const since = Date.UTC(2024, 0, 1);
+  const definition = { name: 'load', cron: '0 3 * * *', timezone: 'UTC', stages: ['load'], interval: 'daily', jitterMs: 0, overlap: 'skip', catchupMs: 0, pauseOnFailure: false } as const; // prettier-ignore
+  await saveSchedule(database, key, { name: 'load', definition, bundle: 'b', since, applied_by: 'ann', alerts: null, root: '/' }); // prettier-ignore
+  await database.execute(
+    `INSERT INTO plumbline.intervals (env, project, start_at, end_at, state, run_id, claimed_at)
+     SELECT 'dev', 'shop', day, day + interval '1 day', CASE WHEN n = 4 THEN 'done' ELSE 'failed' END, 'r' || n, now() - n * interval '1 minute'
+     FROM generate_series(1, 4) n, LATERAL (SELECT '2024-01-01Z'::timestamptz + (n - 1) * interval '1 day' AS day) d`,
+  );
+  const grid = { length: 'daily' as const, timezone: 'UTC' };
+  const asked = { ...key, grid, schedule: 'load', until: '2024-01-07T00:00:00Z', failedOnly: false, again: false };
+  const starts = (all: readonly { readonly start: string }[] = []) => all.map(({ start }) => start.slice(0, 10));
+  const apart = await bench.call('findMissingIntervals', { ...asked, failedApart: true });
+  expect([starts(apart.intervals), starts(apart.failed), apart.total]).toEqual([['2024-01-05', '2024-01-06'], ['2024-01-03', '2024-01-02', '2024-01-01'], 2]); // prettier-ignore
+  const among = await bench.call('findMissingIntervals', asked);
+  expect([starts(among.intervals), among.failed]).toEqual([['2024-01-01', '2024-01-02', '2024-01-03', '2024-01-05', '2024-01-06'], undefined]); // prettier-ignore
+
+  // Of the backfill's runs, not by what an interval is now.
+  const interval = parseInterval('2024-01-05/2024-01-06', 'UTC');
+  for (const [runId, startedBy, code] of [['b-1', 'backfill b', 'ELT_SOURCE_STALE'], ['b-2', 'backfill b', 'RUN_INTERVAL_DONE'], ['b-3', 'backfill a', 'ELT_SOURCE_STALE']] as const) {
+    const run = await bench.ref(runId, { interval });
+    await bench.call('openRun', { run, workflowId: 'w', stages: ['elt'], startedBy });
+    await bench.call('closeRun', { run, status: 'failed', error: { code, message: 'no' } });
+  } // prettier-ignore
+  const found = await failedRunsBy(database, key, 'backfill b');
+  expect(failures(found)).toBe('  failed  2024-01-05/2024-01-06  b-1\nsee why with `plumbline runs show b-1`\n');
+  expect(failures([])).toBe('');
 });

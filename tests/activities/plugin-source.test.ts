@@ -35,7 +35,7 @@ export default defineSource<Config, number>({
   },
   *exact() {
     yield [
-      { n: 1, big: 9007199254740993n, huge: 2n ** 70n, at: new Date(0), raw: new Uint8Array([0, 255]), f: NaN, doc: { a: [1n, undefined, new Date(NaN)] }, any: 1, code: '007', no: undefined },
+      { n: 1, big: 9007199254740993n, huge: 2n ** 70n, at: new Date(0), raw: new Uint8Array([0, 255]), f: NaN, doc: { a: [1n, undefined, null] }, any: 1, code: '007', no: undefined },
       { n: 2.5, f: -Infinity, doc: [1], any: 'one', code: '' },
     ];
   },

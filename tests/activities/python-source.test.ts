@@ -257,7 +257,6 @@ def api():
       ['yield {"id": object()}', "TypeError: key 'id': got object, expected str, int"],
       ['import plumbline; yield {}; plumbline.checkpoint(None)', 'a checkpoint says where to go on'],
       ['import nothing_of_that_name; yield {}', "No module named 'nothing_of_that_name' at sources/bad.py:8 in f3."],
-      ['return []', 'Reading bad.f4 from sources/bad.py f4 gave no rows; expected some.'],
       ['import sys; yield {}; sys.exit(0)', 'ended with exit code 0 before its last row'],
       ['import plumbline; yield {}; raise plumbline.Retry("busy", after=7)', 'Retry: busy'],
     ] as const;
@@ -273,9 +272,9 @@ def api():
       bench.call('extractResource', { run, resource }).catch((error: unknown) => error as Error & { details: unknown });
     for (const [index, [, message]] of cases.entries())
       expect(await refused(`bad.f${index}`)).toMatchObject({ message: expect.stringContaining(message) as string });
-    expect(await refused('bad.f6')).toMatchObject({ details: [{ details: { retryAfterMs: 7_000 } }] });
-    expect(await refused('bad.f7')).toMatchObject({
-      message: expect.stringContaining('sources/bad.py has no function f7; it has f0, f1, f2') as string,
+    expect(await refused('bad.f5')).toMatchObject({ details: [{ details: { retryAfterMs: 7_000 } }] });
+    expect(await refused('bad.f6')).toMatchObject({
+      message: expect.stringContaining('sources/bad.py has no function f6; it has f0, f1, f2') as string,
     });
     await bench.close(run, 'failed');
   });

@@ -50,5 +50,37 @@ it('transform builds without loading, and a selection leaves the rest alone in p
   expect(await runOnce({})).toEqual(all);
   expect(await bench.test.database.query('SELECT units FROM shop_dev.total')).toEqual([{ units: 22 }]);
 
+  // What was dropped by hand is built again, and so the plan says.
+  const { run } = await bench.open('run-dropped', ['elt'], {});
+  const planned = async () =>
+    (await bench.call('explainPlan', { run })).lines.map(({ step, action, reason }) => `${step} ${action} ${reason}`);
+  await bench.test.database.execute('DROP TABLE shop_dev.total');
+  expect(await planned()).toEqual([
+    'load:sales reuse unchanged',
+    'transform:daily reuse unchanged',
+    'transform:other reuse unchanged',
+    'transform:total run its table is gone',
+  ]);
+  await bench.test.database.execute('DROP TABLE shop_dev_raw.sales CASCADE');
+  expect((await planned())[0]).toBe('load:sales run its table is gone');
+  await bench.close(run);
+
+  // Sources by name, without what reads them.
+  await bench.write({
+    'plumbline.yaml': `name: shop
+sources: { sales: { path: a.csv }, crm: { resources: { people: { path: a.csv }, teams: { path: a.csv } } } }
+`,
+    'a.csv': 'day,units\n2025-01-01,12\n',
+  });
+  expect(await runOnce({ only: 'load', select: ['crm.teams', 'sales'] })).toEqual([
+    'load:crm.teams succeeded',
+    'load:sales succeeded',
+  ]);
+  expect(await runOnce({ only: 'load', select: ['crm'] })).toEqual([
+    'load:crm.people succeeded',
+    'load:crm.teams reused',
+  ]);
   await expect(runOnce({ only: 'transform', select: ['dialy'] })).rejects.toThrow(/Selecting dialy failed/);
+  await bench.test.database.execute('DELETE FROM plumbline.leases');
+  await expect(runOnce({ only: 'load', select: ['crm.team'] })).rejects.toThrow(/Selecting crm.team to load failed/);
 });

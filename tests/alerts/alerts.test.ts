@@ -2,11 +2,13 @@ import { createHmac } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { deliverAlerts } from '../../src/alerts/deliver-alerts.js';
+import { checkAlerts } from '../../src/cli/database-checks.js';
+import { Secret } from '../../src/config.js';
 import { dueBefore, findMissed } from '../../src/alerts/find-missed.js';
 import type { ScheduleConfig } from '../../src/model/project.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
 import { markCancelled } from '../../src/storage/runs.js';
-import { saveSchedule } from '../../src/storage/schedules.js';
+import { markPaused, saveSchedule } from '../../src/storage/schedules.js';
 import { createWorkbench, type Workbench } from '../activities/workbench.js';
 import { startApiServer, type ApiServer } from '../support/api-server.js';
 
@@ -32,7 +34,10 @@ afterAll(async () => {
 });
 
 const deliver = () =>
-  deliverAlerts({ database: bench.test.database, environment: { ALERT_URL: receiver.url, ALERT_SECRET: 'k3y' } });
+  deliverAlerts({
+    database: bench.test.database,
+    environment: { PLUMBLINE_PROJECT_ENV: '*', ALERT_URL: receiver.url, ALERT_SECRET: 'k3y' },
+  });
 const alerts = () => bench.test.database.query('SELECT kind, subject, attempts, delivered_at IS NOT NULL AS delivered, error FROM plumbline.alerts ORDER BY subject'); // prettier-ignore
 
 it('a failed run is told of until somebody takes it: signed, with the same id, and once it is closed only', async () => {
@@ -51,10 +56,18 @@ it('a failed run is told of until somebody takes it: signed, with the same id, a
       error: 'the webhook of env:ALERT_URL answered 500',
     },
   ]);
+  const databaseUrl = new Secret(bench.test.url);
+  expect(await checkAlerts({ databaseUrl })).toMatchObject({
+    ok: false,
+    found: expect.stringMatching(
+      /^1 not delivered since 20.*Z; the last error: the webhook of env:ALERT_URL answered 500$/,
+    ) as string,
+  });
   expect(await deliver()).toBe(0);
   expect(bodies).toHaveLength(1);
   await bench.test.database.execute('UPDATE plumbline.alerts SET next_try_at = now()');
   expect(await deliver()).toBe(1);
+  expect(await checkAlerts({ databaseUrl })).toMatchObject({ ok: true });
   expect(await deliver()).toBe(0);
 
   expect(bodies[1]).toBe(bodies[0]);
@@ -133,4 +146,16 @@ it('a start that did not come is told of once: not when it ran, is paused, or ha
   );
   await findMissed(database, new Date('2040-01-02T02:12:00Z'));
   expect(await alerts()).toEqual([]);
+
+  // One that failed has paused its schedule; from when somebody resumes it, starts are awaited again.
+  await save({ ...config, pauseOnFailure: true }, 'load');
+  await database.execute(
+    `UPDATE plumbline.schedules SET applied_at = '2020-01-01'; UPDATE plumbline.runs SET status = 'failed', ended_at = '2020-01-02' WHERE run_id = 'r'`,
+  );
+  await findMissed(database, new Date('2040-01-03T02:12:00Z'));
+  expect((await alerts()).filter((one) => String(one['subject']).startsWith('load'))).toEqual([]);
+  await markPaused(database, key, 'load', false);
+  await findMissed(database, new Date('2020-01-03T02:12:00Z'));
+  await findMissed(database, new Date('2040-01-03T02:12:00Z'));
+  expect((await alerts()).filter((one) => String(one['subject']).startsWith('load'))).toMatchObject([{ subject: 'load 2040-01-03T02:00:00.000Z' }]); // prettier-ignore
 });

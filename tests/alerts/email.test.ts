@@ -27,7 +27,11 @@ afterAll(async () => {
 });
 
 const deliver = (address: string, more: Readonly<Record<string, string>> = {}) =>
-  deliverAlerts({ database: bench.test.database, environment: { ALERT_SMTP: address, ...more }, timeoutMs: 2_000 });
+  deliverAlerts({
+    database: bench.test.database,
+    environment: { PLUMBLINE_PROJECT_ENV: 'ALERT_*', ALERT_SMTP: address, ...more },
+    timeoutMs: 2_000,
+  });
 const alerts = () => bench.test.database.query('SELECT receiver, attempts, delivered_at IS NOT NULL AS delivered, error FROM plumbline.alerts ORDER BY receiver'); // prettier-ignore
 const isDue = () => bench.test.database.execute('UPDATE plumbline.alerts SET next_try_at = now()');
 const fail = async (runId: string, message = 'no file'): Promise<void> => {

@@ -4,7 +4,7 @@ import { findEnded, type WorkflowEnds } from '../../src/alerts/find-ended.js';
 import { createWorkflowEnds } from '../../src/client/workflow-ends.js';
 import { loadSettings } from '../../src/config.js';
 import { deploymentWorkflowId } from '../../src/contracts/queues.js';
-import { markBackfillCancelled, markCancelled } from '../../src/storage/runs.js';
+import { markCancelled, markChildCancelled } from '../../src/storage/runs.js';
 import { createWorkbench, type Workbench } from '../activities/workbench.js';
 import { startTestTemporal, type TestTemporal } from '../setup/temporal.js';
 
@@ -77,7 +77,7 @@ it('a cancellation is told of unless somebody asked for it with plumbline', asyn
     'by-command': () => markCancelled(bench.test.database, 'by-command', 'ann'),
     'by-backfill': async () => {
       await query(`UPDATE plumbline.runs SET started_by = 'backfill b1' WHERE run_id = 'by-backfill' RETURNING 1`);
-      await markBackfillCancelled(bench.test.database, { env: 'dev', project: 'shop' }, 'ann');
+      await markChildCancelled(bench.test.database, { env: 'dev', project: 'shop' }, 'backfill', 'ann');
     },
   };
   for (const [runId, mark] of Object.entries(marks)) {

@@ -12,7 +12,7 @@ import type {
   MissingIntervalsInput,
   ScheduledRunInput,
 } from '../../src/contracts/intervals.js';
-import { BACKFILL_MESSAGES, DECISION_SIGNAL } from '../../src/contracts/queues.js';
+import { BACKFILL_MESSAGES, DECISION_SIGNAL, STOP_SIGNAL } from '../../src/contracts/queues.js';
 import type { RunInterval, RunRef } from '../../src/contracts/run.js';
 import { startTestTemporal, type TestTemporal } from '../setup/temporal.js';
 
@@ -43,6 +43,8 @@ let landing: (day: string) => Promise<void> = async () => {};
 /** Intervals at work: being landed, landed and not run, running. */
 const atWork = new Set<string>();
 let mostAtWork = 0;
+/** Intervals that failed in an earlier start, in turn. */
+let failedBefore: readonly RunInterval[] = [];
 let asked = 0;
 let decision: 'approve' | null = null;
 const promoted: unknown[] = [];
@@ -53,10 +55,11 @@ const day = (index: number): string => new Date(Date.UTC(2024, 0, index + 1)).to
 const intervals: readonly RunInterval[] = Array.from({ length: DAYS }, (_, index) => ({ start: day(index), end: day(index + 1), timezone: 'UTC' })); // prettier-ignore
 
 const activities = {
-  findMissingIntervals: async ({ after, from = '', until }: MissingIntervalsInput) => {
-    const left = intervals.filter(({ start }) => start >= (after ?? from) && start < until);
+  findMissingIntervals: async ({ after, from = '', until, failedApart }: MissingIntervalsInput) => {
+    const apart = failedApart === true ? failedBefore : [];
+    const left = intervals.filter((one) => one.start >= (after ?? from) && one.start < until && !apart.includes(one));
     // As the real one, which gives the first of them only.
-    return { intervals: left.slice(0, 5), total: left.length };
+    return { intervals: left.slice(0, 5), total: left.length, failed: apart };
   },
   landAhead: async ({ run }: LandAheadInput) => {
     const start = run.interval!.start.slice(0, 10);
@@ -194,6 +197,42 @@ it('a scheduled start that is continued does every interval once, and counts ove
   const { workflows, longest } = await chainOf('scheduled', firstExecutionRunId);
   expect(workflows).toBeGreaterThan(2);
   expect(longest).toBeLessThan(4 * LONG_HISTORY_EVENTS);
+});
+
+it('what failed in an earlier start comes behind what is new, in its turn, and holds nothing up', async () => {
+  reset();
+  broken = days.slice(0, 3);
+  const turn = [2, 0, 3, 1];
+  failedBefore = turn.map((index) => intervals[index]!);
+  const input: ScheduledRunInput = { schedule: 'nightly', template: template('again'), stages: ['elt'], grid };
+  const failure: unknown = await (await start('scheduledRun', 'again', input)).result().catch((error: unknown) => error); // prettier-ignore
+  failedBefore = [];
+  expect((failure as WorkflowFailedError).cause?.message).toBe(
+    `3 of ${DAYS} intervals of schedule nightly failed; the next start tries them again.`,
+  );
+  expect(opened.get('again')).toEqual([...days.slice(4), ...turn.map((index) => days[index])]);
+});
+
+it('a start that is told to stop ends behind its run, and one that waits for another run at once', async () => {
+  reset();
+  let pass = (): void => {};
+  const held = new Promise<void>((reached) => {
+    gate = { day: days[1]!, reached, passed: new Promise((resolve) => (pass = resolve)) };
+  });
+  const input: ScheduledRunInput = { schedule: 'nightly', template: template('stopped'), stages: ['elt'], grid };
+  const at = await start('scheduledRun', 'stopped', input);
+  await held;
+  const waiting = await start('scheduledRun', 'stopped-too', input);
+  await eventually(
+    async () => (await waiting.fetchHistory()).events!.some((event) => event.timerStartedEventAttributes != null),
+    (isWaiting) => isWaiting,
+  );
+  await Promise.all([at, waiting].map((handle) => client.workflow.getHandle(handle.workflowId).signal(STOP_SIGNAL)));
+  expect(await waiting.result()).toEqual({ done: 0 });
+  gate = undefined;
+  pass();
+  expect(await at.result()).toEqual({ done: 2 });
+  expect(opened.get('stopped')).toEqual(days.slice(0, 2));
 });
 
 it('a backfill that is continued stays paused, and goes on behind the interval it was at', async () => {

@@ -11,7 +11,7 @@ import { applySchedules, planSchedules, type ScheduleChange } from '../../src/cl
 import { collectGarbage } from '../../src/client/collect-garbage.js';
 import { backfillProgress, changeBackfill, startBackfill } from '../../src/client/backfills.js';
 import type { TemporalConnection } from '../../src/client/connect.js';
-import { findTemporalSchedule } from '../../src/client/find-schedule.js';
+import { endStarts, findTemporalSchedule } from '../../src/client/find-schedule.js';
 import { describeSchedules } from '../../src/client/list-schedules.js';
 import { createRunTemplate, recordBundle } from '../../src/client/start-run.js';
 import { loadProject } from '../../src/project/load-project.js';
@@ -138,12 +138,27 @@ it('the file is made true in Temporal, and every interval that is missing is don
   expect(await apply(first)).toMatchObject([{ action: 'keep', differences: [] }, { action: 'keep' }]);
   const changed = await apply(`{ load: ${yearly('stages: [load], pause_on_failure: true')} }`);
   expect(changed).toMatchObject([
-    { name: 'load', action: 'update', differences: ['pauseOnFailure: false → true', expect.stringMatching(/^code: /)] },
+    {
+      name: 'load',
+      action: 'update',
+      differences: ['pause_on_failure: false → true', expect.stringMatching(/^code: /)],
+    },
     { name: 'old', action: 'delete' },
   ]);
   expect(await findTemporalSchedule(temporal, owner, 'old')).toBeUndefined();
   expect((await findTemporalSchedule(temporal, { env: 'dev', name: 'other' }, 'load'))?.scheduleId).toBeDefined();
   expect(await listed('load')).toMatchObject({ state: 'active', behind: 3, skipped: 0, appliedBy: 'ann' });
+
+  // What stands in the way of a start, whose worker is nobody's: a start that waits is ended, gently or not.
+  const blocker = await temporal.client.workflow.start('plan', { workflowId: 'dev/shop/pipeline/latest', taskQueue: 'nobody' }); // prettier-ignore
+  for (const when of ['behind their run', 'now'] as const) {
+    await trigger('load');
+    const waits = async () => ((await listed('load')).running === 1 ? findTemporalSchedule(temporal, owner, 'load') : undefined); // prettier-ignore
+    expect(await endStarts(temporal, await waitFor('a start that waits', waits, 30_000), when)).toBe(1);
+    await waitFor('its end', async () => ((await listed('load')).running === 0 ? true : undefined), 30_000);
+  }
+  await blocker.terminate();
+  expect(await intervals()).toEqual([]);
 
   // Two of three days are good. The third one's data test fails: it is left, and the schedule pauses.
   await trigger('load');
@@ -179,7 +194,7 @@ it('the file is made true in Temporal, and every interval that is missing is don
   const statuses: string[] = [];
   for await (const found of temporal.client.workflow.list({ query: `WorkflowType = 'scheduledRun'` }))
     statuses.push(found.status.name);
-  expect(statuses.sort()).toEqual(['COMPLETED', 'COMPLETED', 'FAILED']);
+  expect(statuses.sort()).toEqual(['CANCELLED', 'COMPLETED', 'COMPLETED', 'COMPLETED', 'FAILED']);
   expect(await test.database.query('SELECT units::int FROM shop_dev.daily ORDER BY day')).toEqual([1, 2, 3].map((units) => ({ units }))); // prettier-ignore
 
   // What the past lacks is filled up without a schedule; what is done stays.

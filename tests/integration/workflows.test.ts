@@ -98,6 +98,7 @@ const PLAN: RunPlan = {
     { name: 'b', after: [] },
     { name: 'c', after: ['a', 'b'] },
   ],
+  transformReads: { a: ['rides'], b: ['weather'], c: [] },
   train: { sets: ['main', 'variant'], trainer: 'gradient_boosting', comparison: 'linear' },
   deploy: { model: 'm', approval: 'none', approvalTimeoutMs: 60_000 },
 };
@@ -265,6 +266,63 @@ describe('pipeline', () => {
     expect(transient).toBeGreaterThanOrEqual(3);
     expect(terminal).toBe(1);
     expect(closed).toMatchObject([{ status: 'failed', error: { code: 'ELT_SQL_ERROR', message: 'wrong SQL' } }]);
+  });
+
+  it('with a source that fails publishes the others and what reads only them, then fails and names all of it', async () => {
+    const done: string[] = [];
+    const fail = (step: string) =>
+      ApplicationFailure.create({
+        message: 'empty',
+        type: 'TerminalError',
+        nonRetryable: true,
+        details: [{ step, code: 'ELT_FILE_EMPTY', message: `Reading ${step} failed.`, terminal: true }],
+      });
+    const base = fakes();
+    const closed: CloseRunInput[] = [];
+    const activities = fakes({
+      openRun: async () => ({
+        ...PLAN,
+        resources: ['rides', 'late', 'weather', 'after_rides'],
+        resourcesAfter: { after_rides: ['rides'] },
+      }),
+      extractResource: async ({ resource }) => {
+        if (resource === 'rides') throw fail('extract:rides');
+        // Fails when the first has failed and would have ended it.
+        if (resource !== 'late') return { objects: [{}] };
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        throw fail('extract:late');
+      },
+      publishResource: async (input) => {
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        done.push(input.resource);
+        return base.publishResource(input);
+      },
+      buildTransform: async (input) => {
+        done.push(input.transform);
+        return base.buildTransform(input);
+      },
+      buildTrainingSet: async (input) => {
+        done.push('training set');
+        return base.buildTrainingSet(input);
+      },
+      closeRun: async (input) => void closed.push(input),
+    });
+    await withWorker(temporal, activities, async (client) => {
+      await expect((await startPipeline(client)).result()).rejects.toBeInstanceOf(WorkflowFailedError);
+    });
+    expect(done).toEqual(['weather', 'b']);
+    expect(closed).toMatchObject([
+      {
+        status: 'failed',
+        error: {
+          step: 'extract:rides',
+          code: 'ELT_FILE_EMPTY',
+          message: 'Reading extract:rides failed. load:late failed too.',
+          terminal: true,
+          skipped: { 'load:after_rides': 'load:rides', 'transform:a': 'load:rides', 'transform:c': 'load:rides' },
+        },
+      },
+    ]);
   });
 
   it('closes a cancelled run after its activities have ended', async () => {

@@ -93,6 +93,7 @@ test('what is done in other lengths counts: 24 hours make a day', () => {
     end: instant(end),
     state: 'done' as const,
     runId: 'r',
+    takenAt: 0,
   }));
   const states = (of: typeof records) => [...planIntervals(berlin('daily'), range, of)].map(({ state }) => state);
   expect(records).toHaveLength(23);
@@ -100,6 +101,12 @@ test('what is done in other lengths counts: 24 hours make a day', () => {
   expect(states(records.slice(1))).toEqual(['missing', 'missing', 'missing']);
   const day = { ...records[0]!, end: records.at(-1)!.end };
   expect(states([{ ...day, state: 'failed' as never }])).toEqual(['missing', 'failed', 'missing']);
+  // Done by the hour and failed as a day: what came later counts, and whose run it was is said.
+  const failed = { ...day, state: 'failed' as never, runId: 'f' };
+  const tried = (takenAt: number) =>
+    [...planIntervals(berlin('daily'), range, [{ ...failed, takenAt }, ...records])][1];
+  expect(tried(1)).toMatchObject({ state: 'failed', runId: 'f' });
+  expect(tried(-1)).toMatchObject({ state: 'done', runId: 'r' });
 });
 
 test('reads what --interval takes, and looks back by days of the calendar', () => {
@@ -115,4 +122,20 @@ test('reads what --interval takes, and looks back by days of the calendar', () =
   expect(parseInterval('2024-01-01T06:00Z/2024-01-01T12:00Z', 'UTC').end).toBe('2024-01-01T12:00:00Z');
   for (const wrong of ['2024-01-01', '2024-01-02/2024-01-01', '2024-02-30/2024-03-01', 'a/b', '2024-01-01/2024-01-01'])
     expect(() => parseInterval(wrong, 'UTC'), wrong).toThrow(expect.objectContaining({ code: 'INTERVAL_INVALID' }));
+});
+
+test('a wall time that the clocks show twice, or never, is refused with the times that it may be', () => {
+  const read =
+    (text: string, zone = 'Europe/Berlin') =>
+    () =>
+      parseInterval(text, zone);
+  const next = '2025-10-26T02:00:00+02:00 or 2025-10-26T02:00:00+01:00';
+  const twice = { code: 'INTERVAL_INVALID', next: expect.stringContaining(next) as string };
+  expect(read('2025-10-26T02:00/2025-10-26T03:00')).toThrow(expect.objectContaining(twice));
+  expect(read('2025-10-26T02:00+02:00/2025-10-26T03:00')()).toMatchObject({ start: '2025-10-26T02:00:00+02:00' });
+  const never = { message: expect.stringContaining('leave 2025-03-30T02:30 out') as string };
+  expect(read('2025-03-30T02:30/2025-03-30T04:00')).toThrow(expect.objectContaining(never));
+  // A date is the first moment of its day, also where midnight comes twice or not at all.
+  expect(read('2025-11-02/2025-11-03', 'America/Havana')().start).toBe('2025-11-02T00:00:00-04:00');
+  expect(read('2018-11-04/2018-11-05', 'America/Sao_Paulo')().start).toBe('2018-11-04T01:00:00-02:00');
 });

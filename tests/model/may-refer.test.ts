@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest';
+import { allowOwnStack } from '../../src/model/allow-own-stack.js';
 import { openSecrets } from '../../src/elt/http/secrets.js';
 import { mayRefer } from '../../src/model/may-refer.js';
 
 it.each([
-  [undefined, 'SHOP_TOKEN', true],
+  [undefined, 'AWS_SECRET_ACCESS_KEY', false],
   [undefined, 'PLUMBLINE_DATABASE_URL', false],
   [undefined, 'TEMPORAL_API_KEY', false],
   ['', 'SHOP_TOKEN', false],
@@ -12,6 +13,9 @@ it.each([
   ['SHOP_*, GITHUB_TOKEN', 'MY_SHOP_TOKEN', false],
   ['SHOP.TOKEN', 'SHOP_TOKEN', false],
   ['*_TOKEN', 'PLUMBLINE_TOKEN', true],
+  ['!SHOP_ADMIN_*, SHOP_*', 'SHOP_ADMIN_KEY', false],
+  ['!SHOP_ADMIN_*, SHOP_*', 'SHOP_KEY', true],
+  ['!SHOP_ADMIN_*', 'SHOP_KEY', false],
 ])('with PLUMBLINE_PROJECT_ENV=%s a project may have %s: %s', (listed, name, expected) => {
   expect(mayRefer(listed === undefined ? {} : { PLUMBLINE_PROJECT_ENV: listed }, name)).toBe(expected);
 });
@@ -21,5 +25,29 @@ it('a variable that projects may not have is refused, whether it is there or not
   const secrets = openSecrets(environment, '/');
   expect(await secrets.valueOf('env:SHOP_TOKEN')).toBe('one');
   for (const name of ['AWS_SECRET_ACCESS_KEY', 'NOT_THERE'])
-    await expect(secrets.valueOf(`env:${name}`)).rejects.toMatchObject({ code: 'ELT_SECRET_REFUSED' });
+    await expect(secrets.valueOf(`env:${name}`)).rejects.toMatchObject({
+      code: 'ELT_SECRET_REFUSED',
+      next: expect.stringContaining(`PLUMBLINE_PROJECT_ENV=SHOP_*,${name} `) as string,
+    });
 });
+
+it.each([
+  [true, true, undefined, ['AWS_REGION']],
+  [true, false, undefined, []],
+  [false, true, undefined, []],
+  [true, true, 'SHOP_*', ['SHOP_TOKEN']],
+  [true, true, '', []],
+])(
+  'of a stack with its own PostgreSQL (%s) and Temporal (%s), PLUMBLINE_PROJECT_ENV=%s, it may have %j',
+  (databaseEmbedded, embedded, listed, expected) => {
+    const environment = listed === undefined ? {} : { PLUMBLINE_PROJECT_ENV: listed };
+    allowOwnStack({ databaseEmbedded, temporal: { embedded } }, environment);
+    const names = [
+      'AWS_REGION',
+      'PLUMBLINE_DATABASE_URL',
+      'TEMPORAL_API_KEY',
+      ...(listed === undefined ? [] : ['SHOP_TOKEN']),
+    ];
+    expect(names.filter((name) => mayRefer(environment, name))).toEqual(expected);
+  },
+);

@@ -91,6 +91,7 @@ test('says which name was near an unknown ref, at its line', () => {
 test.each([
   ['an unknown variable', 'SELECT 1\n, {{ nothing }}', 2, '`nothing` is not defined'],
   ['an unknown variable in a branch not taken', '\n{% if false %}\n{{ thiss }}{% endif %}', 3, 'thiss'],
+  ['settings of dbt', '\n{{ config(materialized="table") }} SELECT 1', 2, 'plumbline has no `config(…)`'],
   ['an unknown function', 'SELECT\n\n{{ reff("demand") }}', 3, '`reff` is not defined (nearest: `ref`)'],
   ['an unknown filter', 'SELECT\n{{ 1 | nofilter }}', 2, 'nofilter'],
   ['this where there is none', 'SELECT\n{{ this }}', 2, '`this` is not defined'],

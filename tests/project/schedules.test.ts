@@ -1,9 +1,17 @@
-import { expect, it } from 'vitest';
+import { afterEach, expect, it } from 'vitest';
+import { requireInterval } from '../../src/activities/selected-steps.js';
+import { checkSchedules } from '../../src/cli/check-schedules.js';
+import { register as validate } from '../../src/cli/commands/validate.js';
+import { scheduleWords } from '../../src/client/schedule-words.js';
 import { gridOf, onlyOf, scheduleOptions, stagesOf } from '../../src/client/schedule-options.js';
 import type { PipelineError } from '../../src/errors.js';
 import type { Project } from '../../src/model/project.js';
 import { loadProject } from '../../src/project/load-project.js';
+import { printed } from '../support/command.js';
 import { writeProject } from './write-project.js';
+
+const cwd = process.cwd();
+afterEach(() => process.chdir(cwd));
 
 const load = async (yaml: string): Promise<Project> =>
   loadProject({ root: await writeProject({ 'plumbline.yaml': `name: shop\n${yaml}\n` }) });
@@ -54,4 +62,44 @@ it.each([
   const text = JSON.stringify([(error as PipelineError).message, (error as PipelineError).details]);
   expect(text).toContain(place);
   expect(text.replaceAll('\\', '')).toContain(why);
+});
+
+it('a schedule is compared and shown in the words of the file, whatever the order of its keys', async () => {
+  const { schedules } = await load(`schedule: { load: { every: 15m, jitter: 90s } }
+retention: { raw: 30d, rejects: 2w, runs: 90d }`);
+  const [config, collecting] = schedules as [Project['schedules'][number], Project['schedules'][number]];
+  expect(scheduleWords(config)).toMatchObject({
+    every: '15m',
+    jitter: '90s',
+    catchup: '1h',
+    pause_on_failure: 'false',
+  });
+  // As jsonb gives it back: shorter keys first.
+  const { retention, ...rest } = collecting;
+  const back = { retention: Object.fromEntries(Object.entries(retention!).reverse()), ...rest } as typeof collecting;
+  expect(scheduleWords(back)).toEqual(scheduleWords(collecting));
+  expect(scheduleWords(back)).toMatchObject({ 'retention.rejects': '14d', 'retention.grace': '1d' });
+});
+
+it('what asks for an interval is not scheduled without one, and a run without one is told which there are', async () => {
+  const root = await writeProject({
+    'plumbline.yaml': `name: shop
+sources: { events: { path: events.csv } }
+schedule: { hours: { cron: '5 * * * *', interval: hourly, stages: [load] }, days: { cron: '5 1 * * *', interval: daily, stages: [load] }, names: { cron: '5 2 * * *', stages: [load] } }
+`,
+    'sql/daily.sql': `-- materialized: incremental
+-- interval_column: day
+SELECT day FROM {{ source('events') }} WHERE day >= '{{ interval.start }}' AND day < '{{ interval.end }}'
+`,
+  });
+  const project = await loadProject({ root });
+  expect(() => checkSchedules(project)).toThrow(expect.objectContaining({ code: 'SCHEDULE_WITHOUT_INTERVAL' }));
+  process.chdir(root);
+  await expect(printed(validate, 'validate')).rejects.toMatchObject({ code: 'SCHEDULE_WITHOUT_INTERVAL', at: { file: 'sql/daily.sql' } }); // prettier-ignore
+  expect(() => requireInterval(project, {})).toThrow(
+    expect.objectContaining({
+      code: 'RUN_INTERVAL_NEEDED',
+      next: expect.stringMatching(/^Say which: `--interval \S+T\S+` or `--interval \d{4}-\d\d-\d\d\/\S+`, the last hourly or daily one/) as string,
+    }),
+  ); // prettier-ignore
 });

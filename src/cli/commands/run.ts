@@ -15,7 +15,7 @@ export function register(program: Command): void {
     .option('--env <name>', 'environment', 'dev')
     .option(
       '--select <names>',
-      'with transform: name, name+ (and what reads it), +name (and what it reads); commas between several',
+      'with transform: name, name+ (and what reads it, also of a seed or resource), +name (and what it reads); with load: source or source.resource, and nothing is built; commas between several',
       parseSelect,
     )
     .option('--interval <from/to>', 'what it is about: 2024-01-01/2024-01-02, or times; the end does not belong to it')
@@ -37,11 +37,11 @@ export function register(program: Command): void {
         },
         command: Command,
       ) => {
-        if (options.select !== undefined && stage !== 'transform')
-          command.error("error: option '--select' goes with `run transform`.", { exitCode: 2 });
+        if (options.select !== undefined && stage !== 'transform' && stage !== 'load')
+          command.error("error: option '--select' goes with `run transform` and `run load`.", { exitCode: 2 });
         const { runCommand } = await import('../run-command.js');
         const stages = stage === undefined ? [] : (STAGE_WORDS[stage] ?? []);
-        await runCommand({ ...options, stages, only: halfOf(stage) });
+        await runCommand({ ...options, stages, only: halfOf(stage, options.select) });
       },
     );
 }

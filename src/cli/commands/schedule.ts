@@ -18,7 +18,7 @@ export function register(program: Command): void {
     async (options: ScheduleOptions) => (await import('../schedule-command.js')).listCommand(options),
   );
   const changes = {
-    pause: 'let nothing start until it is resumed; without a name, all',
+    pause: 'let nothing start until it is resumed, and end the start in progress behind its run; without a name, all',
     resume: 'let it start again; without a name, all',
     trigger: 'start it now, or behind the start that runs',
   } as const;
@@ -29,7 +29,11 @@ export function register(program: Command): void {
       (await import('../schedule-command.js')).changeCommand(change, name, options),
     );
   }
-  shared('delete <name>', 'remove one; what it started goes on').action(
+  shared('cancel <name>', 'end the start in progress and its run; the next one comes at its time').action(
+    async (name: string, options: ScheduleOptions) =>
+      (await import('../schedule-command.js')).cancelCommand(name, options),
+  );
+  shared('delete <name>', 'remove one; a start in progress ends behind its run').action(
     async (name: string, options: ScheduleOptions) =>
       (await import('../schedule-command.js')).deleteCommand(name, options),
   );

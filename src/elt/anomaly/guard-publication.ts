@@ -59,10 +59,10 @@ async function refuseToEmpty(database: Queryable, resource: ResourceConfig, targ
   if (Number(counted?.rows ?? 0) === 0) return;
   throw new TerminalError(
     'ELT_SOURCE_EMPTY',
-    `Publishing ${target.schema}.${target.name} was stopped: no row of ${resource.id} can be loaded, and the table has ${counted!.rows}; it keeps them.`,
+    `Publishing ${target.schema}.${target.name} was stopped: ${resource.id} gave no row that can be loaded, and the table has ${counted!.rows}; it keeps them.`,
     {
       at: resource.at,
-      next: 'See `plumbline rejects list` for rows that were refused; `plumbline run --accept-anomaly` empties the table.',
+      next: 'See `plumbline rejects list` for rows that were refused; `plumbline run --accept-anomaly` empties the table, `allow_empty: true` always lets a source without rows do so.',
     },
   );
 }

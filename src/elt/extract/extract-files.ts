@@ -24,6 +24,8 @@ export interface ExtractOptions {
   readonly resource: ResourceConfig;
   readonly runId: string;
   readonly now: Date;
+  /** Read every file again, whatever its size and times say. @default false */
+  readonly force?: boolean;
   /** Where `env:` references are looked up. @default that of the process */
   readonly environment?: NodeJS.ProcessEnv;
   readonly signal?: AbortSignal | undefined;
@@ -36,7 +38,8 @@ export interface ExtractOptions {
 
 /**
  * Puts every file or S3 object of a resource, or what its URL gives, into the artifact store, with a line in plumbline.raw_objects each. Objects come in the
- * order of their paths; each member of a zip archive is an object of its own. A file whose size and time are those of its last line is not read again. Idempotent.
+ * order of their paths; each member of a zip archive is an object of its own. A file whose size and times are those of its last line is not read again, nor is a member of an archive
+ * whose size and checksum are. Idempotent.
  * Throws `ELT_FILE_…`, `ELT_ZIP_…` (terminal), `ELT_FILE_CHANGED` (transient: the file was written to while it was read).
  */
 export async function extractFiles(options: ExtractOptions): Promise<ExtractedObject[]> {
@@ -73,6 +76,8 @@ interface LandedObject {
   readonly sha256: string;
   readonly bytes: number;
   readonly mtimeMs: number;
+  /** What else is seen of it without reading it: the manifest's `etag` of a local file. */
+  readonly mark: string;
   /** When its bytes were read last, as ISO or PostgreSQL's text. */
   readonly fetchedAt: string;
 }
@@ -88,14 +93,15 @@ async function extractFile(
     const before = await stat(file.absolute);
     const { mtimeMs } = before;
     if (isArchive(path, resource)) return await extractMembers(file, mtimeMs, options);
-    const there = await stillThere(known, before, store);
-    if (there !== undefined) return [{ path, mtimeMs, ...there }];
+    const mark = `ctime ${before.ctimeMs}`;
+    const there = await stillThere(known, { size: before.size, mtimeMs, ctimeMs: before.ctimeMs, mark }, options);
+    if (there !== undefined) return [{ path, mtimeMs, mark, ...there }];
     const fetchedAt = options.now.toISOString();
     const head = await inspectFile(file, resource);
     const stored = await (head.length < SMALL_BYTES ? store.put(head) : store.putFile(file.absolute));
     const after = await stat(file.absolute);
     if (after.mtimeMs !== mtimeMs || after.size !== before.size || stored.bytes !== before.size) throw changed(file);
-    return [{ path, mtimeMs, fetchedAt, ...stored }];
+    return [{ path, mtimeMs, mark, fetchedAt, ...stored }];
   } catch (error) {
     throw unreadable(error, file, resource);
   }
@@ -119,14 +125,16 @@ async function extractMember(
   member: ZipMember,
   known: KnownObject | undefined,
   mtimeMs: number,
-  { store, resource, now }: ExtractOptions,
+  options: ExtractOptions,
 ): Promise<LandedObject> {
+  const { store, resource, now } = options;
   const { path } = member;
-  const there = await stillThere(known, { size: member.bytes, mtimeMs }, store);
-  if (there !== undefined) return { path, mtimeMs, ...there };
+  const mark = `crc32 ${member.crc32.toString(16)}`;
+  const there = await stillThere(known, { size: member.bytes, mtimeMs, mark }, options);
+  if (there !== undefined) return { path, mtimeMs, mark, ...there };
   const stored = await store.put(member.open());
   await inspectFile({ absolute: await store.localPath(stored.sha256), path }, resource);
-  return { path, mtimeMs, fetchedAt: now.toISOString(), ...stored };
+  return { path, mtimeMs, mark, fetchedAt: now.toISOString(), ...stored };
 }
 
 function changed({ path }: MatchedFile): TransientError {
@@ -145,16 +153,30 @@ interface KnownObject {
   readonly bytes: number;
   readonly mtimeMs: number;
   readonly fetchedAt: string;
-  readonly isSettled: boolean;
+  readonly fetchedMs: number;
+  /** Absent in lines of an older version: their files are read again. */
+  readonly mark: string | null;
 }
 
-/** What a file was before, where its size and time say that it still is, and the store has it. */
+/** What is seen of a file or a member without reading it. */
+interface Seen {
+  readonly size: number;
+  readonly mtimeMs: number;
+  /** Of a file: its last change, contents or not, which no program sets at will. */
+  readonly ctimeMs?: number;
+  /** What else has to be the same, in words. */
+  readonly mark: string;
+}
+
+/** What a file was before, where all that is seen of it says that it still is, and the store has it. */
 async function stillThere(
   known: KnownObject | undefined,
-  { size, mtimeMs }: { readonly size: number; readonly mtimeMs: number },
-  store: ArtifactStore,
+  { size, mtimeMs, ctimeMs = 0, mark }: Seen,
+  { store, force = false }: ExtractOptions,
 ): Promise<(ArtifactRef & Pick<LandedObject, 'fetchedAt'>) | undefined> {
-  if (known?.isSettled !== true || known.bytes !== size || known.mtimeMs !== Math.floor(mtimeMs)) return undefined;
+  if (force || known === undefined || known.mark !== mark) return undefined;
+  if (known.bytes !== size || known.mtimeMs !== Math.floor(mtimeMs)) return undefined;
+  if (known.fetchedMs <= Math.max(mtimeMs, ctimeMs) + SETTLED_MS) return undefined;
   const { sha256, bytes, fetchedAt } = known;
   return (await store.has(sha256)) ? { sha256, bytes, fetchedAt } : undefined;
 }
@@ -165,9 +187,9 @@ async function knownObjects(
 ): Promise<Map<string, KnownObject>> {
   const rows = await database.query<KnownObject & { path: string }>(
     `SELECT DISTINCT ON (path) path, sha256, bytes::float8 AS bytes, mtime_ms::float8 AS "mtimeMs", fetched_at AS "fetchedAt",
-       extract(epoch FROM fetched_at) * 1000 > mtime_ms + $5 AS "isSettled"
+       extract(epoch FROM fetched_at)::float8 * 1000 AS "fetchedMs", etag AS mark
      FROM plumbline.raw_objects WHERE env = $1 AND project = $2 AND resource = $3 AND path = ANY($4) ORDER BY path, seen_at DESC`,
-    [env, project, resource.id, files.map(({ path }) => path), SETTLED_MS],
+    [env, project, resource.id, files.map(({ path }) => path)],
   );
   return new Map(rows.map(({ path, ...known }) => [path, known]));
 }
@@ -179,11 +201,11 @@ async function addLines(
 ): Promise<ExtractedObject[]> {
   await failpoint('extract.stored');
   const rows = await database.query<{ path: string; isNew: boolean }>(
-    `INSERT INTO plumbline.raw_objects (env, project, source, resource, path, sha256, bytes, mtime_ms, fetched_at, seen_at, run_id)
-     SELECT $1, $2, $3, $4, path, sha256, bytes, mtime_ms, "fetchedAt", $6, $7
-     FROM jsonb_to_recordset($5) AS l (path text, sha256 text, bytes bigint, mtime_ms bigint, "fetchedAt" timestamptz)
+    `INSERT INTO plumbline.raw_objects (env, project, source, resource, path, sha256, bytes, mtime_ms, etag, fetched_at, seen_at, run_id)
+     SELECT $1, $2, $3, $4, path, sha256, bytes, mtime_ms, mark, "fetchedAt", $6, $7
+     FROM jsonb_to_recordset($5) AS l (path text, sha256 text, bytes bigint, mtime_ms bigint, mark text, "fetchedAt" timestamptz)
      ON CONFLICT (env, project, resource, path, sha256) DO UPDATE
-       SET seen_at = excluded.seen_at, mtime_ms = excluded.mtime_ms, fetched_at = excluded.fetched_at
+       SET seen_at = excluded.seen_at, mtime_ms = excluded.mtime_ms, etag = excluded.etag, fetched_at = excluded.fetched_at
      RETURNING path, xmax = 0 AS "isNew"`,
     [
       env,

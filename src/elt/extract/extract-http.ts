@@ -61,7 +61,7 @@ export interface HttpExtract {
  * plumbline.raw_pages each. Idempotent by (env, project, resource, unit): another attempt, or the next run, goes on
  * behind the last page that is in the manifest.
  *
- * Terminal: `ELT_HTTP_…`, `ELT_SECRET_MISSING`, `ELT_SOURCE_EMPTY`. Transient, a retry goes on: `ELT_HTTP_UNREACHABLE`, `ELT_HTTP_CUT`,
+ * Terminal: `ELT_HTTP_…`, `ELT_SECRET_MISSING`. Transient, a retry goes on: `ELT_HTTP_UNREACHABLE`, `ELT_HTTP_CUT`,
  * `ELT_HTTP_STATUS_TRANSIENT`, `ELT_LOAD_FENCED`.
  */
 export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtract> {
@@ -81,7 +81,6 @@ export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtr
     ? state.pages
     : await land(options, { key, extractId: state.extractId, landed: state.pages, asked: from, parents });
   const rows = pages.reduce((sum, page) => sum + page.rows, 0);
-  if (rows === 0 && resource.write === 'replace' && resource.allowEmpty !== true) throw emptySource(resource, pages);
   if (resource.cursor !== undefined && rows > 0 && pages.every(({ cursorMax }) => cursorMax === null))
     throw cursorless(resource, resource.cursor, rows);
   const objects = await combinePages(store, pages);
@@ -193,14 +192,6 @@ async function addObject(
   const added = await addRawObject(options, `${path}${of}#${number}`, object);
   if (interval === undefined || options.resource.interval === undefined) return added;
   return { ...added, interval: { start: interval.start, end: interval.end } };
-}
-
-function emptySource(resource: ResourceConfig, pages: readonly LandedPage[]): TerminalError {
-  return new TerminalError(
-    'ELT_SOURCE_EMPTY',
-    `Reading ${resource.id} gave no rows in ${pages.length} ${pages.length === 1 ? 'page' : 'pages'}; expected some.`,
-    { at: resource.at, next: 'If the table may become empty, set `allow_empty: true`. It keeps its former rows.' },
-  );
 }
 
 function cursorless({ id, at }: ResourceConfig, { field, type }: CursorConfig, rows: number): TerminalError {

@@ -9,7 +9,8 @@ import { extractArchive } from './extract-archive.js';
 import type { ExtractOptions } from './extract-files.js';
 import { inOrder } from './in-order.js';
 import { inspectFile } from './inspect-file.js';
-import { globMatcher, isGlob } from './match-files.js';
+import { isGlob } from '../../model/is-glob.js';
+import { globMatcher } from './match-files.js';
 import { resourceBucket } from './resource-bucket.js';
 import { isArchive } from './zip-members.js';
 

@@ -53,7 +53,7 @@ export interface SingerExtract {
  * Runs a Singer tap for one stream and puts its messages into the landing zone as they are written, each page behind the schema in
  * force. A killed attempt goes on behind the last STATE that has landed; the newest one becomes the resource's with the publication of the rows.
  *
- * Terminal: `ELT_SINGER_…`, `ELT_CHILD_…`, `ELT_SECRET_MISSING`, `ELT_SOURCE_EMPTY`. Transient, a retry goes on: `ELT_LOAD_FENCED`, and for
+ * Terminal: `ELT_SINGER_…`, `ELT_CHILD_…`, `ELT_SECRET_MISSING`. Transient, a retry goes on: `ELT_LOAD_FENCED`, and for
  * some attempts `ELT_SINGER_FAILED` and `ELT_SINGER_ENDED` (the tap was killed).
  */
 export async function extractSinger(options: SingerExtractOptions): Promise<SingerExtract> {

@@ -5,27 +5,35 @@ import { assertText } from '../read/inspect-bytes.js';
 import { byteSource, firstBytes, openBytes } from '../read/open-bytes.js';
 import type { MatchedFile } from './match-files.js';
 import { headerOnly } from '../read/header-only.js';
+import { mayBeWithoutRows } from '../read/may-be-without-rows.js';
 
 const HEAD_BYTES = 1 << 16;
 
 /**
- * Looks at a file's first 64 KiB and refuses what can never be loaded, before it is stored: nothing in it, a header
- * and no row, not the format or encoding it is declared as. Throws `ELT_FILE_…`, `ELT_GZIP_BROKEN`, `ELT_FORMAT_UNKNOWN`; a retry does not help.
+ * Looks at a file's first 64 KiB and refuses what can never be loaded, before it is stored: nothing in it or a header
+ * and no row where that may not be, not the format or encoding it is declared as. Throws `ELT_FILE_…`, `ELT_GZIP_BROKEN`, `ELT_FORMAT_UNKNOWN`; a retry does not help.
  * @returns what it looked at, as `firstBytes` gives it
  */
 export async function inspectFile({ absolute, path }: MatchedFile, resource: ResourceConfig): Promise<Buffer> {
   const raw = await firstBytes(absolute);
   // Only the parser knows what it is.
   if (resource.parse !== undefined) return raw;
-  if (raw.length === 0) throw emptyFile(path);
   const format = fileFormat(resource.format, path, raw);
+  // No line at all is how NDJSON says that there are no rows; of other formats it is no whole file.
+  const mayHoldNothing = resource.allowEmpty === true || (format === 'ndjson' && mayBeWithoutRows(resource));
+  if (raw.length === 0) return nothing(path, mayHoldNothing, raw);
   if (format === 'parquet' || format === 'xlsx') return raw;
   const text = await head(openBytes(await byteSource(absolute, path, resource.encoding, raw)));
-  if (text.length === 0) throw emptyFile(path);
+  if (text.length === 0) return nothing(path, mayHoldNothing, raw);
   assertText(text, path, format === 'csv' ? 'CSV' : 'JSON');
-  if (format === 'csv' && resource.csv === undefined && text.length < HEAD_BYTES && isHeaderOnly(text))
-    throw headerOnly(path);
+  const isSeen = format === 'csv' && resource.csv === undefined && text.length < HEAD_BYTES;
+  if (isSeen && !mayBeWithoutRows(resource) && isHeaderOnly(text)) throw headerOnly(path);
   return raw;
+}
+
+function nothing(path: string, isAllowed: boolean, raw: Buffer): Buffer {
+  if (isAllowed) return raw;
+  throw emptyFile(path);
 }
 
 async function head(chunks: AsyncIterable<Buffer>): Promise<Buffer> {

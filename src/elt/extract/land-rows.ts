@@ -17,7 +17,7 @@ export interface LandingOptions {
   readonly store: ArtifactStore;
   readonly env: string;
   readonly project: string;
-  readonly resource: Pick<ResourceConfig, 'id' | 'source' | 'write' | 'allowEmpty' | 'at'>;
+  readonly resource: Pick<ResourceConfig, 'id' | 'source' | 'write' | 'at'>;
   readonly runId: string;
   /** Where the rows come from, for the manifest and for messages: `sources/github.py issues`. Without secrets. */
   readonly origin: string;
@@ -87,7 +87,7 @@ const MAX_CHECKPOINT_BYTES = 64 << 10;
  *
  * Begins without a checkpoint: the first load, `full`, and every load of `write: replace`, whose rows are all there are.
  *
- * Terminal: `ELT_SOURCE_EMPTY`, `ELT_CHECKPOINT_INVALID`, `ELT_CHECKPOINT_MISSING`. Transient, a retry goes on: `ELT_LOAD_FENCED`.
+ * Terminal: `ELT_CHECKPOINT_INVALID`, `ELT_CHECKPOINT_MISSING`. Transient, a retry goes on: `ELT_LOAD_FENCED`.
  */
 export async function openLanding(options: LandingOptions): Promise<Landing> {
   const { database, env, project, resource, runId, settings, full } = options;
@@ -233,7 +233,6 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
       }
       const pages = await pagesOf(database, extractId);
       const rows = sumRows(pages);
-      if (rows === 0 && resource.write === 'replace' && resource.allowEmpty !== true) throw emptySource(options);
       // Rows of two loads are two sets even if they are alike, except where a load is all there is.
       const place = resource.write === 'replace' ? origin : `${origin}@${extractId}`;
       const objects: ExtractedObject[] = [];
@@ -335,13 +334,6 @@ function checkpointMissing({ resource, origin }: LandingOptions, rows: number): 
     `Reading ${resource.id} from ${origin} failed: ${rows} ${plural(rows, 'row')} came behind the last checkpoint, and the table appends; the next load would append them again.`,
     { at: resource.at, details: { rows }, next: 'Checkpoint after the last row, or use write: merge or replace.' },
   );
-}
-
-function emptySource({ resource, origin }: LandingOptions): TerminalError {
-  return new TerminalError('ELT_SOURCE_EMPTY', `Reading ${resource.id} from ${origin} gave no rows; expected some.`, {
-    at: resource.at,
-    next: 'If the table may become empty, set `allow_empty: true`. It keeps its former rows.',
-  });
 }
 
 function sumRows(pages: readonly { readonly rows: number }[]): number {

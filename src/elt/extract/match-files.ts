@@ -1,6 +1,7 @@
 import { lstat, readdir, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
 import { TerminalError } from '../../errors.js';
+import { isGlob } from '../../model/is-glob.js';
 import type { ResourceConfig } from '../../model/project.js';
 
 export interface MatchedFile {
@@ -59,10 +60,6 @@ export function matchesGlob(pattern: string, name: string): boolean {
 export function globMatcher(pattern: string): (name: string) => boolean {
   const expression = globExpression(pattern.split('/'));
   return (name) => name === pattern || expression.test(name);
-}
-
-export function isGlob(pattern: string): boolean {
-  return /[*?[{]/.test(pattern);
 }
 
 async function glob(root: string, pattern: string, resource: ResourceConfig): Promise<MatchedFile[]> {

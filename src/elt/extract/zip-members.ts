@@ -12,6 +12,8 @@ export interface ZipMember {
   readonly path: string;
   /** Unpacked. */
   readonly bytes: number;
+  /** Of the unpacked bytes, as the archive says; `open` checks it. */
+  readonly crc32: number;
   /** The unpacked bytes; ends with `ELT_ZIP_BROKEN` when they are not what the archive says. */
   open(): Readable;
 }
@@ -92,7 +94,12 @@ function assertReadable(entry: Entry, path: string): void {
 
 function memberOf(archive: ZipFile, entry: Entry, archivePath: string): ZipMember {
   const path = `${archivePath}!${entry.fileName}`;
-  return { path, bytes: entry.uncompressedSize, open: () => Readable.from(unpack(archive, entry, path)) };
+  return {
+    path,
+    bytes: entry.uncompressedSize,
+    crc32: entry.crc32,
+    open: () => Readable.from(unpack(archive, entry, path)),
+  };
 }
 
 const DEFLATE = 8;

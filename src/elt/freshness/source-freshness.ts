@@ -1,4 +1,5 @@
 import { TerminalError } from '../../errors.js';
+import type { DataInterval } from '../../model/data-interval.js';
 import type { Queryable } from '../../model/database.js';
 import type { FreshnessConfig, Project } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
@@ -8,7 +9,7 @@ export interface SourceFreshness {
   readonly status: 'pass' | 'warn' | 'error';
   /** The newest row's time, as PostgreSQL writes it; absent when there is no row or no table. */
   readonly newest?: string;
-  /** By PostgreSQL's clock; 0 for a time in the future. */
+  /** By PostgreSQL's clock; 0 for a time that lies behind the moment it is measured at. */
   readonly ageMs?: number;
   /** `rides: its newest row is 3 d 2 h old, error after 2 d`. */
   readonly message: string;
@@ -16,13 +17,15 @@ export interface SourceFreshness {
 }
 
 /**
- * How old the newest row of a resource is. No row and no table are as old as can be. Throws `ELT_FRESHNESS_COLUMN` when the
- * column is not there or is no date or timestamp; a retry gives the same.
+ * How old the newest row of a resource is: now, or at the end of `interval` where that is over, as a run about last month is not late.
+ * No row and no table are as old as can be. Throws `ELT_FRESHNESS_COLUMN` when the column is not there or is no date or
+ * timestamp; a retry gives the same.
  */
 export async function sourceFreshness(
   database: Queryable,
   { schemas }: Pick<Project, 'schemas'>,
   config: FreshnessConfig,
+  interval?: DataInterval,
 ): Promise<SourceFreshness> {
   const { resource, table, loadedAt, at } = config;
   const name = qualified(schemas.raw, table);
@@ -42,13 +45,17 @@ export async function sourceFreshness(
     );
   }
   const newest = `max(${identifier(loadedAt)})::timestamptz`;
-  const [row] = await database.query<{ newest: string | null; age: number | null }>(
-    `SELECT date_trunc('second', ${newest})::text AS newest, extract(epoch FROM now() - ${newest})::float8 AS age FROM ${name}`,
+  const [row] = await database.query<{ newest: string | null; age: number | null; isPast: boolean | null }>(
+    `SELECT date_trunc('second', ${newest})::text AS newest, extract(epoch FROM least(now(), $1::timestamptz) - ${newest})::float8 AS age,
+       $1::timestamptz < now() AS "isPast" FROM ${name}`,
+    [interval?.end ?? null],
   );
   if (row?.newest == null || row.age === null) return judge(config, undefined, `${resource} has no row`);
   const ageMs = Math.max(0, row.age * 1000);
+  const isPast = row.isPast === true;
+  const old = `${isPast ? 'was' : 'is'} ${shownAge(ageMs)} old${isPast ? ` at the interval's end (${interval!.end})` : ''}`;
   return {
-    ...judge(config, ageMs, `${resource}: its newest row is ${shownAge(ageMs)} old`),
+    ...judge(config, ageMs, `${resource}: its newest row ${old}`),
     newest: row.newest,
     ageMs,
   };
@@ -64,10 +71,11 @@ export async function assertFresh(
   database: Queryable,
   project: Pick<Project, 'schemas' | 'freshness'>,
   resources: readonly string[],
+  interval?: DataInterval,
 ): Promise<string[]> {
   const warnings: string[] = [];
   for (const config of project.freshness.filter(({ resource }) => resources.includes(resource))) {
-    const { status, message, at } = await sourceFreshness(database, project, config);
+    const { status, message, at } = await sourceFreshness(database, project, config, interval);
     if (status === 'error') {
       throw new TerminalError('ELT_SOURCE_STALE', `A source is too old to build from it: ${message}.`, {
         at,

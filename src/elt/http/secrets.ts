@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { TerminalError } from '../../errors.js';
-import { mayRefer } from '../../model/may-refer.js';
+import { howToAllow, mayRefer } from '../../model/may-refer.js';
 
 const REFERENCE = /^(env|file):(.+)$/s;
 
@@ -26,7 +26,7 @@ export function openSecrets(environment: Readonly<NodeJS.ProcessEnv>, root: stri
     async valueOf(text) {
       const [, kind, name] = REFERENCE.exec(text) ?? [];
       if (kind === undefined || name === undefined) return text;
-      if (kind === 'env' && !mayRefer(environment, name)) throw refused(text, name);
+      if (kind === 'env' && !mayRefer(environment, name)) throw refused(text, howToAllow(environment, name));
       const value = kind === 'env' ? environment[name] : await readSecretFile(resolve(root, name));
       if (value === undefined || value === '') throw missing(text, kind);
       secrets.add(value);
@@ -50,13 +50,13 @@ async function readSecretFile(path: string): Promise<string | undefined> {
   );
 }
 
-function refused(reference: string, name: string): TerminalError {
+function refused(reference: string, how: string): TerminalError {
   return new TerminalError(
     'ELT_SECRET_REFUSED',
     `Reading the secret ${reference} failed: projects may not have this variable of the worker.`,
     {
       details: { reference },
-      next: `Add ${name} to PLUMBLINE_PROJECT_ENV where the worker starts, if a project may have it.`,
+      next: `${how[0]!.toUpperCase()}${how.slice(1)}.`,
     },
   );
 }

@@ -38,6 +38,8 @@ export interface TakenOut {
  */
 export async function checkKeys(check: KeyCheck): Promise<ReadonlyMap<string, TakenOut>> {
   const { resource, keyIsProven } = check;
+  // A file without rows has no columns to look at.
+  if (check.columns.length === 0) return new Map();
   const primaryKey = keyIsProven ? [] : resource.primaryKey;
   const keyless = byLoad([
     ...(await takeOutKeyless(check, primaryKey, 'primary key')),

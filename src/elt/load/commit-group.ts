@@ -11,6 +11,7 @@ import { wholeCopy } from '../read/whole-copy.js';
 import { checkKeys, type TakenOut } from './check-keys.js';
 import type { LedgerLine, Reader } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
+import { mostRejected } from './most-rejected.js';
 import { refusedLine } from './refused-row.js';
 import { addRejects } from './rejects.js';
 import { createGroupStage, type StageName } from './stage-table.js';
@@ -65,7 +66,7 @@ export async function commitGroup(
     const loads = objects.map(({ line: { loadId, path }, lineOf }) => ({ loadId, path, lineOf }));
     const taken = await checkKeys({ session, stage, columns, resource, keyIsProven: false, loads });
     const staged = objects.map((object) => stagedLine(object, stage, taken.get(object.line.loadId)));
-    const excess = staged.filter((line) => line.rowsRejected > resource.maxRejectedShare * line.rowsRead);
+    const excess = staged.filter((line) => line.rowsRejected > mostRejected(resource, line.rowsRead));
     if (excess.length > 0) throw new LeavesGroup(excess.map(({ path }) => path));
     await failpoint('group.after-copy');
     await markStaged(session, staged);

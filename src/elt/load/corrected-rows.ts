@@ -39,7 +39,14 @@ export async function stageCorrectedRows(
   },
 ): Promise<StillWrong[]> {
   const { corrected, stage, loadId, columns, signal } = work;
-  const resource = { id: corrected.file, format: 'csv', columns: {}, maxRejectedShare: 0 } as const;
+  const resource = {
+    id: corrected.file,
+    type: 'files',
+    path: '',
+    format: 'csv',
+    columns: {},
+    maxRejectedShare: 0,
+  } as const;
   const parts = [{ name: corrected.file, path: corrected.path, columns: '{}' }];
   const read = { parts, types: {}, file: corrected.file, resource, existing: new Map<string, ColumnType>(), signal };
   return withSource(read, async (duckdb, read) => {

@@ -4,6 +4,7 @@ import { plural } from '../../model/plural.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import type { FinishContext } from './finish-load.js';
 import { LoadFencedError } from './load-fenced-error.js';
+import { mostRejected } from './most-rejected.js';
 import { firstRejects } from './rejects.js';
 import { childStagesOf } from './stage-table.js';
 
@@ -49,7 +50,7 @@ async function tooManyRejects(
   return new TerminalError(
     'ELT_TOO_MANY_REJECTS',
     `Loading ${object.path} into ${schemas.raw}.${resource.table} stopped: ${rejected} of its ${source.rows} ${plural(source.rows, 'row was', 'rows were')} refused, ` +
-      `expected at most ${(100 * resource.maxRejectedShare).toLocaleString('en')} %. First ones: ${shown.join('; ')}.`,
+      `expected at most ${(100 * resource.maxRejectedShare).toLocaleString('en')} %${resource.maxRejectedShare * source.rows < mostRejected(resource, source.rows) ? ' or one' : ''}. First ones: ${shown.join('; ')}.`,
     {
       details: { loadId, rejected, rows: source.rows, maxRejectedShare: resource.maxRejectedShare, first },
       at: { file: object.path, ...(line !== undefined && { line }) },

@@ -13,6 +13,7 @@ import { failLoad } from './fail-load.js';
 import { leaveOutOutside } from './leave-out-outside.js';
 import { loadsById, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
+import { mostRejected } from './most-rejected.js';
 import type { StageName } from './stage-table.js';
 
 export interface FinishContext {
@@ -47,7 +48,9 @@ export async function finishLoad(
 ): Promise<LedgerLine> {
   const { options, session, loadId, token, stage, source, rowsTakenOut = 0 } = context;
   const { resource, object, schemas } = options;
-  if (resource.children !== undefined) {
+  // An object without rows has no columns.
+  const hasElements = resource.children !== undefined && columns.length > 0;
+  if (hasElements) {
     await session.transaction(() => takeOutUnwanted(context, columns));
     // Before equal keys are looked for: of them the last row that can be loaded stays.
     await stageElements(context, columns);
@@ -55,7 +58,7 @@ export async function finishLoad(
   let excess: number | undefined;
   const finished = await session.transaction(async () => {
     await before?.();
-    if (resource.children === undefined) await takeOutUnwanted(context, columns);
+    if (!hasElements) await takeOutUnwanted(context, columns);
     const taken = await checkKeys({
       session,
       stage,
@@ -76,7 +79,7 @@ export async function finishLoad(
     if (changed !== 1) throw new LoadFencedError(`Load ${loadId} of ${object.path}`, { loadId });
     const line = (await loadsById(session, [loadId]))[0]!;
     await checkRowCount(context, line);
-    if (line.rowsRejected > resource.maxRejectedShare * line.rowsRead) excess = line.rowsRejected;
+    if (line.rowsRejected > mostRejected(resource, line.rowsRead)) excess = line.rowsRejected;
     return line;
   });
   if (excess !== undefined) throw await failLoad(context, excess);

@@ -17,7 +17,7 @@ export async function leaveOutOutside(
   columns: readonly LoadColumn[],
 ): Promise<number> {
   const { interval, at } = resource;
-  if (interval?.column === undefined || object.interval === undefined) return 0;
+  if (interval?.column === undefined || object.interval === undefined || columns.length === 0) return 0;
   const { start, end } = object.interval;
   const type = typeOf(interval.column, columns, { resource, object });
   const column = identifier(interval.column);

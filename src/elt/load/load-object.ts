@@ -24,6 +24,7 @@ import { giveUpLoad, releaseWriters, type LedgerLine, type Reader } from './ledg
 import { CHUNK_ROWS, FIRST_CHUNK_ROWS, loadChunks } from './load-chunks.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { resultOf, type LoadProgress, type LoadResult } from './load-result.js';
+import { mostRejected } from './most-rejected.js';
 import { objectParts } from './object-parts.js';
 import { existingColumns, planReader, readTypes } from './plan-reader.js';
 import { RefusedBinary, RefusedRow } from './refused-row.js';
@@ -158,7 +159,7 @@ async function load(work: Work): Promise<LoadResult> {
     refused: work.refused,
     signal,
   });
-  for await (const chunk of readAhead(chunks)) {
+  for await (const chunk of source.rows === 0 ? [] : readAhead(chunks)) {
     discarded = sumOf(discarded, chunk.discarded);
     const target = {
       loadId: line.loadId,
@@ -174,7 +175,7 @@ async function load(work: Work): Promise<LoadResult> {
     nulls = chunk.nulls && nulls?.map((sum, index) => sum + chunk.nulls![index]!);
     rejected += chunk.faults.length;
     options.onProgress?.({ rowsRead: chunk.nextRow - 1, rowsTotal: source.rows, rowsRejected: rejected });
-    if (rejected > resource.maxRejectedShare * source.rows) throw await failLoad(context, rejected);
+    if (rejected > mostRejected(resource, source.rows)) throw await failLoad(context, rejected);
   }
   const withoutNulls = new Set(reader.columns.flatMap(({ name }, index) => (nulls?.[index] === 0 ? [name] : [])));
   const finished = await cancelOnAbort(options.database, session, signal, () =>

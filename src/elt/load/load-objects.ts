@@ -22,6 +22,7 @@ import { releaseWriters, type LedgerLine } from './ledger.js';
 import { CHUNK_ROWS, loadChunks } from './load-chunks.js';
 import { loadObject, type LoadOptions } from './load-object.js';
 import { resultOf, type ExtractedObject, type LoadResult } from './load-result.js';
+import { mostRejected } from './most-rejected.js';
 import { objectParts } from './object-parts.js';
 import { existingColumns, planReader, readTypes } from './plan-reader.js';
 import { groupStageName, type StageName } from './stage-table.js';
@@ -182,7 +183,7 @@ async function readObject(
     return await withSource(
       { ...parts, file, resource, existing: types, shared, folder, signal },
       async (duckdb, source) => {
-        if (source.rows > maxRows) return undefined;
+        if (source.rows > maxRows || source.rows === 0) return undefined;
         const reader = await planReader({ object: line, resource, schemas: options.schemas, existing }, duckdb, source);
         const faults: RowFault[] = [];
         const discarded: Record<string, number> = {};
@@ -207,7 +208,7 @@ async function readObject(
           blocks.push(...chunk.blocks);
           nulls = chunk.nulls && nulls?.map((sum, index) => sum + chunk.nulls![index]!);
           rows += chunk.rowNumbers.length;
-          if (bytes > MAX_CHUNK_BYTES || faults.length > resource.maxRejectedShare * source.rows) return undefined;
+          if (bytes > MAX_CHUNK_BYTES || faults.length > mostRejected(resource, source.rows)) return undefined;
         }
         const profile = nulls && countedProfile(reader.columns, source.rows, nulls);
         return {

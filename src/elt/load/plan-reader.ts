@@ -4,7 +4,7 @@ import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js
 import type { OpenDuckDB } from '../read/duckdb.js';
 import { planColumns } from '../read/plan-columns.js';
 import type { RowSource } from '../read/row-source.js';
-import { contractOf, heedsTable } from '../schema/contract.js';
+import { contractOf } from '../schema/contract.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { READER_VERSION, type Reader } from './ledger.js';
 import type { ExtractedObject } from './load-result.js';
@@ -22,6 +22,9 @@ export async function planReader(options: PlanReaderOptions, duckdb: OpenDuckDB,
   const { object, resource, existing } = options;
   const contract = contractOf(resource);
   if (existing === undefined && contract.tables === 'freeze') throw tableMissing(options);
+  // No value shows a type, and the table's columns are not the file's to change.
+  if (source.headers.length === 0 && source.rows === 0)
+    return { version: READER_VERSION, rows: 0, dialect: source.dialect, columns: [], notices: source.notices ?? [] };
   const plan = await planColumns(duckdb, source, {
     file: object.path,
     declared: { ...resource.columns, ...Object.fromEntries(presentNested(resource, source)) },
@@ -52,12 +55,12 @@ function presentNested(resource: ResourceConfig, { headers }: RowSource): [strin
   return [...nestedTypes(resource)].filter(([name]) => names.has(name));
 }
 
-/** Rows are added to the table as it is; `replace` makes it anew from the file alone and a stream's schema widens it, unless the contract says otherwise. */
+/** Rows are added to the table as it is, and one that is made anew becomes no narrower; a stream's schema says its types, unless there is a contract. */
 export async function existingColumns(
   session: Session,
   { resource, schemas }: Pick<PlanReaderOptions, 'resource' | 'schemas'>,
 ): Promise<ReadonlyMap<string, ColumnType> | undefined> {
-  const isOwn = !heedsTable(resource) || (resource.singer !== undefined && resource.contract === undefined);
+  const isOwn = resource.singer !== undefined && resource.contract === undefined;
   return isOwn ? undefined : tableColumns(session, schemas.raw, resource.table);
 }
 

@@ -1,3 +1,4 @@
+import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import type { ResourceConfig, Schemas } from '../../model/project.js';
@@ -10,6 +11,7 @@ import { guardBatches, type GuardedBatches } from '../anomaly/guard-batches.js';
 import { addRows } from '../merge/add-rows.js';
 import { prepareMerge } from '../merge/merge-index.js';
 import { mergeStrategy } from '../merge/merge-key.js';
+import { countMissing } from '../merge/count-missing.js';
 import { removeGone } from '../merge/remove-gone.js';
 import type { UnitStage } from '../merge/unit.js';
 import { publishChildRows } from '../nested/publish-child-rows.js';
@@ -19,12 +21,14 @@ import { markPublished } from './claim-publication.js';
 import { countChangedRows } from './count-changed-rows.js';
 import { countRows } from './count-rows.js';
 import { formerIntervals } from './former-intervals.js';
+import { isKnownByContent } from './leave-out-copies.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
 import { readColumns } from './read-columns.js';
 import { refuseRepeatedKey } from './refuse-repeated-key.js';
 import { shapeTable, type Shape } from './shape-table.js';
-import { dropStages, isGroupStage, keysName, linesByStage, stageOf, type StageName } from './stage-table.js';
+import { tableUnknown } from './table-unknown.js';
+import { dropStages, isFilled, isGroupStage, keysName, linesByStage, stageOf, type StageName } from './stage-table.js';
 
 /** `append` and `merge`: the staged rows go into the published table, in one transaction with the ledger. */
 export async function publishByRows(session: Session, work: PublishWork): Promise<PublishResult> {
@@ -37,11 +41,14 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const { schemas, resource, runId, signal } = options;
   const target = { schema: schemas.raw, name: resource.table };
   const staged = lines.filter(({ status }) => status === 'staged');
+  const filled = staged.filter(isFilled);
   const { batches, anomalies } = await guard(session, work, target, staged);
   // Readers queue behind a lock that waits; a client frozen here must not keep it.
   await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
-  const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, staged);
+  const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, filled);
   const displacedIds = await formerContents(session, work, staged, isNew);
+  if (resource.write === 'append' && filled.length < staged.length)
+    await refuseToEmpty(session, options, staged, displacedIds);
   if (resource.write === 'append' && displacedIds.length > 0)
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
@@ -50,11 +57,12 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   let rowsLate = 0;
   let rowsChanged = 0;
   let rowsGone = 0;
+  let rowsMissing = 0;
   // Without a cursor nothing comes twice for no reason; a history has other rows than come.
   const isCounted =
     resource.cursor !== undefined && !isNew && typesChanged.length === 0 && mergeStrategy(resource) === 'upsert';
-  if (resource.write === 'merge') await indexSharedStages(session, schemas, staged);
-  for (const unit of unitsOf(resource, staged)) {
+  if (resource.write === 'merge') await indexSharedStages(session, schemas, filled);
+  for (const unit of unitsOf(resource, filled)) {
     for (const line of unit) {
       const stage = stageOf(schemas.stage, line);
       if (options.cursor?.from !== undefined && !isNew)
@@ -64,12 +72,22 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     const isWhole = options.isPart !== true && unit.every(({ rowsRejected }) => rowsRejected === 0);
     const stages = unitStages(options, unit);
     await addRows(session, { resource, target, columns, stages, batch }, isWhole);
-    for (const { table, loadId } of resource.postgres?.reconciles === true ? stages : [])
-      rowsGone += await removeGone(session, { resource, target, columns, keys: keysName(table), loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
+    for (const { table, loadId } of resource.postgres?.reconciles === true ? stages : []) {
+      const keys = keysName(table);
+      rowsGone += await removeGone(session, { resource, target, columns, keys, loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
+      rowsMissing += await countMissing(session, { resource, target, columns, keys });
+    }
   }
-  await refuseRepeatedKey(session, { resource, target, lines });
-  const rowsRemoved = await activateVersion(session, resource, target, columns, staged);
-  const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged, displacedIds, isThinned: rowsRemoved + rowsGone > 0, isNew, isCounted }); // prettier-ignore
+  await refuseRepeatedKey(session, {
+    resource,
+    target,
+    columns,
+    lines,
+    stages: filled.length === 0 ? [] : unitStages(options, filled),
+    isNew,
+  });
+  const rowsRemoved = await activateVersion(session, resource, target, columns, filled);
+  const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged: filled, displacedIds, isThinned: rowsRemoved + rowsGone > 0, isNew, isCounted }); // prettier-ignore
   rowsChanged += elements.rowsChanged;
   await dropStages(session, schemas.stage, staged);
   const rows = await countRows(session, target);
@@ -92,7 +110,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const late = options.cursor === undefined ? {} : { rowsLate };
   const changed = isCounted ? { rowsChanged } : {};
   const removed = rowsRemoved === 0 ? {} : { rowsRemoved };
-  const gone = resource.postgres?.reconciles === true ? { rowsGone } : {};
+  const gone = resource.postgres?.reconciles === true ? { rowsGone, rowsMissing } : {};
   const counts = { ...late, ...changed, ...gone, ...removed, ...(children.length > 0 && { children }) };
   const result = {
     rows,
@@ -128,6 +146,31 @@ async function guard(
     })),
   }));
   return guardBatches(session, { env, project, resource, target, columns: [...(former?.keys() ?? [])], batches, accepted }); // prettier-ignore
+}
+
+/** A file that had rows and has none now takes them away only where that is allowed. Throws `ELT_SOURCE_EMPTY` (terminal). */
+async function refuseToEmpty(
+  session: Session,
+  { resource, acceptAnomaly }: PublishOptions,
+  staged: readonly LedgerLine[],
+  displacedIds: readonly string[],
+): Promise<void> {
+  if (resource.allowEmpty === true || acceptAnomaly === true) return;
+  const empty = staged.filter((line) => !isFilled(line)).map(({ path }) => path);
+  const [former] = await session.query<{ path: string; rows: number }>(
+    `SELECT path, rows_loaded::float8 AS rows FROM plumbline.loads
+     WHERE load_id = ANY($1::bigint[]) AND path = ANY($2) AND rows_loaded > 0 ORDER BY load_id LIMIT 1`,
+    [displacedIds, empty],
+  );
+  if (former === undefined) return;
+  throw new TerminalError(
+    'ELT_SOURCE_EMPTY',
+    `Publishing ${resource.id} was stopped: ${former.path} has no rows any more, and ${former.rows} of its former content are in the table; it keeps them.`,
+    {
+      at: resource.at,
+      next: 'Look at the file. If it is right, `plumbline run --accept-anomaly` takes its rows away; `allow_empty: true` always lets it.',
+    },
+  );
 }
 
 /** Each file by itself, in their order; what another source was asked for at once belongs together. */
@@ -168,11 +211,12 @@ async function shapeTarget(
     columns: readColumns(line!, resource),
   }));
   const shape = await shapeTable(session, resource, target, stages);
+  if (shape.isNew && staged.length === 0) throw tableUnknown(resource);
   await prepareMerge(session, target, resource);
   return shape;
 }
 
-/** Published loads of former contents of the same files, or of the same interval. */
+/** Published loads of former contents of the same files, of the same content under a former name, or of the same interval. */
 async function formerContents(
   session: Session,
   { options, lines }: PublishWork,
@@ -182,13 +226,15 @@ async function formerContents(
   if (isByInterval(options.resource)) return formerIntervals(session, options, lines, isNew);
   const rows = await session.query<{ loadId: string }>(
     `SELECT load_id AS "loadId" FROM plumbline.loads
-     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND path = ANY($4) AND load_id <> ALL($5::bigint[])`,
+     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND load_id <> ALL($5::bigint[])
+       AND (path = ANY($4) OR sha256 = ANY($6))`,
     [
       options.env,
       options.project,
       options.resource.id,
       staged.map(({ path }) => path),
       lines.map(({ loadId }) => loadId),
+      isKnownByContent(options.resource) ? staged.map(({ sha256 }) => sha256) : [],
     ],
   );
   return rows.map(({ loadId }) => loadId);

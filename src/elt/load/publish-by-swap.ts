@@ -19,8 +19,17 @@ import type { LedgerLine } from './ledger.js';
 import { countRows } from './count-rows.js';
 import { readColumns } from './read-columns.js';
 import type { PublishResult, PublishWork } from './publish-resource.js';
-import { dropStages, isGroupStage, linesByStage, stageOf, type StageName } from './stage-table.js';
+import {
+  dropStages,
+  isFilled,
+  isGroupStage,
+  linesByStage,
+  publishName,
+  stageOf,
+  type StageName,
+} from './stage-table.js';
 import { createTable } from './shape-table.js';
+import { tableUnknown } from './table-unknown.js';
 import { uniteColumns, type TypedTable } from './unite-columns.js';
 
 /** `replace`: a table of exactly these loads takes the place of the published one. */
@@ -29,22 +38,25 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
   const { database, schemas, resource, runId, signal } = options;
   const target = { schema: schemas.raw, name: resource.table };
   const tables = childTables(resource).map(({ table }) => ({ schema: schemas.raw, name: table }));
-  const stage = await wholeStage(session, work);
+  // What a file without rows says of the table is that it has none.
+  const filled = { ...work, lines: lines.filter(isFilled) };
+  const stage = await wholeStage(session, filled);
   // A stage that is swapped in as it is needs no work that could be in vain: the swap itself looks first.
   if (stage === undefined || tables.length > 0)
     for (const table of [target, ...tables]) await assertSwappable(onSession(session), table);
   const former = await tableColumns(session, target.schema, target.name);
-  const built = await cancelOnAbort(database, session, signal, () => build(session, work, target, stage));
+  const built = await cancelOnAbort(database, session, signal, () => build(session, filled, target, stage));
   const children =
     resource.children === undefined
       ? []
       : await cancelOnAbort(database, session, signal, () =>
-          session.transaction(() => buildChildTables(session, work, built)),
+          session.transaction(() => buildChildTables(session, filled, built)),
         );
   const columns = [...built.columns].map(([name, type]) => ({ name, type, header: name }));
   const columnsAdded =
     former === undefined ? [] : columns.filter(({ name }) => !former.has(name)).map(({ name }) => name);
   const typesChanged = changedTypes(former, built.columns);
+  const columnsGone = [...(former?.keys() ?? [])].filter((name) => !built.columns.has(name));
   const accepted = options.acceptAnomaly === true;
   const { env, project } = options;
   const { rows, profile, anomalies } = await guardPublication(session, {
@@ -64,6 +76,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
     version: 0,
     columnsAdded,
     typesChanged,
+    ...(columnsGone.length > 0 && { columnsGone }),
     anomalies,
     ...(children.length > 0 && { children: children.map(({ table, rows: of }) => ({ table, rows: of })) }),
   };
@@ -169,12 +182,12 @@ async function combine(session: Session, work: PublishWork, target: StageName): 
     lines.length === 0
       ? await emptyColumns(session, work, target)
       : await uniteColumns(session, sources, resource.columns);
-  const table = { schema: schemas.stage, name: `publish_${lines[0]?.loadId ?? 0}` };
+  const table = publishName(schemas.stage, options);
   await session.execute(`DROP TABLE IF EXISTS ${qualified(table.schema, table.name)}`);
   await createTable(session, table, columns);
   for (const source of sources) await copyRows(session, source, table, columns);
   const duplicates =
-    resource.primaryKey.length === 0
+    resource.primaryKey.length === 0 || lines.length === 0
       ? new Map<string, number>()
       : await keepLast(session, table, resource.primaryKey, lines);
   return { table, columns, duplicates };
@@ -187,7 +200,9 @@ async function emptyColumns(
   target: StageName,
 ): Promise<ReadonlyMap<string, ColumnType>> {
   const former = await tableColumns(session, target.schema, target.name);
-  return former ?? new Map(Object.entries(options.resource.columns));
+  const columns = former ?? new Map(Object.entries(options.resource.columns));
+  if (columns.size === 0) throw tableUnknown(options.resource);
+  return columns;
 }
 
 /** Of rows with one key, that of the later load stays. */

@@ -65,6 +65,8 @@ export interface PublishResult {
   readonly version: number;
   readonly columnsAdded: readonly string[];
   readonly typesChanged: readonly TypeChange[];
+  /** Columns of the former table that a `replace` does not have; absent when there are none. */
+  readonly columnsGone?: readonly string[];
   /** What is far from the table's own history, one sentence each. */
   readonly anomalies?: readonly string[];
   /** Rows from before the cursor's state that were not there; missing without a cursor. */
@@ -73,6 +75,8 @@ export interface PublishResult {
   readonly rowsChanged?: number;
   /** Rows that the source no longer has, which were deleted or closed; missing where its keys are not compared. */
   readonly rowsGone?: number;
+  /** Rows of which the source has the key and the table has not; missing where keys are not compared. */
+  readonly rowsMissing?: number;
   /** Rows of older versions of the table, which the loads took out; missing where nothing was. */
   readonly rowsRemoved?: number;
   /** Of the whole child tables, which change with the table; missing when there are none. */

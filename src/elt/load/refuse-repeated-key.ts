@@ -1,37 +1,81 @@
 import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
-import type { ResourceConfig } from '../../model/project.js';
+import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { sqlName, type UnitStage } from '../merge/unit.js';
 import type { LedgerLine } from './ledger.js';
 import type { StageName } from './stage-table.js';
 
+interface Publishing {
+  readonly resource: ResourceConfig;
+  readonly target: StageName;
+  readonly columns: ReadonlyMap<string, ColumnType>;
+  readonly lines: readonly LedgerLine[];
+  /** Where the new rows came from; they are still there. */
+  readonly stages: readonly UnitStage[];
+  /** The table holds nothing but the new rows. */
+  readonly isNew: boolean;
+}
+
 /**
- * Files of one interval are one set of rows, in which a primary key occurs once, though each file was read by itself. Call it when their
- * rows are in the table. Throws `ELT_KEY_REPEATED` (terminal); the transaction is then to be rolled back.
+ * A primary key occurs once in a table that files are appended to, though each file was read by itself; of an interval's files, once among
+ * them. Call it when their rows are in the table. Reads the key columns of the whole table once where it looks at more than an interval.
+ * Throws `ELT_KEY_REPEATED` (terminal); the transaction is then to be rolled back.
  */
-export async function refuseRepeatedKey(
-  session: Session,
-  { resource, target, lines }: { readonly resource: ResourceConfig; readonly target: StageName; readonly lines: readonly LedgerLine[] }, // prettier-ignore
-): Promise<void> {
-  const { primaryKey, interval, write, type } = resource;
-  const isOneSet = type === 'files' && interval !== undefined && write === 'append';
-  if (!isOneSet || primaryKey.length === 0 || lines.length < 2) return;
-  const key = primaryKey.map((column) => `t.${identifier(column)}`);
-  const [repeated] = await session.query<{ key: string; places: string[] }>(
+export async function refuseRepeatedKey(session: Session, work: Publishing): Promise<void> {
+  const { primaryKey, interval, write, type } = work.resource;
+  if (type !== 'files' || write !== 'append' || primaryKey.length === 0) return;
+  const repeated = interval === undefined ? await repeatedInTable(session, work) : await repeatedAmong(session, work);
+  if (repeated === undefined) return;
+  const where = interval === undefined ? '' : ', files of one interval';
+  throw new TerminalError(
+    'ELT_KEY_REPEATED',
+    `Publishing ${work.resource.id} failed: the primary key ${primaryKey.join(', ')} = ${repeated.key.slice(1, -1)} is in ${repeated.places.join(' and ')}${where}; expected it once.`,
+    {
+      at: work.resource.at,
+      details: { key: repeated.key, places: repeated.places },
+      next: 'Correct the files, or set `write: merge`, by which the row of the later file stays, or take `primary_key` out. The table is untouched.',
+    },
+  );
+}
+
+interface Repeated {
+  readonly key: string;
+  /** Where it is, at most three of them. */
+  readonly places: readonly string[];
+}
+
+async function repeatedAmong(session: Session, { resource, target, lines }: Publishing): Promise<Repeated | undefined> {
+  if (lines.length < 2) return undefined;
+  const key = resource.primaryKey.map((column) => `t.${identifier(column)}`);
+  const [repeated] = await session.query<Repeated>(
     `SELECT jsonb_build_array(${key.join(', ')})::text AS key,
        (array_agg(l.path || ' row ' || t._row_number ORDER BY array_position($1::bigint[], t._load_id)))[1:3] AS places
      FROM ${qualified(target.schema, target.name)} AS t JOIN plumbline.loads AS l ON l.load_id = t._load_id
      WHERE t._load_id = ANY($1::bigint[]) GROUP BY ${key.join(', ')} HAVING count(*) > 1 LIMIT 1`,
     [lines.map(({ loadId }) => loadId)],
   );
-  if (repeated === undefined) return;
-  throw new TerminalError(
-    'ELT_KEY_REPEATED',
-    `Publishing ${resource.id} failed: the primary key ${primaryKey.join(', ')} = ${repeated.key.slice(1, -1)} is in ${repeated.places.join(' and ')}, files of one interval; expected it once.`,
-    {
-      at: resource.at,
-      details: { key: repeated.key, places: repeated.places },
-      next: 'Correct the files, or set `write: merge`, by which the row of the later file stays, or take `primary_key` out. The table is untouched.',
-    },
+  return repeated;
+}
+
+/** The new rows' keys, which are few beside the table's, are looked for in it. */
+async function repeatedInTable(
+  session: Session,
+  { resource, target, columns, lines, stages, isNew }: Publishing,
+): Promise<Repeated | undefined> {
+  // Within a file it was looked for when the file was read.
+  if (stages.length === 0 || (isNew && lines.length < 2)) return undefined;
+  const key = resource.primaryKey.map(identifier);
+  const typed = resource.primaryKey.map((name) => `${identifier(name)}::${columns.get(name)!} AS ${identifier(name)}`);
+  const fresh = stages.map(
+    ({ table }) => `SELECT ${typed.join(', ')}, _load_id, _row_number FROM ${sqlName(table)} AS s`,
   );
+  const [repeated] = await session.query<Repeated>(
+    `SELECT jsonb_build_array(${key.map((name) => `t.${name}`).join(', ')})::text AS key,
+       ARRAY(SELECT path || ' row ' || row FROM (VALUES (t._load_id, t._row_number), (s._load_id, s._row_number)) AS p (load_id, row)
+             JOIN plumbline.loads USING (load_id) ORDER BY load_id, row) AS places
+     FROM (${fresh.join(' UNION ALL ')}) AS s JOIN ${qualified(target.schema, target.name)} AS t USING (${key.join(', ')})
+     WHERE (t._load_id, t._row_number) <> (s._load_id, s._row_number) LIMIT 1`,
+  );
+  return repeated;
 }

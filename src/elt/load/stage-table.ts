@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Queryable, Session } from '../../model/database.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import type { LoadColumn } from '../schema/column.js';
@@ -48,6 +49,26 @@ export function groupStageName(schema: string, { loadId, token }: Pick<LedgerLin
 /** Whether other loads' rows may be there too. */
 export function isGroupStage({ name }: StageName): boolean {
   return name.startsWith('group_');
+}
+
+/** Where a table is put together that takes the published one's place: of one resource only, also where it is of no load. */
+export function publishName(
+  schema: string,
+  {
+    resource,
+    loads,
+  }: { readonly resource: { readonly id: string }; readonly loads: readonly { readonly loadId: string }[] },
+): StageName {
+  const own = (): string => `0${createHash('sha256').update(resource.id).digest().readUIntBE(0, 6)}`;
+  return { schema, name: `publish_${loads[0]?.loadId ?? own()}` };
+}
+
+/**
+ * Whether a load has anything to say of its table: a file without rows has not, not even columns. One whose columns all go to child tables
+ * has.
+ */
+export function isFilled({ reader, rowsRead }: Pick<LedgerLine, 'reader' | 'rowsRead'>): boolean {
+  return rowsRead > 0 || (reader !== null && reader.columns.length > 0);
 }
 
 /** Loads whose rows are in one stage, side by side; in the order of their first. */
@@ -115,10 +136,10 @@ export async function createStage(
   columns: readonly LoadColumn[],
 ): Promise<void> {
   const table = qualified(stage.schema, stage.name);
-  const own = columns.map(({ name, type }) => `${identifier(name)} ${type}`).join(', ');
+  const own = columns.map(({ name, type }) => `${identifier(name)} ${type}, `).join('');
   await session.execute(`DROP TABLE IF EXISTS ${table}`);
   await session.execute(
-    `CREATE TABLE ${table} (${own}, _load_id bigint NOT NULL DEFAULT ${BigInt(loadId)}, _row_number bigint NOT NULL,
+    `CREATE TABLE ${table} (${own}_load_id bigint NOT NULL DEFAULT ${BigInt(loadId)}, _row_number bigint NOT NULL,
        _loaded_at timestamptz NOT NULL DEFAULT now())`,
   );
 }

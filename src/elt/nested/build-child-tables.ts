@@ -8,7 +8,7 @@ import type { LedgerLine } from '../load/ledger.js';
 import type { Built } from '../load/publish-by-swap.js';
 import type { PublishWork } from '../load/publish-resource.js';
 import { createTable } from '../load/shape-table.js';
-import { childStageName, type StageName } from '../load/stage-table.js';
+import { childStageName, publishName, type StageName } from '../load/stage-table.js';
 import { uniteColumns, type TypedTable } from '../load/unite-columns.js';
 import type { Swap } from '../publish/swap-table.js';
 import { tableColumns } from '../schema/table-columns.js';
@@ -73,11 +73,11 @@ async function combine(
   session: Session,
   child: ChildTable,
   sources: readonly Source[],
-  { lines, options }: PublishWork,
+  { options }: PublishWork,
   built: Built,
 ): Promise<StageName> {
   const { schemas, resource } = options;
-  const table = childStageName({ schema: schemas.stage, name: `publish_${lines[0]?.loadId ?? 0}` }, child.position);
+  const table = childStageName(publishName(schemas.stage, options), child.position);
   const key = ownColumns(child, keyColumns(resource, built.columns));
   const own = new Map([[PARENT_LOAD, 'bigint' as const], ...key.map(({ name, type }) => [name, type] as const)]);
   const columns = sources.length === 0 ? own : await uniteColumns(session, sources, child.columns);

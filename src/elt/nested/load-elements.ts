@@ -9,7 +9,7 @@ import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { CHUNK_ROWS, loadChunks } from '../load/load-chunks.js';
-import { existingColumns, nestedTypes, planReader } from '../load/plan-reader.js';
+import { existingColumns, nestedTypes, planReader, readTypes } from '../load/plan-reader.js';
 import { RefusedBinary, RefusedRow } from '../load/refused-row.js';
 import { childStageName, createStage, type StageName } from '../load/stage-table.js';
 import { withDuckDB, type OpenDuckDB } from '../read/duckdb.js';
@@ -17,6 +17,7 @@ import { readAhead } from '../read/read-ahead.js';
 import type { CopyFormat, RowChunk } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
+import { wholeCopy } from '../read/whole-copy.js';
 import type { LoadColumn } from '../schema/column.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { childResource } from './child-resource.js';
@@ -67,7 +68,7 @@ export async function loadElements(
   const declared = { ...Object.fromEntries(own.map(({ name, type }) => [name, type])), ...child.columns };
   const existing = new Map((await existingColumns(session, { resource, schemas })) ?? []);
   const isThere = existing.delete(PARENT_LOAD);
-  const types = new Map([...existing, ...Object.entries(declared), ...nestedTypes(resource)]);
+  const types = new Map([...readTypes(resource, existing), ...Object.entries(declared), ...nestedTypes(resource)]);
   const folder = await mkdtemp(join(tmpdir(), 'plumbline-children-'));
   try {
     const elements = source.columns.has(child.field)
@@ -206,7 +207,7 @@ async function copyChunk(
   try {
     await session.copyFrom(
       `COPY ${qualified(stage.schema, stage.name)} (${names}) FROM STDIN (FORMAT ${chunk.format}, ENCODING 'UTF8')`,
-      Readable.from(chunk.blocks, { objectMode: false }),
+      Readable.from(wholeCopy(chunk.format, chunk.blocks), { objectMode: false }),
       signal === undefined ? {} : { signal },
     );
   } catch (error) {

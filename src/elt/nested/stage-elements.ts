@@ -4,6 +4,7 @@ import { rawRow } from '../load/check-keys.js';
 import { failLoad } from '../load/fail-load.js';
 import type { FinishContext } from '../load/finish-load.js';
 import { LoadFencedError } from '../load/load-fenced-error.js';
+import { mostRejected } from '../load/most-rejected.js';
 import { loadsById } from '../load/ledger.js';
 import { addRejects } from '../load/rejects.js';
 import { keptText, type RowFault } from '../read/row-fault.js';
@@ -55,7 +56,7 @@ export async function stageElements(context: FinishContext, columns: readonly Lo
       await count(0);
     },
     async goOn() {
-      if (rejected > resource.maxRejectedShare * source.rows) throw await failLoad(context, rejected);
+      if (rejected > mostRejected(resource, source.rows)) throw await failLoad(context, rejected);
     },
   });
 }

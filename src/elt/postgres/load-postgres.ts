@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
-import { TerminalError } from '../../errors.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Database, Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
@@ -12,6 +11,7 @@ import { failLoad } from '../load/fail-load.js';
 import { finishLoad } from '../load/finish-load.js';
 import { READER_VERSION, releaseWriters, type LedgerLine, type Reader } from '../load/ledger.js';
 import { LoadFencedError } from '../load/load-fenced-error.js';
+import { mostRejected } from '../load/most-rejected.js';
 import { resultOf, type ExtractedObject, type LoadResult } from '../load/load-result.js';
 import { completeStage, createNumberedStage, stageName, type StageName } from '../load/stage-table.js';
 import { tableColumns } from '../schema/table-columns.js';
@@ -51,7 +51,7 @@ export interface PostgresLoadOptions extends ClaimOptions {
  * Idempotent by (env, project, resource, what was asked). The snapshot ends with its connection: another attempt takes
  * a new one, goes on behind the committed pieces when both see the same rows (`sourcePosition`), and begins anew else.
  *
- * Terminal: `ELT_PG_…`, `ELT_COLUMN_…`, `ELT_SOURCE_EMPTY`, `ELT_TOO_MANY_REJECTS`. Transient: `ELT_PG_UNREACHABLE`, `ELT_PG_BUSY`,
+ * Terminal: `ELT_PG_…`, `ELT_COLUMN_…`, `ELT_TOO_MANY_REJECTS`. Transient: `ELT_PG_UNREACHABLE`, `ELT_PG_BUSY`,
  * `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`, the warehouse's own.
  */
 export async function loadPostgres(options: PostgresLoadOptions): Promise<LoadResult> {
@@ -218,9 +218,9 @@ async function readPieces({ options, session, reader, line, description }: Readi
   let total: number | undefined;
   // Of all rows, which are counted when those so far give a reason to.
   const isTooMany = async (from: Session): Promise<boolean> => {
-    if (rejected <= resource.maxRejectedShare * rows) return false;
+    if (rejected <= mostRejected(resource, rows)) return false;
     total ??= await countRows(from, `${description.from} WHERE true${range}`);
-    return rejected > resource.maxRejectedShare * total;
+    return rejected > mostRejected(resource, total);
   };
   const lane = async (from: Session, into: Session): Promise<void> => {
     for (let piece = todo.shift(); piece !== undefined; piece = todo.shift()) {
@@ -268,7 +268,7 @@ async function readPieces({ options, session, reader, line, description }: Readi
   } finally {
     clearInterval(ticking);
   }
-  if (total === undefined || rejected <= resource.maxRejectedShare * total) return;
+  if (total === undefined || rejected <= mostRejected(resource, total)) return;
   const { loadId, token } = line;
   const context = { options, session, loadId, token, stage, source: { rows: total, lineOf: () => null } };
   throw await failLoad(context, rejected);
@@ -329,7 +329,6 @@ async function finish(
     [loadId],
   );
   const { rows } = counted!;
-  if (rows === 0 && resource.write === 'replace' && resource.allowEmpty !== true) throw emptySource(options);
   const context = { options, session, loadId, token, stage, source: { rows, lineOf: () => null }, keyIsProven };
   return cancelOnAbort(database, session, signal, () =>
     finishLoad(context, columns, async () => {
@@ -375,11 +374,4 @@ function contentHash(columns: SourceDescription['columns'], pieces: readonly { r
   const hash = createHash('sha256').update(JSON.stringify(columns.map(({ name, type }) => [name, type])));
   for (const { sha256 } of pieces) hash.update(sha256);
   return hash.digest('hex');
-}
-
-function emptySource({ resource: { id, at, path }, sourceName }: PostgresLoadOptions): TerminalError {
-  return new TerminalError('ELT_SOURCE_EMPTY', `Reading ${id} from ${sourceName} gave no rows: ${path} is empty; expected some.`, {
-    at,
-    next: 'If the table may become empty, set `allow_empty: true`. It keeps its former rows.',
-  }); // prettier-ignore
 }

@@ -13,12 +13,14 @@ import { openJson, type ScanJson } from './open-json.js';
 import { openParquet, parquetFault } from './open-parquet.js';
 import { openSinger } from './open-singer.js';
 import { openXlsx } from './open-xlsx.js';
+import { mayBeWithoutRows } from './may-be-without-rows.js';
 import type { RowSource } from './row-source.js';
 import { isJsonLines, scanJson } from './scan-json.js';
 import { scanNdjson } from './scan-ndjson.js';
+import { isWithoutRows, withoutRows } from './without-rows.js';
 
 /**
- * Lends a load's object as a RowSource with the DuckDB connection that reads it, which is opened when it is asked for. Temporary files live as long as `work` runs.
+ * Lends a load's object as a RowSource, one without rows where that may be, with the DuckDB connection that reads it, which is opened when it is asked for. Temporary files live as long as `work` runs.
  *
  * @param options.parts the raw objects; without a parser there is one
  * @param options.types of the columns that an inventory says of them
@@ -37,6 +39,10 @@ export async function withSource<T>(
     readonly resource: Pick<
       ResourceConfig,
       | 'id'
+      | 'type'
+      | 'path'
+      | 'member'
+      | 'allowEmpty'
       | 'format'
       | 'columns'
       | 'encoding'
@@ -113,6 +119,10 @@ export async function withSource<T>(
       singer: () => openSinger(bytes, folder, types, signal),
     };
     return await read(typed(addColumns(await open[format](), added), options.types));
+  } catch (error) {
+    // Known before any work began.
+    if (isWithoutRows(error) && mayBeWithoutRows(resource)) return await read(withoutRows(file));
+    throw error;
   } finally {
     if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
   }

@@ -13,6 +13,7 @@ import {
   type Inferred,
 } from '../schema/infer-types.js';
 import { nameColumns } from '../schema/name-columns.js';
+import { keptType } from '../schema/kept-type.js';
 import { widenedType } from '../schema/widened-type.js';
 import type { OpenDuckDB } from './duckdb.js';
 import type { RowSource } from './row-source.js';
@@ -40,7 +41,7 @@ export interface PlanOptions {
 
 /**
  * Names and types of a file's columns: declared, else the table's as far as the contract says, else the file's own, else
- * inferred from every value. Throws `ELT_COLUMN_DUPLICATE`, `ELT_COLUMN_LIMIT`, `ELT_COLUMN_UNKNOWN`, `ELT_CONTRACT`; a retry does not help.
+ * inferred from every value, for a table that is made anew not narrower than the published one. Throws `ELT_COLUMN_DUPLICATE`, `ELT_COLUMN_LIMIT`, `ELT_COLUMN_UNKNOWN`, `ELT_CONTRACT`; a retry does not help.
  */
 export async function planColumns(duckdb: OpenDuckDB, source: RowSource, options: PlanOptions): Promise<ColumnPlan> {
   const { names, notices } = nameColumns(source.headers, options.file);
@@ -55,8 +56,7 @@ export async function planColumns(duckdb: OpenDuckDB, source: RowSource, options
   const unwanted = unwantedColumns(names, declared, options);
   const isKept = names.map((name) => !unwanted.includes(name));
   const mayWiden = options.contract.types === 'evolve';
-  const existing = (name: string): ColumnType | undefined =>
-    mayWiden && options.isMadeAnew ? undefined : options.existing?.get(name);
+  const existing = (name: string): ColumnType | undefined => options.existing?.get(name);
   const known = names.map(
     (name, index) => declared.get(name) ?? (mayWiden ? undefined : existing(name)) ?? source.types[index],
   );
@@ -65,11 +65,16 @@ export async function planColumns(duckdb: OpenDuckDB, source: RowSource, options
   const typeOf = (name: string, index: number): ColumnType => {
     const own = known[index] ?? inferred.get(index)!.type;
     const there = existing(name);
-    return declared.has(name) || there === undefined ? own : (widenedType(there, own) ?? there);
+    if (declared.has(name) || there === undefined) return own;
+    if (!mayWiden || !options.isMadeAnew) return widenedType(there, own) ?? there;
+    const seen = inferred.get(index);
+    return seen === undefined ? own : keptType(there, seen);
   };
   const misfits = open.flatMap((index) => {
-    const { type, misfits: count } = inferred.get(index)!;
-    return count === 0 ? [] : [misfitNotice(names[index]!, type, count, options.contract)];
+    const { misfits: count } = inferred.get(index)!;
+    const type = typeOf(names[index]!, index);
+    // A text holds them.
+    return count === 0 || type === 'text' ? [] : [misfitNotice(names[index]!, type, count, options.contract)];
   });
   const columns = names.flatMap((name, index) =>
     isKept[index] === true ? [{ name, header: source.headers[index]!, type: typeOf(name, index) }] : [],
@@ -124,7 +129,7 @@ async function inferColumns(
     const allowed = source.allowed[index];
     // A JSON string of digits is a string.
     if (allowed !== undefined && (!allowed.includes(choice.type) || choice.misfits > 0))
-      inferred.set(index, { type: 'text', misfits: 0 });
+      inferred.set(index, { ...choice, type: 'text', misfits: 0 });
   }
   return inferred;
 }

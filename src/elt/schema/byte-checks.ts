@@ -134,7 +134,7 @@ function isNumeric(bytes: Buffer, from: number, to: number): boolean {
   return to - from <= NUMERIC_BYTES && (end === to || /^e[+-]?[0-9]{1,4}$/i.test(bytes.toString('latin1', end, to)));
 }
 
-/** At most precision − scale digits before the point and scale behind it, zeros at either end aside. */
+/** At most precision − scale digits before the point and scale behind it, where an exponent puts it, zeros at either end aside. */
 function numericWithin(type: ColumnType): ByteCheck {
   const [precision, scale] = (/^numeric\((\d+),(\d+)\)$/.exec(type) ?? []).slice(1).map(Number);
   if (precision === undefined || scale === undefined)
@@ -143,14 +143,24 @@ function numericWithin(type: ColumnType): ByteCheck {
   return (bytes, from, to) => {
     const end = numberEnd(bytes, from, to);
     if (end === -1) return /^nan$/i.test(bytes.toString('latin1', from, to));
-    if (end !== to) return false;
-    let start = signEnd(bytes, from);
-    while (bytes[start] === ZERO && start < to) start++;
-    const point = digitsEnd(bytes, start, to);
-    let last = to;
-    if (point < to) while (bytes[last - 1] === ZERO) last--;
-    return point - start <= maxWhole && Math.max(last - point - 1, 0) <= scale;
+    const exponent = end === to ? 0 : exponentOf(bytes, from, end, to);
+    if (exponent === undefined) return false;
+    let first = signEnd(bytes, from);
+    const point = digitsEnd(bytes, first, end);
+    while (first < end && (bytes[first] === ZERO || bytes[first] === POINT)) first++;
+    if (first === end) return true;
+    let last = end;
+    while (bytes[last - 1] === ZERO || bytes[last - 1] === POINT) last--;
+    const whole = point - first + (first > point ? 1 : 0) + exponent;
+    const decimals = last - point - (last > point ? 1 : 0) - exponent;
+    return whole <= maxWhole && decimals <= scale;
   };
+}
+
+/** Of `e3` at the end of a number; undefined when that is something else, or the number too long for one. */
+function exponentOf(bytes: Buffer, from: number, at: number, to: number): number | undefined {
+  const [, exponent] = /^e([+-]?[0-9]{1,4})$/i.exec(bytes.toString('latin1', at, to)) ?? [];
+  return exponent === undefined || to - from > NUMERIC_BYTES ? undefined : Number(exponent);
 }
 
 function isInfinity(bytes: Buffer, from: number, to: number): boolean {

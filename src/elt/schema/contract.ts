@@ -10,9 +10,3 @@ export interface Contract {
 export function contractOf({ contract, write }: Pick<ResourceConfig, 'contract' | 'write'>): Contract {
   return { tables: 'evolve', columns: 'evolve', types: write === 'replace' ? 'evolve' : 'discard_row', ...contract };
 }
-
-/** Whether what is published has a say in how a file is read. */
-export function heedsTable(resource: Pick<ResourceConfig, 'contract' | 'write'>): boolean {
-  const { tables, columns, types } = contractOf(resource);
-  return resource.write !== 'replace' || [tables, columns, types].some((mode) => mode !== 'evolve');
-}

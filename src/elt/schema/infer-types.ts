@@ -124,6 +124,10 @@ export interface Inferred {
   readonly type: ColumnType;
   /** Values that the type cannot hold; their rows will be quarantined. */
   readonly misfits: number;
+  /** Whether there is a value at all. */
+  readonly hasValues: boolean;
+  /** Whether a double holds every whole number among the values. */
+  readonly isSmall: boolean;
 }
 
 /**
@@ -135,7 +139,7 @@ export function inferType(counts: ClassCounts, tolerance: number): Inferred {
   const total = CLASSES.reduce((sum, name) => sum + counts[name], 0) - counts.missing;
   const numbers =
     counts.integer + counts.long_integer + counts.huge_integer + counts.decimal + counts.long_decimal + counts.exponent;
-  const candidates: readonly Inferred[] = [
+  const candidates: readonly Pick<Inferred, 'type' | 'misfits'>[] = [
     {
       type: numberType(counts),
       misfits: numbers === 0 ? total : total - numbers - (hasFraction(counts) ? counts.not_finite : 0),
@@ -148,8 +152,9 @@ export function inferType(counts: ClassCounts, tolerance: number): Inferred {
     { type: 'time', misfits: total - counts.time },
   ];
   const best = candidates.reduce((one, other) => (other.misfits < one.misfits ? other : one));
-  if (total === 0 || counts.code > 0 || best.misfits > total * tolerance) return { type: 'text', misfits: 0 };
-  return best;
+  const seen = { hasValues: total > 0, isSmall: counts.long_integer + counts.huge_integer === 0 };
+  if (total === 0 || counts.code > 0 || best.misfits > total * tolerance) return { type: 'text', misfits: 0, ...seen };
+  return { ...best, ...seen };
 }
 
 function hasFraction(counts: ClassCounts): boolean {

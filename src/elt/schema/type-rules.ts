@@ -98,5 +98,15 @@ function fitsNumeric(type: ColumnType, text: string): string {
     throw new RangeError(`unknown column type ${JSON.stringify(type)}`);
   const whole = Math.max(precision - scale, 0);
   const fraction = `([.][0-9]{0,${scale}}0*)?`;
-  return `(${matches(text, `[+-]?0*[0-9]{0,${whole}}${fraction}`)} AND regexp_matches(${text}, '[0-9]') OR lower(trim(${text})) = 'nan')`;
+  return `(${matches(text, `[+-]?0*[0-9]{0,${whole}}${fraction}`)} AND regexp_matches(${text}, '[0-9]') OR ${fitsWithExponent(whole, scale, text)} OR lower(trim(${text})) = 'nan')`;
+}
+
+/** 1e3 is 1000: counts the digits of a number with an exponent before and behind its point, zeros at either end aside. */
+function fitsWithExponent(whole: number, scale: number, text: string): string {
+  const before = `regexp_extract(${text}, '^ *[+-]?([0-9]*)', 1)`;
+  const digits = `${before} || regexp_extract(${text}, '[.]([0-9]*)', 1)`;
+  const point = `length(${before}) + TRY_CAST(regexp_extract(${text}, '[eE]([+-]?[0-9]+)', 1) AS INTEGER)`;
+  const leading = `length(${digits}) - length(ltrim(${digits}, '0'))`;
+  return `${matches(text, `${NUMBER}e[+-]?[0-9]{1,4}`, 'i')} AND length(${text}) <= 16000 AND (ltrim(${digits}, '0') = ''
+    OR ${point} - (${leading}) <= ${whole} AND length(rtrim(${digits}, '0')) - (${point}) <= ${scale})`;
 }

@@ -22,7 +22,11 @@ export const resourceKeys = {
   columns: columnTypes
     .optional()
     .describe("Declared types by column. Default: inferred, or the source's own where it says them."),
-  max_rejected: share.optional().describe('Share of bad rows above which the load fails. Default: 1%.'),
+  max_rejected: share
+    .optional()
+    .describe(
+      'Share of bad rows above which the load fails; unless it is 0, one bad row of several is never too many. Default: 1%.',
+    ),
   freshness: freshness
     .optional()
     .describe('How old the newest row may be; it is checked before what reads it is built.'),
@@ -36,7 +40,9 @@ export const resourceKeys = {
   allow_empty: z
     .boolean({ error: 'expected true or false' })
     .optional()
-    .describe('Whether a source without rows may empty a table that is not. Default: false.'),
+    .describe(
+      'Whether a source or a file without rows is no fault, and may empty a table that is not. Default: false.',
+    ),
   children: childrenSchema
     .optional()
     .describe(

@@ -70,7 +70,7 @@ export function useApiBench(): ApiBench {
         env: 'dev',
         project: 'demo',
         root: own.bench.root,
-        environment: {},
+        environment: { PLUMBLINE_PROJECT_ENV: '*' },
         runId: 'run-1',
         pausesMs: [10, 10, 10, 10],
         timeoutMs: 2_000,

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { extractFiles } from '../../../src/elt/extract/extract-files.js';
 import { matchFiles } from '../../../src/elt/extract/match-files.js';
+import type { ArtifactStore } from '../../../src/model/artifact.js';
 import type { ResourceConfig } from '../../../src/model/project.js';
+import { zip } from '../../support/zip.js';
 import { openWorkbench, resourceOf, type Workbench } from '../load/workbench.js';
 
 let bench: Workbench;
@@ -62,11 +64,18 @@ test('a link to a folder that leads back is not followed', async () => {
   expect(await paths('d/**/a.csv')).toEqual(['d/a.csv']);
 });
 
-const extractAt = (resource: ResourceConfig, now: Date) =>
-  extractFiles({
-    ...{ database: bench.database, store: bench.store, env: 'dev', project: 'demo', root: bench.root, runId: 'r' },
-    ...{ resource, now },
+let reads = 0;
+/** Counts the files that are read. */
+const extractAt = (resource: ResourceConfig, now: Date, force = false) => {
+  const { store } = bench;
+  const counted: ArtifactStore = { ...store, put: (content) => (reads++, store.put(content)) };
+  return extractFiles({
+    ...{ database: bench.database, store: counted, env: 'dev', project: 'demo', root: bench.root, runId: 'r' },
+    ...{ resource, now, force },
   });
+};
+/** Long enough after a write that its clock's grain does not matter. */
+const soon = (): Date => new Date(Date.now() + 60_000);
 
 test.each(['{a,b.csv', '[z-a].csv', '**{'])('a glob with a mistake matches nothing: %s', async (path) => {
   await expect(matchFiles(bench.root, resourceOf({ id: 'glob', path }))).rejects.toMatchObject({
@@ -75,23 +84,26 @@ test.each(['{a,b.csv', '[z-a].csv', '**{'])('a glob with a mistake matches nothi
   });
 });
 
-test('each content of a path has one line; an untouched file is not read again', async () => {
+test('each content of a path has one line; an untouched file is not read again unless --force asks for it', async () => {
   const resource = resourceOf({ id: 'lines', path: 'm.csv' });
   const file = join(bench.root, 'm.csv');
   const long = new Date('2024-01-01T00:00:00Z');
-  const extract = () => extractAt(resource, new Date());
-  await writeFile(file, 'id\n1\n');
-  await utimes(file, long, long);
-  expect(await extract()).toMatchObject([{ path: 'm.csv', bytes: 5, isUnchanged: false }]);
-  // Same size and time, other content: taken for the known one, which shows that the file was not read.
-  await writeFile(file, 'id\n2\n');
-  await utimes(file, long, long);
-  const [known] = await extract();
-  expect(known).toMatchObject({ isUnchanged: true });
-  await utimes(file, long, new Date('2024-01-02T00:00:00Z'));
-  const [changed] = await extract();
+  const write = async (content: string) => {
+    await writeFile(file, content);
+    await utimes(file, long, long);
+  };
+  await write('id\n1\n');
+  const [first] = await extractAt(resource, soon());
+  expect(first).toMatchObject({ path: 'm.csv', bytes: 5, isUnchanged: false });
+  const before = reads;
+  expect(await extractAt(resource, soon())).toMatchObject([{ sha256: first!.sha256, isUnchanged: true }]);
+  expect(reads).toBe(before);
+  expect(await extractAt(resource, soon(), true)).toMatchObject([{ sha256: first!.sha256, isUnchanged: true }]);
+  expect(reads).toBe(before + 1);
+  // Same size and time of writing, other content.
+  await write('id\n2\n');
+  const [changed] = await extractAt(resource, soon());
   expect(changed).toMatchObject({ isUnchanged: false });
-  expect(changed!.sha256).not.toBe(known!.sha256);
   expect((await bench.store.read(changed!.sha256)).toString()).toBe('id\n2\n');
   expect(
     await bench.database.query(`SELECT path, bytes::int FROM plumbline.raw_objects WHERE resource = 'lines'`),
@@ -101,29 +113,32 @@ test('each content of a path has one line; an untouched file is not read again',
   ]);
 });
 
-test('a file written a moment ago is read again, whatever its time says', async () => {
-  const resource = resourceOf({ id: 'fresh', path: 'fresh.csv' });
-  const now = new Date();
-  const extract = (at: Date) => extractAt(resource, at);
-  await writeFile(join(bench.root, 'fresh.csv'), 'id\n1\n');
-  await utimes(join(bench.root, 'fresh.csv'), now, now);
-  const [before] = await extract(now);
-  await writeFile(join(bench.root, 'fresh.csv'), 'id\n2\n');
-  await utimes(join(bench.root, 'fresh.csv'), now, now);
-  expect((await extract(now))[0]!.sha256).not.toBe(before!.sha256);
+test('a member of a zip archive is read again when its checksum is another, whatever size and time say', async () => {
+  const resource = resourceOf({ id: 'members', path: 'z.zip', member: '*.csv', write: 'append' });
+  const file = join(bench.root, 'z.zip');
+  const long = new Date('2024-01-01T00:00:00Z');
+  const extract = async (a: string) => {
+    await writeFile(file, zip([{ name: 'a.csv', content: a }, { name: 'b.csv', content: 'id\n9\n' }])); // prettier-ignore
+    await utimes(file, long, long);
+    return extractAt(resource, soon());
+  };
+  const first = await extract('id\n1\n');
+  const before = reads;
+  expect(await extract('id\n1\n')).toMatchObject(first.map(({ sha256 }) => ({ sha256, isUnchanged: true })));
+  expect(reads).toBe(before);
+  const second = await extract('id\n2\n');
+  expect(second).toMatchObject([{ isUnchanged: false }, { sha256: first[1]!.sha256, isUnchanged: true }]);
+  expect(reads).toBe(before + 1);
 });
 
-test('a file written a moment before it was read is not read for ever', async () => {
-  const written = new Date();
-  const later = new Date(written.getTime() + 60_000);
-  const extract = (now: Date) => extractAt(resourceOf({ id: 'moment', path: 'moment.csv' }), now);
-  const file = join(bench.root, 'moment.csv');
-  await writeFile(file, 'id\n1\n');
-  await utimes(file, written, written);
-  await extract(written);
-  const [known] = await extract(later);
-  // Other content of the same size and time: taken for the known one, which shows that the file was not read.
-  await writeFile(file, 'id\n2\n');
-  await utimes(file, written, written);
-  expect(await extract(later)).toMatchObject([{ sha256: known!.sha256, isUnchanged: true }]);
+test('a file written a moment ago is read again, whatever its times say, but not for ever', async () => {
+  const resource = resourceOf({ id: 'fresh', path: 'fresh.csv' });
+  const now = new Date();
+  await writeFile(join(bench.root, 'fresh.csv'), 'id\n1\n');
+  const [first] = await extractAt(resource, now);
+  const before = reads;
+  expect(await extractAt(resource, soon())).toMatchObject([{ sha256: first!.sha256, isUnchanged: true }]);
+  expect(reads).toBe(before + 1);
+  await extractAt(resource, soon());
+  expect(reads).toBe(before + 1);
 });

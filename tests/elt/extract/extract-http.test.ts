@@ -48,7 +48,7 @@ describe('records', () => {
       pagination: { type: 'page', param: 'page', start: 1 },
       params: { key: 'env:API_KEY', size: '10' },
     });
-    const { extractId } = await t.extract(resource, { environment: { API_KEY: 's3cret' } });
+    const { extractId } = await t.extract(resource, { environment: { PLUMBLINE_PROJECT_ENV: '*', API_KEY: 's3cret' } });
     expect(t.api.requests[0]).toBe('GET /orders?size=10&page=1&key=s3cret');
     const lines = await t.bench.database.query(
       'SELECT page, url, row_count::int AS rows, sha256 IS NULL AS empty FROM plumbline.raw_pages WHERE extract_id = $1 ORDER BY page',
@@ -134,7 +134,7 @@ describe('pages', () => {
       records: ['rows'],
       params: { key: 'env:API_KEY' },
     });
-    const { extractId } = await t.extract(resource, { environment: { API_KEY: 's3cret' } });
+    const { extractId } = await t.extract(resource, { environment: { PLUMBLINE_PROJECT_ENV: '*', API_KEY: 's3cret' } });
     expect(t.api.requests).toEqual(['GET /orders?key=s3cret', 'GET /orders?p=2&key=s3cret']);
     const [line] = await t.bench.database.query(
       'SELECT json_agg(p)::text AS text FROM plumbline.raw_pages p WHERE extract_id = $1',
@@ -254,7 +254,9 @@ describe('an answer that is none', () => {
   ])('%s is said, and not asked for again', async (_what, body, code, message) => {
     t.api.answer = (_request, response) => void response.writeHead(200, { 'content-type': 'text/plain' }).end(body);
     const resource = t.resource({ records: ['data', 'items'], auth: { type: 'bearer', token: 'env:TOKEN' } });
-    await expect(t.extract(resource, { environment: { TOKEN: 's3cret' } })).rejects.toMatchObject({
+    await expect(
+      t.extract(resource, { environment: { PLUMBLINE_PROJECT_ENV: '*', TOKEN: 's3cret' } }),
+    ).rejects.toMatchObject({
       code,
       terminal: true,
       message: expect.stringContaining(message) as string,
@@ -383,7 +385,7 @@ describe('a conditional request', () => {
 
 describe('who asks', () => {
   const asked = (): Record<string, unknown> => t.api.received.at(-1)!.headers;
-  const environment = { TOKEN: 't0ken', USER: 'ann', PASSWORD: 'pa:ss' };
+  const environment = { PLUMBLINE_PROJECT_ENV: '*', TOKEN: 't0ken', USER: 'ann', PASSWORD: 'pa:ss' };
 
   it('is said as plumbline.yaml says, from the environment or a file', async () => {
     t.api.answer = (_request, response) => sendJson(response, ROWS);

@@ -131,13 +131,13 @@ test('secrets go by reference; a refusal names what to do, and keeps what came',
     const isAllowed = request.headers['x-key'] === 's3cret' && !url.pathname.endsWith('b.csv');
     response.writeHead(isAllowed ? 200 : 403).end('id\n1\n');
   };
-  const options = { ...optionsOf(resource), environment: { KEY: 's3cret' } };
+  const options = { ...optionsOf(resource), environment: { PLUMBLINE_PROJECT_ENV: '*', KEY: 's3cret' } };
   await expect(extractInventory(options)).rejects.toMatchObject({ code: 'ELT_HTTP_STATUS', next: expect.stringContaining('User-Agent') as string }); // prettier-ignore
   expect(asked().sort()).toEqual(['a.csv', 'b.csv']);
   api.answer = (_request, response) => void response.end('id\n1\n');
   await extractInventory(options);
   expect(asked().sort()).toEqual(['a.csv', 'b.csv', 'b.csv']);
-  await expect(extractInventory({ ...options, environment: {}, force: true, runId: 'run-2' })).rejects.toMatchObject({ code: 'ELT_SECRET_MISSING' }); // prettier-ignore
+  await expect(extractInventory({ ...options, environment: { PLUMBLINE_PROJECT_ENV: '*' }, force: true, runId: 'run-2' })).rejects.toMatchObject({ code: 'ELT_SECRET_MISSING' }); // prettier-ignore
 });
 
 test('--force fetches anew, and what it had fetched before it was killed not again', async () => {

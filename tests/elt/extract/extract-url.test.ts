@@ -57,6 +57,7 @@ test('a file is fetched, and fetched again only when the server says that it cha
 });
 
 test('declared headers go with each request, a secret one to its own origin only, and a busy server is asked again in turn', async () => {
+  vi.stubEnv('PLUMBLINE_PROJECT_ENV', 'RATES_KEY');
   vi.stubEnv('RATES_KEY', 's3cret');
   const asked: (readonly unknown[])[] = [];
   const other = createServer(({ headers }, response) => {

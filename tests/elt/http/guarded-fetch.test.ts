@@ -143,7 +143,7 @@ test('a token is not asked for at a private address', async () => {
     clientId: 'id',
     clientSecret: 'env:S',
   } as const;
-  const secrets = openSecrets({ S: 's3cr3t' }, '.');
+  const secrets = openSecrets({ PLUMBLINE_PROJECT_ENV: 'S', S: 's3cr3t' }, '.');
   await expect(authorize(auth, { secrets, allowPrivate: false })).rejects.toMatchObject({
     code: 'ELT_HTTP_ADDRESS_REFUSED',
   });

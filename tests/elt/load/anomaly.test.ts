@@ -49,7 +49,8 @@ test('an anomaly keeps the published table, warns, or begins a new history when 
 test('a table is not emptied by files without rows, or with none that can be loaded', async () => {
   const strict = { ...resource, columns: { v: 'bigint' } as const, maxRejectedShare: 1 };
   await bench.write('t.csv', 'id,v,n\n');
-  await expect(bench.run({ ...resource, path: '?.csv' })).rejects.toMatchObject({ code: 'ELT_FILE_HEADER_ONLY' });
+  await expect(bench.run({ ...resource, path: '?.csv' })).rejects.toMatchObject({ code: 'ELT_SOURCE_EMPTY' });
+  await expect(bench.run(resource)).rejects.toMatchObject({ code: 'ELT_FILE_HEADER_ONLY' });
   await bench.write('t.csv', 'id,v,n\n1,x,1\n');
   await expect(bench.run(strict)).rejects.toMatchObject({ code: 'ELT_SOURCE_EMPTY' });
   expect(await rowsOf('t')).toEqual({ rows: 20, v: 8 });

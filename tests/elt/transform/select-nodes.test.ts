@@ -36,3 +36,18 @@ test('goes through an ephemeral transform, for which alone nothing is built', ()
   expect(() => through('cleaned')).toThrow('it is ephemeral, so nothing is built for it');
   expect(() => through('claened')).toThrow(expect.objectContaining({ next: 'Nearest name: cleaned.' }) as Error);
 });
+
+test('starts at a seed or a resource, which itself is not built', () => {
+  const [calendar, rides, ...others] = nodes;
+  const reading = [
+    { ...calendar!, sources: ['seeds.days'] },
+    { ...rides!, sources: ['api.rides_raw', 'sales'] },
+    ...others,
+  ];
+  const of = (...patterns: string[]) => selectNodes(reading, patterns).map(({ name }) => name);
+  expect(of('days+')).toEqual(['calendar', 'demand', 'report']);
+  for (const pattern of ['rides_raw+', 'api.rides_raw+', 'sales+'])
+    expect(of(pattern)).toEqual(['rides', 'demand', 'report']);
+  expect(() => of('days')).toThrow('Selecting days failed: it is loaded, not built.');
+  expect(() => of('other.rides_raw+')).toThrow('there is no transform of that name');
+});

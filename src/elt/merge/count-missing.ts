@@ -1,0 +1,38 @@
+import type { Session } from '../../model/database.js';
+import type { ColumnType, ResourceConfig } from '../../model/project.js';
+import { identifier } from '../../model/sql-identifier.js';
+import { mergeStrategy } from './merge-key.js';
+import { sqlName } from './unit.js';
+
+interface Table {
+  readonly schema: string;
+  readonly name: string;
+}
+
+/**
+ * Rows whose primary key the source has and the table has not, though all that was read is in it: the cursor passed them by, or they were
+ * rejected. Call it in the transaction that publishes. Costs one join of the keys with the table.
+ *
+ * @param keys as of `removeGone`
+ */
+export async function countMissing(
+  session: Session,
+  work: {
+    readonly resource: ResourceConfig;
+    readonly target: Table;
+    readonly columns: ReadonlyMap<string, ColumnType>;
+    readonly keys: Table;
+  },
+): Promise<number> {
+  const { resource, target, columns, keys } = work;
+  const present = mergeStrategy(resource) === 'scd2' ? 't._valid_to IS NULL' : 'true';
+  const sameKey = resource.primaryKey
+    .map((name) => `t.${identifier(name)} = k.${identifier(name)}::${columns.get(name)!}`)
+    .join(' AND ');
+  const isWhole = resource.primaryKey.map((name) => `k.${identifier(name)} IS NOT NULL`).join(' AND ');
+  const [counted] = await session.query<{ rows: number }>(
+    `SELECT count(*)::float8 AS rows FROM ${sqlName(keys)} AS k
+     WHERE ${isWhole} AND NOT EXISTS (SELECT 1 FROM ${sqlName(target)} AS t WHERE ${present} AND ${sameKey})`,
+  );
+  return counted?.rows ?? 0;
+}

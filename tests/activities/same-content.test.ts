@@ -1,0 +1,64 @@
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { LoadSummary } from '../../src/contracts/elt.js';
+import { createWorkbench, type Workbench } from './workbench.js';
+
+let bench: Workbench;
+beforeAll(async () => {
+  bench = await createWorkbench({
+    'plumbline.yaml': 'name: shop\nsources: { days: { path: d/*.csv, primary_key: id } }\n',
+    'd/a.csv': 'id,v\n1,x\n2,y\n',
+    'd/b.csv': 'id,v\n3,z\n',
+    'd/copy.csv': 'id,v\n3,z\n',
+  });
+});
+afterAll(() => bench.destroy());
+
+let runs = 0;
+async function load(force = false): Promise<LoadSummary> {
+  const { run, plan } = await bench.open(`run-${++runs}`, ['elt'], { force });
+  try {
+    const { loads } = await bench.elt(run, plan);
+    return loads[0]!;
+  } finally {
+    await bench.close(run);
+  }
+}
+const ids = async (): Promise<unknown[]> =>
+  (await bench.test.database.query<{ id: string }>('SELECT id FROM shop_dev_raw.days ORDER BY id')).map(({ id }) => id);
+
+it('is not loaded again under another name, and a key that is there is refused', async () => {
+  expect(await load()).toMatchObject({
+    tableRows: 3,
+    notices: ['d/copy.csv is not loaded: it has the content of d/b.csv.'],
+  });
+  await rename(join(bench.root, 'd/a.csv'), join(bench.root, 'd/moved.csv'));
+  expect(await load()).toMatchObject({ tableRows: 3 });
+  const plan = await bench.call('explainPlan', { run: await bench.ref('plan') });
+  expect(plan.lines).toMatchObject([{ step: 'load:days', action: 'reuse' }]);
+  // Loaded anew, the new name's rows are in place of the former's.
+  expect(await load(true)).toMatchObject({ tableRows: 3 });
+  expect(await ids()).toEqual(['1', '2', '3']);
+  expect(
+    await bench.test.database.query(`SELECT path FROM plumbline.loads WHERE status = 'published' ORDER BY path`),
+  ).toEqual([{ path: 'd/b.csv' }, { path: 'd/moved.csv' }]);
+
+  // The name of one goes to other content, its own to a new name.
+  await rename(join(bench.root, 'd/moved.csv'), join(bench.root, 'd/moved.1.csv'));
+  await bench.write({ 'd/moved.csv': 'id,v\n4,w\n' });
+  expect(await load()).toMatchObject({ tableRows: 4 });
+  expect(await ids()).toEqual(['1', '2', '3', '4']);
+
+  await bench.write({ 'd/new.csv': 'id,v\n5,v\n2,other\n' });
+  await expect(load()).rejects.toMatchObject({
+    details: [
+      {
+        code: 'ELT_KEY_REPEATED',
+        message:
+          'Publishing days failed: the primary key id = 2 is in d/moved.1.csv row 2 and d/new.csv row 2; expected it once.',
+      },
+    ],
+  });
+  expect(await ids()).toEqual(['1', '2', '3', '4']);
+});
