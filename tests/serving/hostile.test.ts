@@ -39,7 +39,10 @@ beforeAll(async () => {
     },
     split,
   });
-  const trainer = { type: 'gradient_boosting' as const, parameters: { minSamplesLeaf: 1, nEstimators: 80, learningRate: 0.3 } };
+  const trainer = {
+    type: 'gradient_boosting' as const,
+    parameters: { minSamplesLeaf: 1, nEstimators: 80, learningRate: 0.3 },
+  };
   model = await trainModel({ ...set, trainer, seed: 1 });
   rows = times.flatMap((text, row) => (split[row] === 'test' ? [{ [NAME]: text, [OTHER]: row % 3 }] : []));
 

@@ -196,12 +196,16 @@ test('what a load has begun of child tables goes with it, and one that is none a
   await load(once, [{ items: [1] }]);
   const left = async (resources: readonly ResourceConfig[], column = 'nobody') => {
     const key = { key: column, sources: [], tables: [] };
-    return (await whatIsLeft({ database: bench.database, project: { schemas, resources }, key, value: '1' } as never)).join();
+    return (
+      await whatIsLeft({ database: bench.database, project: { schemas, resources }, key, value: '1' } as never)
+    ).join();
   };
   expect(await left([now])).toContain('demo_dev_raw.once_items was a child table');
   expect(await left([once])).not.toContain('demo_dev_raw.once_items was');
   // Persons who are only in elements are not found by a column of the row.
-  expect(await left([once], 'value')).toContain('demo_dev_raw.once_items has 1 row with this value and is not named under');
+  expect(await left([once], 'value')).toContain(
+    'demo_dev_raw.once_items has 1 row with this value and is not named under',
+  );
 });
 
 test('thousands of rows that an element makes impossible are quarantined, each once', async () => {
