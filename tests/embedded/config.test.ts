@@ -48,7 +48,7 @@ it('without environment and state everything is embedded and the database unknow
       embedded: true,
     },
     store: join(root, '.plumbline', 'store'),
-    serving: { host: '127.0.0.1', port: 8400, url: 'http://127.0.0.1:8400' },
+    serving: { host: '127.0.0.1', port: 8400, url: 'http://127.0.0.1:8400', isKnown: false },
   });
 });
 

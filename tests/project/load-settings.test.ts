@@ -57,8 +57,6 @@ it.each([
   [`${POSTGRES}, deletes: reconcile`, 'deletes is reconcile, and write is replace'],
   [`${POSTGRES}, write: merge, merge: { key: id, strategy: delete-insert }, deletes: reconcile`, 'there is no "primary_key" to tell gone rows by'],
   [`${POSTGRES}, primary_key: id, merge: { strategy: scd2, when_gone: keep }, deletes: reconcile`, 'merge.when_gone says as well'],
-  [`${POSTGRES}, contract: { columns: discard_row }`, 'in a database every row has a new column'],
-  [`${POSTGRES}, contract: { types: discard_value }`, 'in a database a column has one type'],
   [`${POSTGRES}, deletes: mark`, 'expected keep or reconcile'],
   ['path: a.csv, anomaly: { mode: fail, deviations: 0 }', 'expected a number above 0'],
   ['path: a.csv, contract: { columns: discard }', 'expected evolve, freeze, discard_row or discard_value'],
