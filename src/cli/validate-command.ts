@@ -2,6 +2,7 @@ import { access } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { loadSettings } from '../config.js';
 import { TerminalError } from '../errors.js';
+import { isGlob } from '../model/is-glob.js';
 import type { Project } from '../model/project.js';
 import { buildPlugins } from '../project/build-plugins.js';
 import { refreshSchema } from '../project/init-project.js';
@@ -88,7 +89,7 @@ function describe({ resources, transforms, unitTests, features, train, deploy }:
 async function missingData(root: string, { resources }: Project): Promise<string[]> {
   const notes = await Promise.all(
     resources.map(async ({ id, path, type }) => {
-      if (type !== 'files' || /[*?[{]/.test(path)) return [];
+      if (type !== 'files' || isGlob(path)) return [];
       const isThere = await access(resolve(root, path)).then(
         () => true,
         () => false,

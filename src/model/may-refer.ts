@@ -8,12 +8,8 @@ export function mayRefer(environment: Readonly<Record<string, string | undefined
     .split(',')
     .map((pattern) => pattern.trim())
     .filter((pattern) => pattern !== '');
-  const [refused, allowed] = [true, false].map((isRefused) =>
-    listed.filter((pattern) => pattern.startsWith('!') === isRefused),
-  );
-  return (
-    allowed!.some((pattern) => matches(pattern, name)) && !refused!.some((pattern) => matches(pattern.slice(1), name))
-  );
+  const isRefused = listed.some((pattern) => pattern.startsWith('!') && matches(pattern.slice(1), name));
+  return !isRefused && listed.some((pattern) => !pattern.startsWith('!') && matches(pattern, name));
 }
 
 /** What to set so that projects may have the variable, as a sentence. */

@@ -1,4 +1,5 @@
 import { isS3 } from '../s3/location.js';
+import { isGlob } from '../model/is-glob.js';
 import type { CsvOptions, ResourceConfig, S3Config, XlsxOptions } from '../model/project.js';
 import type { LocatedYaml } from './located-yaml.js';
 import { intervalMs } from './rate.js';
@@ -89,15 +90,17 @@ export async function resolveFilesResource(files: FilesPlace, scope: ResourceSco
       next: 'Take one of the two out.',
     });
   const plain = read.replaceAll(/\{interval\.\w+\}/g, '') + (given.member ?? '');
-  const isGlob = !isUrl && inventory === undefined && /[*?[{]/.test(plain);
+  const isSeveral = !isUrl && inventory === undefined && isGlob(plain);
   const objects =
-    inventory === undefined ? `the path is ${isGlob ? 'a glob' : 'one file'}` : 'the table is what the inventory names';
+    inventory === undefined
+      ? `the path is ${isSeveral ? 'a glob' : 'one file'}`
+      : 'the table is what the inventory names';
   // Rows of an interval take the place of those of the same interval, and of no others: to append them is to replace it.
   const write = isByInterval && given.write === 'replace' ? 'append' : given.write;
   const load = resolveLoad({ ...files, given: { ...given, write } }, scope, {
-    write: isGlob || isByInterval ? 'append' : 'replace',
+    write: isSeveral || isByInterval ? 'append' : 'replace',
     why: isByInterval ? 'each load is of an interval' : objects,
-    isPartial: isGlob || isByInterval,
+    isPartial: isSeveral || isByInterval,
     columns: 'inferred',
   });
   if (load === undefined) return [];

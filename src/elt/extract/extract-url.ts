@@ -115,9 +115,9 @@ function conditions(known: FetchedObject | undefined): Record<string, string> {
 
 async function* watched({ body, headers }: GuardedResponse, options: ExtractOptions): AsyncGenerator<Buffer> {
   const { parse, path, at } = options.resource;
+  const from = { url: path, contentType: headers['content-type'], at };
   let bytes = 0;
-  for await (const chunk of body) {
-    if (bytes === 0 && parse === undefined) refusePage(chunk, { url: path, contentType: headers['content-type'], at });
+  for await (const chunk of parse === undefined ? refusePage(body, from) : body) {
     bytes += chunk.length;
     options.onProgress?.({ files: 0, filesTotal: 1, bytes });
     yield chunk;

@@ -101,7 +101,7 @@ async function eraseObject(work: Erasure, object: PersonalObject): Promise<Looke
   const sought = normalKey(value, type);
   const isTheirs = (text: string): boolean => text === value || normalKey(text, type) === sought;
   try {
-    // Not asked for by \`has\`: that were a use, and a run of another project might be taken for the one that used it.
+    // Not asked for by `has`: that were a use, and a run of another project might be taken for the one that used it.
     const path = await store.localPath(name);
     const rewritten = await redactObject({ path, file, resource, column, isTheirs, value, target, folder, ...(signal && { signal }) }); // prettier-ignore
     const rows = rewritten ?? (await countRows(object, path, isTheirs, signal));

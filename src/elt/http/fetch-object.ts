@@ -57,14 +57,10 @@ async function fetchOnce(url: string, options: FetchOptions): Promise<FetchedObj
   return { ...stored, etag: etag ?? null, lastModified: lastModified ?? null };
 }
 
-async function* checked(response: GuardedResponse, at: SourcePosition | undefined): AsyncGenerator<Buffer> {
-  let isFirst = true;
-  for await (const chunk of bodyOf(response)) {
-    if (isFirst && at !== undefined)
-      refusePage(chunk, { url: response.url, contentType: response.headers['content-type'], at });
-    isFirst = false;
-    yield chunk;
-  }
+function checked(response: GuardedResponse, at: SourcePosition | undefined): AsyncIterable<Buffer> {
+  const body = bodyOf(response);
+  const { url, headers } = response;
+  return at === undefined ? body : refusePage(body, { url, contentType: headers['content-type'], at });
 }
 
 /** Unpacked where the server packed it unasked; throws `ELT_FILE_BOMB` for what unpacks to far too much. */

@@ -1,12 +1,9 @@
-import { Readable } from 'node:stream';
 import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
-import { identifier, qualified } from '../../model/sql-identifier.js';
 import type { RowChunk } from '../read/row-chunk.js';
-import { wholeCopy } from '../read/whole-copy.js';
 import type { LoadColumn } from '../schema/column.js';
+import { copyChunk } from './copy-chunk.js';
 import { LoadFencedError } from './load-fenced-error.js';
-import { RefusedRow } from './refused-row.js';
 import { addRejects } from './rejects.js';
 
 export interface ChunkTarget {
@@ -32,7 +29,8 @@ export async function commitChunk(
   signal?: AbortSignal,
 ): Promise<void> {
   await session.transaction(async () => {
-    if (chunk.rowNumbers.length > 0) await copyLines(session, chunk, target, signal);
+    if (chunk.rowNumbers.length > 0)
+      await copyChunk(session, chunk, target, { blocks: withFailpoint(chunk.blocks), signal });
     await addRejects(session, target.loadId, target.file, 'rejected', chunk.faults);
     await failpoint('load.after-copy');
     const changed = await session.execute(
@@ -54,20 +52,6 @@ export async function commitChunk(
     await failpoint('load.before-commit');
   });
   await failpoint('load.after-commit');
-}
-
-async function copyLines(session: Session, chunk: RowChunk, target: ChunkTarget, signal?: AbortSignal): Promise<void> {
-  const columns = ['_row_number', ...target.columns.map(({ name }) => name)].map(identifier).join(', ');
-  const table = qualified(target.stage.schema, target.stage.name);
-  try {
-    await session.copyFrom(
-      `COPY ${table} (${columns}) FROM STDIN (FORMAT ${chunk.format}, ENCODING 'UTF8')`,
-      Readable.from(wholeCopy(chunk.format, withFailpoint(chunk.blocks)), { objectMode: false }),
-      signal === undefined ? {} : { signal },
-    );
-  } catch (error) {
-    throw RefusedRow.from(error, chunk, target.columns) ?? error;
-  }
 }
 
 async function* withFailpoint(blocks: readonly Buffer[]): AsyncGenerator<Buffer> {

@@ -93,6 +93,7 @@ async function takeOutUnwanted(context: FinishContext, columns: readonly LoadCol
   const table = qualified(stage.schema, stage.name);
   const forgotten = await takeOutForgotten(session, { env, project, personal: resource.personal ?? [], stage: table, loadId, columns }); // prettier-ignore
   const outside = await leaveOutOutside(session, options, stage, columns);
+  if (forgotten.rows + forgotten.rejects + outside === 0) return;
   const changed = await session.execute(
     `UPDATE plumbline.loads SET rows_loaded = rows_loaded - $3 - $4, rows_outside = rows_outside + $4,
        rows_rejected = rows_rejected - $5, rows_forgotten = rows_forgotten + $3 + $5

@@ -1,7 +1,7 @@
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier } from '../../model/sql-identifier.js';
-import { mergeStrategy } from './merge-key.js';
+import { hasSourceKey, isPresent } from './source-keys.js';
 import { sqlName } from './unit.js';
 
 interface Table {
@@ -25,14 +25,10 @@ export async function countMissing(
   },
 ): Promise<number> {
   const { resource, target, columns, keys } = work;
-  const present = mergeStrategy(resource) === 'scd2' ? 't._valid_to IS NULL' : 'true';
-  const sameKey = resource.primaryKey
-    .map((name) => `t.${identifier(name)} = k.${identifier(name)}::${columns.get(name)!}`)
-    .join(' AND ');
   const isWhole = resource.primaryKey.map((name) => `k.${identifier(name)} IS NOT NULL`).join(' AND ');
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${sqlName(keys)} AS k
-     WHERE ${isWhole} AND NOT EXISTS (SELECT 1 FROM ${sqlName(target)} AS t WHERE ${present} AND ${sameKey})`,
+     WHERE ${isWhole} AND NOT EXISTS (SELECT 1 FROM ${sqlName(target)} AS t WHERE ${isPresent(resource)} AND ${hasSourceKey(resource, columns)})`,
   );
   return counted?.rows ?? 0;
 }

@@ -1,9 +1,9 @@
 import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
-import { identifier } from '../../model/sql-identifier.js';
 import { mergeStrategy } from './merge-key.js';
 import { nextMoment } from './scd2.js';
+import { hasSourceKey, isPresent } from './source-keys.js';
 import { sqlName } from './unit.js';
 
 interface Table {
@@ -32,14 +32,11 @@ export async function removeGone(
   },
 ): Promise<number> {
   const { resource, target, columns, keys, loadId } = work;
-  const isHistory = mergeStrategy(resource) === 'scd2';
-  const present = isHistory ? 't._valid_to IS NULL' : 'true';
+  const present = isPresent(resource);
   if (resource.allowEmpty !== true && !work.mayEmpty) await refuseToEmpty(session, resource, target, keys, present);
-  const sameKey = resource.primaryKey
-    .map((name) => `t.${identifier(name)} = k.${identifier(name)}::${columns.get(name)!}`)
-    .join(' AND ');
-  const isGone = `${present} AND t._load_id <= $1::bigint AND NOT EXISTS (SELECT 1 FROM ${sqlName(keys)} AS k WHERE ${sameKey})`;
-  if (!isHistory) return session.execute(`DELETE FROM ${sqlName(target)} AS t WHERE ${isGone}`, [loadId]);
+  const isGone = `${present} AND t._load_id <= $1::bigint AND NOT EXISTS (SELECT 1 FROM ${sqlName(keys)} AS k WHERE ${hasSourceKey(resource, columns)})`;
+  if (mergeStrategy(resource) !== 'scd2')
+    return session.execute(`DELETE FROM ${sqlName(target)} AS t WHERE ${isGone}`, [loadId]);
   return session.execute(`UPDATE ${sqlName(target)} AS t SET _valid_to = $2::timestamptz WHERE ${isGone}`, [
     loadId,
     await nextMoment(session, { target }),

@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { ChildTable } from '../../model/child-tables.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
-import { identifier, qualified } from '../../model/sql-identifier.js';
+import { qualified } from '../../model/sql-identifier.js';
+import { copyChunk } from '../load/copy-chunk.js';
 import { CHUNK_ROWS, loadChunks } from '../load/load-chunks.js';
 import { existingColumns, nestedTypes, planReader, readTypes } from '../load/plan-reader.js';
 import { RefusedBinary, RefusedRow } from '../load/refused-row.js';
@@ -17,7 +17,6 @@ import { readAhead } from '../read/read-ahead.js';
 import type { CopyFormat, RowChunk } from '../read/row-chunk.js';
 import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
-import { wholeCopy } from '../read/whole-copy.js';
 import type { LoadColumn } from '../schema/column.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { childResource } from './child-resource.js';
@@ -191,28 +190,10 @@ async function commitElements(
     if (!faults.has(found.row)) faults.set(found.row, found);
   }
   await session.transaction(async () => {
-    if (chunk.rowNumbers.length > 0) await copyChunk(work, stage, columns, chunk);
+    if (chunk.rowNumbers.length > 0) await copyChunk(work.session, chunk, { stage, columns }, { signal: work.signal });
     await work.takeOut([...faults.values()]);
     await failpoint('children.before-commit');
   });
-}
-
-async function copyChunk(
-  { session, signal }: ChildWork,
-  stage: StageName,
-  columns: readonly LoadColumn[],
-  chunk: RowChunk,
-): Promise<void> {
-  const names = ['_row_number', ...columns.map(({ name }) => name)].map(identifier).join(', ');
-  try {
-    await session.copyFrom(
-      `COPY ${qualified(stage.schema, stage.name)} (${names}) FROM STDIN (FORMAT ${chunk.format}, ENCODING 'UTF8')`,
-      Readable.from(wholeCopy(chunk.format, chunk.blocks), { objectMode: false }),
-      signal === undefined ? {} : { signal },
-    );
-  } catch (error) {
-    throw RefusedRow.from(error, chunk, columns) ?? error;
-  }
 }
 
 /** A child row's fault as one of the row of the resource that has it. */

@@ -4,6 +4,7 @@ import { byteCheck, type ByteCheck } from '../schema/byte-checks.js';
 import type { LoadColumn } from '../schema/column.js';
 import { expectation } from '../schema/type-rules.js';
 import type { RowCheck } from './describe-source.js';
+import { PIECE_ROWS } from './number-rows.js';
 
 /** Takes a stream of COPY's text format apart as it passes, and lets through what fits. */
 export interface RowChecker {
@@ -19,7 +20,6 @@ const TAB = 9;
 const LINE_END = 10;
 const BACKSLASH = 92;
 const NULL_FIELD = Buffer.from('\\N');
-const PIECE_ROWS = 2 ** 32;
 
 /**
  * Row 1 of a piece gets piece × 2³² + 1, and so on, whether it fits or not. A row with a value that does not fit its column's type goes

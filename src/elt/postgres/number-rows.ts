@@ -14,7 +14,8 @@ const ROW = -1;
 const COUNT_BYTES = 2;
 /** A length of 8 and a bigint. */
 const NUMBER_BYTES = 12;
-const LOW = 2 ** 32;
+/** Numbers that a piece has for its rows. */
+export const PIECE_ROWS = 2 ** 32;
 
 /**
  * Row 1 of a piece gets piece × 2³² + 1, and so on: the same stream as if the source had numbered its rows, which costs it
@@ -46,8 +47,8 @@ export function numberRows(piece: number, fields: number): RowNumberer {
       rows++;
       view.setInt16(to, fields + 1);
       view.setInt32(to + 2, 8);
-      view.setUint32(to + 6, piece + Math.floor(rows / LOW));
-      view.setUint32(to + 10, rows % LOW);
+      view.setUint32(to + 6, piece + Math.floor(rows / PIECE_ROWS));
+      view.setUint32(to + 10, rows % PIECE_ROWS);
       to += COUNT_BYTES + NUMBER_BYTES;
     }
     into.copyWithin(to, from);

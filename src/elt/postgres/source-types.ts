@@ -1,5 +1,6 @@
 import type { ResultColumn } from '../../model/database.js';
 import type { ColumnType } from '../../model/project.js';
+import { numericDigits } from '../schema/numeric-digits.js';
 
 /** A type of PostgreSQL whose values a column of the warehouse holds exactly. */
 interface Mapping {
@@ -88,9 +89,7 @@ function holdsAll(type: ColumnType, values: ColumnType): boolean {
 
 /** Decimal digits before and behind the point; undefined of what has no bounds. */
 function digitsOf(type: ColumnType): { readonly whole: number; readonly scale: number } | undefined {
-  const [precision, scale] = (/^numeric\((\d+),(\d+)\)$/.exec(type) ?? []).slice(1).map(Number);
-  if (precision !== undefined && scale !== undefined) return { whole: precision - scale, scale };
-  return type === 'bigint' ? { whole: 19, scale: 0 } : undefined;
+  return type === 'bigint' ? { whole: 19, scale: 0 } : numericDigits(type);
 }
 
 /** A value as text, in the form that the other type has for it if it has one: 30.00 is 30, and midnight a date. */

@@ -6,6 +6,7 @@ import { convertCsv } from './convert-csv.js';
 import { keepThread, takeThread } from './kept-thread.js';
 import type { ByteSource } from './open-bytes.js';
 import type { ChunkOptions, RowChunk } from './row-chunk.js';
+import { memoryOf } from './row-blocks.js';
 import type { CsvScan } from './scan-csv.js';
 
 /** A file that the thread is to read. */
@@ -77,7 +78,7 @@ export async function* convertInThread(
         isDone = true;
         return;
       }
-      newest = reply.chunk.blocks.map(({ buffer }) => buffer as ArrayBuffer);
+      newest = reply.chunk.blocks.map(memoryOf);
       yield withLines(reply.chunk, lines);
     }
   } finally {

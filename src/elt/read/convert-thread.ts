@@ -2,15 +2,11 @@
 import { parentPort } from 'node:worker_threads';
 import { PipelineError } from '../../errors.js';
 import { convertCsv } from './convert-csv.js';
-import { dropBlocks, reuseBlocks } from './row-blocks.js';
+import { dropBlocks, memoryOf, reuseBlocks } from './row-blocks.js';
 import type { ThreadReply, ThreadRequest } from './convert-in-thread.js';
 import type { RowChunk } from './row-chunk.js';
 
 let chunks: AsyncGenerator<RowChunk>;
-
-function memoryOf({ buffer }: Buffer): ArrayBuffer {
-  return buffer as ArrayBuffer;
-}
 
 async function reply(): Promise<ThreadReply> {
   try {

@@ -3,6 +3,11 @@ export const BLOCK_BYTES = 1 << 18;
 /** Memory of blocks that nobody reads any more, for the next ones of this thread. */
 const free: ArrayBuffer[] = [];
 
+/** What a block is made of. */
+export function memoryOf({ buffer }: Buffer): ArrayBuffer {
+  return buffer as ArrayBuffer;
+}
+
 /** Takes back what blocks were made of: memory that has moved between threads may otherwise wait long to be collected. */
 export function reuseBlocks(memory: readonly ArrayBuffer[]): void {
   free.push(...memory.filter(({ byteLength }) => byteLength === BLOCK_BYTES));
@@ -54,7 +59,7 @@ export class RowBlocks {
     else {
       // A small file's rows would keep a whole block for the few bytes in it.
       if (at > 0) this.#closed.push(copyOf(written));
-      reuseBlocks([block.buffer as ArrayBuffer]);
+      reuseBlocks([memoryOf(block)]);
     }
   }
 }

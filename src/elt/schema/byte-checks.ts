@@ -1,6 +1,7 @@
 import type { ColumnType } from '../../model/project.js';
 import { digitsEnd, MINUS, PLUS, POINT, ZERO } from './digits.js';
 import { isJson } from './is-json.js';
+import { numericDigits } from './numeric-digits.js';
 
 /** Whether the bytes `from` up to `to` (UTF-8, without quoting) are a value of a type. */
 export type ByteCheck = (bytes: Buffer, from: number, to: number) => boolean;
@@ -136,10 +137,10 @@ function isNumeric(bytes: Buffer, from: number, to: number): boolean {
 
 /** At most precision − scale digits before the point and scale behind it, where an exponent puts it, zeros at either end aside. */
 function numericWithin(type: ColumnType): ByteCheck {
-  const [precision, scale] = (/^numeric\((\d+),(\d+)\)$/.exec(type) ?? []).slice(1).map(Number);
-  if (precision === undefined || scale === undefined)
-    throw new RangeError(`unknown column type ${JSON.stringify(type)}`);
-  const maxWhole = Math.max(precision - scale, 0);
+  const digits = numericDigits(type);
+  if (digits === undefined) throw new RangeError(`unknown column type ${JSON.stringify(type)}`);
+  const { scale } = digits;
+  const maxWhole = Math.max(digits.whole, 0);
   return (bytes, from, to) => {
     const end = numberEnd(bytes, from, to);
     if (end === -1) return /^nan$/i.test(bytes.toString('latin1', from, to));

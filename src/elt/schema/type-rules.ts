@@ -1,5 +1,6 @@
 import type { ColumnType } from '../../model/project.js';
 import { literal } from '../../model/sql-identifier.js';
+import { numericDigits } from './numeric-digits.js';
 
 /**
  * DuckDB conditions that say of a text whether PostgreSQL reads it as a type *without changing it*: no rounding, no
@@ -93,10 +94,10 @@ function inCalendar(text: string, type: 'DATE' | 'TIMESTAMP'): string {
 }
 
 function fitsNumeric(type: ColumnType, text: string): string {
-  const [precision, scale] = (/^numeric\((\d+),(\d+)\)$/.exec(type) ?? []).slice(1).map(Number);
-  if (precision === undefined || scale === undefined)
-    throw new RangeError(`unknown column type ${JSON.stringify(type)}`);
-  const whole = Math.max(precision - scale, 0);
+  const digits = numericDigits(type);
+  if (digits === undefined) throw new RangeError(`unknown column type ${JSON.stringify(type)}`);
+  const { scale } = digits;
+  const whole = Math.max(digits.whole, 0);
   const fraction = `([.][0-9]{0,${scale}}0*)?`;
   return `(${matches(text, `[+-]?0*[0-9]{0,${whole}}${fraction}`)} AND regexp_matches(${text}, '[0-9]') OR ${fitsWithExponent(whole, scale, text)} OR lower(trim(${text})) = 'nan')`;
 }
