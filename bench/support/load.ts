@@ -14,23 +14,28 @@ export interface LoadBench {
   readonly folder: string;
   readonly path: string;
   readonly columns: Readonly<Record<string, ColumnType>>;
+  /** @default 'auto' */
+  readonly format?: ResourceConfig['format'];
+  readonly children?: ResourceConfig['children'];
 }
 
 /**
  * GET, PROCESS and publication of files, as the worker does it: hashed into the landing zone, every value checked, chunk by
  * chunk with the ledger, swapped in.
  */
-export async function loadFiles({ database, folder, path, columns }: LoadBench): Promise<PublishResult> {
+export async function loadFiles(bench: LoadBench): Promise<PublishResult> {
+  const { database, folder, path, columns, format = 'auto', children } = bench;
   const resource: ResourceConfig = {
     id: 'bench.rows',
     source: 'bench',
     table: 'rows',
     type: 'files',
     path,
-    format: 'csv',
+    format,
     write: 'replace',
     primaryKey: [],
     columns,
+    ...(children && { children }),
     maxRejectedShare: 0.01,
     at: { file: 'plumbline.yaml', line: 1 },
   };

@@ -12,13 +12,13 @@ import { plural } from '../../model/plural.js';
 import { writeTextRows } from './text-rows.js';
 
 /**
- * The rows of a clean CSV file from `options.fromRow` on: each value checked and written byte by byte in the COPY format that
+ * The rows of a clean CSV file, and of those that it was left without, from `options.fromRow` on: each value checked and written byte by byte in the COPY format that
  * is asked for, without becoming a string. O(bytes) time, O(chunk) memory.
  * Throws `ELT_FILE_MALFORMED` when the rows are not those of the scan; a retry does not help.
  */
 export async function* convertCsv(
   source: ByteSource,
-  scan: Pick<CsvScan, 'dialect' | 'hasHeader' | 'rows' | 'multiLine'> & {
+  scan: Pick<CsvScan, 'dialect' | 'hasHeader' | 'rows' | 'multiLine' | 'faults'> & {
     readonly lines: Pick<CsvScan['lines'], 'lineOf'>;
   },
   columns: readonly LoadColumn[],
@@ -33,9 +33,16 @@ export async function* convertCsv(
   let chunk = emptyChunk(options.fromRow);
   let mostRows = Math.min(options.firstRows ?? options.maxRows, options.maxRows);
   let row = 0;
+  let nextFault = 0;
 
+  /** Counts the rows that the file lacks before its next one. */
+  const takeFaults = (): void => {
+    for (let fault = scan.faults[nextFault]; fault?.row === row + 1; fault = scan.faults[++nextFault])
+      if (++row >= options.fromRow) chunk.faults.push(fault);
+  };
   /** Takes the record between `start` and `end`; gives a chunk when one is full. */
   const take = (buffer: Buffer, start: number, end: number): RowChunk | undefined => {
+    takeFaults();
     row++;
     if (row < options.fromRow) return undefined;
     const refused = options.refused?.get(row);
@@ -56,6 +63,7 @@ export async function* convertCsv(
   const finished = (): RowChunk => ({ ...chunk, nextRow: row + 1, format, ...writer.take() });
 
   yield* readRecords(source, scan, take, options.signal);
+  takeFaults();
   if (row !== scan.rows) throw otherRows(options.file, scan.rows, row);
   if (row + 1 > chunk.fromRow) yield finished();
 }

@@ -1,10 +1,16 @@
 import { TerminalError } from '../../errors.js';
+import { ObjectPlaces, scanObject } from './scan-object.js';
 
 /** A value of a document that stands for a row. */
 export interface JsonRecord {
+  /** Of the record, or of more than it. */
   readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
   /** Of the file, where the value begins. */
   readonly line: number;
+  /** Where its members are, where that is known. */
+  readonly places?: ObjectPlaces;
 }
 
 export interface JsonDocumentOptions {
@@ -12,7 +18,7 @@ export interface JsonDocumentOptions {
   readonly file: string;
   /** Keys from the whole document to the records. */
   readonly path: readonly string[];
-  /** Takes each record as it ends, in their order. */
+  /** Takes each record as it ends, in their order; what it gets is of use during the call only. */
   readonly onRecord: (record: JsonRecord) => void;
 }
 
@@ -26,6 +32,8 @@ export interface JsonDocument {
 /** Deeper data is a mistake or an attack; PostgreSQL itself gives up at some thousands. */
 const MAX_DEPTH = 1_000;
 const MAX_RECORD_BYTES = 64 << 20;
+/** Nothing valid is as long but a number, which has no bound; 10,000 digits are more than any database holds. */
+const MAX_DIGITS = 10_000;
 
 interface Container {
   readonly isObject: boolean;
@@ -46,12 +54,13 @@ const QUOTE = 34;
 const BACKSLASH = 92;
 
 /**
- * Reads one JSON document of any size byte by byte, as RFC 8259 has it, and gives the records at `path`: the elements of the array that is
- * there, or the object that is there. O(bytes) time, O(longest record + depth) memory. What is read is valid JSON but for its UTF-8.
+ * Reads one JSON document of any size, as RFC 8259 has it, and gives the records at `path`: the elements of the array that is there, or the
+ * object that is there. A record that lies in one piece is read at once, all else byte by byte, which also says what is wrong. O(bytes) time, O(longest record + depth) memory. What is read is valid JSON but for its UTF-8.
  * Throws `ELT_JSON_SYNTAX`, with line and column, for all else, for more than 1,000 levels and for a record over 64 MiB; a retry does not help.
  */
 export function readJsonDocument({ file, path, onRecord }: JsonDocumentOptions): JsonDocument {
   const open: Container[] = [];
+  const places = new ObjectPlaces(MAX_DEPTH, MAX_DIGITS);
   let expecting: Expecting = 'value';
   let token: Token | undefined;
   /** The bytes of a number, a word, or a key that may lead to the records. */
@@ -101,7 +110,7 @@ export function readJsonDocument({ file, path, onRecord }: JsonDocumentOptions):
     expecting = open.length === 0 ? 'nothing more' : ', or the end';
     if (record?.depth !== open.length) return;
     const bytes = Buffer.concat([...record.parts, chunk.subarray(recordStart, index)]);
-    onRecord({ bytes, line: record.line });
+    onRecord({ bytes, start: 0, end: bytes.length, line: record.line });
     record = undefined;
   };
   const openContainer = (index: number, isObject: boolean): void => {
@@ -143,17 +152,21 @@ export function readJsonDocument({ file, path, onRecord }: JsonDocumentOptions):
   /** Inside a string; gives the index behind what was taken. */
   const takeString = (chunk: Buffer, from: number): number => {
     let index = from;
+    const refuse = (what: string): void => {
+      column += index + 1 - from;
+      fail(what);
+    };
     for (; index < chunk.length; index++) {
       const byte = chunk[index]!;
       if (hexLeft > 0) {
-        if (!isHex(byte)) fail('\\u is not followed by four hexadecimal digits');
+        if (!isHex(byte)) refuse('\\u is not followed by four hexadecimal digits');
         hexLeft--;
       } else if (isEscaped) {
         isEscaped = false;
         if (byte === 117) hexLeft = 4;
-        else if (!'"\\/bfnrt'.includes(String.fromCharCode(byte))) fail('a backslash is followed by what it cannot escape');
+        else if (!'"\\/bfnrt'.includes(String.fromCharCode(byte))) refuse('a backslash is followed by what it cannot escape');
       } else if (byte === BACKSLASH) isEscaped = true;
-      else if (byte < 0x20) fail('a string holds a control character');
+      else if (byte < 0x20) refuse('a string holds a control character');
       else if (byte === QUOTE) {
         if (isKeptKey) text += chunk.toString('latin1', from, index);
         column += index + 1 - from;
@@ -170,8 +183,7 @@ export function readJsonDocument({ file, path, onRecord }: JsonDocumentOptions):
     const byte = chunk[index]!;
     if (token !== undefined) {
       if (isWordByte(byte)) {
-        // Nothing valid is as long but a number, which has no bound; 10,000 digits are more than any database holds.
-        if (text.length < 10_000) text += String.fromCharCode(byte);
+        if (text.length < MAX_DIGITS) text += String.fromCharCode(byte);
         else fail('a number has more than 10,000 characters');
         return;
       }
@@ -215,12 +227,32 @@ export function readJsonDocument({ file, path, onRecord }: JsonDocumentOptions):
     }
   };
 
+  /** A record of the list that lies in the chunk as a whole and is sound; gives the index behind it, else -1. */
+  const takeRecord = (chunk: Buffer, index: number): number => {
+    const list = top();
+    if (chunk[index] !== 0x7b || record !== undefined || token !== undefined || list?.isList !== true || list.isObject) return -1;
+    if (expecting !== 'value' && expecting !== 'value or ]') return -1;
+    places.mostLevels = MAX_DEPTH - open.length - 1;
+    const end = scanObject(chunk, index, places);
+    if (end === -1) return -1;
+    onRecord({ bytes: chunk, start: index, end, line, places });
+    line += places.lines;
+    column = places.lines === 0 ? column + end - index : end - 1 - places.lastLine;
+    expecting = ', or the end';
+    return end;
+  }; // prettier-ignore
+
   return {
     push(chunk) {
       recordStart = 0;
       for (let index = 0; index < chunk.length;) {
         if (token === 'string') index = takeString(chunk, index);
         else {
+          const end = takeRecord(chunk, index);
+          if (end !== -1) {
+            index = end;
+            continue;
+          }
           column++;
           takeByte(chunk, index++);
         }

@@ -1,23 +1,46 @@
-/** Physical line of each data row, held as the rows at which their difference changes: O(changes) memory. */
-export class LineIndex {
-  readonly #rows: number[] = [];
-  readonly #differences: number[] = [];
+const BLOCK_ROWS = 4_096;
+/** A row with more lines than a byte holds is kept by itself. */
+const FAR = 255;
 
-  /** Rows come in ascending order. */
+/**
+ * Physical line of each data row: of 4,096 rows the first one's, and how many lines each of the others is behind the one before, where that is
+ * not always the same. At most a byte a row.
+ */
+export class LineIndex {
+  readonly #first: number[] = [];
+  /** One number where it is that of all rows of the block. */
+  readonly #steps: (Uint8Array | number)[] = [];
+  readonly #far = new Map<number, number>();
+  #open = new Uint8Array(BLOCK_ROWS);
+  #rows = 0;
+  #line = 0;
+
+  /** Rows come from 1 on, one after the other. */
   add(row: number, line: number): void {
-    if (this.#differences.at(-1) === line - row) return;
-    this.#rows.push(row);
-    this.#differences.push(line - row);
+    const place = this.#rows++ % BLOCK_ROWS;
+    if (place === 0) this.#first.push(line);
+    const step = line - this.#line;
+    this.#line = line;
+    if (step >= FAR) this.#far.set(row, step);
+    this.#open[place] = Math.min(step, FAR);
+    if (place === BLOCK_ROWS - 1) this.#close();
   }
 
   lineOf(row: number): number {
-    let low = 0;
-    let high = this.#rows.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.#rows[middle]! <= row) low = middle + 1;
-      else high = middle;
-    }
-    return row + (this.#differences[low - 1] ?? 0);
+    const block = Math.floor((row - 1) / BLOCK_ROWS);
+    const place = (row - 1) % BLOCK_ROWS;
+    const steps = this.#steps[block] ?? this.#open;
+    const first = this.#first[block] ?? row;
+    if (typeof steps === 'number') return first + steps * place;
+    let line = first;
+    for (let index = 1; index <= place; index++)
+      line += steps[index] === FAR ? this.#far.get(row - place + index)! : steps[index]!;
+    return line;
+  }
+
+  #close(): void {
+    const step = this.#open[1]!;
+    const isSame = step !== FAR && this.#open.subarray(1).every((one) => one === step);
+    this.#steps.push(isSame ? step : this.#open.slice());
   }
 }

@@ -12,6 +12,8 @@ import { encodingOf, transcode, type ReadEncoding } from './transcode.js';
 export interface ByteSource {
   /** A file on this machine. */
   readonly path: string;
+  /** Files that go on where it ends, all of them not packed. */
+  readonly further?: readonly string[];
   /** What the user calls the file, for messages. */
   readonly file: string;
   readonly compression: Compression;
@@ -67,7 +69,9 @@ export function openBytes(source: ByteSource, signal?: AbortSignal): AsyncIterab
 async function* unpack(source: Omit<ByteSource, 'encoding'>, signal?: AbortSignal): AsyncGenerator<Buffer> {
   const { content } = source;
   if (source.compression === 'none') {
-    if (content === undefined) yield* readFile(source.path, signal) as AsyncIterable<Buffer>;
+    if (content === undefined)
+      for (const path of [source.path, ...(source.further ?? [])])
+        yield* readFile(path, signal) as AsyncIterable<Buffer>;
     else if (content.length > 0) yield content;
     return;
   }

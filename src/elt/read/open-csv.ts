@@ -125,8 +125,9 @@ function notANumber(
   return { row, line, column, value, reason: `expected a number with ${marks}`, raw };
 }
 
+/** @param path of the file, or of the files that it is, one after the other */
 export function readCsv(
-  path: string,
+  path: string | readonly string[],
   scan: Pick<CsvScan, 'headers' | 'longestRecordBytes' | 'multiLine'>,
   options: {
     readonly dialect: CsvDialect;
@@ -139,7 +140,7 @@ export function readCsv(
   const quote = dialect.quote === undefined ? '' : String.fromCharCode(dialect.quote);
   const columns = scan.headers.map((_, index) => `'c${index}': 'VARCHAR'`).join(', ');
   const settings = [
-    literal(path),
+    typeof path === 'string' ? literal(path) : `[${path.map(literal).join(', ')}]`,
     'auto_detect = false',
     `header = ${options.header}`,
     `delim = ${literal(String.fromCharCode(dialect.delimiter))}`,

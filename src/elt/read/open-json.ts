@@ -1,8 +1,8 @@
 import type { ColumnType } from '../../model/project.js';
-import { text, type JsonKind, type JsonMember } from './ndjson-line.js';
-import type { JsonScan, JsonScanOptions } from './json-rows.js';
+import type { JsonKind } from './ndjson-line.js';
+import { NONE, NULL, STRING, type JsonScan, type JsonScanOptions } from './json-rows.js';
 import type { RowSource } from './row-source.js';
-import { spoolMembers } from './spool-members.js';
+import { spoolRows } from './spool-rows.js';
 
 export type ScanJson = (options?: JsonScanOptions) => Promise<JsonScan>;
 
@@ -11,12 +11,14 @@ export type ScanJson = (options?: JsonScanOptions) => Promise<JsonScan>;
  * A key whose values are of several kinds, or objects or arrays, becomes jsonb; a JSON string is never taken for a number.
  *
  * @param scanRecords reads the file once, and the same each time
+ * @param file what the user calls it
  * @param declared types by key, which decide how a value is written
  * @param tolerance share of strings that a key of numbers may have and stay one
  * @param own what the file's producer has stated: types by key, and keys that are columns though no row may have them
  */
 export async function openJson(
   scanRecords: ScanJson,
+  file: string,
   folder: string,
   declared: ReadonlyMap<string, ColumnType>,
   tolerance: number,
@@ -30,20 +32,31 @@ export async function openJson(
   const kinds = headers.map((key) => columnKind(scan.keys.get(key) ?? NO_VALUES, tolerance));
   const asJson = headers.map((key, index) => (declared.get(key) ?? stated[index] ?? kinds[index]) === 'jsonb');
 
-  const spooled = await spoolMembers(
+  const spooled = await spoolRows(
     folder,
-    headers,
-    (spooling) => scanRecords({ signal, ...spooling }),
-    (member, index) => written(member, asJson[index]!),
+    { ...scan, file, headers },
+    (spool) =>
+      scanRecords({
+        signal,
+        onRow({ bytes, kinds, starts, ends }) {
+          for (let column = 0; column < asJson.length; column++) {
+            // The row knows nothing of keys that come later.
+            const kind = kinds[column] ?? NONE;
+            if (kind === NONE || kind === NULL) spool.addMissing();
+            else if (kind === STRING && !asJson[column]!) spool.addJsonText(bytes, starts[column]!, ends[column]!);
+            else spool.addJson(bytes, starts[column]!, ends[column]!, asJson[column]!);
+          }
+          spool.endRow();
+        },
+        onChunk: () => spool.drain(),
+      }),
+    signal,
   );
   return {
     headers,
     ...spooled,
     types: kinds.map((kind, index) => stated[index] ?? kindTypes(kind).type),
     allowed: kinds.map((kind) => kindTypes(kind).allowed),
-    rows: scan.rows,
-    faults: scan.faults,
-    lineOf: (row) => scan.lines.lineOf(row),
     dialect: { format },
   };
 }
@@ -68,9 +81,4 @@ export function columnKind(counts: Readonly<Record<JsonKind, number>>, tolerance
     return 'number';
   if (counts.string === total) return 'string';
   return counts.boolean === total ? 'boolean' : 'jsonb';
-}
-
-function written(member: JsonMember, asJson: boolean): string | null {
-  if (member.kind === 'null') return null;
-  return asJson || member.kind !== 'string' ? member.source : text(member.source);
 }

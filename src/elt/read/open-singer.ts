@@ -2,7 +2,7 @@ import type { ColumnType } from '../../model/project.js';
 import { text, type JsonMember } from './ndjson-line.js';
 import type { ByteSource } from './open-bytes.js';
 import type { RowSource } from './row-source.js';
-import { spoolMembers } from './spool-members.js';
+import { spoolRows } from './spool-rows.js';
 import { scanSinger, type SingerScan } from './scan-singer.js';
 
 /**
@@ -21,20 +21,33 @@ export async function openSinger(
   const headers = [...scan.columns.keys()];
   const types = headers.map((name) => declared.get(name) ?? scan.columns.get(name)!);
 
-  const spooled = await spoolMembers(
+  const positions = new Map(headers.map((name, index) => [name, index]));
+  const spooled = await spoolRows(
     folder,
-    headers,
-    (spooling) => scanSinger(source, { signal, ...spooling }),
-    (member, index) => written(member, types[index]!),
+    { ...scan, file: source.file, headers },
+    (spool) =>
+      scanSinger(source, {
+        signal,
+        onRow(members) {
+          const values = new Array<string | null>(headers.length).fill(null);
+          for (const member of members) {
+            const index = positions.get(member.key)!;
+            values[index] = written(member, types[index]!);
+          }
+          for (const value of values)
+            if (value === null) spool.addMissing();
+            else spool.addText(value);
+          spool.endRow();
+        },
+        onChunk: () => spool.drain(),
+      }),
+    signal,
   );
   return {
     headers,
     ...spooled,
     types: headers.map((name) => scan.columns.get(name)),
     allowed: headers.map(() => undefined),
-    rows: scan.rows,
-    faults: scan.faults,
-    lineOf: (row) => scan.lines.lineOf(row),
     dialect: { format: 'singer' },
     stream: scan.facts,
     notices: unknownMembers(scan),

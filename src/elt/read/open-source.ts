@@ -105,7 +105,7 @@ export async function withSource<T>(
       const isLines = format === 'ndjson' || (resource.format === 'auto' && (await isJsonLines(bytes)));
       const scan: ScanJson = (options) =>
         isLines ? scanNdjson(bytes, options) : scanJson(bytes, resource.records ?? [], options);
-      return openJson(scan, folder, types, resource.maxRejectedShare, isLines ? 'ndjson' : 'json', signal, {
+      return openJson(scan, file, folder, types, resource.maxRejectedShare, isLines ? 'ndjson' : 'json', signal, {
         ...(options.stated !== undefined && { stated: options.stated }),
         // A key that a few of many rows have is a column all the same.
         ...(resource.program !== undefined && { optional: Object.keys(resource.columns) }),

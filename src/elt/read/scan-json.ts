@@ -16,7 +16,7 @@ export async function scanJson(
   options: JsonScanOptions = {},
 ): Promise<JsonScan> {
   const { take, scan } = collectJsonRows(options.onRow);
-  const document = readJsonDocument({ file: source.file, path, onRecord: ({ bytes, line }) => take(bytes, line) });
+  const document = readJsonDocument({ file: source.file, path, onRecord: take });
   let isFirst = true;
   for await (const chunk of openBytes(source, options.signal)) {
     if (isFirst) assertText(chunk.subarray(0, 1 << 16), source.file, 'JSON');

@@ -10,7 +10,7 @@ import { readLines } from './read-lines.js';
 export async function scanNdjson(source: ByteSource, options: JsonScanOptions = {}): Promise<JsonScan> {
   const rows = collectJsonRows(options.onRow);
   let line = 0;
-  const take = (bytes: Buffer): void => rows.take(bytes, ++line);
+  const take = (bytes: Buffer): void => rows.take({ bytes, start: 0, end: bytes.length, line: ++line });
 
   await readLines(source, 'NDJSON', { ...options, onLine: take });
   const found = rows.scan();
