@@ -18,14 +18,14 @@ import { writeTextRows } from './text-rows.js';
  */
 export async function* convertCsv(
   source: ByteSource,
-  scan: Pick<CsvScan, 'dialect' | 'hasHeader' | 'rows' | 'multiLine' | 'faults'> & {
+  scan: Pick<CsvScan, 'dialect' | 'hasHeader' | 'rows' | 'multiLine'> & {
     readonly lines: Pick<CsvScan['lines'], 'lineOf'>;
   },
   columns: readonly LoadColumn[],
   options: ChunkOptions,
 ): AsyncGenerator<RowChunk> {
   const { dialect, lines } = scan;
-  const { format = 'text' } = options;
+  const { format = 'text', faults = [] } = options;
   const writer =
     format === 'binary'
       ? writeBinaryRows(columns, dialect, options.loadId)
@@ -37,7 +37,7 @@ export async function* convertCsv(
 
   /** Counts the rows that the file lacks before its next one. */
   const takeFaults = (): void => {
-    for (let fault = scan.faults[nextFault]; fault?.row === row + 1; fault = scan.faults[++nextFault])
+    for (let fault = faults[nextFault]; fault?.row === row + 1; fault = faults[++nextFault])
       if (++row >= options.fromRow) chunk.faults.push(fault);
   };
   /** Takes the record between `start` and `end`; gives a chunk when one is full. */

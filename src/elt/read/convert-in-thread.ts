@@ -12,7 +12,7 @@ import type { CsvScan } from './scan-csv.js';
 /** A file that the thread is to read. */
 export interface ThreadJob {
   readonly source: ByteSource;
-  readonly scan: Pick<CsvScan, 'dialect' | 'hasHeader' | 'rows' | 'multiLine' | 'faults'>;
+  readonly scan: Pick<CsvScan, 'dialect' | 'hasHeader' | 'rows' | 'multiLine'>;
   readonly columns: readonly LoadColumn[];
   readonly options: Omit<ChunkOptions, 'signal'>;
 }
@@ -42,7 +42,7 @@ interface ThreadFailure {
  */
 export async function* convertInThread(
   source: ByteSource,
-  scan: Pick<CsvScan, 'dialect' | 'hasHeader' | 'rows' | 'lines' | 'multiLine' | 'faults'>,
+  scan: Pick<CsvScan, 'dialect' | 'hasHeader' | 'rows' | 'lines' | 'multiLine'>,
   columns: readonly LoadColumn[],
   options: ChunkOptions,
 ): AsyncGenerator<RowChunk> {
@@ -53,7 +53,7 @@ export async function* convertInThread(
     return;
   }
   const { signal, ...rest } = options;
-  const { lines, dialect, hasHeader, rows, multiLine, faults } = scan;
+  const { lines, dialect, hasHeader, rows, multiLine } = scan;
   const thread = takeThread(file);
   // Also one that breaks while nobody waits for it.
   const breaking = new AbortController();
@@ -61,12 +61,7 @@ export async function* convertInThread(
     throw error as Error;
   });
   broken.catch(() => {});
-  let job: ThreadJob | undefined = {
-    source,
-    scan: { dialect, hasHeader, rows, multiLine, faults },
-    columns,
-    options: rest,
-  };
+  let job: ThreadJob | undefined = { source, scan: { dialect, hasHeader, rows, multiLine }, columns, options: rest };
   let used: ArrayBuffer[] = [];
   let newest: ArrayBuffer[] = [];
   let isDone = false;

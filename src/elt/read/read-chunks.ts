@@ -19,7 +19,7 @@ export async function* readChunks(
   options: ChunkOptions,
 ): AsyncGenerator<RowChunk> {
   if (source.convert !== undefined && isPlain(options)) {
-    yield* source.convert(columns, options);
+    yield* source.convert(columns, { ...options, faults: source.faults });
     return;
   }
   const faults = source.faults.filter(({ row }) => row >= options.fromRow);

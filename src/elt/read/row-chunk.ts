@@ -31,6 +31,8 @@ export interface ChunkOptions {
   readonly format?: CopyFormat;
   /** Comes before the row number in each line, where several loads share a stage. */
   readonly loadId?: string;
+  /** Rows that the file was left without, in order. @default none */
+  readonly faults?: readonly RowFault[];
   /** Rows that PostgreSQL refused in an earlier try. */
   readonly refused?: ReadonlyMap<number, RowFault>;
   /** What becomes of a value that does not fit its column's type. @default 'discard_row' */

@@ -19,7 +19,7 @@ export interface RowSource {
   /** Rows that `relation` leaves out, in order. */
   readonly faults: readonly RowFault[];
   readonly lineOf: (row: number) => number | null;
-  /** The rows without DuckDB, where the file can be read faster so. */
+  /** The rows without DuckDB, with `options.faults` between them, where the file can be read faster so. */
   readonly convert?: (columns: readonly LoadColumn[], options: ChunkOptions) => AsyncGenerator<RowChunk>;
   /**
    * How many values of each column at `positions` fall into each class, without DuckDB, where the file can be read faster so; of a column that is

@@ -37,7 +37,7 @@ export async function spoolRows(
     const { paths, multiLine, longestRecordBytes } = await spool.end();
     const [path, ...further] = paths;
     const source: ByteSource = { path: path!, further, file, compression: 'none', encoding: 'utf-8' };
-    const shape = { dialect: SPOOLED, hasHeader: false, multiLine, rows, faults, lines };
+    const shape = { dialect: SPOOLED, hasHeader: false, multiLine, rows, lines };
     return {
       relation: readCsv(
         paths,
