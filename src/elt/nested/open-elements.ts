@@ -76,10 +76,12 @@ export async function openElements(
 
 /** Keys of the elements in the order in which PostgreSQL has them, with what their values are. */
 async function keyKinds(session: Session, from: string, tolerance: number): Promise<Map<string, JsonColumnKind>> {
-  const found = await session.query<{ key: string; kind: JsonKind; values: number; place: number }>(
-    `SELECT m.key, CASE jsonb_typeof(m.value) WHEN 'array' THEN 'nested' WHEN 'object' THEN 'nested' ELSE jsonb_typeof(m.value) END AS kind,
-       count(*)::float8 AS values, min(m.place)::float8 AS place
-     FROM ${from} CROSS JOIN LATERAL jsonb_each(r.record) WITH ORDINALITY AS m (key, value, place) GROUP BY 1, 2 ORDER BY 4, 1`,
+  const found = await session.query<{ key: string; kind: JsonKind; values: number }>(
+    // Keys alone, in the SELECT: a table of keys and values for each element takes twice as long. Of an object PostgreSQL has them in this order.
+    `SELECT m.key, CASE m.type WHEN 'array' THEN 'nested' WHEN 'object' THEN 'nested' ELSE m.type END AS kind, sum(m.values)::float8 AS values
+     FROM (SELECT k.key, jsonb_typeof(k.record -> k.key) AS type, count(*) AS values
+       FROM (SELECT r.record, jsonb_object_keys(r.record) AS key FROM ${from}) AS k GROUP BY 1, 2) AS m
+     GROUP BY 1, 2 ORDER BY octet_length(m.key), m.key COLLATE "C"`,
   );
   const counts = new Map<string, Record<JsonKind, number>>();
   for (const { key, kind, values } of found) {
