@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TerminalError } from '../../errors.js';
 import type { ColumnType, CsvOptions, ResourceConfig } from '../../model/project.js';
 import { openParsed } from '../parse/open-parsed.js';
 import { addColumns } from './add-columns.js';
@@ -105,11 +106,22 @@ export async function withSource<T>(
       const isLines = format === 'ndjson' || (resource.format === 'auto' && (await isJsonLines(bytes)));
       const scan: ScanJson = (options) =>
         isLines ? scanNdjson(bytes, options) : scanJson(bytes, resource.records ?? [], options);
-      return openJson(scan, file, folder, types, resource.maxRejectedShare, isLines ? 'ndjson' : 'json', signal, {
-        ...(options.stated !== undefined && { stated: options.stated }),
-        // A key that a few of many rows have is a column all the same.
-        ...(resource.program !== undefined && { optional: Object.keys(resource.columns) }),
-      });
+      const source = await openJson(
+        scan,
+        file,
+        folder,
+        types,
+        resource.maxRejectedShare,
+        isLines ? 'ndjson' : 'json',
+        signal,
+        {
+          ...(options.stated !== undefined && { stated: options.stated }),
+          // A key that a few of many rows have is a column all the same.
+          ...(resource.program !== undefined && { optional: Object.keys(resource.columns) }),
+        },
+      );
+      if (source.headers.length === 0 && source.rows > source.faults.length) throw withoutKeys(file);
+      return source;
     };
     const numbers = { types, tolerance: resource.maxRejectedShare };
     const open = {
@@ -126,6 +138,14 @@ export async function withSource<T>(
   } finally {
     if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
   }
+}
+
+function withoutKeys(file: string): TerminalError {
+  return new TerminalError(
+    'ELT_JSON_RECORDS',
+    `Reading ${file} failed: its records are empty objects; expected one key or more, which become columns.`,
+    { at: { file }, next: 'Set `records` of the resource to where the list is, or leave the file out.' },
+  );
 }
 
 /** The inventory's columns have the types that its SELECT gives them. */
