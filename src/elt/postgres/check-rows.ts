@@ -48,7 +48,9 @@ export function checkRows(
 
   const refuse = (line: Buffer, index: number): void => {
     const column = columns[index];
-    const values = columns.map((_, position) => fieldOf(line, position)?.toString() ?? null);
+    // With its foreign values a row is none of the table's: it cannot be tried again as it is, which would lose them.
+    const kept = column === undefined ? fields : columns.length;
+    const values = Array.from({ length: kept }, (_, position) => fieldOf(line, position)?.toString() ?? null);
     onFault({
       row,
       line: null,
