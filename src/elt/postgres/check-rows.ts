@@ -66,12 +66,18 @@ export function checkRows(
     row++;
     findFields(line, starts);
     const dropped: number[] = [];
-    for (let index = 0; index < fields; index++) {
+    // First, whatever else is wrong: a row that is corrected must not lose such a value.
+    for (let index = columns.length; index < fields; index++) {
+      if (fieldOf(line, index) === null) continue;
+      refuse(line, index);
+      return [];
+    }
+    for (let index = 0; index < columns.length; index++) {
       const check = checks[index];
-      if (check === undefined && index < columns.length) continue;
+      if (check === undefined) continue;
       const field = fieldOf(line, index);
-      if (field === null || check?.(field, 0, field.length) === true) continue;
-      if (check === undefined || misfits === 'discard_row') {
+      if (field === null || check(field, 0, field.length)) continue;
+      if (misfits === 'discard_row') {
         refuse(line, index);
         return [];
       }
