@@ -1,3 +1,5 @@
+import { hideParameters, hideParametersIn } from './hide-parameters.js';
+
 /**
  * Two families decide retries: a TerminalError stays wrong however often it is tried (bad input, a failed test),
  * a TransientError may pass (a connection, a lock). Domain code throws these; `activities/failures.ts` alone turns
@@ -20,6 +22,7 @@ export interface ErrorContext {
   readonly cause?: unknown;
 }
 
+/** What goes into logs, histories and tables: addresses in it are kept without their parameters. */
 export abstract class PipelineError extends Error {
   abstract readonly terminal: boolean;
   readonly details: Readonly<Record<string, unknown>>;
@@ -35,11 +38,11 @@ export abstract class PipelineError extends Error {
     message: string,
     context: ErrorContext = {},
   ) {
-    super(message, context.cause === undefined ? undefined : { cause: context.cause });
+    super(hideParameters(message), context.cause === undefined ? undefined : { cause: context.cause });
     this.name = new.target.name;
-    this.details = context.details ?? {};
-    if (context.at !== undefined) this.at = context.at;
-    if (context.next !== undefined) this.next = context.next;
+    this.details = hideParametersIn(context.details ?? {});
+    if (context.at !== undefined) this.at = hideParametersIn(context.at);
+    if (context.next !== undefined) this.next = hideParameters(context.next);
   }
 }
 

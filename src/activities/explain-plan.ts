@@ -134,7 +134,7 @@ async function explainElt(dependencies: ActivityDependencies, scope: PlanScope):
       await decide(step, [], async () => ({
         reason:
           resource.type === 'postgres'
-            ? await whatIsRead(database, at, resource, full)
+            ? await whatIsRead(database, at, resource, { full, interval: run.interval })
             : await whatIsAsked(database, at, resource, { full, interval: run.interval }),
       }));
       continue;

@@ -96,7 +96,8 @@ async function postgres(extraction: Extraction): Promise<Extracted> {
   const { resource, run } = extraction;
   const { onProgress: _none, ...own } = await options(extraction);
   const full = await isFull(extraction);
-  return withSourceDatabase(resource, run, (opened) => extractPostgres({ ...own, ...opened, full }));
+  const interval = run.interval === undefined ? {} : { interval: run.interval };
+  return withSourceDatabase(resource, run, (opened) => extractPostgres({ ...own, ...opened, ...interval, full }));
 }
 
 async function singer(extraction: Extraction): Promise<Extracted> {

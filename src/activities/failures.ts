@@ -1,6 +1,7 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { StepError } from '../contracts/run.js';
 import { PipelineError, TransientError } from '../errors.js';
+import { hideParameters } from '../hide-parameters.js';
 import { diskFull } from '../storage/disk-full.js';
 
 /** An error nobody classified may be a passing fault or a bug: it is tried this often, then given up. */
@@ -29,7 +30,7 @@ function retryDelay(error: unknown): { nextRetryDelay?: number } {
 
 export function describeError(caught: unknown, step?: string): StepError {
   const error = diskFull(caught);
-  const base = step === undefined ? {} : { step };
+  const base = step === undefined ? {} : { step: hideParameters(step) };
   if (error instanceof PipelineError) {
     return {
       ...base,

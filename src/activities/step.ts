@@ -2,6 +2,7 @@ import { activityInfo, cancellationSignal, CancelledFailure, heartbeat } from '@
 import type { RunRef, Stage } from '../contracts/run.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { failpoint } from '../failpoint.js';
+import { hideParameters } from '../hide-parameters.js';
 import type { Database, Session } from '../model/database.js';
 import { connectionName } from '../storage/connection-name.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
@@ -96,14 +97,14 @@ export async function runStep<T>(
     await failpoint(`step.${stage}.ended`);
     return outcome.result;
   } catch (caught) {
-    if (cancellationSignal().aborted) throw new CancelledFailure(`step ${step} was cancelled`);
+    if (cancellationSignal().aborted) throw new CancelledFailure(`step ${hideParameters(step)} was cancelled`);
     const error: unknown = lost.signal.aborted ? lost.signal.reason : caught;
     const ended = { status: 'failed' as const, error: describeError(error, step) };
     // The row is for people; what counts is the failure, so a database that is away must not hide it.
     if (attempt > 0) await endStep(database, run.runId, step, attempt, ended).catch(() => {});
     const failures = await countFailures(database, run.runId, step).catch(() => 0);
     const failure = toFailure(error, step, failures);
-    dependencies.log.warn({ run: run.runId, step, attempt, err: error }, 'step failed');
+    dependencies.log.warn({ run: run.runId, step: hideParameters(step), attempt, err: error }, 'step failed');
     throw failure;
   } finally {
     clearInterval(beat);

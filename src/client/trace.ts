@@ -1,3 +1,4 @@
+import { hideParameters } from '../hide-parameters.js';
 import { TerminalError } from '../errors.js';
 import type { Queryable } from '../model/database.js';
 import {
@@ -141,8 +142,8 @@ async function objectNode(
   { path, sha256, loadId }: { readonly path: string; readonly sha256: string; readonly loadId: string },
 ): Promise<TraceNode> {
   const members = await objectsOfBatch(database, sha256);
-  const from = members.map((member): TraceNode => ({ kind: 'raw object', name: member.url, facts: { sha256: member.sha256 }, from: [] })); // prettier-ignore
-  return { kind: 'raw object', name: path, facts: { sha256, load: loadId }, from };
+  const from = members.map((member): TraceNode => ({ kind: 'raw object', name: hideParameters(member.url), facts: { sha256: member.sha256 }, from: [] })); // prettier-ignore
+  return { kind: 'raw object', name: hideParameters(path), facts: { sha256, load: loadId }, from };
 }
 
 async function traceRawObject(scope: TraceScope, sha256: string): Promise<TraceNode> {
@@ -151,7 +152,7 @@ async function traceRawObject(scope: TraceScope, sha256: string): Promise<TraceN
   const loaded = objectsOf(loads[0]!).find((object) => object.sha256 === sha256);
   const path = loaded?.path ?? (await nameOfObject(scope.database, scope.env, scope.project, sha256)) ?? sha256;
   const uses = await Promise.all(loads.map((load) => usesOf(scope, load)));
-  return { kind: 'raw object', name: path, facts: { sha256 }, from: uses };
+  return { kind: 'raw object', name: hideParameters(path), facts: { sha256 }, from: uses };
 }
 
 /** Forward: a step's outcome and everything made from it. */

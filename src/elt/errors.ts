@@ -30,7 +30,8 @@ export const eltErrorCodes = {
   ELT_HTTP_URL: 'A URL is not one that can be fetched: http: or https:, without a user name and a password.',
   ELT_HTTP_ADDRESS_REFUSED:
     'A URL, or where it redirects, leads to a loopback, private or metadata address. Set `allow_private: true` for a server of your own.',
-  ELT_HTTP_REDIRECT: 'A server redirects too often, or from https to http. Set the URL to where it leads.',
+  ELT_HTTP_REDIRECT:
+    'A server redirects too often, from https to http, or a POST to where its body would be lost or seen by another server. Set the URL to where it leads.',
   ELT_HTTP_CERTIFICATE: "A server's certificate is not trusted. Correct the URL, or set NODE_EXTRA_CA_CERTS.",
   ELT_HTTP_UNREACHABLE: 'A server does not answer; the step is tried again.',
   ELT_HTTP_CUT: 'A transfer stopped before its end; the step is tried again.',
@@ -40,6 +41,8 @@ export const eltErrorCodes = {
   ELT_HTTP_ANSWER:
     'An API answered with something other than JSON, often a page of HTML. Correct `url`, `path` or `auth`.',
   ELT_HTTP_RECORDS: 'An answer has no list of objects where `records` says. The message names what is there.',
+  ELT_HTTP_ERRORS:
+    'An API answered with status 200 and with errors, as GraphQL does. The message has the first one; none of the answer is loaded.',
   ELT_HTTP_PAGINATION: 'The pages of an API do not end, repeat, or lead to another server. Correct `pagination`.',
   ELT_HTTP_ROWS:
     'An API would be asked for more than 200,000 rows one by one. Name fewer with `for_each: { query: … }`.',

@@ -272,21 +272,25 @@ export interface SingerConfig {
   readonly writeByKey: boolean;
 }
 
-/** How the pages of one resource are asked for. Values may be secrets by reference: `env:NAME` or `file:path`. */
+/** How the pages of one resource are asked for. Values, also those inside of `body`, may be secrets by reference: `env:NAME` or `file:path`. */
 export interface HttpRequestConfig {
   /** What `path` is behind, without a slash at its end. */
   readonly url: string;
   readonly auth?: HttpAuth;
   readonly headers: Readonly<Record<string, string>>;
   readonly params: Readonly<Record<string, string>>;
-  /** The parameter that says from which cursor on. */
-  readonly cursorParam?: string;
+  /** Sent as JSON by POST. Absent: a page is asked for by GET. */
+  readonly body?: JsonObject;
+  /** The parameter that says from which cursor on, or the keys of that value in the body. */
+  readonly cursorParam?: string | readonly string[];
   /** Keys that lead to the list of records; empty when the answer is the list. */
   readonly records: readonly string[];
+  /** Keys that lead to what went wrong, in an answer that says so with status 200. */
+  readonly errors?: readonly string[];
   readonly pagination: HttpPagination;
-  /** Whether `path` or `params` name the run's interval, so that each interval is asked for by itself. */
+  /** Whether `path`, `params` or `body` name the run's interval, so that each interval is asked for by itself. */
   readonly byInterval?: true;
-  /** Asks once for each row of another table; `{row.column}` in `path` and `params` is a value of the row. */
+  /** Asks once for each row of another table; `{row.column}` in `path`, `params` and `body` is a value of the row. */
   readonly forEach?: HttpForEach;
   /** Least time between two requests of the source, over all workers. */
   readonly intervalMs: number;
@@ -338,10 +342,17 @@ export type HttpAuth =
       readonly params?: Readonly<Record<string, string>>;
     };
 
+/** `param` is the name of a parameter of the URL, or the keys of a value in the body. */
 export type HttpPagination =
   | { readonly type: 'none' }
-  | { readonly type: 'page' | 'offset'; readonly param: string; readonly start: number }
-  | { readonly type: 'cursor'; readonly param: string; readonly token: readonly string[] }
+  | { readonly type: 'page' | 'offset'; readonly param: string | readonly string[]; readonly start: number }
+  | {
+      readonly type: 'cursor';
+      readonly param: string | readonly string[];
+      readonly token: readonly string[];
+      /** Keys of what is false, or not there, on the last page. */
+      readonly hasMore?: readonly string[];
+    }
   | { readonly type: 'link' }
   | { readonly type: 'next_url'; readonly url: readonly string[] };
 

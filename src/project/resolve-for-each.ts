@@ -7,6 +7,7 @@ import type { Problem } from './problem.js';
 import { readSqlFile } from './read-sql-file.js';
 import type { HttpPlace } from './resolve-http-resource.js';
 import { refuser, type ResourceScope } from './resource-place.js';
+import { textsOf } from './texts-of.js';
 
 const header = z.strictObject({ description: z.string().optional().describe('What the file is, in words.') });
 
@@ -29,11 +30,11 @@ export async function resolveForEach(http: HttpPlace, scope: ResourceScope): Pro
       'goes with no cursor: one state cannot say how far each row has come.',
       'Take the cursor out, or name only the rows that changed with `query`.',
     );
-  const templates = [given.path ?? '', ...Object.values(given.params ?? {}).map(String)];
+  const templates = [given.path ?? '', ...textsOf(given.params), ...textsOf(given.body)];
   const named = templates.flatMap((text) => [...text.matchAll(/\{row\.([^{}]+)\}/g)].map(([, column]) => column!));
   if (named.length === 0)
     return refuse(
-      'asks the same for each row: neither path nor params name one.',
+      'asks the same for each row: neither path, params nor body name one.',
       'Name a column, for example `path: /orders/{row.id}/items`.',
     );
   const needed = [...new Set([...named, ...Object.values(columns)])];

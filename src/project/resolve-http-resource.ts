@@ -4,8 +4,10 @@ import { resolveCursor } from './resolve-cursor.js';
 import { resolveForEach } from './resolve-for-each.js';
 import { resolveInterval } from './resolve-interval.js';
 import { resolveChildren } from './resolve-children.js';
+import { resolveHttpBody } from './resolve-http-body.js';
 import { resolveLoad } from './resolve-load.js';
 import { refuser, type Refusal, type ResourcePlace, type ResourceScope } from './resource-place.js';
+import { textsOf } from './texts-of.js';
 import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
 
 export type HttpPlace = ResourcePlace<Omit<HttpSourceYaml, 'resources'> & HttpResourceYaml>;
@@ -25,13 +27,13 @@ export async function resolveHttpResource(resource: HttpPlace, scope: ResourceSc
       message: `${place} has no "path", expected one such as /orders.`,
       next: 'Add `path:`.',
     });
-  const templates = [given.path, ...Object.values(given.params ?? {}).map(String)];
+  const templates = [given.path, ...textsOf(given.params), ...textsOf(given.body)];
   const about = resolveInterval(resource, scope, templates);
   if (about === undefined) return [];
   const byInterval = about.isNamed;
   if (about.interval !== undefined && !byInterval)
     return refuse({
-      message: `${place} has "interval_column", and neither path nor params say of which interval the API is asked.`,
+      message: `${place} has "interval_column", and neither path, params nor body say of which interval the API is asked.`,
       at: 'interval_column',
       part: 'key',
       next: "Name it, for example `params: { from: '{interval.start}' }`.",
@@ -51,6 +53,8 @@ export async function resolveHttpResource(resource: HttpPlace, scope: ResourceSc
       message: `${place} has ${JSON.stringify(row)} and no "for_each", which says of what row that is.`,
       next: 'Add `for_each: { rows_of: … }`.',
     });
+  const sent = resolveHttpBody(resource, scope);
+  if (sent === undefined) return [];
   if (byInterval && given.write === 'replace')
     return refuse({
       message: `${place}.write is replace; each interval would leave its own rows only.`,
@@ -90,7 +94,8 @@ export async function resolveHttpResource(resource: HttpPlace, scope: ResourceSc
         ...(given.auth === undefined ? {} : { auth: resolveAuth(given.auth) }),
         headers: given.headers ?? {},
         params: asTexts(given.params ?? {}),
-        ...(given.cursor === undefined ? {} : { cursorParam: given.cursor.param }),
+        ...sent,
+        ...(given.cursor === undefined ? {} : { cursorParam: paramOf(given.cursor.param, given.cursor.in) }),
         records: given.records?.split('.') ?? [],
         pagination: resolvePagination(given.pagination ?? { type: 'none' }),
         ...(byInterval ? { byInterval } : {}),
@@ -123,17 +128,26 @@ function asTexts(params: Readonly<Record<string, string | number | boolean>>): R
   return Object.fromEntries(Object.entries(params).map(([name, value]) => [name, String(value)]));
 }
 
+function paramOf(param: string, place: 'params' | 'body' | undefined): string | readonly string[] {
+  return place === 'body' ? param.split('.') : param;
+}
+
 function resolvePagination(given: NonNullable<HttpResourceYaml['pagination']>): HttpPagination {
   switch (given.type) {
     case 'page':
     case 'offset':
       return {
         type: given.type,
-        param: given.param ?? given.type,
+        param: paramOf(given.param ?? given.type, given.in),
         start: given.start ?? (given.type === 'page' ? 1 : 0),
       };
     case 'cursor':
-      return { type: 'cursor', param: given.param ?? 'cursor', token: given.token.split('.') };
+      return {
+        type: 'cursor',
+        param: paramOf(given.param ?? 'cursor', given.in),
+        token: given.token.split('.'),
+        ...(given.has_more !== undefined && { hasMore: given.has_more.split('.') }),
+      };
     case 'next_url':
       return { type: 'next_url', url: given.url.split('.') };
     default:

@@ -30,11 +30,14 @@ export function resolvePostgresResource(resource: PostgresPlace, scope: Resource
       message: `${place} has no "table" and no "query", expected one of them.`,
       next: 'Add `table:` or `query:`.',
     });
-  if (given.write === 'append')
+  const { interval_column: intervalColumn } = given;
+  const misfit = intervalColumn === undefined ? undefined : intervalFault(given);
+  if (misfit !== undefined) return refuse({ ...misfit, message: `${place}.${misfit.message}` });
+  if (given.write === 'append' && intervalColumn === undefined)
     return refuse({
       message: `${place}.write is append; each load would add again the rows that are there.`,
       at: 'write',
-      next: 'Use write: replace, or merge with a primary_key.',
+      next: 'Use write: replace, or merge with a primary_key; or read by interval, with `interval_column`.',
     });
   const cursor = given.cursor === undefined ? undefined : cursorOf(resource, scope, given.cursor);
   if (given.cursor !== undefined && cursor === undefined) return [];
@@ -42,10 +45,10 @@ export function resolvePostgresResource(resource: PostgresPlace, scope: Resource
   const wrong = reconciles ? reconcileFault(given) : undefined;
   if (wrong !== undefined) return refuse({ ...wrong, message: `${place}.${wrong.message}` });
   const load = resolveLoad(resource, scope, {
-    write: cursor === undefined ? 'replace' : 'merge',
-    why: `each load asks for ${cursor === undefined ? 'all' : 'what is new'}`,
+    write: intervalColumn !== undefined ? 'append' : cursor === undefined ? 'replace' : 'merge',
+    why: `each load asks for ${intervalColumn !== undefined ? 'an interval' : cursor === undefined ? 'all' : 'what is new'}`,
     // What is gone is then found by the source's keys.
-    isPartial: cursor !== undefined || reconciles,
+    isPartial: cursor !== undefined || reconciles || intervalColumn !== undefined,
     types: 'evolve',
     columns: 'as in the source',
   });
@@ -72,9 +75,34 @@ export function resolvePostgresResource(resource: PostgresPlace, scope: Resource
         ...(reconciles && { reconciles }),
       },
       ...(cursor === undefined ? {} : { cursor }),
+      ...(intervalColumn !== undefined && { interval: { column: intervalColumn, outside: 'fail' } }),
       allowEmpty: given.allow_empty ?? false,
     },
   ];
+}
+
+/** Why a resource cannot be read by interval; undefined when it can. */
+function intervalFault({ write, cursor, deletes }: PostgresPlace['given']): Refusal | undefined {
+  if (cursor !== undefined)
+    return {
+      message: 'cursor asks for what is new, and interval_column for an interval.',
+      at: 'cursor',
+      part: 'key',
+      next: 'Remove one of the two.',
+    };
+  if (write === 'replace')
+    return {
+      message: 'write is replace; each interval would leave its own rows only.',
+      at: 'write',
+      next: 'Use write: append (rows of an interval take the place of those it had), or merge with a primary_key.',
+    };
+  return deletes === 'reconcile'
+    ? {
+        message: 'deletes is reconcile, which compares all keys, and interval_column reads a part of the rows.',
+        at: 'deletes',
+        next: 'Take `deletes` out: under write: append what is gone of an interval goes when the interval is loaded again.',
+      }
+    : undefined;
 }
 
 /** Why gone rows cannot be found by the source's keys; undefined when they can. */

@@ -1,3 +1,4 @@
+import { hideParameters, hideParametersIn } from '../hide-parameters.js';
 import type { Queryable } from '../model/database.js';
 
 export interface LoadRow {
@@ -50,16 +51,17 @@ const COLUMNS = `load_id::text, resource, path, sha256, generation, status, rows
   rows_rejected::float8, rows_duplicate::float8, rows_outside::float8, rows_forgotten::float8, run_id, started_at, published_at`;
 
 /** The newest loads first, of one resource where it is given. */
-export function listLoads(
+export async function listLoads(
   database: Queryable,
   { env, project }: Scope,
   { resource, limit }: { readonly resource?: string | undefined; readonly limit: number },
 ): Promise<LoadRow[]> {
-  return database.query<LoadRow>(
+  const loads = await database.query<LoadRow>(
     `SELECT ${COLUMNS} FROM plumbline.loads
      WHERE env = $1 AND project = $2 AND ($3::text IS NULL OR resource = $3) ORDER BY loads.load_id DESC LIMIT $4`,
     [env, project, resource ?? null, limit],
   );
+  return loads.map((load) => ({ ...load, path: hideParameters(load.path) }));
 }
 
 export async function findLoad(
@@ -71,7 +73,9 @@ export async function findLoad(
     `SELECT ${COLUMNS}, reader, error, discarded FROM plumbline.loads WHERE env = $1 AND project = $2 AND load_id = $3`,
     [env, project, loadId],
   );
-  return load;
+  return load === undefined
+    ? undefined
+    : { ...load, path: hideParameters(load.path), error: hideParametersIn(load.error) };
 }
 
 /** What a load is about, as `start/end`; its path or its unit ends with it. Undefined where that is no interval. */
@@ -183,7 +187,7 @@ export async function* readRejects(
        ORDER BY -r.load_id, r.row_number LIMIT ${PAGE_ROWS}`,
       [env, project, resource ?? null, loadId ?? null, kind ?? null, last?.load_id ?? null, last?.row_number ?? null],
     );
-    yield* page;
+    yield* page.map((row) => ({ ...row, file: hideParameters(row.file) }));
     last = page.at(-1);
     if (page.length < PAGE_ROWS) return;
   }

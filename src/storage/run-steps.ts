@@ -1,3 +1,4 @@
+import { hideParameters, hideParametersIn } from '../hide-parameters.js';
 import type { Database, Queryable } from '../model/database.js';
 import { jsonb } from '../model/jsonb.js';
 import { connectionName } from './connection-name.js';
@@ -153,11 +154,12 @@ export async function skipRest(
 }
 
 export async function listSteps(database: Queryable, runId: string): Promise<StepRow[]> {
-  return database.query<StepRow>(
+  const steps = await database.query<StepRow>(
     `SELECT step, stage, position, status, reason, attempt, progress, result, error, started_at, ended_at
      FROM plumbline.run_steps WHERE run_id = $1 ORDER BY position, started_at NULLS LAST, step`,
     [runId],
   );
+  return steps.map((row) => ({ ...row, step: hideParameters(row.step), result: hideParametersIn(row.result) }));
 }
 
 /** Versions whose deployment has begun and not ended: the run that registered them offered them. */

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { LoadSummary } from '../../src/contracts/elt.js';
 import { loadPostgres, type SourceObject } from '../../src/elt/postgres/load-postgres.js';
 import type { Database } from '../../src/model/database.js';
+import { parseInterval } from '../../src/model/parse-interval.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { openDatabase, type OpenDatabase } from '../../src/storage/database.js';
 import { startPostgres } from '../setup/global.js';
@@ -43,13 +44,18 @@ const yaml = (resources: Readonly<Record<string, string>>): string =>
 async function load(
   resources: Readonly<Record<string, string>>,
   acceptAnomaly = false,
+  days?: string,
 ): Promise<readonly LoadSummary[]> {
   await bench.write({ 'plumbline.yaml': yaml(resources) });
-  const { run, plan } = await bench.open(`run-${++runs}`, ['elt'], { acceptAnomaly });
+  const { run, plan } = await bench.open(`run-${++runs}`, ['elt'], { acceptAnomaly, ...ofDays(days) });
   const { loads } = await bench.elt(run, plan);
   await bench.close(run);
   return loads;
 }
+
+const ofDays = (days: string | undefined) => (days === undefined ? {} : { interval: parseInterval(days, 'Europe/Berlin') }); // prettier-ignore
+
+const problem = (error: unknown): unknown => (error as { details?: unknown[] }).details?.[0];
 
 /** SHA-256 of what COPY writes for a SELECT, as text. */
 async function hashOf(database: Database, select: string): Promise<string> {
@@ -212,6 +218,48 @@ describe('what cannot be read', () => {
     );
     expect(JSON.stringify([found, kept])).not.toMatch(/p%(25)?3cret|plumb_reader:|postgres@/);
     await database.execute('REVOKE ALL ON orders FROM plumb_reader; DROP ROLE plumb_reader');
+  });
+});
+
+describe('a table that is read by interval', () => {
+  const FIRST = '2024-01-01/2024-01-02';
+  const ids = async (table: string) =>
+    (await bench.test.database.query(`SELECT id FROM shop_dev_raw.shop_${table} ORDER BY id`)).map(({ id }) => Number(id)); // prettier-ignore
+
+  it('gives the rows of each interval, which take the place of those that it had', async () => {
+    await shop.database
+      .execute(`CREATE TABLE visits (id integer PRIMARY KEY, at timestamptz, wall timestamp GENERATED ALWAYS AS (at AT TIME ZONE 'Europe/Berlin') STORED);
+        INSERT INTO visits VALUES (1, '2023-12-31 22:59:59.999999Z'), (2, '2023-12-31 23:00Z'), (3, '2024-01-01 22:59:59.999999Z'), (4, '2024-01-01 23:00Z'), (5, NULL), (6, 'infinity')`);
+    const resources = {
+      visits: '{ table: visits, interval_column: at }',
+      walls: '{ query: "SELECT id, wall FROM visits", interval_column: wall, write: merge, primary_key: id }',
+    };
+    const days = (interval: string) => load(resources, false, interval);
+    expect(await days(FIRST)).toMatchObject([{ rowsRead: 2, rowsLoaded: 2 }, { rowsRead: 2 }]);
+    await days('2024-01-02/2024-01-03');
+    expect([await ids('visits'), await ids('walls')]).toEqual([[2, 3, 4], [2, 3, 4]]); // prettier-ignore
+
+    await shop.database.execute(
+      `DELETE FROM visits WHERE id IN (2, 4); INSERT INTO visits VALUES (7, '2024-01-01 12:00Z')`,
+    );
+    await days(FIRST);
+    // Of another day nothing is touched; what is merged is never taken away.
+    expect([await ids('visits'), await ids('walls')]).toEqual([[3, 4, 7], [2, 3, 4, 7]]); // prettier-ignore
+    await days(FIRST);
+    const statuses = await bench.test.database.query('SELECT status FROM plumbline.run_steps WHERE run_id = $1 AND step = $2', [`run-${runs}`, 'load:shop.visits']); // prettier-ignore
+    expect(statuses).toEqual([{ status: 'reused' }]);
+
+    const { lines } = await bench.call('explainPlan', { run: await bench.ref('plan', ofDays(FIRST)) });
+    expect(lines[0]).toMatchObject({ reason: `reads public.visits of env:TEST_SHOP_URL where at is in ${FIRST}` });
+    expect(await bench.call('explainPlan', { run: await bench.ref('plan') }).catch(problem)).toMatchObject({ code: 'RUN_INTERVAL_NEEDED' }); // prettier-ignore
+  });
+
+  it.each([
+    ['id', 'ELT_INTERVAL_COLUMN'],
+    ['day', 'ELT_COLUMN_UNKNOWN'],
+  ])('cannot go by %s', async (column, code) => {
+    const failing = load({ odd: `{ table: visits, interval_column: ${column} }` }, false, FIRST);
+    expect(await failing.catch(problem)).toMatchObject({ code, terminal: true });
   });
 });
 

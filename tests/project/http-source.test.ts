@@ -204,3 +204,46 @@ describe('an http source that is asked for rows one by one', () => {
     expect(await problemsOf(`${api} path: "/a/{row.id}" } } }\n`)).toContain('and no "for_each"');
   });
 });
+
+describe('an http source that is asked by POST', () => {
+  const source = (more: string): string =>
+    `  api: { type: http, url: "https://api.example.org", path: /search, ${more} }\n`;
+
+  it('has its body, what moves in it, and where GraphQL says what went wrong', async () => {
+    const { resources, defaults } = await project(
+      source(
+        `method: POST, body: { query: "{ a }", from: "{interval.start}" }, pagination: { type: cursor, in: body, param: variables.after, token: next, has_more: more }`,
+      ),
+    );
+    expect(resources[0]!.http).toMatchObject({
+      body: { query: '{ a }', from: '{interval.start}' },
+      errors: ['errors'],
+      byInterval: true,
+      pagination: { type: 'cursor', param: ['variables', 'after'], token: ['next'], hasMore: ['more'] },
+    });
+    expect(defaults).toContain('sources.api.errors = errors (as GraphQL answers)');
+    const other = await project(source('method: POST, errors: error, primary_key: id, cursor: { field: n, param: since.n, in: body }')); // prettier-ignore
+    expect(other.resources[0]!.http).toMatchObject({ body: {}, errors: ['error'], cursorParam: ['since', 'n'] });
+  });
+
+  it.each([
+    ['body: { a: 1 }', 'sources.api has a "body", which a GET does not send'],
+    ['method: PUT', 'expected GET or POST'],
+    ['method: POST, body: [1]', 'expected an object'],
+    ['pagination: { type: page, in: body }', 'pagination puts "page" into the body, which a GET does not send'],
+    [
+      'method: POST, body: { a: x }, pagination: { type: offset, in: body, param: a.b }',
+      'where "b" would be in "x", which is no object',
+    ],
+    [
+      'method: POST, body: { a: env:KEY }, pagination: { type: page, in: body, param: a }',
+      'puts "a" into the body, which has a secret there',
+    ],
+    [
+      'method: POST, primary_key: id, cursor: { field: at, param: a..b, in: body }',
+      'cursor puts "a..b" into the body, expected keys with dots between them',
+    ],
+  ])('%s is refused', async (more, why) => {
+    expect(await problemsOf(source(more))).toContain(why);
+  });
+});

@@ -29,6 +29,10 @@ describe('a postgres source', () => {
       { path: 'query 611f76bb', write: 'merge', postgres: { ...postgres, schema: 'sales', query: 'SELECT 1 AS id' } },
       { write: 'merge', cursor: { field: 'xmin', type: 'integer', lag: 0, byTransaction: true } },
     ]);
+    const byInterval = await project(
+      '{ type: postgres, connection: env:SHOP_URL, table: visits, interval_column: at }',
+    );
+    expect(byInterval.resources[0]).toMatchObject({ write: 'append', interval: { column: 'at', outside: 'fail' } });
   });
 
   it.each([
@@ -42,6 +46,9 @@ describe('a postgres source', () => {
     ['{ type: postgres, connection: env:A, table: a, primary_key: id, cursor: { lag: 1h } }', 'cursor has to name a field, or be { xmin: true }'],
     ['{ type: postgres, connection: env:A, table: a, primary_key: id, cursor: { xmin: true, lag: 1h } }', 'and nothing else'],
     ['{ type: postgres, connection: env:A, query: SELECT 1, primary_key: id, cursor: { xmin: true } }', 'the rows of a query have no transaction'],
+    ['{ type: postgres, connection: env:A, table: a, interval_column: at, primary_key: id, cursor: { field: at } }', 'cursor asks for what is new, and interval_column for an interval'],
+    ['{ type: postgres, connection: env:A, table: a, interval_column: at, write: replace }', 'each interval would leave its own rows only'],
+    ['{ type: postgres, connection: env:A, table: a, interval_column: at, write: merge, primary_key: id, deletes: reconcile }', 'which compares all keys, and interval_column reads a part'],
     ['{ type: postgres, connection: env:A, table: a, format: csv }', 'has no key "format", which goes with another `type`.'],
     ['{ type: postgres, connection: env:A, tabel: a }', 'no key "tabel"; did you mean "table"?'],
   ])('%s: %s', async (source, expected) => {

@@ -5,8 +5,7 @@ import type { Database } from '../../model/database.js';
 import type { CursorConfig, ResourceConfig } from '../../model/project.js';
 import { readCursor } from '../cursor/cursor-state.js';
 import { cursorBefore } from '../cursor/cursor-value.js';
-import { openApi } from '../http/api.js';
-import { firstUrl } from '../http/next-url.js';
+import { openApi, type PageRequest } from '../http/api.js';
 import { openSecrets } from '../http/secrets.js';
 import type { CompiledQuery } from '../inventory/compile-query.js';
 import type { ExtractedObject } from '../load/load-result.js';
@@ -16,7 +15,7 @@ import { beginExtract, formerPage, requestDigest, type ExtractKey, type LandedPa
 import { landEach } from './land-each.js';
 import { landPages } from './land-pages.js';
 import { parentRows, type ParentRows } from './parent-rows.js';
-import { resourceUrl, type Asked } from './resource-url.js';
+import { resourceRequest, type Asked } from './resource-request.js';
 import { plural } from '../../model/plural.js';
 
 export interface HttpExtractOptions {
@@ -154,15 +153,15 @@ async function land(
     count(page);
     options.onProgress?.({ ...sum });
   };
-  const urlOf = (row?: Asked['row']): string =>
-    firstUrl(resourceUrl(config, resource.path, { ...asked, row }), config.pagination);
+  const requestOf = (row?: Asked['row']): PageRequest => resourceRequest(resource, { ...asked, row });
   const work = { database, store, api, secrets, resource, extractId, onPage };
-  if (parents !== undefined) return landEach({ ...work, signal, parents: parents.rows, landed, urlOf });
-  const isConditional = config.pagination.type === 'none' && resource.cursor === undefined && options.force !== true;
+  if (parents !== undefined) return landEach({ ...work, signal, parents: parents.rows, landed, requestOf });
+  const isAsked = config.pagination.type === 'none' && resource.cursor === undefined && options.force !== true;
+  const isConditional = isAsked && config.body === undefined;
   return landPages({
     ...work,
     signal,
-    url: urlOf(),
+    request: requestOf(),
     landed,
     ...(isConditional && { formerPage: () => formerPage(database, key) }),
   });
@@ -187,7 +186,7 @@ async function addObject(
   number: number,
 ): Promise<ExtractedObject> {
   const { path, http } = options.resource;
-  const from = askFrom === undefined ? '' : `?${http!.cursorParam}=${askFrom}`;
+  const from = askFrom === undefined ? '' : `?${[http!.cursorParam].flat().join('.')}=${askFrom}`;
   const of = interval === undefined ? from : `?interval=${interval.start}/${interval.end}`;
   const added = await addRawObject(options, `${path}${of}#${number}`, object);
   if (interval === undefined || options.resource.interval === undefined) return added;

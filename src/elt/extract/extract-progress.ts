@@ -32,11 +32,15 @@ export interface LandedPage {
   readonly missing?: number | null;
   readonly page: number;
   readonly url: string;
+  /** What was sent by POST, JSON text without secrets; read by nobody but people. */
+  readonly body?: string | undefined;
   /** Of the records, one a line; null without records. */
   readonly sha256: string | null;
   readonly bytes: number;
   readonly rows: number;
   readonly nextUrl: string | null;
+  /** What leads to the next page, as JSON text, where that stands in the body. */
+  readonly nextAt?: string | null;
   readonly etag: string | null;
   readonly lastModified: string | null;
   /** The greatest cursor of its rows, as the source writes it. */
@@ -117,8 +121,8 @@ export async function insertPage(
 ): Promise<void> {
   const added = await session.execute(
     `INSERT INTO plumbline.raw_pages (extract_id, page, url, fetched_at, sha256, bytes, row_count, next_url, etag, last_modified,
-       cursor_max, cursor_missing, checkpoint, columns, parent, http_status)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) ON CONFLICT DO NOTHING`,
+       cursor_max, cursor_missing, checkpoint, columns, parent, http_status, body, next_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING`,
     [
       extractId,
       page.page,
@@ -136,6 +140,8 @@ export async function insertPage(
       stated.columns === undefined ? null : statedJson(stated.columns),
       page.parent ?? 0,
       page.missing ?? null,
+      page.body ?? null,
+      page.nextAt ?? null,
     ],
   );
   if (added !== 1)
@@ -147,7 +153,8 @@ export async function insertPage(
 
 export async function pagesOf(database: Queryable, extractId: string): Promise<LandedPage[]> {
   return database.query<LandedPage>(
-    `SELECT parent, page, http_status AS missing, url, sha256, bytes::float8 AS bytes, row_count::float8 AS rows, next_url AS "nextUrl", etag,
+    `SELECT parent, page, http_status AS missing, url, sha256, bytes::float8 AS bytes, row_count::float8 AS rows, next_url AS "nextUrl",
+       next_at AS "nextAt", etag,
        last_modified AS "lastModified", cursor_max AS "cursorMax", cursor_missing::float8 AS "cursorMissing"
      FROM plumbline.raw_pages WHERE extract_id = $1 ORDER BY parent, page`,
     [extractId],

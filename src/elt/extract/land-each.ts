@@ -1,19 +1,20 @@
 import { inOrder } from './in-order.js';
+import type { PageRequest } from '../http/api.js';
 import type { LandedPage } from './extract-progress.js';
 import { landPages, type PagesToLand } from './land-pages.js';
 import type { ParentRow } from './parent-rows.js';
 
-export interface EachToLand extends Omit<PagesToLand, 'url' | 'parent' | 'formerPage'> {
+export interface EachToLand extends Omit<PagesToLand, 'request' | 'parent' | 'formerPage'> {
   readonly parents: readonly ParentRow[];
-  /** Of the first page for a row. */
-  readonly urlOf: (row: ParentRow['values']) => string;
+  /** What is asked for a row, before its pagination. */
+  readonly requestOf: (row: ParentRow['values']) => PageRequest;
 }
 
 /**
  * Asks for each row by itself, several at once, and gives all pages, those of the first row first. Goes on behind the pages that are
  * landed: a row whose last page is there is not asked for again.
  */
-export async function landEach({ parents, urlOf, landed, ...work }: EachToLand): Promise<LandedPage[]> {
+export async function landEach({ parents, requestOf, landed, ...work }: EachToLand): Promise<LandedPage[]> {
   const { database, resource, extractId, signal } = work;
   const pagesOf = new Map<number, LandedPage[]>();
   for (const page of landed) {
@@ -24,7 +25,7 @@ export async function landEach({ parents, urlOf, landed, ...work }: EachToLand):
   }
   const rows = parents.map(({ values, columns }, index) => ({ values, parent: { place: index + 1, columns } }));
   const pages = await inOrder(rows, resource.http!.forEach!.parallel, signal, ({ values, parent }, stop) =>
-    landPages({ ...work, signal: stop, url: urlOf(values), landed: pagesOf.get(parent.place) ?? [], parent }),
+    landPages({ ...work, signal: stop, request: requestOf(values), landed: pagesOf.get(parent.place) ?? [], parent }),
   );
   await database.execute('UPDATE plumbline.extracts SET completed_at = now() WHERE extract_id = $1 AND completed_at IS NULL', [extractId]); // prettier-ignore
   return pages.flat();

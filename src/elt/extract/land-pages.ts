@@ -4,10 +4,11 @@ import type { ArtifactRef, ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
 import type { CursorConfig, ResourceConfig } from '../../model/project.js';
 import { cursorOrder, laterCursor } from '../cursor/cursor-value.js';
-import type { Answer, Api } from '../http/api.js';
-import { nextUrl } from '../http/next-url.js';
+import type { Answer, Api, PageRequest } from '../http/api.js';
+import { firstPage, nextPage, type PagePlace } from '../http/next-page.js';
 import { readPage, type Page } from '../http/read-page.js';
 import type { Secrets } from '../http/secrets.js';
+import { withValueAt } from '../http/with-value-at.js';
 import { jsonMembers, text } from '../read/ndjson-line.js';
 import { addPage, type LandedPage } from './extract-progress.js';
 
@@ -18,8 +19,8 @@ export interface PagesToLand {
   readonly secrets: Secrets;
   readonly resource: ResourceConfig;
   readonly extractId: string;
-  /** Of the first page. */
-  readonly url: string;
+  /** What is asked, before its pagination. */
+  readonly request: PageRequest;
   /** Those that are landed, in their order. */
   readonly landed: readonly LandedPage[];
   /** The row that the pages are asked for. */
@@ -45,59 +46,85 @@ const MAX_PAGES = 100_000;
 export async function landPages(work: PagesToLand): Promise<LandedPage[]> {
   const { database, resource, extractId, parent, signal } = work;
   const pages = [...work.landed];
-  const askedUrls = new Set(pages.map(({ url }) => url));
-  let url = pages.length === 0 ? work.url : pages.at(-1)!.nextUrl;
-  while (url !== null) {
+  const asked = new Set<string>();
+  let place: PagePlace | undefined = firstPage(work.request.url, resource.http!.pagination);
+  for (const page of pages) {
+    asked.add(keyOf(place!));
+    place = placeBehind(page);
+  }
+  while (place !== undefined) {
     signal?.throwIfAborted();
-    if (askedUrls.has(url) || pages.length === MAX_PAGES) throw endless(resource, url, pages.length);
-    askedUrls.add(url);
+    if (asked.has(keyOf(place)) || pages.length === MAX_PAGES) throw endless(resource, place.url, pages.length);
+    asked.add(keyOf(place));
     const fetchedAt = new Date();
-    const page = await landPage({ ...work, url, former: await work.formerPage?.(), number: pages.length + 1 });
+    const page = await landPage({ ...work, place, former: await work.formerPage?.(), number: pages.length + 1 });
     refuseRepetition(resource, pages.at(-1), page);
     await failpoint('http.page-landed');
     await addPage(database, extractId, page, fetchedAt, parent === undefined && page.nextUrl === null);
     await failpoint('http.page-recorded');
-    pages.push(page);
-    work.onPage?.(page);
-    url = page.nextUrl;
+    // Bodies of many pages would fill the memory.
+    const { body: _sent, ...kept } = page;
+    pages.push(kept);
+    work.onPage?.(kept);
+    place = placeBehind(page);
   }
   return pages;
 }
 
+function keyOf({ url, at }: PagePlace): string {
+  return at === undefined ? url : `${url} ${at}`;
+}
+
+function placeBehind({ nextUrl, nextAt }: LandedPage): PagePlace | undefined {
+  return nextUrl === null ? undefined : { url: nextUrl, ...(nextAt == null ? {} : { at: nextAt }) };
+}
+
 interface PageToLand extends PagesToLand {
+  readonly place: PagePlace;
   readonly former: LandedPage | undefined;
   readonly number: number;
 }
 
 async function landPage(work: PageToLand): Promise<LandedPage> {
-  const { api, store, resource, url, number } = work;
+  const { api, store, resource, number, place } = work;
+  const { url } = place;
+  const body = bodyAt(work);
   const former = work.former?.sha256 != null && (await store.has(work.former.sha256)) ? work.former : undefined;
   try {
-    const { answer, page } = await api.get(url, conditionsOf(former), (received) => ({
+    const { answer, page } = await api.ask({ url, body }, conditionsOf(former), (received) => ({
       answer: received,
       page: received.status === 304 ? undefined : pageOf(work, received),
     }));
     if (page === undefined) return { ...former!, page: number, url };
     const content = page.records.map((record) => `${withColumns(record, work)}\n`).join('');
     const stored: ArtifactRef | undefined = content === '' ? undefined : await store.put(Buffer.from(content));
-    const next = nextUrl(url, page, headerOf(answer, 'link'), resource.http!.pagination);
+    const next = nextPage(place, page, headerOf(answer, 'link'), resource.http!.pagination);
     return {
       ...placeOf(work),
       page: number,
       url,
+      body,
       sha256: stored?.sha256 ?? null,
       bytes: stored?.bytes ?? 0,
       rows: page.records.length,
-      nextUrl: next === undefined ? null : api.withoutSecrets(next),
+      nextUrl: next === undefined ? null : api.withoutSecrets(next.url),
+      nextAt: next?.at ?? null,
       etag: headerOf(answer, 'etag') ?? null,
       lastModified: headerOf(answer, 'last-modified') ?? null,
       ...cursorsOf(resource.cursor, page.records),
     };
   } catch (error) {
     if (isMissing(error) && number === 1 && resource.http!.forEach?.missing === 'ignore')
-      return { ...placeOf(work), ...NOTHING, page: number, url, missing: error.details['status'] as number };
+      return { ...placeOf(work), ...NOTHING, page: number, url, body, missing: error.details['status'] as number };
     throw ofResource(error, work);
   }
+}
+
+/** What is sent for the page: what moves from page to page put into it. */
+function bodyAt({ request, place, resource }: PageToLand): string | undefined {
+  const { pagination } = resource.http!;
+  if (request.body === undefined || place.at === undefined || !('param' in pagination)) return request.body;
+  return withValueAt(request.body, [pagination.param].flat(), place.at);
 }
 
 const NOTHING = { sha256: null, bytes: 0, rows: 0, nextUrl: null, etag: null, lastModified: null, cursorMax: null, cursorMissing: 0 }; // prettier-ignore
@@ -111,12 +138,12 @@ function isMissing(error: unknown): error is TerminalError {
 }
 
 /** The record with the columns of the row that it was asked for in front. Throws `ELT_HTTP_RECORDS` when it has one of them itself. */
-function withColumns(record: string, { parent, resource, url }: PageToLand): string {
+function withColumns(record: string, { parent, resource, place }: PageToLand): string {
   if (parent === undefined || parent.columns.size === 0) return record;
   const members = jsonMembers(record);
   const taken = members.find(({ key }) => parent.columns.has(key));
   if (taken !== undefined) {
-    const { origin, pathname } = new URL(url);
+    const { origin, pathname } = new URL(place.url);
     throw new TerminalError('ELT_HTTP_RECORDS', `Reading ${origin}${pathname} failed: its records have a key ${JSON.stringify(taken.key)}, which \`for_each.columns\` adds to them; expected none of that name.`, {
       at: resource.at,
       next: 'Give the column another name.',
@@ -133,8 +160,8 @@ function conditionsOf(former: LandedPage | undefined): Record<string, string> {
   };
 }
 
-function pageOf({ secrets, resource, url }: PageToLand, answer: Answer): Page {
-  const { origin, pathname } = new URL(url);
+function pageOf({ secrets, resource, place }: PageToLand, answer: Answer): Page {
+  const { origin, pathname } = new URL(place.url);
   return readPage(
     {
       body: answer.body,
@@ -142,7 +169,7 @@ function pageOf({ secrets, resource, url }: PageToLand, answer: Answer): Page {
       shownUrl: `${origin}${pathname}`,
       redact: (text) => secrets.redact(text),
     },
-    resource.http!.records,
+    resource.http!,
   );
 }
 

@@ -5,14 +5,14 @@ import type { ResourceConfig } from '../../model/project.js';
 import { identifier } from '../../model/sql-identifier.js';
 import type { CompiledQuery } from '../inventory/compile-query.js';
 import { readQuery } from '../inventory/read-query.js';
-import { jsonElements, text } from '../read/ndjson-line.js';
-import { namedColumns } from './resource-url.js';
+import { jsonElements } from '../read/ndjson-line.js';
+import { namedColumns } from './resource-request.js';
 
 /** A row that an API is asked for. */
 export interface ParentRow {
-  /** What the address names, as text. */
+  /** What the request names, as JSON text: numbers with every digit. */
   readonly values: ReadonlyMap<string, string>;
-  /** What is added to each record: name → JSON text, numbers with every digit. */
+  /** What is added to each record: name → JSON text. */
   readonly columns: ReadonlyMap<string, string>;
 }
 
@@ -63,7 +63,7 @@ function rowOf(row: string, names: readonly string[], added: Readonly<Record<str
   const elements = jsonElements(row);
   const json = new Map(names.map((name, index) => [name, elements[index]!]));
   return {
-    values: new Map([...json].map(([name, value]) => [name, value.startsWith('"') ? text(value) : value])),
+    values: json,
     columns: new Map(Object.entries(added).map(([name, column]) => [name, json.get(column)!])),
   };
 }

@@ -4,7 +4,8 @@ import type { ResourceConfig } from '../../model/project.js';
 import { readCheckpoint } from '../cursor/checkpoint-state.js';
 import { readCursor } from '../cursor/cursor-state.js';
 import { cursorBefore } from '../cursor/cursor-value.js';
-import { resourceUrl } from './resource-url.js';
+import type { PageRequest } from '../http/api.js';
+import { resourceRequest } from './resource-request.js';
 
 /**
  * What an API is asked for, for `plan`: `asks https://api.example.org/orders?since=…, page by page (link); cursor
@@ -29,14 +30,19 @@ export async function whatIsAsked(
   }
   const pages = http!.pagination.type === 'none' ? 'in one page' : `page by page (${http!.pagination.type})`;
   if (cursor === undefined) {
-    const url = resourceUrl(http!, path, { interval }).href.replaceAll('%7B', '{').replaceAll('%7D', '}');
     const { forEach } = http!;
-    return `asks ${url}${forEach === undefined ? '' : ` for each row of ${forEach.query.name}`}, ${pages}`;
+    const each = forEach === undefined ? '' : ` for each row of ${forEach.query.name}`;
+    return `asks ${shown(resourceRequest(resource, { interval }))}${each}, ${pages}`;
   }
   const state = await readCursor(database, { ...at, resource: id }, cursor);
   const askFrom = state === undefined || full ? cursor.initial : cursorBefore(cursor, state);
   const place = state === undefined ? 'has no state yet' : `is at ${state}`;
-  return `asks ${resourceUrl(http!, path, { askFrom }).href}, ${pages}; cursor ${cursor.field} ${place}`;
+  return `asks ${shown(resourceRequest(resource, { askFrom }))}, ${pages}; cursor ${cursor.field} ${place}`;
+}
+
+function shown({ url, body }: PageRequest): string {
+  const address = url.replaceAll('%7B', '{').replaceAll('%7D', '}');
+  return body === undefined ? address : `POST ${address} with ${shortened(body)}`;
 }
 
 async function tapIsRun(

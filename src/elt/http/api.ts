@@ -7,6 +7,7 @@ import { guardedFetch } from './guarded-fetch.js';
 import { holdOff, waitForTurn, type RateLimit } from './rate-limit.js';
 import { readBody } from './read-body.js';
 import { isReference, type Secrets } from './secrets.js';
+import { withSecretValues } from './with-secret-values.js';
 
 export interface ApiOptions {
   readonly config: HttpRequestConfig;
@@ -19,6 +20,14 @@ export interface ApiOptions {
   readonly timeoutMs?: number;
 }
 
+/** What is asked for, as the manifest has it: without secrets. */
+export interface PageRequest {
+  /** Without the parameters that are secret. */
+  readonly url: string;
+  /** JSON text with the places of secrets, sent by POST. Absent: it is a GET. */
+  readonly body?: string | undefined;
+}
+
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -28,13 +37,12 @@ export interface Answer {
 /** One source, ready to be asked. */
 export interface Api {
   /**
-   * One GET, when its turn has come; 304 is an answer when `conditions` make it one. 429, 5xx and cut connections are tried
+   * One request, when its turn has come; 304 is an answer when `conditions` make it one. 429, 5xx and cut connections are tried
    * again after Retry-After, which then holds for all workers, or a pause; so is an answer that `read` throws a
-   * TransientError for. What it throws then is transient; 401, 403, 404 and the rest are terminal.
-   *
-   * @param url as the manifest has it: without the parameters that are secret
+   * TransientError for. A POST is tried again like a GET: it only reads. What it throws then is transient; 401, 403, 404 and the rest
+   * are terminal.
    */
-  get<T>(url: string, conditions: Readonly<Record<string, string>>, read: (answer: Answer) => T): Promise<T>;
+  ask<T>(request: PageRequest, conditions: Readonly<Record<string, string>>, read: (answer: Answer) => T): Promise<T>;
   /** The URL without the parameters that are secret. */
   withoutSecrets(url: string): string;
 }
@@ -48,16 +56,25 @@ export function openApi(options: ApiOptions): Api {
   const secretParams = Object.keys(config.params).filter((name) => isReference(config.params[name]!));
   let authorization: Promise<Readonly<Record<string, string>>> | undefined;
 
-  const send = async (url: string, conditions: Readonly<Record<string, string>>): Promise<Answer> => {
+  const send = async ({ url, body }: PageRequest, conditions: Readonly<Record<string, string>>): Promise<Answer> => {
     authorization ??= authorize(config.auth, { secrets, allowPrivate: config.allowPrivate, signal });
     const own = await authorization.catch((error: unknown) => {
       authorization = undefined;
       throw error;
     });
     const secretHeaders = Object.keys(config.headers).filter((name) => isReference(config.headers[name]!));
+    const sent =
+      body === undefined ? {} : { method: 'POST', body: await withSecretValues(config.body!, body, secrets) };
     const response = await guardedFetch({
       url: await withSecrets(url),
-      headers: { accept: 'application/json', ...(await values(config.headers)), ...conditions, ...own },
+      ...sent,
+      headers: {
+        accept: 'application/json',
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(await values(config.headers)),
+        ...conditions,
+        ...own,
+      },
       secretHeaders: [...Object.keys(own), ...secretHeaders.map((name) => name.toLowerCase())],
       allowPrivate: config.allowPrivate,
       signal,
@@ -91,13 +108,13 @@ export function openApi(options: ApiOptions): Api {
   };
 
   return {
-    async get(url, conditions, read) {
+    async ask(request, conditions, read) {
       const pauses = options.pausesMs ?? PAUSES_MS;
       let isTokenNew = authorization === undefined;
       for (let tries = 0; ; tries++) {
         await waitForTurn(limit, signal);
         try {
-          return read(await send(url, conditions));
+          return read(await send(request, conditions));
         } catch (error) {
           if (config.auth?.type === 'oauth2' && !isTokenNew && statusOf(error) === 401) {
             // The token has run out: a new one is asked for, once.

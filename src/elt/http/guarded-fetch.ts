@@ -10,11 +10,12 @@ export interface GuardedRequest {
   readonly url: string;
   /** @default GET */
   readonly method?: string;
+  /** Goes along with redirects to the same origin only (307, 308); others are refused. */
+  readonly body?: string | Uint8Array;
   /** `authorization`, `cookie` and names in `secretHeaders` are dropped when a redirect leads to another origin. */
   readonly headers?: Readonly<Record<string, string>>;
   /** Lower-case names of other headers that only the first origin may see, such as an API key's. */
   readonly secretHeaders?: readonly string[];
-  readonly body?: string | Uint8Array;
   /** Lets the request go to loopback and private addresses; never to link-local ones and a cloud's metadata. @default false */
   readonly allowPrivate?: boolean;
   /** @default 5 */
@@ -107,17 +108,21 @@ function redirected(hop: Hop, status: number, location: string, secretHeaders: r
     throw new TerminalError('ELT_HTTP_REDIRECT', `${shownUrl(hop.url)} redirects to ${shownUrl(url)}, which is not encrypted.`, {
       next: 'Correct the URL, or ask whoever runs the server.',
     }); // prettier-ignore
-  const withoutBody = status === 303 || (status < 303 && hop.method === 'POST');
-  const dropped = new Set([
-    ...(url.origin === hop.url.origin ? [] : ['authorization', 'cookie', ...secretHeaders]),
-    ...(withoutBody ? ['content-type', 'content-length'] : []),
-  ]);
-  return {
-    url,
-    method: withoutBody && hop.method !== 'HEAD' ? 'GET' : hop.method,
-    headers: Object.fromEntries(Object.entries(hop.headers).filter(([name]) => !dropped.has(name))),
-    body: withoutBody ? undefined : hop.body,
-  };
+  const isElsewhere = url.origin !== hop.url.origin;
+  if (hop.body !== undefined && (status < 307 || isElsewhere)) throw bodyRedirected(hop, status, url);
+  const dropped = new Set(isElsewhere ? ['authorization', 'cookie', ...secretHeaders] : []);
+  const headers = Object.fromEntries(Object.entries(hop.headers).filter(([name]) => !dropped.has(name)));
+  return { ...hop, url, headers };
+}
+
+/** 301, 302 and 303 make a GET of it, which asks for something else; another server is not meant to see what may be secrets. */
+function bodyRedirected({ method, url: from }: Hop, status: number, to: URL): TerminalError {
+  const loss = status < 307 ? 'where its body would be lost' : 'a server that its body is not meant for';
+  return new TerminalError(
+    'ELT_HTTP_REDIRECT',
+    `${method} ${shownUrl(from)} is redirected (${status}) to ${shownUrl(to)}, ${loss}; expected an answer.`,
+    { next: 'Set the URL to where the redirect leads, if that is the server you mean.' },
+  );
 }
 
 async function send(hop: Hop, request: GuardedRequest): Promise<IncomingMessage> {

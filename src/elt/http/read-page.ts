@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { TerminalError, TransientError } from '../../errors.js';
 import { jsonElements, jsonMembers, text } from '../read/ndjson-line.js';
+import { refuseErrors } from './refuse-errors.js';
 
 export interface PageSource {
   readonly body: Buffer;
@@ -16,14 +17,25 @@ export interface Page {
   readonly records: readonly string[];
   /** The text, number or address at these keys; undefined where there is none: absent, null, false or ''. */
   valueAt(keys: readonly string[]): string | undefined;
+  /** The same as JSON text, whatever it is. */
+  jsonAt(keys: readonly string[]): string | undefined;
+}
+
+export interface PagePlaces {
+  /** Keys that lead to the records. */
+  readonly records: readonly string[];
+  /** Keys that lead to what went wrong. */
+  readonly errors?: readonly string[] | undefined;
 }
 
 /**
- * Finds the records of an answer: at `keys`, or the answer itself. A null there is no record, as an empty list is.
- * Throws `ELT_HTTP_ANSWER`, `ELT_HTTP_RECORDS` (terminal: it is not what plumbline.yaml says), `ELT_HTTP_CUT` (transient: it ends too early).
+ * Finds the records of an answer: at keys, or the answer itself. A null there is no record, as an empty list is.
+ * Throws `ELT_HTTP_ANSWER`, `ELT_HTTP_RECORDS` (terminal: it is not what plumbline.yaml says), `ELT_HTTP_CUT` (transient: it ends too early),
+ * and what `refuseErrors` does.
  */
-export function readPage(source: PageSource, keys: readonly string[]): Page {
+export function readPage(source: PageSource, { records: keys, errors }: PagePlaces): Page {
   const json = jsonText(source);
+  if (errors !== undefined) refuseErrors(source, json, errors);
   const list = find(source, json, keys);
   const records = list === 'null' && keys.length > 0 ? [] : elementsOf(source, list, keys);
   const other = records.find((record) => !record.startsWith('{'));
@@ -33,6 +45,7 @@ export function readPage(source: PageSource, keys: readonly string[]): Page {
     // A line end outside of a string is a blank; inside of one it is written as an escape.
     records: records.map((record) => (/[\r\n]/.test(record) ? record.replaceAll(/[\r\n]+/g, ' ') : record)),
     valueAt: (path) => scalarAt(source, json, path),
+    jsonAt: (path) => valueAt(json, path),
   };
 }
 
@@ -86,14 +99,19 @@ function elementsOf(source: PageSource, list: string, keys: readonly string[]): 
   throw wrongRecords(source, keys, `an object${next}`, 'a list');
 }
 
-function scalarAt(source: PageSource, json: string, keys: readonly string[]): string | undefined {
+function valueAt(json: string, keys: readonly string[]): string | undefined {
   let value = json;
   for (const key of keys) {
     const found = value.startsWith('{') ? jsonMembers(value).find((one) => one.key === key) : undefined;
     if (found === undefined) return undefined;
     value = found.source;
   }
-  if (value === 'null' || value === 'false' || value === '""') return undefined;
+  return value === 'null' || value === 'false' || value === '""' ? undefined : value;
+}
+
+function scalarAt(source: PageSource, json: string, keys: readonly string[]): string | undefined {
+  const value = valueAt(json, keys);
+  if (value === undefined) return undefined;
   if (/^[[{]/.test(value) || value === 'true')
     throw new TerminalError(
       'ELT_HTTP_PAGINATION',

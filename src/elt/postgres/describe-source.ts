@@ -6,6 +6,7 @@ import { identifier, qualified } from '../../model/sql-identifier.js';
 import { nestedTypes } from '../load/plan-reader.js';
 import type { LoadColumn } from '../schema/column.js';
 import { nameColumns } from '../schema/name-columns.js';
+import { sourceInterval, type SourceInterval } from './asked-rows.js';
 import { sourceCursor, type SourceCursor } from './cursor-range.js';
 import type { FoundRelation } from './find-relation.js';
 import { mapColumn } from './source-types.js';
@@ -23,6 +24,8 @@ export interface SourceDescription {
   /** What the source calls the columns of the primary key. */
   readonly key: readonly string[];
   readonly cursor?: SourceCursor;
+  /** There where a load reads the rows of an interval. */
+  readonly interval?: SourceInterval;
   /** Blocks of the largest table in it; undefined where rows cannot be asked for by their place. */
   readonly blocks?: number;
   /** The source itself keeps the key unique and not NULL. */
@@ -71,6 +74,7 @@ export async function describeSource(
   const references = given.map(({ name }) => `q.${identifier(name)}`);
   const natural = given.map((column) => mapColumn(column, '', undefined).type);
   const cursor = sourceCursor(resource, columns, natural, references);
+  const interval = sourceInterval(resource, columns, natural, references);
   const key = resource.primaryKey.map((name) => given[names.indexOf(name)]!.name);
   const isAsDeclared = resource.primaryKey.every((name) => resource.columns[name] === undefined);
   return {
@@ -80,6 +84,7 @@ export async function describeSource(
     values: mapped.map(({ sql }) => sql),
     key,
     ...(cursor !== undefined && { cursor }),
+    ...(interval !== undefined && { interval }),
     keyIsProven: found !== undefined && key.length > 0 && isAsDeclared && (await isUnique(session, found, key)),
     ...(await storageOf(session, found)),
     notices,
@@ -87,13 +92,20 @@ export async function describeSource(
 }
 
 /** Columns that the project file names, beside a cursor's. */
-export function namedColumns({ primaryKey, columns, merge, children = [] }: ResourceConfig): readonly string[] {
+export function namedColumns({
+  primaryKey,
+  columns,
+  merge,
+  interval,
+  children = [],
+}: ResourceConfig): readonly string[] {
   const marker = merge?.hardDelete === undefined ? [] : [merge.hardDelete];
   return [
     ...primaryKey,
     ...Object.keys(columns),
     ...(merge?.key ?? []),
     ...marker,
+    ...(interval?.column === undefined ? [] : [interval.column]),
     ...children.map(({ field }) => field),
   ];
 }
@@ -136,6 +148,10 @@ function unknownColumn({ id, path, at }: ResourceConfig, name: string, names: re
   return new TerminalError(
     'ELT_COLUMN_UNKNOWN',
     `Reading ${id} failed: ${path} has no column ${JSON.stringify(name)}${didYouMean(name, names) || `; it has ${shown}.`}`,
-    { at, details: { column: name }, next: 'Correct `primary_key`, `merge`, `columns` or `children`.' },
+    {
+      at,
+      details: { column: name },
+      next: 'Correct `primary_key`, `merge`, `columns`, `interval_column` or `children`.',
+    },
   );
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { DataInterval } from '../../model/data-interval.js';
 import type { Database } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
@@ -22,6 +23,8 @@ export interface PostgresExtractOptions {
   readonly runId: string;
   /** Asks from the cursor's initial value on; its state stays. @default false */
   readonly full?: boolean;
+  /** What is read, of a resource that is read by interval. */
+  readonly interval?: DataInterval;
   readonly signal?: AbortSignal;
 }
 
@@ -33,7 +36,7 @@ export interface PostgresExtract {
 
 /**
  * Says what is to be read, once for all attempts: the table or query, and of a cursor the range from its state, less
- * the lag, to the greatest value that is there now. Reads no rows. A line in plumbline.extracts keeps it.
+ * the lag, to the greatest value that is there now; or the rows of an interval. Reads no rows. A line in plumbline.extracts keeps it.
  *
  * Where the source can tell that nothing has changed since the published load, the object is named by that load's
  * content; else by what is asked and when. Terminal: `ELT_PG_…`, `ELT_COLUMN_UNKNOWN`. Transient: `ELT_PG_UNREACHABLE`, `ELT_PG_BUSY`.
@@ -61,7 +64,8 @@ export async function extractPostgres(options: PostgresExtractOptions): Promise<
     ...(range.from !== undefined && !isForeign && { from: range.from }),
     ...(to !== undefined && { to }),
   };
-  const unit = unitOf(resource, bounds);
+  const { interval } = resource.interval === undefined ? {} : options;
+  const unit = interval === undefined ? unitOf(resource, bounds) : `interval ${interval.start}/${interval.end}`;
   const [added] = await database.query<{ extractId: string }>(
     `INSERT INTO plumbline.extracts (env, project, resource, unit, settings, run_id, cursor_from, cursor_to, completed_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now()) RETURNING extract_id AS "extractId"`,
@@ -69,9 +73,10 @@ export async function extractPostgres(options: PostgresExtractOptions): Promise<
   );
   const { extractId } = added!;
   const path = unit === 'all' ? resource.path : `${resource.path} ${unit}`;
-  const unchanged = unit === 'all' ? await publishedAt(options, position) : undefined;
+  const unchanged = resource.cursor === undefined ? await publishedAt(options, position, interval) : undefined;
   const sha256 = unchanged ?? digest([path, position ?? `extract ${extractId}`]);
-  const object = { path, sha256, bytes: 0, isUnchanged: unchanged !== undefined, extractId, ...bounds };
+  const of = interval === undefined ? {} : { interval: { start: interval.start, end: interval.end } };
+  const object = { path, sha256, bytes: 0, isUnchanged: unchanged !== undefined, extractId, ...bounds, ...of };
   return { ...(resource.cursor !== undefined && { extractId }), objects: [object] };
 }
 
@@ -94,16 +99,18 @@ function unitOf({ cursor }: ResourceConfig, { from, to }: { from?: string; to?: 
   return `${cursor.field}${from === undefined ? '' : ` from ${from}`}${to === undefined ? '' : ` to ${to}`}`;
 }
 
-/** The content of the published load, when it was read at the same position. */
+/** The content of the published load, of the interval if there is one, when it was read at the same position. */
 async function publishedAt(
   { database, env, project, resource }: PostgresExtractOptions,
   position: string | undefined,
+  interval: DataInterval | undefined,
 ): Promise<string | undefined> {
   if (position === undefined) return undefined;
   const [newest] = await database.query<{ sha256: string; settings: string; position: string | null }>(
     `SELECT sha256, settings, reader -> 'dialect' ->> 'position' AS position FROM plumbline.loads
-     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' ORDER BY load_id DESC LIMIT 1`,
-    [env, project, resource.id],
+     WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published'
+       AND interval_start IS NOT DISTINCT FROM $4::timestamptz AND interval_end IS NOT DISTINCT FROM $5::timestamptz ORDER BY load_id DESC LIMIT 1`,
+    [env, project, resource.id, interval?.start ?? null, interval?.end ?? null],
   );
   const isSame = newest?.position === position && newest.settings === settingsDigest(resource);
   return isSame ? newest.sha256 : undefined;

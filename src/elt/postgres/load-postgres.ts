@@ -15,9 +15,10 @@ import { mostRejected } from '../load/most-rejected.js';
 import { resultOf, type ExtractedObject, type LoadResult } from '../load/load-result.js';
 import { completeStage, createNumberedStage, stageName, type StageName } from '../load/stage-table.js';
 import { tableColumns } from '../schema/table-columns.js';
+import { askedRows } from './asked-rows.js';
 import { copyKeys } from './copy-keys.js';
 import { copyPiece } from './copy-piece.js';
-import { countWithoutCursor, inRange, type CursorRange } from './cursor-range.js';
+import { countWithoutCursor, type CursorRange } from './cursor-range.js';
 import { describeSource, relationOf, type SourceDescription } from './describe-source.js';
 import { findRelation } from './find-relation.js';
 import { heedContract } from './heed-contract.js';
@@ -117,12 +118,14 @@ async function countUnwanted(
   session: Session,
   reader: Session,
   { loadId, token }: LedgerLine,
-  { unwanted = [], from, cursor }: SourceDescription,
+  description: SourceDescription,
 ): Promise<void> {
+  const { unwanted = [], from } = description;
   if (unwanted.length === 0) return;
   const counts = unwanted.map(({ value }, index) => `count(${value})::float8 AS c${index}`).join(', ');
-  const range = cursor === undefined ? 'true' : inRange(cursor, object);
-  const [counted] = await reader.query<Record<string, number>>(`SELECT ${counts} FROM ${from} WHERE ${range}`);
+  const [counted] = await reader.query<Record<string, number>>(
+    `SELECT ${counts} FROM ${from} WHERE ${askedRows(description, object)}`,
+  );
   const dropped = unwanted.flatMap(({ name }, index) => {
     const values = counted?.[`c${index}`] ?? 0;
     return values === 0 ? [] : [[name, values] as const];
@@ -209,7 +212,7 @@ async function readPieces({ options, session, reader, line, description }: Readi
   // Each connection listens a few times.
   setMaxListeners(0, signal);
   const stage = stageName(schemas.stage, line.loadId);
-  const range = description.cursor === undefined ? '' : ` AND ${inRange(description.cursor, options.object)}`;
+  const range = ` AND ${askedRows(description, options.object)}`;
   const { path } = options.object;
   const target = { loadId: line.loadId, token: line.token, copy: copyInto(stage, description), path, resource };
 
@@ -293,12 +296,13 @@ async function planPieces(
   description: SourceDescription,
 ): Promise<{ readonly pieces: readonly Piece[]; readonly order: string }> {
   const blocks = line.reader?.dialect['blocks'];
-  const { cursor } = description;
-  // What is new since a cursor is little, and an index may find it.
-  const isLittle = object.from !== undefined;
+  const { cursor, interval } = description;
+  // What is new since a cursor, or of an interval, is little, and an index may find it.
+  const isLittle = object.from !== undefined || interval !== undefined;
   if (typeof blocks === 'number' && !isLittle) return { pieces: piecesByPlace(blocks), order: '' };
   const key = description.key.map((name) => `q.${identifier(name)}`);
-  const sorted = [...(cursor === undefined || cursor.type === 'xid' ? [] : [cursor.column]), ...key].join(', ');
+  const time = cursor === undefined || cursor.type === 'xid' ? interval : cursor;
+  const sorted = [...(time === undefined ? [] : [time.column]), ...key].join(', ');
   const order = sorted === '' ? '' : ` ORDER BY ${sorted}`;
   if (isLittle) return { pieces: [{ number: 0, where: 'true' }], order };
   const { parallel } = resource.postgres!;

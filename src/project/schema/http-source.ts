@@ -52,6 +52,13 @@ const auth = z.discriminatedUnion('type', [
   }),
 ]);
 
+const place = z
+  .enum(['params', 'body'], { error: 'expected params or body' })
+  .optional()
+  .describe(
+    'Where `param` is sent: as a parameter of the address, or in the body, where it is keys with dots between them. Default: params.',
+  );
+
 const start = z.int({ error: 'expected a whole number' }).min(0, { error: 'expected 0 or more' }).optional();
 const pagination = z.discriminatedUnion('type', [
   z.strictObject({
@@ -66,13 +73,20 @@ const pagination = z.discriminatedUnion('type', [
     param: name
       .optional()
       .describe('Parameter that moves from page to page. Default: page, offset or cursor, as the type.'),
+    in: place,
     start: start.describe('First page or offset. Default: 1 for page, 0 for offset.'),
   }),
-  z.strictObject({ type: z.literal('offset'), param: name.optional(), start }),
+  z.strictObject({ type: z.literal('offset'), param: name.optional(), in: place, start }),
   z.strictObject({
     type: z.literal('cursor'),
     param: name.optional(),
+    in: place,
     token: jsonPath.describe('Where the answer has the next token; without one it is the last page.'),
+    has_more: jsonPath
+      .optional()
+      .describe(
+        'Where the answer says whether there is a further page, such as data.orders.pageInfo.hasNextPage. Default: the token says it.',
+      ),
   }),
   z.strictObject({ type: z.literal('link') }),
   z.strictObject({
@@ -84,6 +98,7 @@ const pagination = z.discriminatedUnion('type', [
 const cursor = z.strictObject({
   ...cursorKeys,
   param: name.describe('Parameter that asks for what is new from a cursor on.'),
+  in: place,
 });
 
 const forEach = z.strictObject({
@@ -109,7 +124,24 @@ const forEach = z.strictObject({
     .describe('Rows that are asked for at the same time, under the rate limit of the source. Default: 4.'),
 });
 
+const body = z
+  .record(z.string(), z.unknown(), { error: 'expected an object' })
+  .optional()
+  .describe(
+    'Sent as JSON with method: POST; texts in it may be env:NAME or file:path, and hold {interval.start} and {row.column} like params. Default: {}.',
+  );
+
 const resource = {
+  method: z
+    .enum(['GET', 'POST'], { error: 'expected GET or POST' })
+    .optional()
+    .describe('How pages are asked for. A POST is tried again like a GET, so it must only read. Default: GET.'),
+  body,
+  errors: jsonPath
+    .optional()
+    .describe(
+      'Where an answer with status 200 says what went wrong; anything there ends the load. Default: errors where the body has a `query` text, as GraphQL does; else nowhere.',
+    ),
   path: text(/^\/[^\s?#]*$/, 'a path such as /orders, without parameters')
     .optional()
     .describe(
@@ -125,7 +157,7 @@ const resource = {
   for_each: forEach
     .optional()
     .describe(
-      'Asks once for each row of another table; {row.column} in path and params stands for a value of the row.',
+      'Asks once for each row of another table; {row.column} in path, params and body stands for a value of the row.',
     ),
   pagination: pagination.optional().describe('How an answer leads to the next page. Default: none.'),
   cursor: cursor.optional().describe('Asks only for what is new; needs primary_key and write: merge.'),

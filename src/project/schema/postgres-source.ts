@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { cursorKeys } from './cursor.js';
+import { intervalKeys } from './interval.js';
 import { resourceKeys } from './resource-keys.js';
 import { secretReference, tableName } from './values.js';
 
@@ -31,6 +32,7 @@ const resource = {
     })
     .optional()
     .describe('Asks only for what is new; needs primary_key and write: merge.'),
+  interval_column: intervalKeys.interval_column,
   deletes: z
     .enum(['keep', 'reconcile'], { error: 'expected keep or reconcile' })
     .optional()

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { lastSeen } from '../../../src/elt/extract/last-seen.js';
+import { findLoad, listLoads, readRejects } from '../../../src/storage/loads.js';
+import { hideParameters } from '../../../src/hide-parameters.js';
 import { zip } from '../../support/zip.js';
 import { openWorkbench, resourceOf, type Workbench } from '../load/workbench.js';
 
@@ -172,3 +174,34 @@ test('the members of a zip archive are objects of their own, and an archive that
   };
   await expect(bench.run(resource)).rejects.toMatchObject(error);
 });
+
+test('the parameters of an address, which may be a key, are in no error of its load and in nothing that is shown of it', async () => {
+  let body = 'id,n\n1,1\n2,x\n';
+  const origin = await serve((_request, response) => response.end(body));
+  const path = `${origin}/rates.csv?token=s3cr3t&day=1`;
+  const resource = { ...urlOf('keyed', path), columns: { n: 'bigint' as const }, maxRejectedShare: 0.5 };
+  await bench.run(resource);
+  body = 'id,n\n1,x\n2,x\n';
+  const error = (await bench.run(resource).catch((caught: unknown) => caught)) as Error & { at: { file: string } };
+  expect(error.message).toContain(`${origin}/rates.csv?… into`);
+  expect(error.at.file).toBe(`${origin}/rates.csv?…`);
+  body = 'id,m\n1,1\n';
+  const other = await bench.run({ ...resource, primaryKey: ['no'] }).catch((caught: unknown) => caught);
+  const scope = { env: 'dev', project: 'demo' };
+  const { database } = bench;
+  const loads = await listLoads(database, scope, { resource: 'keyed', limit: 9 });
+  const shown: unknown[] = [error.message, error.stack, error, other, String(other), loads];
+  for (const { load_id } of loads) shown.push(await findLoad(database, scope, load_id));
+  for await (const row of readRejects(database, scope, { resource: 'keyed' })) shown.push(row);
+  expect(JSON.stringify(shown)).not.toContain('s3cr3t');
+  expect(JSON.stringify(shown).split('rates.csv?…').length).toBeGreaterThan(8);
+});
+
+test.each([
+  ['Loading https://a.example/b?key=1&c=2 failed: x', 'Loading https://a.example/b?… failed: x'],
+  ['First ones: http://a/b?x=1, http://a/c?y=2.', 'First ones: http://a/b?…, http://a/c?….'],
+  ['load:rates#https://a/b?t=(1)', 'load:rates#https://a/b?…'],
+  ['{"path":"https://a/b?k=1#2"}', '{"path":"https://a/b?…#2"}'],
+  ['see https://a/b. Why? So', 'see https://a/b. Why? So'],
+  ['postgres://db/x?sslmode=require', 'postgres://db/x?sslmode=require'],
+])('%s is shown as %s', (text, shown) => expect(hideParameters(text)).toBe(shown));

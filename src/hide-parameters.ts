@@ -1,0 +1,15 @@
+// A blank, a quotation mark or what ends a sentence ends an address too; anything else may be part of a key.
+const ADDRESS = /(\bhttps?:\/\/[^\s"<>?#]+)\?[^\s"<>#]*[^\s"<>#.,;:!]/gi;
+
+/** The text with `?…` for the parameters of every http(s) address in it: signed addresses carry their key there. */
+export function hideParameters(text: string): string {
+  return text.replaceAll(ADDRESS, '$1?…');
+}
+
+/** The same in every text of a value that is plain JSON. */
+export function hideParametersIn<T>(value: T): T {
+  if (typeof value === 'string') return hideParameters(value) as T;
+  if (Array.isArray(value)) return value.map((one: unknown) => hideParametersIn(one)) as T;
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, hideParametersIn(one)])) as T;
+}
