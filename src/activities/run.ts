@@ -163,10 +163,11 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     return { ...plan, resources };
   }
 
-  /** A run of a part of the SQL leaves its interval as it is, and so does one before the interval is over: more is to come. */
+  /** A run of a part of the SQL or of quarantined rows leaves its interval as it is, and so does one before the interval is over: more is to come. */
   async function claimRunInterval(own: Database, run: RunRef, stages: readonly Stage[]): Promise<void> {
-    const { env, project, interval, only, select, once, force } = run;
-    if (interval === undefined || !stages.includes('elt') || only !== undefined || select !== undefined) return;
+    const { env, project, interval, only, select, rejects, once, force } = run;
+    if (interval === undefined || !stages.includes('elt')) return;
+    if (only !== undefined || select !== undefined || rejects !== undefined) return;
     if (instant(interval.end) > Date.now()) return;
     if (await claimInterval(own, { env, project, interval }, run.runId, once !== true || force)) return;
     throw new TerminalError(
