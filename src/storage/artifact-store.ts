@@ -1,26 +1,17 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import {
-  link,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  stat,
-  unlink,
-  writeFile,
-  type FileHandle,
-} from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
 import type { ArtifactRef, PutOptions, SharedStore } from '../model/artifact.js';
+import { withOpenFile, type OpenFile } from '../model/open-file.js';
 import { diskFull } from './disk-full.js';
 import { hashMeter } from './hash-meter.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
 import { openDirectoryUse } from './sweep-directory.js';
+import { writeNewFile } from './write-new-file.js';
 
 /** Objects as files `<root>/sha256/ab/abcdef…`, written beside and renamed, so a killed writer leaves no half object. */
 export function openDirectoryStore(root: string): SharedStore {
@@ -69,7 +60,7 @@ export function openDirectoryStore(root: string): SharedStore {
       const ref = { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length };
       if ((await options?.unless?.(ref.sha256)) === true || (await objects.touch(ref.sha256))) return ref;
       return add(async (temporary) => {
-        await inFolder(incoming, () => writeFile(temporary, content, { flag: 'wx', flush: true }));
+        await inFolder(incoming, () => writeNewFile(temporary, content));
         return ref;
       });
     },
@@ -85,17 +76,15 @@ export function openDirectoryStore(root: string): SharedStore {
     },
     async localFile(sha256) {
       const path = pathOf(sha256);
-      const file = await open(path).catch(async (error: unknown) => {
+      const read = () => withOpenFile(path, hashOf);
+      const { hash, content } = await read().catch(async (error: unknown) => {
+        if ((error as NodeJS.ErrnoException).syscall !== 'open') throw error;
+        // A sweep may have moved it aside.
         if (!(await objects.restore(sha256))) throw objectMissing(sha256, error);
-        return open(path);
+        return read();
       });
-      try {
-        const { hash, content } = await hashOf(file);
-        assertHash(sha256, hash);
-        return { path, ...(content && { content }) };
-      } finally {
-        await file.close();
-      }
+      assertHash(sha256, hash);
+      return { path, ...(content && { content }) };
     },
     localPath: async (sha256) => (await store.localFile(sha256)).path,
     async identity() {
@@ -158,20 +147,19 @@ async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
 const SMALL_BYTES = 1 << 18;
 
 /** SHA-256 of all that a file holds, and that itself where it is little. */
-async function hashOf(file: FileHandle): Promise<{ readonly hash: string; readonly content?: Buffer }> {
+async function hashOf(file: OpenFile): Promise<{ readonly hash: string; readonly content?: Buffer }> {
   const hash = createHash('sha256');
-  const { size } = await file.stat();
+  const { size } = file.stat();
   const buffer = Buffer.allocUnsafe(Math.min(1 << 20, size));
-  // An empty file is read whole by no reading at all.
-  let isWhole = size === 0;
-  for (let at = 0; at < size;) {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length);
-    if (bytesRead === 0) break;
-    hash.update(buffer.subarray(0, bytesRead));
-    isWhole = bytesRead === size;
-    at += bytesRead;
+  let at = 0;
+  while (at < size) {
+    const length = await file.read(buffer, at);
+    if (length === 0) break;
+    hash.update(buffer.subarray(0, length));
+    at += length;
   }
-  return { hash: hash.digest('hex'), ...(isWhole && size < SMALL_BYTES && { content: buffer }) };
+  const isWhole = size < SMALL_BYTES && at === size;
+  return { hash: hash.digest('hex'), ...(isWhole && { content: buffer }) };
 }
 
 /** Removes what killed writers of this machine left half written. */

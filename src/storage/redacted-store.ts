@@ -1,6 +1,7 @@
 import type { SharedStore } from '../model/artifact.js';
 import type { Queryable } from '../model/database.js';
 import { objectMissing } from './artifact-store.js';
+import { askTogether } from './ask-together.js';
 
 /** Another process may have redacted an object since. */
 const KNOWN_MS = 2_000;
@@ -56,19 +57,23 @@ export function redactedStore(store: SharedStore, database: Queryable, { env, pr
       return read(now);
     }
   };
-  const unless = async (sha256: string): Promise<boolean> => {
-    const own = [env, project, sha256];
-    const [redacted] = await database.query<Redaction>(
-      'SELECT sha256, replacement FROM plumbline.redactions WHERE env = $1 AND project = $2 AND sha256 = $3',
-      own,
+  /** As it is now, of many small objects that are put side by side. */
+  const redactionOf = askTogether(async (hashes) => {
+    const rows = await database.query<Redaction>(
+      'SELECT sha256, replacement FROM plumbline.redactions WHERE env = $1 AND project = $2 AND sha256 = ANY($3)',
+      [env, project, hashes],
     );
+    return new Map(rows.map((row) => [row.sha256, row]));
+  });
+  const unless = async (sha256: string): Promise<boolean> => {
+    const redacted = await redactionOf(sha256);
     if (redacted === undefined) return false;
     const { replacement } = redacted;
     // To ask is a use, which keeps the replacement from being collected meanwhile.
     if (replacement !== null && (await store.has(replacement))) return true;
     await database.execute(
       'DELETE FROM plumbline.redactions WHERE env = $1 AND project = $2 AND sha256 = $3 AND replacement IS NOT DISTINCT FROM $4',
-      [...own, replacement],
+      [env, project, sha256, replacement],
     );
     known = undefined;
     return false;

@@ -3,12 +3,13 @@ import { TerminalError, TransientError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { ArtifactRef, ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
+import { withOpenFile } from '../../model/open-file.js';
 import type { ResourceConfig } from '../../model/project.js';
 import type { ExtractedObject } from '../load/load-result.js';
 import { isS3 } from '../../s3/location.js';
 import { extractS3 } from './extract-s3.js';
 import { extractUrl, isUrl } from './extract-url.js';
-import { SMALL_BYTES } from '../read/open-bytes.js';
+import { beginningOf, SMALL_BYTES } from '../read/open-bytes.js';
 import { inOrder } from './in-order.js';
 import { inspectFile } from './inspect-file.js';
 import { isArchive, withZipMembers, type ZipMember } from './zip-members.js';
@@ -87,24 +88,50 @@ async function extractFile(
   known: KnownObject | undefined,
   options: ExtractOptions,
 ): Promise<LandedObject[]> {
-  const { store, resource } = options;
+  const { resource } = options;
   const { path } = file;
   try {
-    const before = await stat(file.absolute);
-    const { mtimeMs } = before;
-    if (isArchive(path, resource)) return await extractMembers(file, mtimeMs, options);
-    const mark = `ctime ${before.ctimeMs}`;
-    const there = await stillThere(known, { size: before.size, mtimeMs, ctimeMs: before.ctimeMs, mark }, options);
-    if (there !== undefined) return [{ path, mtimeMs, mark, ...there }];
-    const fetchedAt = options.now.toISOString();
-    const head = await inspectFile(file, resource);
-    const stored = await (head.length < SMALL_BYTES ? store.put(head) : store.putFile(file.absolute));
-    const after = await stat(file.absolute);
-    if (after.mtimeMs !== mtimeMs || after.size !== before.size || stored.bytes !== before.size) throw changed(file);
-    return [{ path, mtimeMs, mark, fetchedAt, ...stored }];
+    if (isArchive(path, resource)) {
+      const { mtimeMs } = await stat(file.absolute);
+      return await extractMembers(file, mtimeMs, options);
+    }
+    return [(await unchangedFile(file, known, options)) ?? (await landFile(file, options))];
   } catch (error) {
     throw unreadable(error, file, resource);
   }
+}
+
+/** What the file was before, seen without opening it. */
+async function unchangedFile(
+  { absolute, path }: MatchedFile,
+  known: KnownObject | undefined,
+  options: ExtractOptions,
+): Promise<LandedObject | undefined> {
+  if (known === undefined || options.force === true) return undefined;
+  const { size, mtimeMs, ctimeMs } = await stat(absolute);
+  const mark = markOf(ctimeMs);
+  const there = await stillThere(known, { size, mtimeMs, ctimeMs, mark }, options);
+  return there && { path, mtimeMs, mark, ...there };
+}
+
+/** Opens a file once; what is small is read at once, and is what it was then, whatever becomes of the file. */
+async function landFile(file: MatchedFile, { store, resource, now }: ExtractOptions): Promise<LandedObject> {
+  const { absolute, path } = file;
+  const { before, head, after } = await withOpenFile(absolute, async (open) => ({
+    before: open.stat(),
+    head: await beginningOf(open),
+    after: open.stat(),
+  }));
+  await inspectFile(file, resource, head);
+  const isSmall = head.length < SMALL_BYTES;
+  const stored = await (isSmall ? store.put(head) : store.putFile(absolute));
+  const { size, mtimeMs } = isSmall ? after : await stat(absolute);
+  if (mtimeMs !== before.mtimeMs || size !== before.size || stored.bytes !== size) throw changed(file);
+  return { path, mtimeMs, mark: markOf(before.ctimeMs), fetchedAt: now.toISOString(), ...stored };
+}
+
+function markOf(ctimeMs: number): string {
+  return `ctime ${ctimeMs}`;
 }
 
 /** The members' bytes are the raw objects: a new archive with the same members is nothing new. */

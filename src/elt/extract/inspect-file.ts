@@ -10,30 +10,32 @@ import { mayBeWithoutRows } from '../read/may-be-without-rows.js';
 const HEAD_BYTES = 1 << 16;
 
 /**
- * Looks at a file's first 64 KiB and refuses what can never be loaded, before it is stored: nothing in it or a header
+ * Looks at the first 64 KiB of a file and refuses what can never be loaded, before it is stored: nothing in it or a header
  * and no row where that may not be, not the format or encoding it is declared as. Throws `ELT_FILE_…`, `ELT_GZIP_BROKEN`, `ELT_FORMAT_UNKNOWN`; a retry does not help.
- * @returns what it looked at, as `firstBytes` gives it
+ * @param given what `firstBytes` gave, where it was asked before
  */
-export async function inspectFile({ absolute, path }: MatchedFile, resource: ResourceConfig): Promise<Buffer> {
-  const raw = await firstBytes(absolute);
+export async function inspectFile(
+  { absolute, path }: MatchedFile,
+  resource: ResourceConfig,
+  given?: Buffer,
+): Promise<void> {
+  const raw = given ?? (await firstBytes(absolute));
   // Only the parser knows what it is.
-  if (resource.parse !== undefined) return raw;
+  if (resource.parse !== undefined) return;
   const format = fileFormat(resource.format, path, raw);
   // No line at all is how NDJSON says that there are no rows; of other formats it is no whole file.
   const mayHoldNothing = resource.allowEmpty === true || (format === 'ndjson' && mayBeWithoutRows(resource));
-  if (raw.length === 0) return nothing(path, mayHoldNothing, raw);
-  if (format === 'parquet' || format === 'xlsx') return raw;
+  if (raw.length === 0) return nothing(path, mayHoldNothing);
+  if (format === 'parquet' || format === 'xlsx') return;
   const text = await head(openBytes(await byteSource(absolute, path, resource.encoding, raw)));
-  if (text.length === 0) return nothing(path, mayHoldNothing, raw);
+  if (text.length === 0) return nothing(path, mayHoldNothing);
   assertText(text, path, format === 'csv' ? 'CSV' : 'JSON');
   const isSeen = format === 'csv' && resource.csv === undefined && text.length < HEAD_BYTES;
   if (isSeen && !mayBeWithoutRows(resource) && isHeaderOnly(text)) throw headerOnly(path);
-  return raw;
 }
 
-function nothing(path: string, isAllowed: boolean, raw: Buffer): Buffer {
-  if (isAllowed) return raw;
-  throw emptyFile(path);
+function nothing(path: string, isAllowed: boolean): void {
+  if (!isAllowed) throw emptyFile(path);
 }
 
 async function head(chunks: AsyncIterable<Buffer>): Promise<Buffer> {

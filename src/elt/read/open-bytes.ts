@@ -1,8 +1,8 @@
 import { createReadStream, ReadStream } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { TerminalError } from '../../errors.js';
+import { withOpenFile, type OpenFile } from '../../model/open-file.js';
 import type { TextEncoding } from '../../model/project.js';
 import { compressionOf, type Compression } from './inspect-bytes.js';
 import { assertUnpackable } from './unpack-limits.js';
@@ -44,17 +44,14 @@ export async function byteSource(
 export const SMALL_BYTES = 1 << 18;
 
 /** The first 256 KiB of a file as it lies there; fewer where it has no more. */
-export async function firstBytes(path: string): Promise<Buffer> {
-  const file = await open(path);
-  try {
-    const buffer = Buffer.allocUnsafe(Math.min(SMALL_BYTES, (await file.stat()).size));
-    let length = 0;
-    for (let read = -1; read !== 0 && length < buffer.length; length += read)
-      read = (await file.read(buffer, length, buffer.length - length, length)).bytesRead;
-    return buffer.subarray(0, length);
-  } finally {
-    await file.close();
-  }
+export function firstBytes(path: string): Promise<Buffer> {
+  return withOpenFile(path, beginningOf);
+}
+
+/** The same of a file that is open. */
+export async function beginningOf(file: OpenFile): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(Math.min(SMALL_BYTES, file.stat().size));
+  return buffer.subarray(0, await file.read(buffer, 0));
 }
 
 /**
