@@ -296,6 +296,26 @@ describe('a worker killed in the middle of a refresh', () => {
   }, 120_000); // prettier-ignore
 });
 
+it('a stage that another attempt has begun is counted: a row that is lost there is not lost silently', async () => {
+  await shop.database.execute(`CREATE TABLE counted_rows WITH (fillfactor = 10) AS SELECT i AS id, repeat('x', 500) AS note FROM generate_series(1, 5000) AS i`); // prettier-ignore
+  await bench.write({ 'plumbline.yaml': yaml({ counted_rows: '{ table: counted_rows }' }) });
+  const { run } = await bench.open(`run-${++runs}`, ['elt']);
+  const { objects } = await bench.call('extractResource', { run, resource: 'shop.counted_rows' });
+  const { schemas, resources } = await loadProject({ root: bench.root });
+  const source = openDatabase({ url: shop.url, startup: '' });
+  const { database } = bench.test;
+  const options = { env: 'dev', project: 'shop', schemas, resource: resources[0]!, object: objects[0] as SourceObject, runId: run.runId, sourceName: 'the shop', database, source }; // prettier-ignore
+  const abort = new AbortController();
+  const first = loadPostgres({ ...options, signal: abort.signal, onProgress: ({ rows }) => rows > 0 && abort.abort(new Error('stop')) }); // prettier-ignore
+  await expect(first).rejects.toThrow('stop');
+  const [begun] = await database.query<{ stage: string }>(`SELECT stage_table AS stage FROM plumbline.loads WHERE resource = 'shop.counted_rows'`); // prettier-ignore
+  const stage = `"${schemas.stage}"."${begun!.stage}"`;
+  expect(await database.execute(`DELETE FROM ${stage} WHERE id = 1`)).toBe(1);
+  await expect(loadPostgres(options)).rejects.toMatchObject({ code: 'ELT_ROW_COUNT', message: expect.stringMatching('5000 loaded.* 4999 are in the stage') as string }); // prettier-ignore
+  await source.close();
+  await bench.close(run);
+});
+
 it('a load that is cancelled ends its statement in the source', async () => {
   await bench.write({ 'plumbline.yaml': yaml({ slow: '{ query: "SELECT pg_sleep(120)::text AS slept" }' }) });
   const { run } = await bench.open(`run-${++runs}`, ['elt']);

@@ -9,6 +9,7 @@ import type { RowSource } from '../read/row-source.js';
 import type { LoadColumn } from '../schema/column.js';
 import { checkKeys } from './check-keys.js';
 import type { ClaimOptions } from './claim-load.js';
+import { countRows } from './count-rows.js';
 import { failLoad } from './fail-load.js';
 import { leaveOutOutside } from './leave-out-outside.js';
 import { loadsById, type LedgerLine } from './ledger.js';
@@ -25,6 +26,11 @@ export interface FinishContext {
   readonly source: Pick<RowSource, 'rows' | 'lineOf'>;
   /** Of forgotten keys, before the source was read. @default 0 */
   readonly rowsTakenOut?: number;
+  /**
+   * Rows that PostgreSQL says it has copied into the stage, where this attempt copied all of them: when the ledger says the same, they are not
+   * counted again. @default the stage is read
+   */
+  readonly rowsCopied?: number | undefined;
   /** The primary key was checked where the rows come from. @default false */
   readonly keyIsProven?: boolean;
   /** See `KeyCheck`. */
@@ -104,18 +110,17 @@ async function takeOutUnwanted(context: FinishContext, columns: readonly LoadCol
 }
 
 async function checkRowCount(
-  { options, session, stage, source, loadId, rowsTakenOut = 0 }: FinishContext,
+  { options, session, stage, source, loadId, rowsTakenOut = 0, rowsCopied }: FinishContext,
   line: LedgerLine,
 ): Promise<void> {
-  const table = qualified(stage.schema, stage.name);
-  const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${table}`);
+  const staged = rowsCopied === line.rowsLoaded ? rowsCopied : await countRows(session, stage);
   const accounted = line.rowsLoaded + line.rowsRejected + line.rowsDuplicate + line.rowsOutside + line.rowsForgotten;
   const expected = source.rows + rowsTakenOut;
-  if (line.rowsRead === expected && accounted === line.rowsRead && Number(counted?.rows) === line.rowsLoaded) return;
+  if (line.rowsRead === expected && accounted === line.rowsRead && staged === line.rowsLoaded) return;
   throw new TerminalError(
     'ELT_ROW_COUNT',
     `Loading ${options.object.path} failed: ${expected} ${plural(expected, 'row is', 'rows are')} in the file, ${line.rowsRead} were read, ${line.rowsLoaded} loaded, ` +
-      `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate, ${line.rowsOutside} outside, ${line.rowsForgotten} forgotten; ${counted?.rows} are in the stage.`,
+      `${line.rowsRejected} rejected, ${line.rowsDuplicate} duplicate, ${line.rowsOutside} outside, ${line.rowsForgotten} forgotten; ${staged} are in the stage.`,
     { details: { loadId }, next: 'Run again with --force; if it happens again, report it with the file.' },
   );
 }

@@ -21,6 +21,8 @@ export interface PieceTarget {
 /** Rows of a piece, as far as they are committed. */
 export interface CopiedPiece {
   readonly read: number;
+  /** Into the stage, as PostgreSQL counted them. */
+  readonly written: number;
   readonly rejected: number;
 }
 
@@ -66,7 +68,7 @@ export async function copyPiece(
       );
       if (changed !== 1) throw new LoadFencedError(`Load ${loadId}`, { loadId });
       await failpoint('load.before-commit');
-      return { read, rejected };
+      return { read, written, rejected };
     });
     await failpoint('load.after-commit');
     return copied;

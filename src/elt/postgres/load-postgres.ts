@@ -90,22 +90,22 @@ async function load(
   const lock = found !== undefined && LOCKABLE.has(found.kind) ? { lock: relation! } : {};
   const at = { schema: resource.postgres!.schema, ...lock };
   // The source is let go before the stage is checked.
-  const { line, description } = await source.session((reader) =>
+  const { line, description, rowsCopied } = await source.session((reader) =>
     cancelOnAbort(source, reader, signal, () =>
       inSourceSnapshot(reader, at, async () => {
         const existing = resource.contract && (await tableColumns(session, options.schemas.raw, resource.table));
         const described = heedContract(await describeSource(reader, resource, found), resource, existing);
         const position = described.isStable ? await sourcePosition(reader) : undefined;
         const begun = await goOnOrBegin(options, session, claimed, described, position);
-        await readPieces({ options, session, reader, line: begun, description: described });
+        const rowsCopied = await readPieces({ options, session, reader, line: begun, description: described });
         if (resource.postgres!.reconciles === true)
           await copyKeys(reader, session, described, keysTarget(options, begun), signal);
         await countUnwanted(options, session, reader, begun, described);
-        return { line: begun, description: described };
+        return { line: begun, description: described, rowsCopied };
       }),
     ),
   );
-  return { line: await finish(options, session, line, description), fromRow: line.nextRow };
+  return { line: await finish(options, session, line, description, rowsCopied), fromRow: line.nextRow };
 }
 
 function keysTarget({ schemas, resource }: PostgresLoadOptions, { loadId, token }: LedgerLine) {
@@ -189,8 +189,11 @@ interface Reading {
   readonly description: SourceDescription;
 }
 
-/** Reads the pieces that the ledger does not have, over as many connections as are asked for. */
-async function readPieces({ options, session, reader, line, description }: Reading): Promise<void> {
+/**
+ * Reads the pieces that the ledger does not have, over as many connections as are asked for. Gives the rows that PostgreSQL says are in the
+ * stage; undefined where another attempt has written some of them.
+ */
+async function readPieces({ options, session, reader, line, description }: Reading): Promise<number | undefined> {
   const { database, source, resource, schemas, onProgress } = options;
   const { schema, parallel } = resource.postgres!;
   const committed = await session.query<{ piece: number; rows: number; bytes: number }>(
@@ -203,6 +206,7 @@ async function readPieces({ options, session, reader, line, description }: Readi
   let rows = committed.reduce((sum, one) => sum + one.rows, 0);
   let bytes = committed.reduce((sum, one) => sum + one.bytes, 0);
   let rejected = line.rowsRejected;
+  let written = 0;
   const underWay = new Set<PieceMeter>();
   const report = (): void =>
     onProgress?.({ rows, bytes: [...underWay].reduce((sum, meter) => sum + meter.bytes(), bytes), rejected });
@@ -236,6 +240,7 @@ async function readPieces({ options, session, reader, line, description }: Readi
       underWay.delete(passed.meter);
       rows += copied.read;
       bytes += passed.meter.bytes();
+      written += copied.written;
       rejected += copied.rejected;
       if (todo.length > 0 && (await isTooMany(from))) todo.length = 0;
       report();
@@ -271,7 +276,8 @@ async function readPieces({ options, session, reader, line, description }: Readi
   } finally {
     clearInterval(ticking);
   }
-  if (total === undefined || rejected <= mostRejected(resource, total)) return;
+  if (total === undefined || rejected <= mostRejected(resource, total))
+    return committed.length === 0 ? written : undefined;
   const { loadId, token } = line;
   const context = { options, session, loadId, token, stage, source: { rows: total, lineOf: () => null } };
   throw await failLoad(context, rejected);
@@ -325,6 +331,7 @@ async function finish(
   session: Session,
   { loadId, token }: LedgerLine,
   { columns, keyIsProven, cursor }: SourceDescription,
+  rowsCopied: number | undefined,
 ): Promise<LedgerLine> {
   const { database, resource, signal } = options;
   const stage = stageName(options.schemas.stage, loadId);
@@ -333,7 +340,8 @@ async function finish(
     [loadId],
   );
   const { rows } = counted!;
-  const context = { options, session, loadId, token, stage, source: { rows, lineOf: () => null }, keyIsProven };
+  const source = { rows, lineOf: () => null };
+  const context = { options, session, loadId, token, stage, source, keyIsProven, rowsCopied };
   return cancelOnAbort(database, session, signal, () =>
     finishLoad(context, columns, async () => {
       const pieces = await session.query<{ sha256: string; nulls: number[] | null }>(
