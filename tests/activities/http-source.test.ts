@@ -106,7 +106,7 @@ describe('a run over an API', () => {
       if (order === '2') response.writeHead(404).end();
       else sendJson(response, order === undefined ? [{ id: 1 }, { id: 2 }, { id: 3 }] : [{ sku: `s${order}` }]);
     };
-    const items = `{ path: '/orders/{row.id}/items', for_each: { rows_of: orders, columns: { order_id: id }, missing: ignore } }`;
+    const items = `{ path: '/orders/{row.id}/items', method: POST, body: { order: '{row.id}' }, for_each: { rows_of: orders, columns: { order_id: id }, missing: ignore } }`;
     bench = await createWorkbench({
       'plumbline.yaml': yaml('{ path: /orders }').replace('      orders:', `      items: ${items}\n      orders:`),
     });
@@ -121,7 +121,7 @@ describe('a run over an API', () => {
     ]);
     const lines = renderSteps(await listSteps(bench.test.database, 'run-1')).map(({ line }) => line);
     expect(lines.join('\n')).toMatch(/api\.items +2 rows +0 rejected +3 pages +1 of 3 missing/);
-    // The addresses name the rows: whoever is forgotten is not kept there.
+    // What was asked names the rows: whoever is forgotten is not kept there.
     await bench.write({
       'plumbline.yaml': `${yaml('{ path: /orders }').replace('      orders:', `      items: ${items}\n      orders:`)}personal: { order_id: { sources: { api.orders: id, api.items: order_id } } }\n`,
     });
@@ -131,17 +131,17 @@ describe('a run over an API', () => {
     const { erased } = await bench.call('forgetKey', { ...asked, bundle, root, searchAttributes });
     expect(erased).toContainEqual({
       kind: 'messages',
-      place: 'plumbline.raw_pages url',
+      place: 'plumbline.raw_pages',
       rows: 1,
       outcome: 'rewritten',
     });
-    const urls = await bench.test.database.query<{ url: string }>(
-      'SELECT url FROM plumbline.raw_pages WHERE parent > 0 ORDER BY parent',
+    const pages = await bench.test.database.query<{ url: string; body: string }>(
+      'SELECT url, body FROM plumbline.raw_pages WHERE parent > 0 ORDER BY parent',
     );
-    expect(urls.map(({ url }) => url.replace(api.url, ''))).toEqual([
-      '/orders/1/items',
-      '/orders/2/items',
-      expect.stringContaining('taken out'),
+    expect(pages.map(({ url, body }) => [url.replace(api.url, ''), body])).toEqual([
+      ['/orders/1/items', expect.stringMatching(/1/)],
+      ['/orders/2/items', expect.stringMatching(/2/)],
+      [expect.stringContaining('taken out'), expect.stringContaining('taken out')],
     ]);
   });
 });

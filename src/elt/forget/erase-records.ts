@@ -35,7 +35,7 @@ export async function eraseRecords(work: Erasure): Promise<void> {
   await erase(work, 'run logs', 'plumbline.run_logs', (session) => redactLogs(session, work), 'rewritten');
   for (const record of RECORDS)
     await erase(work, 'messages', `plumbline.${record.table} ${record.column}`, (session) => redactColumn(session, work, record), 'rewritten'); // prettier-ignore
-  await erase(work, 'messages', 'plumbline.raw_pages url', (session) => redactUrls(session, work), 'rewritten');
+  await erase(work, 'messages', 'plumbline.raw_pages', (session) => redactRequests(session, work), 'rewritten');
 }
 
 // Blocks and records that are in memory at a time; a block has a MiB at most.
@@ -97,27 +97,28 @@ async function redactColumn(
   return records;
 }
 
-/** Addresses that a source was asked for row by row name the row. What is still asked for goes on where it was. */
-async function redactUrls(session: Session, { project, spellings }: Erasure): Promise<number> {
+/** Addresses and bodies that a source was asked with row by row name the row. What is still asked for goes on where it was. */
+async function redactRequests(session: Session, { project, spellings }: Erasure): Promise<number> {
   const words = writtenAs(spellings);
   const word = wordOf(words);
-  const found = await session.query<{ id: string; url: string; nextUrl: string | null }>(
-    `SELECT p.ctid::text AS id, p.url, CASE WHEN e.completed_at IS NOT NULL THEN p.next_url END AS "nextUrl"
+  const found = await session.query<{ id: string; url: string; nextUrl: string | null; body: string | null }>(
+    `SELECT p.ctid::text AS id, p.url, CASE WHEN e.completed_at IS NOT NULL THEN p.next_url END AS "nextUrl", p.body
      FROM plumbline.raw_pages p JOIN plumbline.extracts e USING (extract_id)
-     WHERE (e.env, e.project) = ($1, $2) AND p.parent > 0 AND ${mayHave(`p.url || ' ' || coalesce(p.next_url, '')`, '$3')} FOR UPDATE OF p`,
+     WHERE (e.env, e.project) = ($1, $2) AND p.parent > 0 AND ${mayHave(`concat_ws(' ', p.url, p.next_url, p.body)`, '$3')} FOR UPDATE OF p`,
     [project.env, project.name, pieces(words)],
   );
-  const theirs = (url: string | null): boolean => url !== null && word.test(url);
-  const pages = found.filter(({ url, nextUrl }) => theirs(url) || theirs(nextUrl));
-  for (const some of chunks(pages)) {
-    const rows = some.map(({ id, url, nextUrl }) => ({ id, url: theirs(url), next: theirs(nextUrl) }));
+  const theirs = (text: string | null): boolean => text !== null && word.test(text);
+  const rows = found
+    .map(({ id, url, nextUrl, body }) => ({ id, url: theirs(url), next: theirs(nextUrl), body: theirs(body) }))
+    .filter(({ url, next, body }) => url || next || body);
+  for (const some of chunks(rows))
     await session.execute(
-      `UPDATE plumbline.raw_pages AS p SET url = CASE WHEN r.url THEN $2 ELSE p.url END, next_url = CASE WHEN r.next THEN $2 ELSE p.next_url END
-       FROM jsonb_to_recordset($1) AS r (id tid, url boolean, next boolean) WHERE p.ctid = r.id`,
-      [JSON.stringify(rows), takenOut],
+      `UPDATE plumbline.raw_pages AS p SET url = CASE WHEN r.url THEN $2 ELSE p.url END, next_url = CASE WHEN r.next THEN $2 ELSE p.next_url END,
+         body = CASE WHEN r.body THEN $2 ELSE p.body END
+       FROM jsonb_to_recordset($1) AS r (id tid, url boolean, next boolean, body boolean) WHERE p.ctid = r.id`,
+      [JSON.stringify(some), takenOut],
     );
-  }
-  return pages.length;
+  return rows.length;
 }
 
 /** As programs and addresses write it too: `Zoë` is `Zo\u00eb` in Python's JSON, and `Zo%C3%AB` in a URL. */
