@@ -165,14 +165,16 @@ export function createRunActivities(dependencies: ActivityDependencies) {
 
   /** A run of a part of the SQL leaves its interval as it is, and so does one before the interval is over: more is to come. */
   async function claimRunInterval(own: Database, run: RunRef, stages: readonly Stage[]): Promise<void> {
-    const { env, project, interval, only, select, once, force } = run;
+    const { env, project, interval, only, select, once, keepLoaded, force } = run;
     if (interval === undefined || !stages.includes('elt') || only !== undefined || select !== undefined) return;
     if (instant(interval.end) > Date.now()) return;
-    if (await claimInterval(own, { env, project, interval }, run.runId, once !== true || force)) return;
+    // Schedules and backfills leave alone what was given up, however they came by it; a person's run takes it back.
+    const again = { done: once !== true || force, skipped: once !== true && keepLoaded !== true };
+    if (await claimInterval(own, { env, project, interval }, run.runId, again)) return;
     throw new TerminalError(
       'RUN_INTERVAL_DONE',
-      `Run ${run.runId} of ${project} (${env}) was not needed: the interval ${shownInterval(interval)} is done.`,
-      { next: `Do it again with \`plumbline run --interval ${shownInterval(interval)}\`.` },
+      `Run ${run.runId} of ${project} (${env}) was not needed: the interval ${shownInterval(interval)} is done or was skipped.`,
+      { next: `Run it all the same with \`plumbline run --interval ${shownInterval(interval)}\`.` },
     );
   }
 

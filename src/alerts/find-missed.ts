@@ -2,7 +2,7 @@ import { Cron } from 'croner';
 import type { Queryable } from '../model/database.js';
 import { instant } from '../model/data-interval.js';
 import { lastCompleteInterval } from '../model/interval-grid.js';
-import { planIntervals } from '../model/plan-intervals.js';
+import { isOpen, planIntervals } from '../model/plan-intervals.js';
 import type { ScheduleConfig } from '../model/project.js';
 import { recordAlert } from '../storage/alerts.js';
 import { listIntervals } from '../storage/intervals.js';
@@ -63,7 +63,7 @@ async function isMissed(database: Queryable, schedule: AllRow, at: Date): Promis
   const range = { from: instant(last.start), until: instant(last.end) };
   if (range.from < since) return false;
   const [planned] = planIntervals(grid, range, await listIntervals(database, { env, project }, range));
-  return planned?.state !== 'done';
+  return planned === undefined || isOpen(planned);
 }
 
 type AllRow = ScheduleRow & { readonly env: string; readonly project: string };

@@ -104,7 +104,9 @@ function rowOf(one: ListedSchedule, now: string): string[] {
     time(one.last),
     one.lastRun === undefined ? '' : `${one.lastRun.run_id} ${one.lastRun.status}`,
     one.skipped + one.missed === 0 ? '' : `${one.skipped} skipped, ${one.missed} missed`,
-    one.behind === undefined ? '' : String(one.behind),
+    one.behind === undefined
+      ? ''
+      : `${one.behind}${one.skippedIntervals === undefined ? '' : ` (${one.skippedIntervals} skipped)`}`,
     `${commit}${one.code.gitDirty === true ? ' + changes' : ''}${one.code.bundle === now ? '' : ' *'}`,
   ];
 }

@@ -35,13 +35,31 @@ export function register(program: Command): void {
     .option('--dry-run', 'only show the intervals and what became of them', false)
     .option('--failed-only', 'only those that failed', false)
     .option('--force', 'those that are done again', false)
+    .option('--skip <from/to>', 'in place of --from and --to: give these up, so that nothing tries them again')
+    .option('--reason <text>', 'with --skip: why; shown by --dry-run')
+    .option('--unskip <from/to>', 'take a skip back')
     .option('--detach', 'start it and return', false)
     .option('--json', 'print one JSON object at the end', false)
-    .action(async (options: Partial<BackfillCommandOptions>, command: Command) => {
+    .action(async (options: Partial<BackfillCommandOptions> & SkipWords, command: Command) => {
+      const { skip, unskip, reason, env = 'dev', json = false } = options;
+      const isRange = options.from !== undefined || options.to !== undefined;
+      if ([isRange, skip !== undefined, unskip !== undefined].filter(Boolean).length > 1)
+        command.error("error: options '--from' and '--to', '--skip' and '--unskip' exclude each other.", { exitCode: 2 }); // prettier-ignore
+      if ((skip === undefined) !== (reason === undefined) || reason?.trim() === '')
+        command.error("error: options '--skip' and '--reason' go together.", { exitCode: 2 });
+      if (skip !== undefined)
+        return (await import('../skip-command.js')).skipCommand({ ...options, env, json, skip, reason: reason! });
+      if (unskip !== undefined) return (await import('../skip-command.js')).unskipCommand({ env, json, unskip });
       if (options.from === undefined || options.to === undefined)
         command.error("error: options '--from' and '--to' are needed.", { exitCode: 2 });
       await (await import('../backfill-command.js')).backfillCommand(options as BackfillCommandOptions);
     });
+}
+
+interface SkipWords {
+  readonly skip?: string;
+  readonly unskip?: string;
+  readonly reason?: string;
 }
 
 function parallel(text: string): number {
