@@ -54,6 +54,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
             root: run.root,
             only: run.only,
             select: run.select,
+            exclude: run.exclude,
             interval: run.interval,
             rejects: run.rejects,
             acceptAnomaly: run.acceptAnomaly,

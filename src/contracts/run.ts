@@ -24,6 +24,8 @@ export const runRef = z.object({
   only: z.enum(['load', 'transform']).optional(),
   /** Transforms to build, as `--select` takes them, or with `only: load` sources to load; absent: all. */
   select: z.array(z.string()).optional(),
+  /** Left out of them, in the same words. */
+  exclude: z.array(z.string()).optional(),
   /** Publishes tables that are far from their own history. */
   acceptAnomaly: z.boolean().optional(),
   /** Instead of loading, the elt stage gives these quarantined rows another chance. */
