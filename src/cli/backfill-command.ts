@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backfillProgress, changeBackfill, startBackfill } from '../client/backfills.js';
 import { connectDatabase, connectTemporal, requireWorker } from '../client/connect.js';
-import { onlyOf, stagesOf } from '../client/schedule-options.js';
+import { stagesOf } from '../client/schedule-options.js';
 import { createRunTemplate, userName } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import type { BackfillProgress } from '../contracts/intervals.js';
@@ -13,6 +13,7 @@ import { lastCompleteInterval, type IntervalGrid, type IntervalLength } from '..
 import { parseMoment } from '../model/parse-interval.js';
 import { isOpen, planIntervals, type PlannedInterval, type Skip } from '../model/plan-intervals.js';
 import type { Project, StageName } from '../model/project.js';
+import { partName, selectionOf } from '../model/selection.js';
 import { loadProject } from '../project/load-project.js';
 import { projectName } from '../project/project-name.js';
 import { listIntervals } from '../storage/intervals.js';
@@ -33,6 +34,8 @@ export interface BackfillCommandOptions {
   readonly to: string;
   readonly interval?: IntervalLength;
   readonly stages: readonly StageName[];
+  readonly select?: readonly string[];
+  readonly exclude?: readonly string[];
   readonly parallel: number;
   readonly dryRun: boolean;
   readonly failedOnly: boolean;
@@ -45,16 +48,17 @@ export interface BackfillCommandOptions {
 export async function backfillCommand(options: BackfillCommandOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
-  compileProject(project);
+  const selection = selectionOf(options.stages, options);
+  compileProject(project, selection);
   const grid = chooseGrid(project, options.interval);
   const range = alignedRange(options, grid);
   await withRunConnections(settings, async (connections) => {
     const owner = { env: options.env, project: project.name };
     const span = { from: instant(range.from), until: instant(range.until) };
-    const records = await listIntervals(connections.database, owner, span);
+    const records = await listIntervals(connections.database, { ...owner, part: partName(selection) }, span);
     const planned = [...planIntervals(grid, span, records)];
     const wanted = planned.filter((one) => isWanted(one, options));
-    const ahead = landedAhead(project).map(({ id }) => id);
+    const ahead = landedAhead(project, selection).map(({ id }) => id);
     if (options.dryRun || wanted.length === 0) return preview(planned, wanted, ahead, options);
     const parallel = ahead.length === 0 ? 1 : options.parallel;
     const backfillId = await start(settings, connections, { project, grid, range, options: { ...options, parallel } });
@@ -105,7 +109,7 @@ async function start(
     bundle,
     root: settings.root,
     force: options.force,
-    ...onlyOf(options.stages),
+    ...selectionOf(options.stages, options),
   });
   const { failedOnly, parallel } = options;
   return startBackfill(temporal, {

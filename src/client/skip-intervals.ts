@@ -23,7 +23,7 @@ export async function skipIntervals(
 ): Promise<DataInterval[]> {
   const span = spanOf(range);
   return locked(database, async (session) => {
-    const planned = [...planIntervals(grid, span, await listIntervals(session, owner, span))];
+    const planned = [...planIntervals(grid, span, await listIntervals(session, { ...owner, part: '' }, span))];
     const taken = planned.find(({ state }) => state === 'done' || state === 'running');
     if (taken !== undefined) throw notOpen(taken);
     const open = planned.filter(isOpen).map(({ interval }) => interval);
@@ -36,7 +36,9 @@ export async function skipIntervals(
 export async function unskipIntervals(database: OpenDatabase, owner: Owner, range: DataInterval): Promise<number> {
   const span = spanOf(range);
   return locked(database, async (session) => {
-    const skipped = (await listIntervals(session, owner, span)).filter(({ state }) => state === 'skipped');
+    const skipped = (await listIntervals(session, { ...owner, part: '' }, span)).filter(
+      ({ state }) => state === 'skipped',
+    );
     const beyond = skipped.find(({ start, end }) => start < span.from || end > span.until);
     if (skipped.length === 0 || beyond !== undefined) throw notSkipped(range, beyond);
     return deleteSkips(session, owner, span);

@@ -112,8 +112,8 @@ export async function createRunRef(connection: TemporalConnection, request: RunR
     force: request.force,
     ...(request.only === undefined ? {} : { only: request.only }),
     ...(request.interval === undefined ? {} : { interval: request.interval }),
-    ...(request.select === undefined ? {} : { select: [...request.select] }),
-    ...(request.exclude === undefined ? {} : { exclude: [...request.exclude] }),
+    ...(request.select === undefined ? {} : { select: request.select }),
+    ...(request.exclude === undefined ? {} : { exclude: request.exclude }),
     ...(request.acceptAnomaly === true ? { acceptAnomaly: true } : {}),
     ...(request.rejects === undefined ? {} : { rejects: request.rejects }),
   };

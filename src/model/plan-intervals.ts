@@ -41,7 +41,7 @@ export function isOpen({ state }: Pick<PlannedInterval, 'state'>): boolean {
  * lengths: 24 hours make a day. Skipped is what they cover together with skipped ones. What was done or skipped and failed
  * when it was run again has failed. Gives one after the other, so that whoever needs a few does not wait for all.
  *
- * @param records sorted by their start
+ * @param records sorted by their start; of two for the same range the last one is its own
  */
 export function* planIntervals(
   grid: IntervalGrid,

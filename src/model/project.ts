@@ -549,6 +549,10 @@ export interface ScheduleConfig {
   readonly timezone: string;
   /** Empty for the one that collects garbage. */
   readonly stages: readonly StageName[];
+  /** With stages load or transform alone: the sources, or the transforms, that it runs; absent: all. */
+  readonly select?: readonly string[];
+  /** Left out of them. */
+  readonly exclude?: readonly string[];
   /** There when it runs no stages but collects garbage. */
   readonly retention?: RetentionConfig;
   /** There when each interval that is over and not done gets a run. */

@@ -13,6 +13,31 @@ export interface Selection {
   readonly exclude?: readonly string[];
 }
 
+/** What a schedule or a backfill does of its stages, in the words of `run`. */
+export function selectionOf(
+  stages: readonly string[],
+  { select, exclude }: Pick<Selection, 'select' | 'exclude'>,
+): Selection {
+  const isTransform = stages.includes('transform') && !stages.includes('load');
+  const only = isTransform ? 'transform' : isSelected({ select, exclude }) ? 'load' : undefined;
+  return {
+    ...(only === undefined ? {} : { only }),
+    ...(select === undefined ? {} : { select }),
+    ...(exclude === undefined ? {} : { exclude }),
+  };
+}
+
+/**
+ * Under what name intervals of a part are recorded: the same for the same names in any order. Empty for all of it.
+ *
+ * @example partName({ only: 'transform', select: ['daily+', 'calendar'], exclude: ['report'] }) // 'transform calendar daily+ -report'
+ */
+export function partName({ only, select = [], exclude = [] }: Selection): string {
+  const names = [...new Set(select)].sort();
+  const without = [...new Set(exclude)].sort().map((name) => `-${name}`);
+  return only === undefined ? '' : [only, ...names, ...without].join(' ');
+}
+
 /** Whether some are named, so that the rest is left as it is. */
 export function isSelected({ select, exclude }: Selection): boolean {
   return select !== undefined || exclude !== undefined;

@@ -35,7 +35,7 @@ const GIVE_WAY_MS = 2_000;
  */
 export async function backfill(input: BackfillInput): Promise<BackfillProgress> {
   const { template, stages, grid, from, until, failedOnly, backfillId } = input;
-  const { env, project, force: again } = template;
+  const { env, project, force: again, only, select, exclude } = template;
   let position = input.position ?? { done: 0, failed: 0, failedInARow: 0, paused: false };
   // A worker that does not know `parallel` may have begun it.
   const parallel = (input.parallel ?? 1) > 1 && patched('look-ahead') ? input.parallel! : 1;
@@ -62,7 +62,7 @@ export async function backfill(input: BackfillInput): Promise<BackfillProgress> 
 
   for (;;) {
     const after = position.after === undefined ? {} : { after: position.after };
-    const { intervals, total } = await findMissingIntervals({ env, project, grid, from, until, failedOnly, again, ...after }); // prettier-ignore
+    const { intervals, total } = await findMissingIntervals({ env, project, grid, only, select, exclude, from, until, failedOnly, again, ...after }); // prettier-ignore
     left = total;
     if (intervals.length === 0) break;
     report(`${total} intervals are left`);

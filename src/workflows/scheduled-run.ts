@@ -29,7 +29,7 @@ type Position = NonNullable<ScheduledRunInput['position']>;
  */
 export async function scheduledRun(input: ScheduledRunInput): Promise<IntervalsResult> {
   const { template, schedule, grid, stages } = input;
-  const { env, project } = template;
+  const { env, project, only, select, exclude } = template;
   let isStopped = false;
   // Registered before anything is awaited, so that no signal is lost.
   setHandler(stopSignal, () => void (isStopped = true));
@@ -64,7 +64,7 @@ export async function scheduledRun(input: ScheduledRunInput): Promise<IntervalsR
   let position: Position = input.position ?? { scheduledAt: scheduledTime(), done: 0, failed: 0, failedInARow: 0 };
   while (!isStopped) {
     const { scheduledAt: until, after } = position;
-    const asked = { env, project, grid, schedule, until, failedOnly: false, failedApart: true, again: false };
+    const asked = { env, project, grid, only, select, exclude, schedule, until, failedOnly: false, failedApart: true, again: false }; // prettier-ignore
     const missing = await findMissingIntervals({ ...asked, ...(after === undefined ? {} : { after }) });
     const retries = position.retries ?? [...(missing.failed ?? [])];
     position = { ...position, retries };

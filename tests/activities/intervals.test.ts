@@ -147,6 +147,35 @@ SELECT day, 1 AS units FROM {{ source('api.orders') }} WHERE day < '{{ interval.
   expect(await daily()).toEqual([{ day: '2024-01-01', units: 10 }]);
 });
 
+it('a run of a part does its part of the interval: no more, and not what is done as a whole', async () => {
+  const part = { only: 'load' as const, select: ['api.orders'] };
+  expect(await run('2024-01-02/2024-01-03', part)).toEqual(['api.orders']);
+  const grid = { length: 'daily' as const, timezone: 'UTC' };
+  const days = { env: 'dev', project: 'shop', grid, from: '2024-01-01T00:00:00Z', until: '2024-01-04T00:00:00Z', failedOnly: false, again: false }; // prettier-ignore
+  const missing = async (selection: object = {}) =>
+    (await bench.call('findMissingIntervals', { ...days, ...selection })).intervals.map(({ start }) => start.slice(8, 10)); // prettier-ignore
+  expect(await missing(part)).toEqual(['01', '03']);
+  expect(await missing({ only: 'load', select: ['names'] })).toEqual(['01', '02', '03']);
+  expect(await missing()).toEqual(['01', '02', '03']);
+  // The whole goes for each part of it, but not for an interval that failed.
+  await run('2024-01-01/2024-01-02');
+  expect([await missing(part), await missing({ only: 'transform' })]).toEqual([['03'], ['02', '03']]);
+  expect(await run('2024-01-01/2024-01-02', { ...part, once: true }).catch(code)).toBe('RUN_INTERVAL_DONE');
+  await bench.close(await bench.ref(`run-${runs}`), 'failed');
+  await bench.open('whole', ['elt'], { interval: parseInterval('2024-01-03/2024-01-04', 'UTC') });
+  await bench.close(await bench.ref('whole'), 'failed');
+  expect([await missing(part), await missing()]).toEqual([['03'], ['02', '03']]);
+  // Nothing to load of what is not asked by interval: done, not failed.
+  await run('2024-01-03/2024-01-04', { only: 'load', select: ['names'], keepLoaded: true, once: true });
+  expect(await missing({ only: 'load', select: ['names'] })).toEqual(['02']);
+  expect(await bench.test.database.query('SELECT part, state FROM plumbline.intervals ORDER BY start_at, part')).toEqual([
+    { part: '', state: 'done' },
+    { part: 'load api.orders', state: 'done' },
+    { part: '', state: 'failed' },
+    { part: 'load names', state: 'done' },
+  ]); // prettier-ignore
+});
+
 it('a schedule is given what is new first and what failed apart, each in turn; failed runs of a backfill are its own', async () => {
   const { database } = bench.test;
   const key = { env: 'dev', project: 'shop' };
