@@ -20,6 +20,7 @@ export const clientErrorCodes = {
   SCHEDULE_REFUSED: 'Temporal refused a schedule, such as a cron line with an hour of 25; the message is its own.',
   BACKFILL_ALREADY_RUNNING: 'The project has a backfill in progress. Wait for it, or cancel it.',
   BACKFILL_NOT_RUNNING: 'The project has no backfill in progress.',
+  ALERTS_MISSING: 'plumbline.yaml says of nobody who is to be told, so there is nobody to send a test to.',
   INTERVAL_NOT_OPEN:
     'An interval that is done, or that a run is at, cannot be skipped. `plumbline backfill --dry-run` shows which they are.',
   INTERVAL_NOT_SKIPPED: 'Nothing in the range is skipped, or what is skipped reaches beyond it.',
