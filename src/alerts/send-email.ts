@@ -27,10 +27,8 @@ export async function sendEmail(
   const limit = AbortSignal.timeout(3 * timeoutMs);
   try {
     const stopped = onAbort(signal === undefined ? limit : AbortSignal.any([signal, limit]));
-    const { response } = await Promise.race([
-      transport.sendMail({ from, to: alert.receiver, ...mailOf(alert) }),
-      stopped,
-    ]);
+    const sent = transport.sendMail({ from, to: alert.receiver, ...mailOf(alert) }) as Promise<{ response: string }>;
+    const { response } = await Promise.race([sent, stopped]);
     return `the mail server took it: ${response}`;
   } catch (error) {
     const { code, responseCode } = error as { code?: string; responseCode?: number };

@@ -432,6 +432,8 @@ export type DataTest = {
   readonly at: { readonly file: string; readonly line: number };
   /** A failure is counted and shown, and the table published all the same. @default 'error' */
   readonly severity?: 'warn' | 'error';
+  /** A condition in SQL: only rows for which it is true are tested. Of no test of kind `sql`. */
+  readonly where?: string;
 } & (
   | { readonly kind: 'not_null'; readonly columns: readonly string[] }
   | { readonly kind: 'unique'; readonly columns: readonly string[] }
