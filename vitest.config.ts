@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import SpreadKills from './tests/setup/spread-kills.js';
 
 export default defineConfig({
   test: {
@@ -7,6 +8,7 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     pool: 'forks',
     maxWorkers: 3,
+    sequence: { sequencer: SpreadKills },
     globalSetup: ['tests/setup/global.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
