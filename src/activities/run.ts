@@ -165,7 +165,10 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     return { ...plan, resources };
   }
 
-  /** A run before the interval is over leaves it as it is: more is to come. One of a part does that part of it. */
+  /**
+   * A run before the interval is over leaves it as it is: more is to come. So does one of some quarantined rows. One of a
+   * part does that part of it.
+   */
   async function claimRunInterval(own: Database, run: RunRef, stages: readonly Stage[]): Promise<void> {
     const { env, project, interval, rejects, once, keepLoaded, force } = run;
     if (interval === undefined || !stages.includes('elt') || rejects !== undefined) return;

@@ -7,7 +7,7 @@ import { TerminalError } from '../errors.js';
 import { loadProject } from '../project/load-project.js';
 import { openStore } from '../storage/open-store.js';
 import { redactedStore } from '../storage/redacted-store.js';
-import { findLoad, readRejects, type RejectRow } from '../storage/loads.js';
+import { findLoad, findLoadInterval, readRejects, type RejectRow } from '../storage/loads.js';
 import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
 import { oneLine } from './display-width.js';
@@ -18,6 +18,7 @@ import { startAndFollow, withRunConnections } from './run-command.js';
 import { withProjectDatabase } from './with-database.js';
 import { sendBundle } from './send-bundle.js';
 import type { ArtifactStore } from '../model/artifact.js';
+import { parseInterval } from '../model/parse-interval.js';
 import { plural } from '../model/plural.js';
 
 export interface ListRejectsOptions {
@@ -152,6 +153,7 @@ export async function retryRejectsCommand(options: RetryRejectsOptions): Promise
     const load = await findLoad(connections.database, { env: options.env, project: project.name }, options.load);
     if (load === undefined)
       throw new TerminalError('LOAD_NOT_FOUND', `Looking for load ${options.load} of ${project.name} in ${options.env} found none.`, { next: 'See `plumbline loads list`.' }); // prettier-ignore
+    const interval = await findLoadInterval(connections.database, { env: options.env, project: project.name }, options.load); // prettier-ignore
     const bundle = await sendBundle(settings, connections.database, project.name);
     await startAndFollow(
       settings,
@@ -164,6 +166,8 @@ export async function retryRejectsCommand(options: RetryRejectsOptions): Promise
         stages: ['elt'],
         force: false,
         rejects: { loadId: options.load, resource: load.resource, ...(file === undefined ? {} : { file }) },
+        // What reads the table by interval is built for that of the load.
+        ...(interval === undefined ? {} : { interval: parseInterval(interval, project.timezone) }),
       },
       options,
     );

@@ -35,8 +35,11 @@ export function checkTemplate(
       const name = String((node['name'] as TemplateNode).value);
       if (!hasFilter(environment, name)) throw templateError(file, `there is no filter \`${name}\``, at.line);
     }
-    if (node.typename === 'Symbol' && !known.has(String(node.value))) {
-      const name = String(node.value);
+    const name = node.typename === 'Symbol' ? String(node.value) : undefined;
+    // Every object has these, and so has the one that nunjucks looks names up in, where none of its own is set.
+    if (name !== undefined && name in Object.prototype)
+      throw templateError(file, `a template cannot use \`${name}\``, at.line);
+    if (name !== undefined && !known.has(name)) {
       if (name === 'config')
         throw templateError(
           file,
@@ -73,12 +76,28 @@ export function readTemplateMessage(message: string): { readonly problem: string
 }
 
 export function parseTemplate(template: string, file: string): TemplateNode {
+  const root = parsed(template, file);
+  assertNames(root, file);
+  return root;
+}
+
+function parsed(template: string, file: string): TemplateNode {
   try {
     return parser.parse(template);
   } catch (error) {
     const { lineno, message } = error as { lineno?: number; message: string };
     // An unclosed tag is noticed at the end of the file; name its last line rather than none.
     throw templateError(file, readTemplateMessage(message).problem, lineno ?? template.split('\n').length);
+  }
+}
+
+/** nunjucks takes anything between two marks for a name and writes it between quotation marks into the code that it makes: `x\` would end no text. */
+function assertNames(node: TemplateNode, file: string): void {
+  if (node.typename === 'Symbol' && !/^[\p{L}\p{N}_$]+$/u.test(String(node.value)))
+    throw templateError(file, `\`${String(node.value)}\` is no name`, node.lineno + 1);
+  for (const field of node.fields) {
+    const value = node[field];
+    for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) assertNames(child, file);
   }
 }
 
@@ -116,6 +135,7 @@ export function isNode(value: unknown): value is TemplateNode {
 }
 
 function hasFilter(environment: nunjucks.Environment, name: string): boolean {
+  if (name in Object.prototype) return false;
   try {
     environment.getFilter(name);
     return true;

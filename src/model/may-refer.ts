@@ -8,7 +8,7 @@ export function mayRefer(environment: Readonly<Record<string, string | undefined
     .split(',')
     .map((pattern) => pattern.trim())
     .filter((pattern) => pattern !== '');
-  const isRefused = listed.some((pattern) => pattern.startsWith('!') && matches(pattern.slice(1), name));
+  const isRefused = listed.some((pattern) => pattern.startsWith('!') && matches(pattern.slice(1).trim(), name));
   return !isRefused && listed.some((pattern) => !pattern.startsWith('!') && matches(pattern, name));
 }
 

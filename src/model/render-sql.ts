@@ -161,8 +161,8 @@ function render(template: string, variables: Record<string, unknown>, file: stri
     return new nunjucks.Template(template, environment, file, true).render(guarded);
   } catch (error) {
     const { problem, line } = readTemplateMessage((error as Error).message);
-    // nunjucks counts from 0 where a call threw, from 1 where a value is missing.
-    const isCall = thrown !== undefined || problem.startsWith('Unable to call');
+    // nunjucks counts from 0 where a call or a look-up threw, from 1 where a value is missing.
+    const isCall = thrown !== undefined || /^(Unable to call|a template cannot look up)/.test(problem);
     const position = line === undefined ? undefined : isCall ? line + 1 : line;
     if (thrown instanceof PipelineError) {
       const { code, message, details, next } = thrown;

@@ -74,6 +74,20 @@ export async function findLoad(
   return load;
 }
 
+/** What a load is about, as `start/end`; its path or its unit ends with it. Undefined where that is no interval. */
+export async function findLoadInterval(
+  database: Queryable,
+  { env, project }: Scope,
+  loadId: string,
+): Promise<string | undefined> {
+  const [load] = await database.query<{ interval: string | null }>(
+    `SELECT coalesce(substring(path FROM '\\?interval=([^/]+/[^/#]+)#[0-9]+$'), substring(unit FROM ' ([0-9T:.Z+-]+/[0-9T:.Z+-]+)$')) AS interval
+     FROM plumbline.loads WHERE env = $1 AND project = $2 AND load_id = $3`,
+    [env, project, loadId],
+  );
+  return load?.interval ?? undefined;
+}
+
 export interface LoadPublication {
   readonly version: number;
   readonly table: string;

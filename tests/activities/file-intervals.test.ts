@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { renderSteps } from '../../src/cli/render-run.js';
 import type { LoadSummary } from '../../src/contracts/elt.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
+import { findLoadInterval } from '../../src/storage/loads.js';
 import { listSteps } from '../../src/storage/run-steps.js';
 import { sendJson, startApiServer } from '../support/api-server.js';
 import { createWorkbench, type Workbench } from './workbench.js';
@@ -91,6 +92,30 @@ test('a file of several intervals ends the load with the number of rows outside,
   expect(await rows('all')).toEqual([1, 5, 6]);
   expect(await load(ignoring, '2024-01-01/2024-01-02').catch(problem)).toMatchObject({ code: 'ELT_INTERVAL_OVERLAP' }); // prettier-ignore
 });
+
+test('a bad row of a file of several intervals, corrected, is a row of its own interval only', async () => {
+  await bench.write({ 'mixed.csv': 'id,n,day\n1,1,2024-06-01\n2,x,2024-06-02\n3,3,2024-06-02\n' });
+  const source = 'mixed: { path: mixed.csv, interval_column: day, outside_interval: ignore, columns: { n: bigint } }';
+  await load(source, '2024-06-01/2024-06-02', 'Europe/Berlin');
+  await load(source, '2024-06-02/2024-06-03', 'Europe/Berlin');
+  const loads = await bench.test.database.query<{ id: string }>(`SELECT load_id AS id FROM plumbline.loads WHERE resource = 'mixed' ORDER BY 1`);
+  expect(loads).toHaveLength(2);
+  await bench.write({ 'plumbline.yaml': `name: shop\nsources:\n  ${source.replace('n: bigint', 'n: text')}\n` });
+  const intervals = () => bench.test.database.query('SELECT * FROM plumbline.intervals ORDER BY start_at, end_at');
+  const before = await intervals();
+  const accepted: number[] = [];
+  for (const { id: loadId } of loads) {
+    const interval = parseInterval((await findLoadInterval(bench.test.database, { env: 'dev', project: 'shop' }, loadId))!, 'Europe/Berlin');
+    const { run } = await bench.open(`run-${++runs}`, ['elt'], { rejects: { loadId, resource: 'mixed' }, interval });
+    accepted.push((await bench.call('retryRejects', { run })).tableRows);
+    await bench.close(run);
+  }
+  expect(accepted).toEqual([2, 3]);
+  expect(await intervals()).toEqual(before);
+  expect(await rows('mixed')).toEqual([1, 2, 3]);
+  expect(await bench.test.database.query(`SELECT load_id AS id, reason FROM plumbline.rejects JOIN plumbline.loads USING (load_id) WHERE resource = 'mixed'`))
+    .toEqual([{ id: loads[0]!.id, reason: 'it is outside the interval 2024-06-01T00:00:00+02:00/2024-06-02T00:00:00+02:00 of its load' }]);
+}); // prettier-ignore
 
 test('days are those of the timezone, whatever the column is', async () => {
   const csv = 'id,day,wall,at\n1,2024-06-01,2024-06-01 00:00:00,2024-05-31T22:00:00Z\n2,2024-06-01,2024-06-01 23:00:00,2024-06-01T21:00:00Z\n'; // prettier-ignore

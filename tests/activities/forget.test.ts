@@ -240,13 +240,15 @@ describe('forgetting a key', () => {
   });
 
   it('a changed file that still has it is loaded without it, and its quarantined rows too', async () => {
-    await bench.write({ 'data/scores.csv': 'customer_id,score\n42,1\n42,bad\n45,bad\n46,6\n' });
+    await bench.write({ 'data/scores.csv': 'customer_id,score\n42,1\n42,bad\n45,bad\n46,6\n42,7,x\n142,7,x\n' });
     const { run, plan } = await bench.open('changed', ['elt']);
     await bench.elt(run, plan);
     await bench.close(run);
     expect((await customers())['raw.scores']).toEqual(['46']);
     const [load] = await bench.test.database.query(`SELECT rows_read::int AS read, rows_loaded::int AS loaded, rows_rejected::int AS rejected, rows_forgotten::int AS forgotten FROM plumbline.loads WHERE resource = 'scores' ORDER BY load_id DESC LIMIT 1`); // prettier-ignore
-    expect(load).toEqual({ read: 4, loaded: 1, rejected: 1, forgotten: 2 });
+    expect(load).toEqual({ read: 6, loaded: 1, rejected: 3, forgotten: 2 });
+    const texts = await bench.test.database.query(`SELECT raw FROM plumbline.rejects WHERE load_id = (SELECT max(load_id) FROM plumbline.loads WHERE resource = 'scores') ORDER BY row_number`); // prettier-ignore
+    expect(texts).toEqual([{ raw: '["45","bad"]' }, { raw: null }, { raw: '142,7,x' }]);
   });
 
   it('another key of the same files goes too, and what the first one left of them', async () => {

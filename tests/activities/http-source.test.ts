@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { renderSteps } from '../../src/cli/render-run.js';
+import { recordErasure } from '../../src/storage/erasures.js';
 import { listSteps } from '../../src/storage/run-steps.js';
 import { sendJson, startApiServer, type ApiServer } from '../support/api-server.js';
 import { createWorkbench, type Workbench } from './workbench.js';
@@ -109,9 +110,9 @@ describe('a run over an API', () => {
     bench = await createWorkbench({
       'plumbline.yaml': yaml('{ path: /orders }').replace('      orders:', `      items: ${items}\n      orders:`),
     });
-    const { plan } = await bench.open('run-0', ['elt']);
+    const { run, plan } = await bench.open('run-0', ['elt']);
     expect(plan).toMatchObject({ resources: ['api.orders', 'api.items'], resourcesAfter: { 'api.items': ['api.orders'] } }); // prettier-ignore
-    await bench.test.database.execute('DELETE FROM plumbline.leases');
+    await bench.close(run);
     const { loads } = await load('run-1');
     expect(loads[1]).toMatchObject({ resource: 'api.items', tableRows: 2, extract: { pages: 3, parents: { asked: 3, missing: 1 } } }); // prettier-ignore
     expect(await bench.test.database.query('SELECT order_id, sku FROM shop_dev_raw.api_items ORDER BY 1')).toEqual([
@@ -120,5 +121,27 @@ describe('a run over an API', () => {
     ]);
     const lines = renderSteps(await listSteps(bench.test.database, 'run-1')).map(({ line }) => line);
     expect(lines.join('\n')).toMatch(/api\.items +2 rows +0 rejected +3 pages +1 of 3 missing/);
+    // The addresses name the rows: whoever is forgotten is not kept there.
+    await bench.write({
+      'plumbline.yaml': `${yaml('{ path: /orders }').replace('      orders:', `      items: ${items}\n      orders:`)}personal: { order_id: { sources: { api.orders: id, api.items: order_id } } }\n`,
+    });
+    const asked = { env: 'dev', project: 'shop', key: 'order_id', erasureId: 'e1' };
+    await recordErasure(bench.test.database, { ...asked, value: '3', dryRun: false, requestedBy: 'me' });
+    const { bundle, root, searchAttributes } = await bench.ref('none');
+    const { erased } = await bench.call('forgetKey', { ...asked, bundle, root, searchAttributes });
+    expect(erased).toContainEqual({
+      kind: 'messages',
+      place: 'plumbline.raw_pages url',
+      rows: 1,
+      outcome: 'rewritten',
+    });
+    const urls = await bench.test.database.query<{ url: string }>(
+      'SELECT url FROM plumbline.raw_pages WHERE parent > 0 ORDER BY parent',
+    );
+    expect(urls.map(({ url }) => url.replace(api.url, ''))).toEqual([
+      '/orders/1/items',
+      '/orders/2/items',
+      expect.stringContaining('taken out'),
+    ]);
   });
 });

@@ -36,6 +36,7 @@ it.each([
   [true, false, undefined, []],
   [false, true, undefined, []],
   [true, true, 'SHOP_*', ['SHOP_TOKEN']],
+  [true, true, '*, ! AWS_*, !PLUMBLINE_*,!TEMPORAL_*', ['SHOP_TOKEN']],
   [true, true, '', []],
 ])(
   'of a stack with its own PostgreSQL (%s) and Temporal (%s), PLUMBLINE_PROJECT_ENV=%s, it may have %j',

@@ -99,6 +99,15 @@ test.each([
   ['a block that is not closed', 'SELECT\n{% if true\n x', 3, 'expected block end'],
   ['an unknown block', 'SELECT\n\n{% foo %}', 3, 'unknown block tag'],
   ['another file', "\n{% include 'secret' %}", 2, 'cannot read other templates'],
+  ['a way to make code', '\n{{ ref["con" + "structor"]("return 1")() }}', 2, 'cannot look up `constructor`'],
+  [
+    'a name that every object has',
+    '\n{% if false %}{% set constructor = 1 %}{% endif %}{{ constructor }}',
+    2,
+    'cannot use `constructor`',
+  ],
+  ['a filter that every object has', '\n{% set context = "x" | valueOf %}', 2, 'there is no filter `valueOf`'],
+  ['a name that ends a text', '\n{{ [true or 1 is x\\, "), 1], 2);//"] }}', 2, '`x\\` is no name'],
   ['a ref that is not a name', '\n\n{{ ref(3) }}', 3, 'expects one name'],
   ['a ref without a name', '\n\n{{ ref() }}', 3, 'expects one name'],
 ])('names the line of %s', (_, sql, line, problem) => {

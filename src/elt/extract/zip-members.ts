@@ -59,7 +59,11 @@ async function filesOf(archive: ZipFile, path: string): Promise<Entry[]> {
   } catch (error) {
     throw broken(path, error);
   }
-  return files.sort((one, other) => (one.fileName < other.fileName ? -1 : 1));
+  files.sort((one, other) => (one.fileName < other.fileName ? -1 : 1));
+  // By its name a member is known again: of two, one would never be read.
+  const repeated = files.find(({ fileName }, index) => files[index + 1]?.fileName === fileName);
+  if (repeated !== undefined) throw broken(path, `it has ${JSON.stringify(repeated.fileName)} twice`);
+  return files;
 }
 
 function chosen(files: readonly Entry[], path: string, resource: ResourceConfig): readonly Entry[] {

@@ -28,13 +28,14 @@ const RECORDS: readonly RecordColumn[] = [
 ];
 
 /**
- * What programs printed, messages of errors and rows that failed tests: lines, texts and rows that have the key as a word are taken out
+ * What programs printed, messages of errors, rows that failed tests and addresses that were asked for a row: lines, texts and rows that have the key as a word are taken out
  * whole, as nothing says what else in them is the person's. A text of another row that has the same word by chance goes with them.
  */
 export async function eraseRecords(work: Erasure): Promise<void> {
   await erase(work, 'run logs', 'plumbline.run_logs', (session) => redactLogs(session, work), 'rewritten');
   for (const record of RECORDS)
     await erase(work, 'messages', `plumbline.${record.table} ${record.column}`, (session) => redactColumn(session, work, record), 'rewritten'); // prettier-ignore
+  await erase(work, 'messages', 'plumbline.raw_pages url', (session) => redactUrls(session, work), 'rewritten');
 }
 
 // Blocks and records that are in memory at a time; a block has a MiB at most.
@@ -96,6 +97,29 @@ async function redactColumn(
   return records;
 }
 
+/** Addresses that a source was asked for row by row name the row. What is still asked for goes on where it was. */
+async function redactUrls(session: Session, { project, spellings }: Erasure): Promise<number> {
+  const words = writtenAs(spellings);
+  const word = wordOf(words);
+  const found = await session.query<{ id: string; url: string; nextUrl: string | null }>(
+    `SELECT p.ctid::text AS id, p.url, CASE WHEN e.completed_at IS NOT NULL THEN p.next_url END AS "nextUrl"
+     FROM plumbline.raw_pages p JOIN plumbline.extracts e USING (extract_id)
+     WHERE (e.env, e.project) = ($1, $2) AND p.parent > 0 AND ${mayHave(`p.url || ' ' || coalesce(p.next_url, '')`, '$3')} FOR UPDATE OF p`,
+    [project.env, project.name, pieces(words)],
+  );
+  const theirs = (url: string | null): boolean => url !== null && word.test(url);
+  const pages = found.filter(({ url, nextUrl }) => theirs(url) || theirs(nextUrl));
+  for (const some of chunks(pages)) {
+    const rows = some.map(({ id, url, nextUrl }) => ({ id, url: theirs(url), next: theirs(nextUrl) }));
+    await session.execute(
+      `UPDATE plumbline.raw_pages AS p SET url = CASE WHEN r.url THEN $2 ELSE p.url END, next_url = CASE WHEN r.next THEN $2 ELSE p.next_url END
+       FROM jsonb_to_recordset($1) AS r (id tid, url boolean, next boolean) WHERE p.ctid = r.id`,
+      [JSON.stringify(rows), takenOut],
+    );
+  }
+  return pages.length;
+}
+
 /** As programs and addresses write it too: `Zoë` is `Zo\u00eb` in Python's JSON, and `Zo%C3%AB` in a URL. */
 function writtenAs(spellings: readonly string[]): string[] {
   const ascii = (text: string): string =>
@@ -115,6 +139,6 @@ function pieces(words: readonly string[]): string[] {
   );
 }
 
-function* chunks(ids: readonly string[]): Generator<readonly string[]> {
-  for (let start = 0; start < ids.length; start += AT_ONCE) yield ids.slice(start, start + AT_ONCE);
+function* chunks<T>(all: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < all.length; start += AT_ONCE) yield all.slice(start, start + AT_ONCE);
 }

@@ -42,9 +42,9 @@ export async function takeOutForgotten(session: Queryable, options: ForgottenOpt
     for (const { row } of gone) rowNumbers.push(row);
     const hashes = await session.query<{ key_hash: string }>(forgotten.replace('$2', '$1').replace('$3', '$2').replace('$4', '$3'), [env, project, key]); // prettier-ignore
     const known = new Set(hashes.map(({ key_hash: one }) => one));
-    rejects += await takeOutRejects(session, loadId, { name: column, index }, (found) =>
-      known.has(keyHash(salt, normalKey(found, type))),
-    );
+    const isForgotten = (found: string): boolean => known.has(keyHash(salt, normalKey(found, type)));
+    rejects += await takeOutRejects(session, loadId, { name: column, index }, isForgotten);
+    if (known.size > 0) await blankTexts(session, loadId, { name: column, index }, isForgotten);
   }
   return { rows: rowNumbers.length, rowNumbers, rejects };
 }
@@ -65,6 +65,33 @@ export async function takeOutRejects(
     return typeof key === 'string' && isTheirs(key);
   });
   return deleteRejects(session, loadId, theirs.map(({ row }) => row)); // prettier-ignore
+}
+
+/** Takes the text out of quarantined rows of which nothing says the key and which have a forgotten one as a word or a field. They stay rejected. */
+async function blankTexts(
+  session: Queryable,
+  loadId: string,
+  column: { readonly name: string; readonly index: number },
+  isForgotten: (key: string) => boolean,
+): Promise<void> {
+  const kept = await session.query<RejectedRow & { row: string; raw: string }>(
+    `SELECT row_number AS row, file, raw FROM plumbline.rejects
+     WHERE load_id = $1 AND kind = 'rejected' AND (raw !~ '^[[{]' OR length(raw) > 10000)`,
+    [loadId],
+  );
+  const theirs = kept.filter((row) => keyOfReject(row, column) === undefined && partsOf(row.raw).some(isForgotten));
+  if (theirs.length > 0)
+    await session.execute(
+      'UPDATE plumbline.rejects SET raw = NULL, value = NULL WHERE load_id = $1 AND row_number = ANY($2::bigint[])',
+      [loadId, theirs.map(({ row }) => row)],
+    );
+}
+
+/** Where a key may stand in a text. */
+function partsOf(text: string): string[] {
+  const words = text.match(/[\p{L}\p{N}_]+/gu) ?? [];
+  const fields = text.split(/[,;|\t\n"]/).map((field) => field.trim());
+  return [...new Set([...words, ...fields])];
 }
 
 async function deleteRejects(session: Queryable, loadId: string, rows: readonly string[]): Promise<number> {

@@ -1,8 +1,11 @@
 import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
+import type { ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import type { LoadColumn } from '../schema/column.js';
 import type { ClaimOptions } from './claim-load.js';
+import type { StillWrong } from './corrected-rows.js';
+import type { LedgerLine } from './ledger.js';
 import type { StageName } from './stage-table.js';
 
 /**
@@ -22,8 +25,7 @@ export async function leaveOutOutside(
   const type = typeOf(interval.column, columns, { resource, object });
   const column = identifier(interval.column);
   const table = qualified(stage.schema, stage.name);
-  // A time with an offset is, as a date or a time without one, what the clock shows where the interval's days are.
-  const outside = `${column} IS NULL OR ${column} < $1::text::${type} OR ${column} >= $2::text::${type}`;
+  const outside = outsideSql(column, type);
   if (interval.outside === 'ignore') return session.execute(`DELETE FROM ${table} WHERE ${outside}`, [start, end]);
   const [found] = await session.query<{ rows: number; first: string | null; row: number | null }>(
     `SELECT count(*)::float8 AS rows, (array_agg(${column}::text ORDER BY _row_number))[1] AS first, min(_row_number)::float8 AS row
@@ -42,10 +44,41 @@ export async function leaveOutOutside(
   );
 }
 
+/**
+ * Takes quarantined rows that are tried again out of their stage when they are not in their load's interval, with their reasons: what the load
+ * had left out, had they been right, belongs to another one. Throws `ELT_INTERVAL_COLUMN` as the load would.
+ */
+export async function takeOutRetriedOutside(
+  session: Session,
+  { resource, line }: { readonly resource: ResourceConfig; readonly line: Pick<LedgerLine, 'unit' | 'path'> },
+  stage: StageName,
+  columns: readonly LoadColumn[],
+): Promise<readonly StillWrong[]> {
+  // A path that says the interval ends with its number; else the unit ends with it.
+  const [, start, end] =
+    /\?interval=([^/]+)\/([^/#]+)#\d+$/.exec(line.path) ?? / ([\dT:.Z+-]+)\/([\dT:.Z+-]+)$/.exec(line.unit) ?? [];
+  const name = resource.interval?.column;
+  if (name === undefined || start === undefined || end === undefined) return [];
+  const type = typeOf(name, columns, { resource, object: line });
+  const column = identifier(name);
+  const gone = await session.query<{ row: number; value: string | null }>(
+    `DELETE FROM ${qualified(stage.schema, stage.name)} WHERE ${outsideSql(column, type)}
+     RETURNING _row_number::float8 AS row, ${column}::text AS value`,
+    [start, end],
+  );
+  const reason = `it is outside the interval ${start}/${end} of its load`;
+  return gone.map(({ row, value }) => ({ row, column: name, value, reason }));
+}
+
+/** A time with an offset is, as a date or a time without one, what the clock shows where the interval's days are. $1 and $2 are the interval. */
+function outsideSql(column: string, type: string): string {
+  return `${column} IS NULL OR ${column} < $1::text::${type} OR ${column} >= $2::text::${type}`;
+}
+
 function typeOf(
   name: string,
   columns: readonly LoadColumn[],
-  { resource, object }: Pick<ClaimOptions, 'resource' | 'object'>,
+  { resource, object }: { readonly resource: ResourceConfig; readonly object: { readonly path: string } },
 ): string {
   const column = columns.find((one) => one.name === name);
   const { at } = resource;

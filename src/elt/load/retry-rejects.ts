@@ -26,6 +26,7 @@ import {
 } from './claim-publication.js';
 import { stageCorrectedRows, type CorrectedFile } from './corrected-rows.js';
 import { countRows } from './count-rows.js';
+import { takeOutRetriedOutside } from './leave-out-outside.js';
 import { loadsById, type ChildStage, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { PublishOptions } from './publish-resource.js';
@@ -94,7 +95,8 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
         return session.transaction(async () => {
           await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
           await takeOutRetried(session, { env, project, personal: resource.personal ?? [], stage: qualified(stage.schema, stage.name), loadId, columns }); // prettier-ignore
-          const faults = [...wrong, ...elements.faults];
+          const outside = await takeOutRetriedOutside(session, { resource, line }, stage, columns);
+          const faults = [...wrong, ...elements.faults, ...outside];
           const left = await keepQuarantined(session, loadId, stage, faults);
           const stages = await stagesOfRetried(session, work, elements.stages);
           const retried = await publishRows(session, work, { rejected: faults.length - left.wrong, leftOut: left.all }, stages); // prettier-ignore

@@ -78,7 +78,7 @@ export async function publishChildRows(session: Session, work: ChildPublication)
   return { children, rowsChanged };
 }
 
-/** Whether a load was published while this was no child table, whose rows it then left as they were. Before the loads of this publication count. */
+/** Whether a load that had columns was published while this was no child table, whose rows it then left as they were. Before the loads of this publication count. */
 async function wasLeftOut(
   session: Session,
   { env, project, resource }: ChildPublication,
@@ -86,7 +86,7 @@ async function wasLeftOut(
 ): Promise<boolean> {
   const [found] = await session.query<{ is: boolean }>(
     `SELECT EXISTS (SELECT 1 FROM plumbline.loads WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published'
-       AND NOT coalesce(reader -> 'children', '[]') @> jsonb_build_array(jsonb_build_object('target', $4::text))) AS is`,
+       AND reader -> 'columns' <> '[]' AND NOT coalesce(reader -> 'children', '[]') @> jsonb_build_array(jsonb_build_object('target', $4::text))) AS is`,
     [env, project, resource.id, child.table],
   );
   return found!.is;

@@ -48,7 +48,9 @@ export function checkRows(
 
   const refuse = (line: Buffer, index: number): void => {
     const column = columns[index];
-    const values = columns.map((_, position) => fieldOf(line, position)?.toString() ?? null);
+    // With its foreign values a row is none of the table's: it cannot be tried again as it is, which would lose them.
+    const kept = column === undefined ? fields : columns.length;
+    const values = Array.from({ length: kept }, (_, position) => fieldOf(line, position)?.toString() ?? null);
     onFault({
       row,
       line: null,
@@ -64,12 +66,18 @@ export function checkRows(
     row++;
     findFields(line, starts);
     const dropped: number[] = [];
-    for (let index = 0; index < fields; index++) {
+    // First, whatever else is wrong: a row that is corrected must not lose such a value.
+    for (let index = columns.length; index < fields; index++) {
+      if (fieldOf(line, index) === null) continue;
+      refuse(line, index);
+      return [];
+    }
+    for (let index = 0; index < columns.length; index++) {
       const check = checks[index];
-      if (check === undefined && index < columns.length) continue;
+      if (check === undefined) continue;
       const field = fieldOf(line, index);
-      if (field === null || check?.(field, 0, field.length) === true) continue;
-      if (check === undefined || misfits === 'discard_row') {
+      if (field === null || check(field, 0, field.length)) continue;
+      if (misfits === 'discard_row') {
         refuse(line, index);
         return [];
       }

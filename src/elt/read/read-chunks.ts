@@ -131,7 +131,10 @@ function chunkQuery(
   });
   const isDropped = types === 'discard_value';
   const dropped = [...(isDropped ? misfits : []), ...(unwanted?.mode === 'discard_value' ? foreign : [])];
-  const faulty = [...(isDropped ? [] : misfits), ...(unwanted?.mode === 'discard_row' ? foreign : [])];
+  const unfit = isDropped ? [] : misfits;
+  const refused = unwanted?.mode === 'discard_row' ? foreign : [];
+  // A row that is corrected must not lose a foreign value, so that this is what is wrong with it first.
+  const faulty = types === 'freeze' ? [...unfit, ...refused] : [...refused, ...unfit];
   const line = columns.map(({ type }, index) => {
     const field = copyField(type, `c${index}`);
     return isDropped && type !== 'text'

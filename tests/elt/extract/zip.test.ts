@@ -55,6 +55,7 @@ describe('zip', () => {
   const a = { name: 'a.csv', content: 'id,v\n1,x\n' };
   const refused: readonly (readonly [string, Buffer, Partial<ResourceConfig>, string])[] = [
     ['a name that leaves the archive', zip([a, { name: '../a.csv', content: 'id\n1\n' }]), { member: '*.csv' }, 'ELT_ZIP_BROKEN'],
+    ['a name that stands there twice', zip([a, { name: 'b.csv', content: 'id\n1\n' }, { ...a, content: 'id\n2\n' }]), { member: '*.csv' }, 'ELT_ZIP_BROKEN'],
     ['an absolute name', zip([{ name: '/etc/a.csv', content: 'id\n1\n' }]), {}, 'ELT_ZIP_BROKEN'],
     ['a symbolic link', zip([{ name: 'a.csv', content: '/etc/passwd', mode: 0o120777 }]), {}, 'ELT_ZIP_BROKEN'],
     ['an encrypted member', zip([{ ...a, flags: 1 }]), {}, 'ELT_ZIP_BROKEN'],

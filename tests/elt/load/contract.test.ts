@@ -120,15 +120,17 @@ describe('contract', () => {
         'append',
         wrong,
       );
-      expect((await second()).loads[1]).toMatchObject({ rowsRead: 3, rowsLoaded: 1, rowsRejected: 2 });
-      expect(await values(resource.table)).toEqual([
-        { id: 1, n: 10 },
-        { id: 2, n: 20 },
-        { id: 3, n: 30 },
-      ]);
+      // Both are wrong with the last one: corrected where it says, it would lose the value of the other.
+      const more = [6, 7, 8].map((id) => ({ id, n: 10 * id }));
+      await formats[format]!(`${resource.id}/c.${format}`, [...more, { id: 9, n: wrong, tip: 7 }]);
+      const { loads } = await second();
+      expect(loads[1]).toMatchObject({ rowsRead: 3, rowsLoaded: 1, rowsRejected: 2 });
+      expect(loads[2]).toMatchObject({ rowsRead: 4, rowsLoaded: 3, rowsRejected: 1 });
+      expect(await values(resource.table)).toEqual([{ id: 1, n: 10 }, { id: 2, n: 20 }, { id: 3, n: 30 }, ...more]);
       expect(await rejects(resource.id)).toEqual([
         { column: 'tip', value: '5', row: 2 },
         { column: 'n', value: String(wrong), row: 3 },
+        { column: 'tip', value: '7', row: 4 },
       ]);
     },
   );
