@@ -30,7 +30,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   serving: [...SHARED, 'deployment', 'storage'],
   embedded: [...SHARED, 'config', 'storage', 'state-folder'],
   // Types only: the bundler would otherwise pull zod and the activities' world into the sandbox.
-  workflows: ['contracts', 'activities'],
+  workflows: ['contracts', 'activities', 'model'],
   activities: [
     ...SHARED,
     's3',
@@ -158,13 +158,13 @@ describe('imports', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('of workflows reach activities and contracts by type, names and ids excepted', () => {
+  it('of workflows reach other folders by type, names, ids and plurals excepted', () => {
     const wrong = all.filter(
       (one) =>
         one.from === 'workflows' &&
         !one.typeOnly &&
-        ['activities', 'contracts'].includes(internalArea(one) ?? '') &&
-        !/contracts\/(queues|step-names)\.js$/.test(one.target),
+        ['activities', 'contracts', 'model'].includes(internalArea(one) ?? '') &&
+        !/(contracts\/(queues|step-names)|model\/plural)\.js$/.test(one.target),
     );
     expect(wrong).toEqual([]);
   });

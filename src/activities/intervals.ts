@@ -1,6 +1,7 @@
 import { missingIntervalsInput, type MissingIntervals, type MissingIntervalsInput } from '../contracts/intervals.js';
 import { instant, type DataInterval } from '../model/data-interval.js';
-import { planIntervals, type PlannedInterval } from '../model/plan-intervals.js';
+import { isOpen, planIntervals, type PlannedInterval } from '../model/plan-intervals.js';
+import { partName } from '../model/selection.js';
 import { listIntervals } from '../storage/intervals.js';
 import { findSchedule } from '../storage/schedules.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -20,7 +21,7 @@ export function createIntervalActivities({ database }: Pick<ActivityDependencies
      */
     async findMissingIntervals(input: MissingIntervalsInput): Promise<MissingIntervals> {
       return shortActivity('intervals', async () => {
-        const { env, project, grid, schedule, from, until, after, failedOnly, failedApart, again } =
+        const { env, project, grid, schedule, from, until, after, failedOnly, failedApart, again, ...selection } =
           missingIntervalsInput.parse(input);
         const begin =
           schedule === undefined ? instant(from!) : (await findSchedule(database, { env, project }, schedule))?.since;
@@ -28,7 +29,7 @@ export function createIntervalActivities({ database }: Pick<ActivityDependencies
         if (begin === undefined) return { intervals: [], total: 0 };
         // What ends after `after` and starts before it was tried already.
         const range = { from: Math.max(begin, after === undefined ? 0 : instant(after)), until: instant(until) };
-        const records = await listIntervals(database, { env, project }, range);
+        const records = await listIntervals(database, { env, project, part: partName(selection) }, range);
         const intervals = [];
         const failed: PlannedInterval[] = [];
         let total = 0;
@@ -39,7 +40,7 @@ export function createIntervalActivities({ database }: Pick<ActivityDependencies
             continue;
           }
           if (after !== undefined && instant(interval.start) < instant(after)) continue;
-          if (failedOnly ? state !== 'failed' : state === 'done' && !again) continue;
+          if (failedOnly ? state !== 'failed' : !isOpen(planned) && !(state === 'done' && again)) continue;
           if (intervals.length < AT_ONCE) intervals.push(interval);
           if (++total === COUNTED) break;
         }

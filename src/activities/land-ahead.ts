@@ -43,7 +43,7 @@ export function createLandAheadActivities(dependencies: ActivityDependencies) {
             return [];
           }
         };
-        const landed = await inOrder(landedAhead(project), RESOURCES_AT_ONCE, signal, land);
+        const landed = await inOrder(landedAhead(project, run), RESOURCES_AT_ONCE, signal, land);
         return { resources: landed.flat() };
       });
     },

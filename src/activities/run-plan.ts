@@ -4,7 +4,10 @@ import type { Project } from '../model/project.js';
 import { selectedSteps } from './selected-steps.js';
 
 /** What the workflows go by: names and order. */
-export function createPlan(project: Project, run: Pick<RunRef, 'only' | 'select' | 'rejects' | 'interval'>): RunPlan {
+export function createPlan(
+  project: Project,
+  run: Pick<RunRef, 'only' | 'select' | 'exclude' | 'rejects' | 'interval'>,
+): RunPlan {
   const { resources, nodes } = selectedSteps(project, run);
   const isBuilt = (name: string): boolean => nodes.some((node) => node.name === name);
   const isLoaded = (id: string): boolean => resources.some(({ resource }) => resource.id === id);

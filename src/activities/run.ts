@@ -11,6 +11,7 @@ import type { Database } from '../model/database.js';
 import { ensureSchema } from '../model/ensure-schema.js';
 import { onSession } from '../model/on-session.js';
 import type { Project } from '../model/project.js';
+import { partName } from '../model/selection.js';
 import { connectionName } from '../storage/connection-name.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
 import { claimInterval, settleInterval } from '../storage/intervals.js';
@@ -54,6 +55,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
             root: run.root,
             only: run.only,
             select: run.select,
+            exclude: run.exclude,
             interval: run.interval,
             rejects: run.rejects,
             acceptAnomaly: run.acceptAnomaly,
@@ -163,17 +165,21 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     return { ...plan, resources };
   }
 
-  /** A run of a part of the SQL or of quarantined rows leaves its interval as it is, and so does one before the interval is over: more is to come. */
+  /**
+   * A run before the interval is over leaves it as it is: more is to come. So does one of some quarantined rows. One of a
+   * part does that part of it.
+   */
   async function claimRunInterval(own: Database, run: RunRef, stages: readonly Stage[]): Promise<void> {
-    const { env, project, interval, only, select, rejects, once, force } = run;
-    if (interval === undefined || !stages.includes('elt')) return;
-    if (only !== undefined || select !== undefined || rejects !== undefined) return;
+    const { env, project, interval, rejects, once, keepLoaded, force } = run;
+    if (interval === undefined || !stages.includes('elt') || rejects !== undefined) return;
     if (instant(interval.end) > Date.now()) return;
-    if (await claimInterval(own, { env, project, interval }, run.runId, once !== true || force)) return;
+    // Schedules and backfills leave alone what was given up, however they came by it; a person's run takes it back.
+    const again = { done: once !== true || force, skipped: once !== true && keepLoaded !== true };
+    if (await claimInterval(own, { env, project, interval, part: partName(run) }, run.runId, again)) return;
     throw new TerminalError(
       'RUN_INTERVAL_DONE',
-      `Run ${run.runId} of ${project} (${env}) was not needed: the interval ${shownInterval(interval)} is done.`,
-      { next: `Do it again with \`plumbline run --interval ${shownInterval(interval)}\`.` },
+      `Run ${run.runId} of ${project} (${env}) was not needed: the interval ${shownInterval(interval)} is done or was skipped.`,
+      { next: `Run it all the same with \`plumbline run --interval ${shownInterval(interval)}\`.` },
     );
   }
 

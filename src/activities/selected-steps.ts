@@ -8,25 +8,27 @@ import { shownInterval } from '../model/data-interval.js';
 import { lastCompleteInterval } from '../model/interval-grid.js';
 import { isByInterval } from '../model/is-by-interval.js';
 import type { Project } from '../model/project.js';
+import { applySelection } from '../model/selection.js';
 
 /**
- * What a run loads and builds, each behind what it waits for; the rest stays as it is. Throws `ELT_SELECT_UNKNOWN`, and what
+ * What a run loads and builds, each behind what it waits for; the rest stays as it is. Throws `ELT_SELECT_UNKNOWN`, `SELECT_EMPTY`, and what
  * `compileTransforms` and `orderResources` do.
  */
 export function selectedSteps(
   project: Project,
-  run: Pick<RunRef, 'only' | 'select' | 'rejects' | 'interval'>,
+  run: Pick<RunRef, 'only' | 'select' | 'exclude' | 'rejects' | 'interval'>,
 ): { readonly resources: readonly OrderedResource[]; readonly nodes: readonly TransformNode[] } {
-  const { only, select, rejects } = run;
+  const { only, rejects } = run;
   const { nodes, ephemerals } = compileFor(project, run);
   const all = orderResources(project);
   if (rejects !== undefined)
     return { resources: all.filter(({ resource }) => resource.id === rejects.resource), nodes: selected() };
-  if (only === 'load') return { resources: select === undefined ? all : selectResources(all, select), nodes: [] };
+  if (only === 'load')
+    return { resources: applySelection(all, run, (names) => selectResources(all, names)), nodes: [] };
   return { resources: only === 'transform' ? [] : all, nodes: selected() };
 
   function selected(): readonly TransformNode[] {
-    return select === undefined ? nodes : selectNodes(nodes, select, ephemerals);
+    return applySelection(nodes, run, (names) => selectNodes(nodes, names, ephemerals));
   }
 }
 
@@ -45,7 +47,7 @@ function howToGive({ schedules, timezone }: Pick<Project, 'schedules' | 'timezon
 }
 
 /** Throws `RUN_INTERVAL_NEEDED` (terminal) when what a run loads or builds is about an interval and the run has none. */
-export function requireInterval(project: Project, run: Pick<RunRef, 'only' | 'select' | 'interval'>): void {
+export function requireInterval(project: Project, run: Pick<RunRef, 'only' | 'select' | 'exclude' | 'interval'>): void {
   if (run.interval !== undefined) return;
   const { resources, nodes } = selectedSteps(project, run);
   const node = nodes.find(({ usesInterval }) => usesInterval);

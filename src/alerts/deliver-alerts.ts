@@ -1,15 +1,9 @@
 import type { Database } from '../model/database.js';
-import { endAlertAttempt, takeDueAlert, type DueAlert } from '../storage/alerts.js';
-import { sendEmail } from './send-email.js';
-import { sendWebhook } from './send-webhook.js';
+import { endAlertAttempt, takeDueAlert } from '../storage/alerts.js';
+import { sendAlert, type SendOptions } from './send-alert.js';
 
-export interface DeliveryOptions {
+export interface DeliveryOptions extends SendOptions {
   readonly database: Database;
-  /** Where addresses and keys of `env:` are. */
-  readonly environment: Readonly<NodeJS.ProcessEnv>;
-  readonly now?: () => Date;
-  /** How long a receiver may take. @default 10000 */
-  readonly timeoutMs?: number;
   /** Ends it between two alerts, and the request that waits. */
   readonly signal?: AbortSignal;
 }
@@ -23,7 +17,7 @@ export async function deliverAlerts(options: DeliveryOptions): Promise<number> {
   while (options.signal?.aborted !== true) {
     const alert = await takeDueAlert(options.database);
     if (alert === undefined) return delivered;
-    const error = await send(alert, options).then(
+    const error = await sendAlert(alert, options).then(
       () => undefined,
       (failure: unknown) => (failure instanceof Error ? failure.message : String(failure)),
     );
@@ -31,10 +25,4 @@ export async function deliverAlerts(options: DeliveryOptions): Promise<number> {
     if (error === undefined) delivered++;
   }
   return delivered;
-}
-
-async function send(alert: DueAlert, options: DeliveryOptions): Promise<void> {
-  const { webhook, email } = alert;
-  if (email !== null) await sendEmail({ ...alert, email }, options);
-  else if (webhook !== null) await sendWebhook({ ...alert, webhook }, options);
 }

@@ -2,8 +2,9 @@ import { Cron } from 'croner';
 import type { Queryable } from '../model/database.js';
 import { instant } from '../model/data-interval.js';
 import { lastCompleteInterval } from '../model/interval-grid.js';
-import { planIntervals } from '../model/plan-intervals.js';
+import { isOpen, planIntervals } from '../model/plan-intervals.js';
 import type { ScheduleConfig } from '../model/project.js';
+import { partName, selectionOf } from '../model/selection.js';
 import { recordAlert } from '../storage/alerts.js';
 import { listIntervals } from '../storage/intervals.js';
 import { newestRunBy } from '../storage/runs.js';
@@ -62,8 +63,9 @@ async function isMissed(database: Queryable, schedule: AllRow, at: Date): Promis
   const last = lastCompleteInterval(grid, at.getTime());
   const range = { from: instant(last.start), until: instant(last.end) };
   if (range.from < since) return false;
-  const [planned] = planIntervals(grid, range, await listIntervals(database, { env, project }, range));
-  return planned?.state !== 'done';
+  const part = partName(selectionOf(definition.stages, definition));
+  const [planned] = planIntervals(grid, range, await listIntervals(database, { env, project, part }, range));
+  return planned === undefined || isOpen(planned);
 }
 
 type AllRow = ScheduleRow & { readonly env: string; readonly project: string };

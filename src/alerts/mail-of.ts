@@ -9,8 +9,12 @@ export interface Mail {
 
 /** The event as a mail of plain text: its subject says what happened to what, its body the rest, a line each. */
 export function mailOf({ eventId, kind, env, project, at, payload }: DueAlert): Mail {
-  const { run, interval, error, schedule, due, next } = payload as AlertPayload;
-  const what = kind === 'failed' ? `run ${run} failed` : `schedule ${schedule} missed its start`;
+  const { run, interval, error, schedule, due, by, next } = payload as AlertPayload;
+  const what = {
+    failed: `run ${run} failed`,
+    missed: `schedule ${schedule} missed its start`,
+    test: 'a test, nothing failed',
+  }[kind];
   const place = error?.at === undefined ? undefined : [error.at.file, error.at.line].filter(Boolean).join(':');
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['project', project],
@@ -21,6 +25,7 @@ export function mailOf({ eventId, kind, env, project, at, payload }: DueAlert): 
     ['error', error?.code],
     ['at', place],
     ['due', due],
+    ['sent by', by],
     ['told', at],
     ['event', eventId],
   ];
@@ -46,6 +51,8 @@ interface AlertPayload {
   };
   readonly schedule?: string;
   readonly due?: string;
+  /** Who asked for a test. */
+  readonly by?: string;
   readonly next?: string;
 }
 

@@ -1,17 +1,17 @@
 import { createTransport } from 'nodemailer';
 import type { DueAlert } from '../storage/alerts.js';
-import type { DeliveryOptions } from './deliver-alerts.js';
 import { mailOf } from './mail-of.js';
 import { readSecret } from './read-secret.js';
+import type { SendOptions } from './send-alert.js';
 
 /**
- * Hands one mail to the project's mail server. Throws what went wrong, in words without the server's address and password.
+ * Hands one mail to the project's mail server and gives its answer. Throws what went wrong, in words without the server's address and password.
  * A server that took it without its answer being heard gets it again, with the same Message-ID.
  */
 export async function sendEmail(
   alert: DueAlert & { readonly email: NonNullable<DueAlert['email']> },
-  { environment, timeoutMs = 10_000, signal }: DeliveryOptions,
-): Promise<void> {
+  { environment, timeoutMs = 10_000, signal }: SendOptions,
+): Promise<string> {
   const { smtp, from } = alert.email;
   const server = readServer(await readSecret(smtp, environment, alert.root), smtp);
   const transport = createTransport({
@@ -27,7 +27,9 @@ export async function sendEmail(
   const limit = AbortSignal.timeout(3 * timeoutMs);
   try {
     const stopped = onAbort(signal === undefined ? limit : AbortSignal.any([signal, limit]));
-    await Promise.race([transport.sendMail({ from, to: alert.receiver, ...mailOf(alert) }), stopped]);
+    const sent = transport.sendMail({ from, to: alert.receiver, ...mailOf(alert) }) as Promise<{ response: string }>;
+    const { response } = await Promise.race([sent, stopped]);
+    return `the mail server took it: ${response}`;
   } catch (error) {
     const { code, responseCode } = error as { code?: string; responseCode?: number };
     const why = [code ?? (error as Error).name, responseCode].filter((part) => part !== undefined).join(' ');

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backfillProgress, changeBackfill, startBackfill } from '../client/backfills.js';
 import { connectDatabase, connectTemporal, requireWorker } from '../client/connect.js';
-import { gridOf, onlyOf, stagesOf } from '../client/schedule-options.js';
+import { stagesOf } from '../client/schedule-options.js';
 import { createRunTemplate, userName } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import type { BackfillProgress } from '../contracts/intervals.js';
@@ -9,18 +9,21 @@ import type { RunInterval } from '../contracts/run.js';
 import { landedAhead } from '../elt/extract/landed-ahead.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { instant, isoTime, shownInterval } from '../model/data-interval.js';
-import { intervalAt, lastCompleteInterval, type IntervalGrid, type IntervalLength } from '../model/interval-grid.js';
+import { lastCompleteInterval, type IntervalGrid, type IntervalLength } from '../model/interval-grid.js';
 import { parseMoment } from '../model/parse-interval.js';
-import { planIntervals, type PlannedInterval } from '../model/plan-intervals.js';
+import { isOpen, planIntervals, type PlannedInterval, type Skip } from '../model/plan-intervals.js';
 import type { Project, StageName } from '../model/project.js';
+import { partName, selectionOf } from '../model/selection.js';
 import { loadProject } from '../project/load-project.js';
 import { projectName } from '../project/project-name.js';
 import { listIntervals } from '../storage/intervals.js';
 import { failedRunsBy, markChildCancelled, type RunRow } from '../storage/runs.js';
+import { chooseGrid } from './choose-grid.js';
 import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
 import { count, table } from './format.js';
 import { EXIT } from './print-error.js';
+import { boundary, requireBoundary } from './require-boundary.js';
 import { withRunConnections, type RunConnections } from './run-command.js';
 import { sendBundle } from './send-bundle.js';
 import { plural } from '../model/plural.js';
@@ -31,6 +34,8 @@ export interface BackfillCommandOptions {
   readonly to: string;
   readonly interval?: IntervalLength;
   readonly stages: readonly StageName[];
+  readonly select?: readonly string[];
+  readonly exclude?: readonly string[];
   readonly parallel: number;
   readonly dryRun: boolean;
   readonly failedOnly: boolean;
@@ -43,16 +48,17 @@ export interface BackfillCommandOptions {
 export async function backfillCommand(options: BackfillCommandOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
-  compileProject(project);
+  const selection = selectionOf(options.stages, options);
+  compileProject(project, selection);
   const grid = chooseGrid(project, options.interval);
   const range = alignedRange(options, grid);
   await withRunConnections(settings, async (connections) => {
     const owner = { env: options.env, project: project.name };
     const span = { from: instant(range.from), until: instant(range.until) };
-    const records = await listIntervals(connections.database, owner, span);
+    const records = await listIntervals(connections.database, { ...owner, part: partName(selection) }, span);
     const planned = [...planIntervals(grid, span, records)];
-    const wanted = planned.filter(({ state }) => (options.failedOnly ? state === 'failed' : options.force || state !== 'done')); // prettier-ignore
-    const ahead = landedAhead(project).map(({ id }) => id);
+    const wanted = planned.filter((one) => isWanted(one, options));
+    const ahead = landedAhead(project, selection).map(({ id }) => id);
     if (options.dryRun || wanted.length === 0) return preview(planned, wanted, ahead, options);
     const parallel = ahead.length === 0 ? 1 : options.parallel;
     const backfillId = await start(settings, connections, { project, grid, range, options: { ...options, parallel } });
@@ -63,6 +69,12 @@ export async function backfillCommand(options: BackfillCommandOptions): Promise<
     if (ended !== undefined && ended.failed > 0 && !options.json)
       process.stdout.write(failures(await failedRunsBy(connections.database, owner, `backfill ${backfillId}`)));
   });
+}
+
+/** As `findMissingIntervals` decides it. */
+function isWanted(planned: PlannedInterval, { failedOnly, force }: BackfillCommandOptions): boolean {
+  if (failedOnly) return planned.state === 'failed';
+  return isOpen(planned) || (force && planned.state === 'done');
 }
 
 /** Which runs of the backfill failed, and where it is said why; nothing for one that could not even be recorded. */
@@ -97,7 +109,7 @@ async function start(
     bundle,
     root: settings.root,
     force: options.force,
-    ...onlyOf(options.stages),
+    ...selectionOf(options.stages, options),
   });
   const { failedOnly, parallel } = options;
   return startBackfill(temporal, {
@@ -106,38 +118,15 @@ async function start(
   });
 }
 
-/** The grid of the project's schedules, or the one asked for. Throws `INTERVAL_INVALID`. */
-function chooseGrid(project: Project, length: IntervalLength | undefined): IntervalGrid {
-  if (length !== undefined) return { length, timezone: project.timezone };
-  const grids = project.schedules.flatMap((schedule) => gridOf(schedule) ?? []);
-  const lengths = [...new Set(grids.map((grid) => grid.length))];
-  if (lengths.length === 1) return grids[0]!;
-  throw new TerminalError(
-    'INTERVAL_INVALID',
-    `Choosing the intervals failed: the schedules of ${project.name} have ${lengths.length === 0 ? 'none' : lengths.join(' and ')}, expected one length.`,
-    { next: 'Say it: `--interval daily` (hourly, daily, weekly or monthly).' },
-  );
-}
-
-/** Whole intervals only: half a day that is done would hide the other half. */
+/** From boundary to boundary, and over. Throws `INTERVAL_INVALID`. */
 function alignedRange({ from, to }: BackfillCommandOptions, grid: IntervalGrid): { from: string; until: string } {
   const [start, end] = [from, to].map((text) => parseMoment(text, grid.timezone));
-  for (const [name, time] of [
-    ['from', start!],
-    ['to', end!],
-  ] as const) {
-    const at = intervalAt(grid, time.toMillis());
-    if (instant(at.start) === time.toMillis()) continue;
-    throw new TerminalError(
-      'INTERVAL_INVALID',
-      `Reading --${name} failed: ${isoTime(time)} is inside the ${grid.length} interval ${shownInterval(at)}.`,
-      { next: `Use ${moment(at.start, grid)} or ${moment(at.end, grid)}.` },
-    );
-  }
+  requireBoundary('from', isoTime(start!), grid);
+  requireBoundary('to', isoTime(end!), grid);
   const over = lastCompleteInterval(grid, Date.now()).end;
   if (end!.toMillis() > instant(over))
     throw new TerminalError('INTERVAL_INVALID', `Reading --to failed: the interval before ${to} is not over yet.`, {
-      next: `Use --to ${moment(over, grid)} or earlier; a schedule does what follows.`,
+      next: `Use --to ${boundary(over, grid)} or earlier; a schedule does what follows.`,
     });
   if (end! <= start!)
     throw new TerminalError('INTERVAL_INVALID', `Reading the range failed: --to ${to} is not after --from ${from}.`, {
@@ -146,29 +135,29 @@ function alignedRange({ from, to }: BackfillCommandOptions, grid: IntervalGrid):
   return { from: isoTime(start!), until: isoTime(end!) };
 }
 
-/** As the options take it: an hour may come twice a day, so it needs its offset. */
-function moment(time: string, { length }: IntervalGrid): string {
-  return length === 'hourly' ? time : time.slice(0, 10);
-}
-
 function preview(
   planned: readonly PlannedInterval[],
   wanted: readonly PlannedInterval[],
   ahead: readonly string[],
   options: BackfillCommandOptions,
 ): void {
-  const shown = planned.map(({ interval, state, runId }) => ({
+  const shown = planned.map(({ interval, state, runId, skip }) => ({
     interval: shownInterval(interval),
     state,
     ...(runId === undefined ? {} : { runId }),
+    ...(skip === undefined ? {} : { skip }),
     wanted: wanted.some((one) => one.interval === interval),
   }));
   if (options.json) return print({ intervals: shown, ...(options.parallel === 1 ? {} : { ahead }) });
   const rows = shown
     .slice(0, 60)
-    .map((one) => [one.wanted ? 'run ' : '    ', one.interval, one.state, one.runId ?? '']);
+    .map((one) => [one.wanted ? 'run ' : '    ', one.interval, one.state, one.runId ?? '', skipWords(one.skip)]);
   const rest = shown.length > 60 ? `\n… and ${count(shown.length - 60)} more` : '';
   process.stdout.write(`${table(rows)}${rest}\n${summary(planned, wanted)}\n${order(options, ahead)}`);
+}
+
+function skipWords(skip: Skip | undefined): string {
+  return skip === undefined ? '' : `by ${skip.by}: ${skip.reason}`;
 }
 
 /** What goes on at the same time, and what does not. */
@@ -180,8 +169,11 @@ function order({ parallel }: BackfillCommandOptions, ahead: readonly string[]): 
 }
 
 function summary(planned: readonly PlannedInterval[], wanted: readonly PlannedInterval[]): string {
-  const states = ['missing', 'failed', 'running', 'done'] as const;
-  const counts = states.map((state) => `${count(planned.filter((one) => one.state === state).length)} ${state}`);
+  const states = ['missing', 'failed', 'running', 'done', 'skipped'] as const;
+  const counts = states.flatMap((state) => {
+    const found = planned.filter((one) => one.state === state).length;
+    return state === 'skipped' && found === 0 ? [] : [`${count(found)} ${state}`];
+  });
   return `${count(planned.length)} ${plural(planned.length, 'interval')}: ${counts.join(', ')}; ${count(wanted.length)} to run`;
 }
 

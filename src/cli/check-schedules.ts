@@ -1,22 +1,55 @@
+import { orderResources } from '../elt/inventory/order-resources.js';
+import { selectResources } from '../elt/inventory/select-resources.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
+import { selectNodes } from '../elt/transform/select-nodes.js';
 import { TerminalError } from '../errors.js';
 import { isByInterval } from '../model/is-by-interval.js';
-import type { Project } from '../model/project.js';
+import type { Project, ScheduleConfig } from '../model/project.js';
+import { applySelection, selectionOf } from '../model/selection.js';
 
-/** What needs an interval must not be started without one, at night. Throws `SCHEDULE_WITHOUT_INTERVAL` (terminal). */
+/**
+ * What a schedule selects has to be there, and what needs an interval must not be started without one, at night. Throws
+ * `ELT_SELECT_UNKNOWN`, `SELECT_EMPTY` and `SCHEDULE_WITHOUT_INTERVAL` (terminal).
+ */
 export function checkSchedules(project: Project): void {
-  const resource = project.resources.find(isByInterval);
-  const node = compileTransforms(project).nodes.find(({ usesInterval }) => usesInterval);
-  if (resource === undefined && node === undefined) return;
-  for (const { name, interval, stages } of project.schedules) {
-    if (interval !== undefined || !stages.some((stage) => stage === 'load' || stage === 'transform')) continue;
+  for (const schedule of project.schedules) {
+    if (!schedule.stages.some((stage) => stage === 'load' || stage === 'transform')) continue;
+    const needs = namingIt(schedule, () => whatNeedsInterval(project, schedule));
+    if (schedule.interval !== undefined || needs === undefined) continue;
+    const { name } = schedule;
     throw new TerminalError(
       'SCHEDULE_WITHOUT_INTERVAL',
-      `Checking schedule ${name} failed: ${node?.file ?? resource?.id} asks for an interval, and the schedule has none.`,
-      {
-        at: node === undefined ? resource!.at : { file: node.file },
-        next: `Write \`${name}: { cron: …, interval: daily }\`.`,
-      },
+      `Checking schedule ${name} failed: ${needs.what} asks for an interval, and the schedule has none.`,
+      { at: needs.at, next: `Write \`${name}: { cron: …, interval: daily }\`.` },
     );
+  }
+}
+
+/** The first of what the schedule loads or builds that asks for one. */
+function whatNeedsInterval(
+  project: Project,
+  schedule: ScheduleConfig,
+): { readonly what: string; readonly at: { readonly file: string; readonly line?: number } } | undefined {
+  const selection = selectionOf(schedule.stages, schedule);
+  if (selection.only !== 'load') {
+    const { nodes, ephemerals } = compileTransforms(project);
+    const built = applySelection(nodes, selection, (names) => selectNodes(nodes, names, ephemerals));
+    const node = built.find(({ usesInterval }) => usesInterval);
+    if (node !== undefined) return { what: node.file, at: { file: node.file } };
+    if (selection.only === 'transform') return undefined;
+  }
+  const ordered = orderResources(project);
+  const loaded = applySelection(ordered, selection, (names) => selectResources(ordered, names));
+  const found = loaded.find(({ resource }) => isByInterval(resource))?.resource;
+  return found === undefined ? undefined : { what: found.id, at: found.at };
+}
+
+function namingIt<T>({ name }: ScheduleConfig, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof TerminalError)) throw error;
+    const { code, message, details, at, next } = error;
+    throw new TerminalError(code, `Checking schedule ${name} failed: ${message}`, { details, at, next });
   }
 }

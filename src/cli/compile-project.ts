@@ -5,24 +5,22 @@ import { selectNodes } from '../elt/transform/select-nodes.js';
 import { ANY_INTERVAL } from '../model/data-interval.js';
 import type { Project } from '../model/project.js';
 import { renderSql } from '../model/render-sql.js';
+import { applySelection, type Selection } from '../model/selection.js';
 import { singleStatement } from '../model/single-statement.js';
 import { tableNames } from '../model/table-names.js';
 
 /**
  * Renders every SQL file of the project as a worker will, so that a mistake shows before anything starts. Touches no
- * database. Throws SQL_UNKNOWN_REF, SQL_UNKNOWN_VAR, SQL_TEMPLATE or ELT_SQL_* with the user's file, and `ELT_SELECT_UNKNOWN`; no retry helps.
+ * database. Throws SQL_UNKNOWN_REF, SQL_UNKNOWN_VAR, SQL_TEMPLATE or ELT_SQL_* with the user's file, `ELT_SELECT_UNKNOWN` and `SELECT_EMPTY`; no retry helps.
  *
- * @param select names as `--select` takes them, which have to be the project's
- * @param only `load`: they are of sources, else of transforms
+ * @param selection whose names have to be the project's; with `only: load` they are of sources, else of transforms
  */
-export function compileProject(project: Project, select: readonly string[] = [], only?: 'load' | 'transform'): void {
+export function compileProject(project: Project, selection: Selection = {}): void {
   const { features, train, transforms } = project;
   const { nodes, ephemerals } = compileTransforms(project);
-  if (only === 'load') selectResources(orderResources(project), select);
-  else {
-    selectNodes(nodes, select, ephemerals);
-    orderResources(project);
-  }
+  const resources = orderResources(project);
+  if (selection.only === 'load') applySelection(resources, selection, (found) => selectResources(resources, found));
+  else applySelection(nodes, selection, (found) => selectNodes(nodes, found, ephemerals));
   const names = tableNames(project);
   // Nothing may read one of these yet.
   for (const file of transforms.filter(({ materialized }) => materialized === 'ephemeral')) {

@@ -5,6 +5,7 @@ import { loadSettings } from '../config.js';
 import { taskQueue, workflowId } from '../contracts/queues.js';
 import type { PlanResult, RunRef } from '../contracts/run.js';
 import { shownInterval, type DataInterval } from '../model/data-interval.js';
+import { isSelected } from '../model/selection.js';
 import { loadProject } from '../project/load-project.js';
 import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
@@ -14,17 +15,20 @@ import { StepFailure } from './print-error.js';
 import { withRunConnections } from './run-command.js';
 import { sendBundle } from './send-bundle.js';
 
-/** `plumbline plan`: asks a worker, because there the files and the recorded outcomes are. */
-export async function planCommand(options: {
+export interface PlanOptions {
   readonly env: string;
   readonly select?: readonly string[];
+  readonly exclude?: readonly string[];
   readonly interval?: string;
   readonly force: boolean;
   readonly json: boolean;
-}): Promise<void> {
+}
+
+/** `plumbline plan`: asks a worker, because there the files and the recorded outcomes are. */
+export async function planCommand(options: PlanOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
-  compileProject(project, options.select);
+  compileProject(project, { select: options.select, exclude: options.exclude });
   const interval = intervalOption(options.interval, project, new Date());
   await withRunConnections(settings, async ({ database, temporal }) => {
     const bundle = await sendBundle(settings, database, project.name);
@@ -36,7 +40,7 @@ export async function planCommand(options: {
       stages: [],
       force: options.force,
       ...(interval === undefined ? {} : { interval }),
-      ...(options.select === undefined ? {} : { only: 'transform', select: options.select }),
+      ...(isSelected(options) ? { only: 'transform', select: options.select, exclude: options.exclude } : {}),
     });
     const result = await planRun(temporal, run);
     process.stdout.write(

@@ -20,6 +20,7 @@ export interface RunCommandOptions {
   readonly stages: readonly Stage[];
   readonly only?: RunRef['only'];
   readonly select?: readonly string[];
+  readonly exclude?: readonly string[];
   readonly interval?: string;
   readonly force: boolean;
   readonly acceptAnomaly: boolean;
@@ -31,7 +32,7 @@ export interface RunCommandOptions {
 export async function runCommand(options: RunCommandOptions): Promise<void> {
   const settings = await loadSettings({ cwd: process.cwd(), env: process.env });
   const project = await loadProject({ root: settings.root, env: options.env });
-  compileProject(project, options.select, options.only);
+  compileProject(project, options);
   const isAboutData = options.stages.length === 0 || options.stages.includes('elt');
   const interval = isAboutData ? intervalOption(options.interval, project, new Date()) : undefined;
   await withRunConnections(settings, async (connections) => {
@@ -50,6 +51,7 @@ export async function runCommand(options: RunCommandOptions): Promise<void> {
         only: options.only,
         ...(interval === undefined ? {} : { interval }),
         ...(options.select === undefined ? {} : { select: options.select }),
+        ...(options.exclude === undefined ? {} : { exclude: options.exclude }),
       },
       options,
     );

@@ -7,6 +7,7 @@ import { loadSettings, type Settings } from '../config.js';
 import { TerminalError } from '../errors.js';
 import { bundleDigest, contentHash } from '../project/bundle-digest.js';
 import { listBundleFiles } from '../project/bundle-files.js';
+import { partName, selectionOf } from '../model/selection.js';
 import { loadProject } from '../project/load-project.js';
 import { shownDuration } from '../project/duration.js';
 import { packBundle } from '../project/pack-bundle.js';
@@ -83,7 +84,18 @@ export async function listCommand(options: ScheduleOptions): Promise<void> {
     if (options.json)
       return print(JSON.stringify(schedules.map((one) => ({ ...one, isCodeOfNow: one.code.bundle === now })), null, 2)); // prettier-ignore
     if (schedules.length === 0) return print('no schedules yet; write `schedule:` and run `plumbline schedule apply`');
-    const head = ['NAME', 'WHEN', 'STATE', 'NEXT (UTC)', 'LAST (UTC)', 'LAST RUN', 'LEFT OUT', 'BEHIND', 'CODE'];
+    const head = [
+      'NAME',
+      'WHEN',
+      'PART',
+      'STATE',
+      'NEXT (UTC)',
+      'LAST (UTC)',
+      'LAST RUN',
+      'LEFT OUT',
+      'BEHIND',
+      'CODE',
+    ];
     print(table([head, ...schedules.map((one) => rowOf(one, now))]));
     for (const { name: of, note, state } of schedules) if (note !== undefined && state === 'paused') print(`${of}: ${note}`); // prettier-ignore
     if (schedules.some(({ code }) => code.bundle !== now))
@@ -92,19 +104,22 @@ export async function listCommand(options: ScheduleOptions): Promise<void> {
 }
 
 function rowOf(one: ListedSchedule, now: string): string[] {
-  const { cron, everyMs, timezone, interval } = one.definition;
+  const { cron, everyMs, timezone, interval, stages, select, exclude } = one.definition;
   const when = cron ?? `every ${shownDuration(everyMs!)}`;
   const commit =
     one.code.gitCommit === undefined ? one.code.bundle.slice(0, 12) : `git ${one.code.gitCommit.slice(0, 10)}`;
   return [
     one.name,
     `${when}${timezone === 'UTC' ? '' : ` ${timezone}`}${interval === undefined ? '' : `, ${interval}`}`,
+    partName(selectionOf(stages, { select, exclude })),
     one.running > 0 ? `${one.state}, running` : one.state,
     time(one.next),
     time(one.last),
     one.lastRun === undefined ? '' : `${one.lastRun.run_id} ${one.lastRun.status}`,
     one.skipped + one.missed === 0 ? '' : `${one.skipped} skipped, ${one.missed} missed`,
-    one.behind === undefined ? '' : String(one.behind),
+    one.behind === undefined
+      ? ''
+      : `${one.behind}${one.skippedIntervals === undefined ? '' : ` (${one.skippedIntervals} skipped)`}`,
     `${commit}${one.code.gitDirty === true ? ' + changes' : ''}${one.code.bundle === now ? '' : ' *'}`,
   ];
 }

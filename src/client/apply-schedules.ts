@@ -22,7 +22,7 @@ export interface ApplyScope {
   readonly database: OpenDatabase;
   readonly temporal: TemporalConnection;
   readonly project: Project;
-  readonly template: Omit<RunTemplate, 'only'>;
+  readonly template: Omit<RunTemplate, 'only' | 'select' | 'exclude'>;
   readonly appliedBy: string;
   readonly now: Date;
 }

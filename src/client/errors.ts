@@ -20,6 +20,10 @@ export const clientErrorCodes = {
   SCHEDULE_REFUSED: 'Temporal refused a schedule, such as a cron line with an hour of 25; the message is its own.',
   BACKFILL_ALREADY_RUNNING: 'The project has a backfill in progress. Wait for it, or cancel it.',
   BACKFILL_NOT_RUNNING: 'The project has no backfill in progress.',
+  ALERTS_MISSING: 'plumbline.yaml says of nobody who is to be told, so there is nobody to send a test to.',
+  INTERVAL_NOT_OPEN:
+    'An interval that is done, or that a run is at, cannot be skipped. `plumbline backfill --dry-run` shows which they are.',
+  INTERVAL_NOT_SKIPPED: 'Nothing in the range is skipped, or what is skipped reaches beyond it.',
   TRACE_NOT_FOUND: 'Nothing recorded has that name or id.',
 } as const;
 
@@ -28,7 +32,7 @@ export const runErrorCodes = {
   RUN_LEASE_HELD: 'Another run holds the project; this one waits for it to end.',
   RUN_STEP_SUPERSEDED: 'A later attempt of the same step has taken over; the earlier one changed nothing.',
   RUN_STEP_MISSING: 'A step needs the outcome of an earlier stage that has not run.',
-  RUN_INTERVAL_DONE: 'Another run has done the interval meanwhile; this one changed nothing.',
+  RUN_INTERVAL_DONE: 'Another run has done the interval meanwhile, or somebody skipped it; this one changed nothing.',
   RUN_INTERVAL_NEEDED:
     'The SQL or a source of the project asks for an interval, and the run has none. Give one with `--interval`, or a schedule with `interval`.',
   UNKNOWN: 'An error nobody foresaw; it is tried a few times. `--verbose` shows where it happened.',

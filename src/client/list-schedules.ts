@@ -1,5 +1,6 @@
 import type { Project, ScheduleConfig } from '../model/project.js';
-import { planIntervals } from '../model/plan-intervals.js';
+import { isOpen, planIntervals } from '../model/plan-intervals.js';
+import { partName, selectionOf } from '../model/selection.js';
 import { findBundle } from '../storage/bundles.js';
 import type { OpenDatabase } from '../storage/database.js';
 import { listIntervals } from '../storage/intervals.js';
@@ -25,8 +26,10 @@ export interface ListedSchedule {
   /** Starts that run or wait now. */
   readonly running: number;
   readonly lastRun?: NewestRun;
-  /** Intervals that are over and not done; absent without a grid. Counted up to 10,000. */
+  /** Intervals that are over and neither done nor skipped; absent without a grid. Counted up to 10,000. */
   readonly behind?: number;
+  /** Intervals that somebody gave up; absent when there are none. */
+  readonly skippedIntervals?: number;
   readonly code: { readonly bundle: string; readonly gitCommit?: string; readonly gitDirty?: boolean };
   readonly appliedBy: string;
   readonly appliedAt: string;
@@ -46,7 +49,7 @@ export async function describeSchedules(
     const lastRun = await newestRunBy(database, env, project, `schedule ${row.name}`);
     const last = found?.info.recentActions.at(-1)?.scheduledAt;
     const next = found?.info.nextActionTimes[0];
-    const behind = await countBehind(database, { env, project }, row, now);
+    const intervals = await countIntervals(database, { env, project }, row, now);
     listed.push({
       name: row.name,
       definition: row.definition,
@@ -58,7 +61,7 @@ export async function describeSchedules(
       missed: found?.info.numActionsMissedCatchupWindow ?? 0,
       running: found?.info.runningActions.length ?? 0,
       ...(lastRun === undefined ? {} : { lastRun }),
-      ...(behind === undefined ? {} : { behind }),
+      ...intervals,
       code: {
         bundle: row.bundle,
         ...(bundle?.git_commit == null ? {} : { gitCommit: bundle.git_commit }),
@@ -71,17 +74,20 @@ export async function describeSchedules(
   return listed;
 }
 
-async function countBehind(
+async function countIntervals(
   database: OpenDatabase,
   key: { readonly env: string; readonly project: string },
   { definition, since }: { readonly definition: ScheduleConfig; readonly since: number },
   now: Date,
-): Promise<number | undefined> {
+): Promise<Pick<ListedSchedule, 'behind' | 'skippedIntervals'>> {
   const grid = gridOf(definition);
-  if (grid === undefined) return undefined;
+  if (grid === undefined) return {};
+  const part = partName(selectionOf(definition.stages, definition));
   const range = { from: since, until: now.getTime() };
-  let behind = 0;
-  for (const { state } of planIntervals(grid, range, await listIntervals(database, key, range)))
-    if (state !== 'done' && ++behind === 10_000) break;
-  return behind;
+  let [behind, skippedIntervals] = [0, 0];
+  for (const planned of planIntervals(grid, range, await listIntervals(database, { ...key, part }, range))) {
+    if (planned.state === 'skipped') skippedIntervals++;
+    if (isOpen(planned) && ++behind === 10_000) break;
+  }
+  return { behind, ...(skippedIntervals === 0 ? {} : { skippedIntervals }) };
 }

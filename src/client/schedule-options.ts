@@ -2,19 +2,23 @@ import type { ScheduleOptions } from '@temporalio/client';
 import type { GarbageCollectionInput } from '../contracts/garbage-collection.js';
 import type { RunTemplate, ScheduledRunInput } from '../contracts/intervals.js';
 import { scheduleId, taskQueue } from '../contracts/queues.js';
-import { STAGES, type RunRef, type Stage } from '../contracts/run.js';
+import { STAGES, type Stage } from '../contracts/run.js';
 import { STAGE_WORDS } from '../contracts/stage-words.js';
 import type { IntervalGrid } from '../model/interval-grid.js';
 import type { ScheduleConfig, StageName } from '../model/project.js';
+import { selectionOf } from '../model/selection.js';
 
 /** What Temporal is told of a schedule. Starting workflows carry its id and, behind it, the time. */
-export function scheduleOptions(config: ScheduleConfig, template: Omit<RunTemplate, 'only'>): ScheduleOptions {
+export function scheduleOptions(
+  config: ScheduleConfig,
+  template: Omit<RunTemplate, 'only' | 'select' | 'exclude'>,
+): ScheduleOptions {
   const { env, project } = template;
   const id = scheduleId(env, project, config.name);
   const grid = gridOf(config);
   const input: ScheduledRunInput = {
     schedule: config.name,
-    template: { ...template, ...onlyOf(config.stages) },
+    template: { ...template, ...selectionOf(config.stages, config) },
     stages: stagesOf(config.stages),
     ...(grid === undefined ? {} : { grid }),
   };
@@ -48,7 +52,7 @@ export function scheduleOptions(config: ScheduleConfig, template: Omit<RunTempla
 
 function collectionOf(
   { name, retention }: ScheduleConfig,
-  { env, project, bundle, root, searchAttributes }: Omit<RunTemplate, 'only'>,
+  { env, project, bundle, root, searchAttributes }: Omit<RunTemplate, 'only' | 'select' | 'exclude'>,
 ): GarbageCollectionInput {
   const scope = { env, project, bundle, root, searchAttributes };
   return { ...scope, retention: retention!, startedBy: `schedule ${name}`, dryRun: false };
@@ -62,8 +66,4 @@ export function gridOf({ interval, timezone }: ScheduleConfig): IntervalGrid | u
 export function stagesOf(words: readonly StageName[]): Stage[] {
   const wanted = words.flatMap((word) => STAGE_WORDS[word]!);
   return STAGES.filter((stage) => wanted.includes(stage));
-}
-
-export function onlyOf(words: readonly StageName[]): Pick<RunRef, 'only'> {
-  return words.includes('transform') && !words.includes('load') ? { only: 'transform' } : {};
 }

@@ -19,6 +19,7 @@ export interface RunRequest {
   readonly force: boolean;
   readonly only?: RunRef['only'];
   readonly select?: readonly string[];
+  readonly exclude?: readonly string[];
   readonly rejects?: RunRef['rejects'];
   readonly acceptAnomaly?: boolean;
   readonly interval?: RunRef['interval'];
@@ -111,7 +112,8 @@ export async function createRunRef(connection: TemporalConnection, request: RunR
     force: request.force,
     ...(request.only === undefined ? {} : { only: request.only }),
     ...(request.interval === undefined ? {} : { interval: request.interval }),
-    ...(request.select === undefined ? {} : { select: [...request.select] }),
+    ...(request.select === undefined ? {} : { select: request.select }),
+    ...(request.exclude === undefined ? {} : { exclude: request.exclude }),
     ...(request.acceptAnomaly === true ? { acceptAnomaly: true } : {}),
     ...(request.rejects === undefined ? {} : { rejects: request.rejects }),
   };
@@ -120,7 +122,7 @@ export async function createRunRef(connection: TemporalConnection, request: RunR
 /** What the runs of a schedule or a backfill have in common. */
 export async function createRunTemplate(
   connection: TemporalConnection,
-  request: Pick<RunRequest, 'env' | 'project' | 'bundle' | 'root' | 'force' | 'only'>,
+  request: Pick<RunRequest, 'env' | 'project' | 'bundle' | 'root' | 'force' | 'only' | 'select' | 'exclude'>,
 ): Promise<RunTemplate> {
   const { runId: _runId, ...template } = await createRunRef(connection, { ...request, stages: [] });
   return template;

@@ -57,6 +57,8 @@ export const backfillInput = z.object({
 export type BackfillInput = z.infer<typeof backfillInput>;
 
 export const missingIntervalsInput = z.object({
+  /** What the runs do of the elt stage; absent: all of it, as for an older worker. */
+  ...runRef.pick({ only: true, select: true, exclude: true }).shape,
   env: z.string(),
   project: z.string(),
   grid: intervalGrid,

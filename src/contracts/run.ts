@@ -23,7 +23,9 @@ export const runRef = z.object({
   /** The elt stage builds without loading, or loads without building; absent: both. */
   only: z.enum(['load', 'transform']).optional(),
   /** Transforms to build, as `--select` takes them, or with `only: load` sources to load; absent: all. */
-  select: z.array(z.string()).optional(),
+  select: z.array(z.string()).readonly().optional(),
+  /** Left out of them, in the same words. */
+  exclude: z.array(z.string()).readonly().optional(),
   /** Publishes tables that are far from their own history. */
   acceptAnomaly: z.boolean().optional(),
   /** Instead of loading, the elt stage gives these quarantined rows another chance. */

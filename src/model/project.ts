@@ -443,6 +443,8 @@ export type DataTest = {
   readonly at: { readonly file: string; readonly line: number };
   /** A failure is counted and shown, and the table published all the same. @default 'error' */
   readonly severity?: 'warn' | 'error';
+  /** A condition in SQL: only rows for which it is true are tested. Of no test of kind `sql`. */
+  readonly where?: string;
 } & (
   | { readonly kind: 'not_null'; readonly columns: readonly string[] }
   | { readonly kind: 'unique'; readonly columns: readonly string[] }
@@ -560,6 +562,10 @@ export interface ScheduleConfig {
   readonly timezone: string;
   /** Empty for the one that collects garbage. */
   readonly stages: readonly StageName[];
+  /** With stages load or transform alone: the sources, or the transforms, that it runs; absent: all. */
+  readonly select?: readonly string[];
+  /** Left out of them. */
+  readonly exclude?: readonly string[];
   /** There when it runs no stages but collects garbage. */
   readonly retention?: RetentionConfig;
   /** There when each interval that is over and not done gets a run. */

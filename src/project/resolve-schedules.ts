@@ -1,6 +1,7 @@
 import { IANAZone } from 'luxon';
 import type { ScheduleConfig, StageName } from '../model/project.js';
 import { STAGE_NAMES } from '../model/project.js';
+import { isSelected } from '../model/selection.js';
 import { parseDuration } from './duration.js';
 import { positionAt, type LocatedYaml } from './located-yaml.js';
 import type { Problem } from './problem.js';
@@ -39,6 +40,13 @@ export function resolveSchedules(
         `schedule.${name}.stages has transform beside others.`,
         'Write load, which transforms too.',
       );
+    const selection = selected(given);
+    if (isSelected(selection) && (stages.length > 1 || (stages[0] !== 'load' && stages[0] !== 'transform')))
+      refuse(
+        [name, given.select === undefined ? 'exclude' : 'select'],
+        `schedule.${name} selects a part and runs ${stages.join(', ')}, expected load or transform alone.`,
+        'Write `stages: [load]` to load sources, or `stages: [transform]` to build tables, in a schedule each.',
+      );
     if (given.interval !== undefined && !stages.some((stage) => stage === 'load' || stage === 'transform'))
       refuse(
         [name, 'interval'],
@@ -53,6 +61,7 @@ export function resolveSchedules(
       ...(given.cron === undefined ? { everyMs: parseDuration(given.every!) } : { cron: given.cron }),
       timezone,
       stages,
+      ...selection,
       ...(given.interval === undefined ? {} : { interval: given.interval }),
       ...(given.start === undefined ? {} : { start: given.start }),
       jitterMs: given.jitter === undefined ? 0 : parseDuration(given.jitter),
@@ -62,6 +71,13 @@ export function resolveSchedules(
     };
   });
   return { timezone, schedules };
+}
+
+function selected({ select, exclude }: ScheduleEntryYaml): Pick<ScheduleConfig, 'select' | 'exclude'> {
+  return {
+    ...(select === undefined ? {} : { select: [select].flat() }),
+    ...(exclude === undefined ? {} : { exclude: [exclude].flat() }),
+  };
 }
 
 function defaultStages(name: string): readonly StageName[] {

@@ -7,11 +7,16 @@ export function resolveTests(tests: readonly DataTestYaml[], yaml: LocatedYaml, 
   return tests.map((test, index) => {
     const at = { file: yaml.file, line: positionAt(yaml, [...path, index]).line ?? 1 };
     const severity = test.severity === 'warn' ? { severity: test.severity } : {};
-    return { at, ...severity, ...resolveTest(test, index) };
+    const where = test.where === undefined ? {} : { where: test.where };
+    return { at, ...severity, ...where, ...resolveTest(test, index) };
   });
 }
 
-type Unplaced = DataTest extends infer Test ? (Test extends unknown ? Omit<Test, 'at' | 'severity'> : never) : never;
+type Unplaced = DataTest extends infer Test
+  ? Test extends unknown
+    ? Omit<Test, 'at' | 'severity' | 'where'>
+    : never
+  : never;
 
 function resolveTest(test: DataTestYaml, index: number): Unplaced {
   if (test.not_null !== undefined) return { kind: 'not_null', columns: [test.not_null].flat() };

@@ -21,27 +21,41 @@ export async function recordAlert(
     readonly root: string;
   },
 ): Promise<boolean> {
-  const { on, webhook, secret, email } = alert.config;
-  if (!on.includes(alert.kind)) return false;
-  const receivers = [
-    ...(webhook === undefined ? [] : [{ receiver: 'webhook', webhook, secret }]),
-    ...(email?.to ?? []).map((receiver) => ({ receiver, email: { smtp: email!.smtp, from: email!.from } })),
-  ];
+  if (!alert.config.on.includes(alert.kind)) return false;
   const added = await database.execute(
     `INSERT INTO plumbline.alerts (env, project, kind, subject, payload, root, receiver, webhook, secret, email)
      SELECT $1, $2, $3, $4, $5, $6, r.receiver, r.webhook, r.secret, r.email
      FROM jsonb_to_recordset($7) AS r(receiver text, webhook text, secret text, email jsonb)
      ON CONFLICT (env, project, kind, subject, receiver) DO NOTHING`,
-    [alert.env, alert.project, alert.kind, alert.subject, jsonb(alert.payload), alert.root, jsonb(receivers)],
+    [
+      alert.env,
+      alert.project,
+      alert.kind,
+      alert.subject,
+      jsonb(alert.payload),
+      alert.root,
+      jsonb(receiversOf(alert.config)),
+    ],
   );
   return added > 0;
+}
+
+export type Receiver = Pick<DueAlert, 'receiver'> & Partial<Pick<DueAlert, 'webhook' | 'secret' | 'email'>>;
+
+/** Each gets a message of its own. */
+export function receiversOf({ webhook, secret, email }: AlertsConfig): Receiver[] {
+  return [
+    ...(webhook === undefined ? [] : [{ receiver: 'webhook', webhook, secret: secret ?? null }]),
+    ...(email?.to ?? []).map((receiver) => ({ receiver, email: { smtp: email!.smtp, from: email!.from } })),
+  ];
 }
 
 export interface DueAlert {
   readonly eventId: string;
   readonly env: string;
   readonly project: string;
-  readonly kind: AlertKind;
+  /** `test`: somebody looks whether it arrives; never recorded. */
+  readonly kind: AlertKind | 'test';
   readonly subject: string;
   readonly payload: Readonly<Record<string, unknown>>;
   /** Null where `email` is not. */

@@ -13,6 +13,7 @@ import type { IntervalActivities } from '../activities/intervals.js';
 import type { BackfillInput, BackfillProgress } from '../contracts/intervals.js';
 import { BACKFILL_MESSAGES } from '../contracts/queues.js';
 import type { RunInterval, RunRef } from '../contracts/run.js';
+import { plural } from '../model/plural.js';
 import { quickQuery } from './activity-options.js';
 import { createLookAhead } from './look-ahead.js';
 import { FAILURES_IN_A_ROW, giveWaySignal, runChild } from './run-child.js';
@@ -35,7 +36,7 @@ const GIVE_WAY_MS = 2_000;
  */
 export async function backfill(input: BackfillInput): Promise<BackfillProgress> {
   const { template, stages, grid, from, until, failedOnly, backfillId } = input;
-  const { env, project, force: again } = template;
+  const { env, project, force: again, only, select, exclude } = template;
   let position = input.position ?? { done: 0, failed: 0, failedInARow: 0, paused: false };
   // A worker that does not know `parallel` may have begun it.
   const parallel = (input.parallel ?? 1) > 1 && patched('look-ahead') ? input.parallel! : 1;
@@ -62,10 +63,10 @@ export async function backfill(input: BackfillInput): Promise<BackfillProgress> 
 
   for (;;) {
     const after = position.after === undefined ? {} : { after: position.after };
-    const { intervals, total } = await findMissingIntervals({ env, project, grid, from, until, failedOnly, again, ...after }); // prettier-ignore
+    const { intervals, total } = await findMissingIntervals({ env, project, grid, only, select, exclude, from, until, failedOnly, again, ...after }); // prettier-ignore
     left = total;
     if (intervals.length === 0) break;
-    report(`${total} intervals are left`);
+    report(`${total} ${plural(total, 'interval is', 'intervals are')} left`);
     for (const [index, interval] of intervals.entries()) {
       const isLong = workflowInfo().continueAsNewSuggested;
       do {

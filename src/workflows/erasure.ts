@@ -1,6 +1,7 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { MaintenanceActivities } from '../activities/maintenance.js';
 import type { ErasureInput, ErasureResult } from '../contracts/erasure.js';
+import { plural } from '../model/plural.js';
 import { bulkLoad } from './activity-options.js';
 import { createReport, setSearchAttributes } from './run-scope.js';
 
@@ -12,6 +13,7 @@ export async function erasure(input: ErasureInput): Promise<ErasureResult> {
   const report = createReport(input, `forgetting a ${key}`);
   setSearchAttributes(input, { PlumblineProject: project, PlumblineEnv: env, PlumblineStage: 'forget' });
   const result = await forgetKey(input);
-  for (const { kind, place, rows, outcome } of result.erased) report(`${kind} ${place}: ${rows} rows ${outcome}`);
+  for (const { kind, place, rows, outcome } of result.erased)
+    report(`${kind} ${place}: ${rows} ${plural(rows, 'row')} ${outcome}`);
   return result;
 }

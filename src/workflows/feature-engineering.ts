@@ -1,6 +1,7 @@
 import { ApplicationFailure, proxyActivities } from '@temporalio/workflow';
 import type { FeaturesActivities } from '../activities/features.js';
 import type { FeaturesResult } from '../contracts/features.js';
+import { plural } from '../model/plural.js';
 import { bulkLoad } from './activity-options.js';
 import { allOrCancel } from './all-or-cancel.js';
 import { withRun, type StageInput } from './run-scope.js';
@@ -19,7 +20,7 @@ export async function featureEngineering(input: StageInput): Promise<FeaturesRes
     const sets = await allOrCancel(plan.train.sets.map((set) => () => buildTrainingSet({ run: input.run, set })));
     for (const { set, trainingSet, leakCheck } of sets) {
       report(
-        `${set}: ${trainingSet.trainRows} + ${trainingSet.testRows} rows × ${trainingSet.features.length}, ${leakCheck}`,
+        `${set}: ${trainingSet.trainRows} + ${trainingSet.testRows} ${plural(trainingSet.trainRows + trainingSet.testRows, 'row')} × ${trainingSet.features.length}, ${leakCheck}`,
       );
       for (const assumption of trainingSet.assumptions) report(`assumption: ${assumption}`);
     }

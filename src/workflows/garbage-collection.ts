@@ -1,6 +1,7 @@
 import { proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { MaintenanceActivities } from '../activities/maintenance.js';
 import type { GarbageCollectionInput, GarbageCollectionResult } from '../contracts/garbage-collection.js';
+import { plural } from '../model/plural.js';
 import { bulkLoad } from './activity-options.js';
 import { createReport, setSearchAttributes } from './run-scope.js';
 
@@ -12,6 +13,9 @@ export async function garbageCollection(input: GarbageCollectionInput): Promise<
   const report = createReport(input, 'garbage collection');
   setSearchAttributes(input, { PlumblineProject: project, PlumblineEnv: env, PlumblineStage: 'gc' });
   const result = await collectGarbage({ ...input, collectionId: workflowInfo().runId });
-  report(`${result.looked.count} objects, ${result.deleted.count} deleted (${result.deleted.bytes} bytes)`);
+  const { looked, deleted } = result;
+  report(
+    `${looked.count} ${plural(looked.count, 'object')}, ${deleted.count} deleted (${deleted.bytes} ${plural(deleted.bytes, 'byte')})`,
+  );
   return result;
 }

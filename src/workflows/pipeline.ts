@@ -1,6 +1,7 @@
 import { executeChild } from '@temporalio/workflow';
 import { workflowId } from '../contracts/queues.js';
 import type { RunPlan, Stage } from '../contracts/run.js';
+import { plural } from '../model/plural.js';
 import { deploymentStage } from './deployment.js';
 import { elt } from './elt.js';
 import { featureEngineering } from './feature-engineering.js';
@@ -19,16 +20,20 @@ export async function pipeline(input: StageInput): Promise<{ [stage: string]: un
     if (wanted('elt')) {
       const loaded = await executeChild(elt, child(input, plan, 'elt'));
       for (const load of loaded.loads)
-        report(`load ${load.resource}: ${load.tableRows} rows, ${load.rowsRejected} rejected`);
+        report(
+          `load ${load.resource}: ${load.tableRows} ${plural(load.tableRows, 'row')}, ${load.rowsRejected} rejected`,
+        );
       for (const built of loaded.transforms)
-        report(`transform ${built.transform}: ${built.rows} rows, ${built.testsPassed} tests passed`);
+        report(
+          `transform ${built.transform}: ${built.rows} ${plural(built.rows, 'row')}, ${built.testsPassed} ${plural(built.testsPassed, 'test')} passed`,
+        );
       result['elt'] = loaded;
     }
     if (wanted('features') && plan.train !== undefined) {
       const features = await executeChild(featureEngineering, child(input, plan, 'features'));
       for (const { set, trainingSet } of features.sets) {
         report(
-          `training set ${set}: ${trainingSet.trainRows} + ${trainingSet.testRows} rows × ${trainingSet.features.length}`,
+          `training set ${set}: ${trainingSet.trainRows} + ${trainingSet.testRows} ${plural(trainingSet.trainRows + trainingSet.testRows, 'row')} × ${trainingSet.features.length}`,
         );
       }
     }

@@ -11,6 +11,7 @@ import type { IntervalActivities } from '../activities/intervals.js';
 import type { IntervalsResult, ScheduledRunInput } from '../contracts/intervals.js';
 import { STOP_SIGNAL } from '../contracts/queues.js';
 import type { RunInterval } from '../contracts/run.js';
+import { plural } from '../model/plural.js';
 import { quickQuery } from './activity-options.js';
 import { FAILURES_IN_A_ROW, runChild, type ChildOutcome } from './run-child.js';
 import { createReport, setSearchAttributes } from './run-scope.js';
@@ -29,7 +30,7 @@ type Position = NonNullable<ScheduledRunInput['position']>;
  */
 export async function scheduledRun(input: ScheduledRunInput): Promise<IntervalsResult> {
   const { template, schedule, grid, stages } = input;
-  const { env, project } = template;
+  const { env, project, only, select, exclude } = template;
   let isStopped = false;
   // Registered before anything is awaited, so that no signal is lost.
   setHandler(stopSignal, () => void (isStopped = true));
@@ -64,11 +65,13 @@ export async function scheduledRun(input: ScheduledRunInput): Promise<IntervalsR
   let position: Position = input.position ?? { scheduledAt: scheduledTime(), done: 0, failed: 0, failedInARow: 0 };
   while (!isStopped) {
     const { scheduledAt: until, after } = position;
-    const asked = { env, project, grid, schedule, until, failedOnly: false, failedApart: true, again: false };
+    const asked = { env, project, grid, only, select, exclude, schedule, until, failedOnly: false, failedApart: true, again: false }; // prettier-ignore
     const missing = await findMissingIntervals({ ...asked, ...(after === undefined ? {} : { after }) });
     const retries = position.retries ?? [...(missing.failed ?? [])];
     position = { ...position, retries };
-    report(`${missing.total} intervals are missing${retries.length === 0 ? '' : `, ${retries.length} failed before`}`);
+    report(
+      `${missing.total} ${plural(missing.total, 'interval is', 'intervals are')} missing${retries.length === 0 ? '' : `, ${retries.length} failed before`}`,
+    );
     const isRetry = missing.intervals.length === 0;
     const intervals = isRetry ? retries : missing.intervals;
     if (intervals.length === 0) break;
@@ -90,7 +93,7 @@ export async function scheduledRun(input: ScheduledRunInput): Promise<IntervalsR
   if (isStopped) report('stopped, as the schedule was paused or deleted');
   if (position.failed === 0) return { done: position.done };
   throw ApplicationFailure.nonRetryable(
-    `${position.failed} of ${position.done + position.failed} intervals of schedule ${schedule} failed; the next start tries them again.`,
+    `${position.failed} of ${position.done + position.failed} ${plural(position.done + position.failed, 'interval')} of schedule ${schedule} failed; the next start tries ${plural(position.failed, 'it', 'them')} again.`,
     'ScheduledRunFailed',
   );
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { failures } from '../../src/cli/backfill-command.js';
+import { skipIntervals, unskipIntervals } from '../../src/client/skip-intervals.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
 import { failedRunsBy } from '../../src/storage/runs.js';
 import { saveSchedule } from '../../src/storage/schedules.js';
@@ -146,6 +147,35 @@ SELECT day, 1 AS units FROM {{ source('api.orders') }} WHERE day < '{{ interval.
   expect(await daily()).toEqual([{ day: '2024-01-01', units: 10 }]);
 });
 
+it('a run of a part does its part of the interval: no more, and not what is done as a whole', async () => {
+  const part = { only: 'load' as const, select: ['api.orders'] };
+  expect(await run('2024-01-02/2024-01-03', part)).toEqual(['api.orders']);
+  const grid = { length: 'daily' as const, timezone: 'UTC' };
+  const days = { env: 'dev', project: 'shop', grid, from: '2024-01-01T00:00:00Z', until: '2024-01-04T00:00:00Z', failedOnly: false, again: false }; // prettier-ignore
+  const missing = async (selection: object = {}) =>
+    (await bench.call('findMissingIntervals', { ...days, ...selection })).intervals.map(({ start }) => start.slice(8, 10)); // prettier-ignore
+  expect(await missing(part)).toEqual(['01', '03']);
+  expect(await missing({ only: 'load', select: ['names'] })).toEqual(['01', '02', '03']);
+  expect(await missing()).toEqual(['01', '02', '03']);
+  // The whole goes for each part of it, but not for an interval that failed.
+  await run('2024-01-01/2024-01-02');
+  expect([await missing(part), await missing({ only: 'transform' })]).toEqual([['03'], ['02', '03']]);
+  expect(await run('2024-01-01/2024-01-02', { ...part, once: true }).catch(code)).toBe('RUN_INTERVAL_DONE');
+  await bench.close(await bench.ref(`run-${runs}`), 'failed');
+  await bench.open('whole', ['elt'], { interval: parseInterval('2024-01-03/2024-01-04', 'UTC') });
+  await bench.close(await bench.ref('whole'), 'failed');
+  expect([await missing(part), await missing()]).toEqual([['03'], ['02', '03']]);
+  // Nothing to load of what is not asked by interval: done, not failed.
+  await run('2024-01-03/2024-01-04', { only: 'load', select: ['names'], keepLoaded: true, once: true });
+  expect(await missing({ only: 'load', select: ['names'] })).toEqual(['02']);
+  expect(await bench.test.database.query('SELECT part, state FROM plumbline.intervals ORDER BY start_at, part')).toEqual([
+    { part: '', state: 'done' },
+    { part: 'load api.orders', state: 'done' },
+    { part: '', state: 'failed' },
+    { part: 'load names', state: 'done' },
+  ]); // prettier-ignore
+});
+
 it('a schedule is given what is new first and what failed apart, each in turn; failed runs of a backfill are its own', async () => {
   const { database } = bench.test;
   const key = { env: 'dev', project: 'shop' };
@@ -164,6 +194,37 @@ it('a schedule is given what is new first and what failed apart, each in turn; f
   expect([starts(apart.intervals), starts(apart.failed), apart.total]).toEqual([['2024-01-05', '2024-01-06'], ['2024-01-03', '2024-01-02', '2024-01-01'], 2]); // prettier-ignore
   const among = await bench.call('findMissingIntervals', asked);
   expect([starts(among.intervals), among.failed]).toEqual([['2024-01-01', '2024-01-02', '2024-01-03', '2024-01-05', '2024-01-06'], undefined]); // prettier-ignore
+
+  // One that is given up is asked for by nobody, with --force neither; what a schedule had listed before is left alone.
+  const dayOf = (day: number) => parseInterval(`2024-01-0${day}/2024-01-0${day + 1}`, 'UTC');
+  const skip = { by: 'ann', reason: 'the source is gone' };
+  const give = (from: number, to = from) => skipIntervals(database, key, { grid, range: { ...dayOf(from), end: dayOf(to).end }, skip }); // prettier-ignore
+  const before = await intervals();
+  await expect(give(3, 5)).rejects.toMatchObject({ code: 'INTERVAL_NOT_OPEN', message: expect.stringContaining('2024-01-04/2024-01-05 failed: it is done (run r4)') as string }); // prettier-ignore
+  expect(await intervals()).toEqual(before);
+  expect([await give(3), await give(5), await give(5)].map(({ length }) => length)).toEqual([1, 1, 0]);
+  const left = await bench.call('findMissingIntervals', { ...asked, failedApart: true });
+  expect([starts(left.intervals), starts(left.failed)]).toEqual([['2024-01-06'], ['2024-01-02', '2024-01-01']]);
+  const forced = await bench.call('findMissingIntervals', { ...asked, again: true });
+  expect(starts(forced.intervals)).toEqual(['2024-01-01', '2024-01-02', '2024-01-04', '2024-01-06']);
+  for (const [index, about] of [{ once: true }, { once: true, keepLoaded: true }, { keepLoaded: true, force: true }].entries()) {
+    const run = await bench.ref(`s-${index}`, { interval: dayOf(5), ...about } as object);
+    const opened = bench.call('openRun', { run, workflowId: 'w', stages: ['elt'], startedBy: 'schedule load' });
+    expect(await opened.catch(code)).toBe('RUN_INTERVAL_DONE');
+    await bench.close(run, 'failed');
+  } // prettier-ignore
+  expect((await intervals()).slice(2)).toMatchObject([{ state: 'skipped', run_id: 'r3' }, { state: 'done' }, { state: 'skipped', run_id: null }]); // prettier-ignore
+  // A person's run takes it back, --unskip too; what failed before has failed again, what no run was about is missing.
+  const byHand = await bench.open('hand', ['elt'], { interval: dayOf(5) });
+  await expect(give(5)).rejects.toMatchObject({ code: 'INTERVAL_NOT_OPEN', next: expect.stringContaining('runs cancel hand') as string }); // prettier-ignore
+  await bench.close(byHand.run, 'failed');
+  expect(await give(5, 6)).toHaveLength(2);
+  const week = { ...dayOf(1), end: dayOf(7).end };
+  await expect(unskipIntervals(database, key, dayOf(1))).rejects.toMatchObject({ code: 'INTERVAL_NOT_SKIPPED' });
+  const half = { ...dayOf(5), start: '2024-01-05T12:00:00Z' };
+  await expect(unskipIntervals(database, key, half)).rejects.toThrow('what is skipped is 2024-01-05/2024-01-06');
+  expect(await unskipIntervals(database, key, week)).toBe(3);
+  expect((await intervals()).map(({ state, run_id: run }) => `${state as string} ${run as string}`)).toEqual(['failed r1', 'failed r2', 'failed r3', 'done r4', 'failed hand']); // prettier-ignore
 
   // Of the backfill's runs, not by what an interval is now.
   const interval = parseInterval('2024-01-05/2024-01-06', 'UTC');

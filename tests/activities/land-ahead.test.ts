@@ -7,6 +7,7 @@ import { connectionName } from '../../src/storage/connection-name.js';
 import { landedAhead } from '../../src/elt/extract/landed-ahead.js';
 import type { RunRef } from '../../src/contracts/run.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
+import type { Selection } from '../../src/model/selection.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { tagDatabase } from '../../src/storage/database.js';
 import { sendJson, startApiServer, type ApiServer } from '../support/api-server.js';
@@ -209,5 +210,8 @@ sources:
 it('is for what is fetched by interval and waits for nothing that changes with it', async () => {
   await bench.write({ 'plumbline.yaml': await readFile(join(bench.root, 'others.yaml'), 'utf8') });
   const project = await loadProject({ root: bench.root });
-  expect(landedAhead(project).map(({ id }) => id).sort()).toEqual(['api.orders', 'api.shops', 'bucket']); // prettier-ignore
+  const ahead = (selection: Selection) => landedAhead(project, selection).map(({ id }) => id).sort(); // prettier-ignore
+  expect(ahead({})).toEqual(['api.orders', 'api.shops', 'bucket']);
+  expect(ahead({ only: 'load', select: ['api'], exclude: ['api.shops'] })).toEqual(['api.orders']);
+  expect(ahead({ only: 'transform' })).toEqual([]);
 });

@@ -80,6 +80,20 @@ sources: { sales: { path: a.csv }, crm: { resources: { people: { path: a.csv }, 
     'load:crm.people succeeded',
     'load:crm.teams reused',
   ]);
+  await bench.write({ 'a.csv': 'day,units\n2025-01-01,13\n' });
+  expect(await runOnce({ only: 'load', exclude: ['crm'] })).toEqual(['load:sales succeeded']);
+  expect(await runOnce({ only: 'load', select: ['crm', 'sales'], exclude: ['crm.people'] })).toEqual([
+    'load:crm.teams succeeded',
+    'load:sales reused',
+  ]);
+  expect(await runOnce({ only: 'transform', select: ['daily+'], exclude: ['total'] })).toEqual(['transform:daily succeeded']); // prettier-ignore
+  expect(await runOnce({ only: 'transform', exclude: ['+total'] })).toEqual(['transform:other succeeded']);
+  await expect(runOnce({ only: 'transform', select: ['total'], exclude: ['daily+'] })).rejects.toThrow(
+    'Selecting total without daily+ failed: nothing is left.',
+  );
+  await bench.test.database.execute('DELETE FROM plumbline.leases');
+  await expect(runOnce({ only: 'transform', exclude: ['toatl'] })).rejects.toThrow(/Selecting toatl failed/);
+  await bench.test.database.execute('DELETE FROM plumbline.leases');
   await expect(runOnce({ only: 'transform', select: ['dialy'] })).rejects.toThrow(/Selecting dialy failed/);
   await bench.test.database.execute('DELETE FROM plumbline.leases');
   await expect(runOnce({ only: 'load', select: ['crm.team'] })).rejects.toThrow(/Selecting crm.team to load failed/);

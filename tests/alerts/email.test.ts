@@ -1,6 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { text } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { deliverAlerts } from '../../src/alerts/deliver-alerts.js';
 import { mailOf } from '../../src/alerts/mail-of.js';
+import { register } from '../../src/cli/commands/alerts.js';
+import { startApiServer } from '../support/api-server.js';
+import { printed } from '../support/command.js';
 import { createWorkbench, type Workbench } from '../activities/workbench.js';
 import { startMailServer, type MailServer } from '../support/mail-server.js';
 
@@ -127,4 +131,38 @@ it.each([
     'plumbline.yaml': `name: shop\nsources: { sales: { path: a.csv } }\nalerts: { email: { smtp: env:X, ${keys}${from} } }\n`,
   });
   await expect(loadProject({ root: bench.root, env: 'dev' })).rejects.toThrow(says);
+});
+
+it('a test goes to everybody as a failure would, signed and marked, and says what each answered', async () => {
+  const bodies: string[] = [];
+  const hook = await startApiServer(async (request, response) => {
+    bodies.push(await text(request));
+    response.writeHead(bodies.length === 1 ? 202 : 500).end();
+  });
+  await bench.write({
+    'plumbline.yaml': `name: shop
+sources: { sales: { path: a.csv } }
+alerts: { webhook: env:ALERT_URL, secret: env:ALERT_SECRET, email: { smtp: env:ALERT_SMTP, from: a@b.c, to: [ann@example.com] }, on: [missed] }
+`,
+  });
+  const former = process.cwd();
+  process.chdir(bench.root);
+  const environment = { PLUMBLINE_PROJECT_ENV: 'ALERT_*', ALERT_URL: hook.url, ALERT_SECRET: 'k3y', ALERT_SMTP: `smtp://127.0.0.1:${server.port}?tls=none` }; // prettier-ignore
+  for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+  const test = () => printed(register, 'alerts', 'test');
+  try {
+    const said = await test();
+    expect(said).toMatch(/^ok +webhook +answered 202, signed\nok +ann@example\.com +the mail server took it: 250 /);
+    expect(process.exitCode).toBeUndefined();
+    expect(JSON.parse(bodies[0]!)).toMatchObject({ kind: 'test', project: 'shop', test: true });
+    expect(hook.received[0]!.headers['plumbline-signature']).toMatch(/^t=\d+,v1=\w{64}$/);
+    expect(server.mails[0]!.source).toContain('Subject: [plumbline] shop (dev): a test, nothing failed');
+    expect(await test()).toMatch(/^failed +webhook +the webhook of env:ALERT_URL answered 500\nok /);
+    expect(process.exitCode).toBe(1);
+  } finally {
+    process.exitCode = undefined;
+    vi.unstubAllEnvs();
+    process.chdir(former);
+    await hook.close();
+  }
 });

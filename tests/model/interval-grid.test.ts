@@ -9,7 +9,7 @@ import {
   lastCompleteInterval,
   type IntervalGrid,
 } from '../../src/model/interval-grid.js';
-import { planIntervals } from '../../src/model/plan-intervals.js';
+import { isOpen, planIntervals, type IntervalRecord } from '../../src/model/plan-intervals.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
 
 const ZONES = [
@@ -107,6 +107,27 @@ test('what is done in other lengths counts: 24 hours make a day', () => {
     [...planIntervals(berlin('daily'), range, [{ ...failed, takenAt }, ...records])][1];
   expect(tried(1)).toMatchObject({ state: 'failed', runId: 'f' });
   expect(tried(-1)).toMatchObject({ state: 'done', runId: 'r' });
+});
+
+test('what is skipped is closed, in other lengths too, until a run came after', () => {
+  const [from, until] = [Date.UTC(2024, 0, 1), Date.UTC(2024, 0, 15)];
+  const DAY = 86_400_000;
+  const skip = { by: 'ann', reason: 'gone' };
+  const utc = (length: IntervalGrid['length']): IntervalGrid => ({ length, timezone: 'UTC' });
+  const record = (day: number, days: number, state: IntervalRecord['state'], takenAt = 1): IntervalRecord =>
+    ({ start: from + day * DAY, end: from + (day + days) * DAY, state, runId: state === 'skipped' ? null : 'r', takenAt, ...(state === 'skipped' ? { skip } : {}) }); // prettier-ignore
+  const plan = (length: IntervalGrid['length'], ...records: IntervalRecord[]) => [...planIntervals(utc(length), { from, until }, records)]; // prettier-ignore
+  const week = record(0, 7, 'skipped', 5);
+  expect(plan('weekly', week).map(({ state }) => state)).toEqual(['skipped', 'missing']);
+  expect(plan('daily', week)[6]).toMatchObject({ state: 'skipped', skip });
+  expect(plan('daily', week)[7]).toMatchObject({ state: 'missing' });
+  // A day of it that failed before, that failed after, that is at work, that is done.
+  const days = [record(0, 1, 'failed', 4), record(1, 1, 'failed', 6), record(2, 1, 'running', 6), record(3, 1, 'done', 4)]; // prettier-ignore
+  const states = plan('daily', ...[week, ...days].sort((a, b) => a.start - b.start)).map(({ state }) => state);
+  expect(states.slice(0, 5)).toEqual(['skipped', 'failed', 'running', 'done', 'skipped']);
+  // Six days done and one skipped leave nothing of the week to run.
+  expect(plan('weekly', record(0, 6, 'done'), record(6, 1, 'skipped')).map(isOpen)).toEqual([false, true]);
+  expect(plan('weekly', record(0, 5, 'done'), record(6, 1, 'skipped')).map(isOpen)).toEqual([true, true]);
 });
 
 test('reads what --interval takes, and looks back by days of the calendar', () => {

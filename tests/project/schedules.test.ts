@@ -3,7 +3,7 @@ import { requireInterval } from '../../src/activities/selected-steps.js';
 import { checkSchedules } from '../../src/cli/check-schedules.js';
 import { register as validate } from '../../src/cli/commands/validate.js';
 import { scheduleWords } from '../../src/client/schedule-words.js';
-import { gridOf, onlyOf, scheduleOptions, stagesOf } from '../../src/client/schedule-options.js';
+import { gridOf, scheduleOptions, stagesOf } from '../../src/client/schedule-options.js';
 import type { PipelineError } from '../../src/errors.js';
 import type { Project } from '../../src/model/project.js';
 import { loadProject } from '../../src/project/load-project.js';
@@ -34,7 +34,6 @@ alerts: { webhook: env:ALERT_URL }`,
   });
   expect(schedules[1]).toMatchObject({ everyMs: 86_400_000, stages: ['load', 'deploy'], jitterMs: 300_000 });
   expect(stagesOf(schedules[1]!.stages)).toEqual(['elt', 'features', 'training', 'deployment']);
-  expect(onlyOf(['transform'])).toEqual({ only: 'transform' });
   expect(gridOf(schedules[0]!)).toBeUndefined();
   expect(defaults).toContain('schedule.load.overlap = skip');
   expect(alerts).toEqual({ webhook: 'env:ALERT_URL', on: ['failed', 'missed'] });
@@ -56,6 +55,11 @@ it.each([
   ["schedule: { all: { cron: '5 * * * *', stages: [transform, train] } }", 'schedule.all.stages', 'transform'],
   ["schedule: { load: '5 * * * *', timezone: Berlin }", 'schedule.timezone', 'Europe/Berlin'],
   ["schedule: { Load: '5 * * * *' }", 'Load', 'small letters'],
+  [
+    "schedule: { crm: { cron: '5 * * * *', select: crm } }",
+    'schedule.crm selects',
+    'load, deploy, expected load or transform alone',
+  ],
   ['alerts: { webhook: https://example.org/hook }', 'alerts.webhook', 'written out'],
 ])('%s is refused', async (yaml, place, why) => {
   const error = await load(yaml).catch((caught: unknown) => caught as PipelineError);
@@ -79,6 +83,30 @@ retention: { raw: 30d, rejects: 2w, runs: 90d }`);
   const back = { retention: Object.fromEntries(Object.entries(retention!).reverse()), ...rest } as typeof collecting;
   expect(scheduleWords(back)).toEqual(scheduleWords(collecting));
   expect(scheduleWords(back)).toMatchObject({ 'retention.rejects': '14d', 'retention.grace': '1d' });
+});
+
+it('a part of the stage is selected in the words of run, and has to be there', async () => {
+  const files = {
+    'sql/daily.sql': `-- materialized: incremental
+-- interval_column: day
+SELECT day FROM {{ source('events') }} WHERE day >= '{{ interval.start }}' AND day < '{{ interval.end }}'
+`,
+    'sql/total.sql': "SELECT count(*) AS n FROM {{ source('events') }}\n",
+  };
+  const of = async (schedule: string): Promise<Project> =>
+    loadProject({ root: await writeProject({ ...files, 'plumbline.yaml': `name: shop\nsources: { events: { path: events.csv } }\nschedule: { part: { cron: '5 * * * *', ${schedule} } }\n` }) }); // prettier-ignore
+  const project = await of('stages: [transform], select: [total, daily+], exclude: +daily');
+  const [config] = project.schedules;
+  expect(scheduleWords(config!)).toMatchObject({ stages: 'transform', select: 'total, daily+', exclude: '+daily' });
+  const template = { env: 'dev', project: 'shop', bundle: { digest: 'd', artifact: 'a' }, root: '/', searchAttributes: [], force: false }; // prettier-ignore
+  const { args } = scheduleOptions(config!, template).action as unknown as { args: { template: object }[] };
+  expect(args[0]!.template).toMatchObject({ only: 'transform', select: ['total', 'daily+'], exclude: ['+daily'] });
+  // What asks for an interval is not in it.
+  checkSchedules(project);
+  const refused = (schedule: string) => of(schedule).then(checkSchedules);
+  await expect(refused('stages: [transform], select: daily')).rejects.toMatchObject({ code: 'SCHEDULE_WITHOUT_INTERVAL' }); // prettier-ignore
+  await expect(refused('stages: [load], select: event')).rejects.toMatchObject({ code: 'ELT_SELECT_UNKNOWN', message: expect.stringContaining('Checking schedule part failed: Selecting event') as string }); // prettier-ignore
+  await expect(refused('stages: [load], select: events, exclude: [events]')).rejects.toMatchObject({ code: 'SELECT_EMPTY' }); // prettier-ignore
 });
 
 it('what asks for an interval is not scheduled without one, and a run without one is told which there are', async () => {

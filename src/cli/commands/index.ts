@@ -13,6 +13,7 @@ export { register as runs } from './runs.js';
 export { register as loads } from './loads.js';
 export { register as rejects } from './rejects.js';
 export { register as schedule } from './schedule.js';
+export { register as alerts } from './alerts.js';
 export { register as gc } from './gc.js';
 export { register as forget } from './forget.js';
 export { register as backfill } from './backfill.js';

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { STAGE_WORDS } from '../../contracts/stage-words.js';
+import { isSelected } from '../../model/selection.js';
 import { parseSelect } from '../parse-select.js';
 import { halfOf } from '../stage-words.js';
 
@@ -18,6 +19,7 @@ export function register(program: Command): void {
       'with transform: name, name+ (and what reads it, also of a seed or resource), +name (and what it reads); with load: source or source.resource, and nothing is built; commas between several',
       parseSelect,
     )
+    .option('--exclude <names>', 'without these, in the words of --select; alone: all but these', parseSelect)
     .option('--interval <from/to>', 'what it is about: 2024-01-01/2024-01-02, or times; the end does not belong to it')
     .option('--force', 'redo every step and load every file again', false)
     .option('--accept-anomaly', 'publish tables although they are far from their own history', false)
@@ -29,6 +31,7 @@ export function register(program: Command): void {
         options: {
           env: string;
           select?: string[];
+          exclude?: string[];
           interval?: string;
           force: boolean;
           acceptAnomaly: boolean;
@@ -37,11 +40,11 @@ export function register(program: Command): void {
         },
         command: Command,
       ) => {
-        if (options.select !== undefined && stage !== 'transform' && stage !== 'load')
-          command.error("error: option '--select' goes with `run transform` and `run load`.", { exitCode: 2 });
+        if (isSelected(options) && stage !== 'transform' && stage !== 'load')
+          command.error("error: options '--select' and '--exclude' go with `run transform` and `run load`.", { exitCode: 2 }); // prettier-ignore
         const { runCommand } = await import('../run-command.js');
         const stages = stage === undefined ? [] : (STAGE_WORDS[stage] ?? []);
-        await runCommand({ ...options, stages, only: halfOf(stage, options.select) });
+        await runCommand({ ...options, stages, only: halfOf(stage, options) });
       },
     );
 }

@@ -1,16 +1,25 @@
 import { isByInterval } from '../../model/is-by-interval.js';
 import type { Project, ResourceConfig } from '../../model/project.js';
+import { applySelection, type Selection } from '../../model/selection.js';
 import { isS3 } from '../../s3/location.js';
 import { orderResources } from '../inventory/order-resources.js';
+import { selectResources } from '../inventory/select-resources.js';
 
 /**
  * Resources whose rows of an interval can be fetched before the interval's run, which then finds them in the landing zone: of an
- * API or a bucket, unless they are asked for the rows of another one of the same interval. Throws what `orderResources` does.
+ * API or a bucket, unless they are asked for the rows of another one of the same interval. Throws what `orderResources` and `selectResources` do.
+ *
+ * @param selection what the run loads of them
  */
-export function landedAhead(project: Project): ResourceConfig[] {
+export function landedAhead(project: Project, selection: Selection): ResourceConfig[] {
+  if (selection.only === 'transform') return [];
   const ordered = orderResources(project);
   const changing = new Set(ordered.flatMap(({ resource }) => (isByInterval(resource) ? [resource.id] : [])));
-  return ordered
+  const loaded =
+    selection.only === 'load'
+      ? applySelection(ordered, selection, (names) => selectResources(ordered, names))
+      : ordered;
+  return loaded
     .filter(({ resource, after }) => isFetchedByInterval(resource) && !after.some((id) => changing.has(id)))
     .map(({ resource }) => resource);
 }

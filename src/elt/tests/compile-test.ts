@@ -33,20 +33,25 @@ export interface TestContext extends SqlNames, Pick<SqlContext, 'interval'> {
  * `not_null` of several columns is one test a column. Throws `SQL_UNKNOWN_REF` or `SQL_TEMPLATE` with the test's place.
  */
 export function compileTest(test: DataTest, context: TestContext): CompiledTest[] {
+  const where =
+    test.where === undefined
+      ? undefined
+      : statementAt(test, `SELECT * FROM {{ this }} WHERE (${test.where}\n)`, context);
+  const rows = where === undefined ? TABLE_UNDER_TEST : `(${where.sql}\n) AS tested`;
   const compiled = (name: string, sql: string, rendered?: RenderedSql): CompiledTest => ({
-    name: `${test.kind}(${name})`,
+    name: `${test.kind}(${name})${test.where === undefined ? '' : ` where ${test.where.replaceAll(/\s+/g, ' ')}`}`,
     kind: test.kind,
     severity: test.severity ?? 'error',
     sql,
     at: test.at,
-    refs: (rendered?.refs ?? []).filter((ref) => ref !== context.name),
-    sources: rendered?.sources ?? [],
-    uses: rendered?.uses ?? {},
+    refs: [...(rendered?.refs ?? []), ...(where?.refs ?? [])].filter((ref) => ref !== context.name),
+    sources: [...(rendered?.sources ?? []), ...(where?.sources ?? [])],
+    uses: { ...rendered?.uses, ...where?.uses },
   });
   switch (test.kind) {
     case 'not_null':
       return test.columns.map((column) =>
-        compiled(column, `SELECT * FROM ${TABLE_UNDER_TEST} WHERE ${identifier(column)} IS NULL`),
+        compiled(column, `SELECT * FROM ${rows} WHERE ${identifier(column)} IS NULL`),
       );
     case 'unique': {
       const columns = test.columns.map(identifier);
@@ -54,7 +59,7 @@ export function compileTest(test: DataTest, context: TestContext): CompiledTest[
       return [
         compiled(
           test.columns.join(', '),
-          `SELECT ${columns.join(', ')}, count(*) AS occurrences FROM ${TABLE_UNDER_TEST} WHERE ${filled} ` +
+          `SELECT ${columns.join(', ')}, count(*) AS occurrences FROM ${rows} WHERE ${filled} ` +
             `GROUP BY ${columns.join(', ')} HAVING count(*) > 1`,
         ),
       ];
@@ -67,7 +72,7 @@ export function compileTest(test: DataTest, context: TestContext): CompiledTest[
       return [
         compiled(
           test.column,
-          `SELECT ${column}, count(*) AS occurrences FROM ${TABLE_UNDER_TEST} WHERE ${refused} GROUP BY ${column}`,
+          `SELECT ${column}, count(*) AS occurrences FROM ${rows} WHERE ${refused} GROUP BY ${column}`,
         ),
       ];
     }
@@ -76,7 +81,7 @@ export function compileTest(test: DataTest, context: TestContext): CompiledTest[
       return [
         compiled(
           `${test.column} → ${test.to}.${test.field}`,
-          `SELECT child.* FROM ${TABLE_UNDER_TEST} AS child WHERE child.${identifier(test.column)} IS NOT NULL ` +
+          `SELECT child.* FROM ${where === undefined ? rows : `(${where.sql}\n)`} AS child WHERE child.${identifier(test.column)} IS NOT NULL ` +
             `AND NOT EXISTS (SELECT FROM ${target.sql} AS parent ` +
             `WHERE parent.${identifier(test.field)} = child.${identifier(test.column)})`,
           target,
@@ -90,7 +95,7 @@ export function compileTest(test: DataTest, context: TestContext): CompiledTest[
       ];
       const bounds = `${test.min ?? 0}..${test.max ?? ''}`;
       const having = limits.length === 0 ? 'false' : limits.join(' OR ');
-      return [compiled(bounds, `SELECT count(*) AS rows FROM ${TABLE_UNDER_TEST} HAVING ${having}`)];
+      return [compiled(bounds, `SELECT count(*) AS rows FROM ${rows} HAVING ${having}`)];
     }
     case 'accepted_range': {
       const column = identifier(test.column);
@@ -100,15 +105,22 @@ export function compileTest(test: DataTest, context: TestContext): CompiledTest[
         ...(test.max === undefined ? [] : [`${column} > ${literal(String(test.max))}`]),
       ];
       const name = `${test.column}, ${test.min ?? ''}..${test.max ?? ''}`;
-      return [compiled(name, `SELECT * FROM ${TABLE_UNDER_TEST} WHERE ${outside.join(' OR ')}`)];
+      return [compiled(name, `SELECT * FROM ${rows} WHERE ${outside.join(' OR ')}`)];
     }
     case 'expression_is_true': {
-      const rendered = renderAt(test, `SELECT * FROM {{ this }} WHERE NOT (${test.expression}\n)`, context);
-      return [compiled(test.expression, singleStatement(rendered.sql, test.at.file, rendered.lines), rendered)];
+      const rendered = statementAt(test, `SELECT * FROM {{ this }} WHERE NOT (${test.expression}\n)`, context);
+      // The first one is the table itself; the expression may name it too.
+      return [
+        compiled(
+          test.expression,
+          rendered.sql.replace(TABLE_UNDER_TEST, () => rows),
+          rendered,
+        ),
+      ];
     }
     case 'sql': {
-      const rendered = renderAt(test, test.sql, context);
-      return [compiled(test.name, singleStatement(rendered.sql, test.at.file, rendered.lines), rendered)];
+      const rendered = statementAt(test, test.sql, context);
+      return [compiled(test.name, rendered.sql, rendered)];
     }
   }
 }
@@ -119,16 +131,29 @@ function refOrSource(name: string, { refs, sources }: TestContext): string {
     : `ref(${JSON.stringify(name)})`;
 }
 
-/** The place of an error is the test's own: its SQL may stand anywhere in plumbline.yaml. */
+/** One SELECT, so that nothing leaves the parentheses that a test puts around it. */
+function statementAt(test: DataTest, sql: string, context: TestContext): RenderedSql {
+  const rendered = renderAt(test, sql, context);
+  return placed(test, context, () => ({
+    ...rendered,
+    sql: singleStatement(rendered.sql, test.at.file, rendered.lines),
+  }));
+}
+
 function renderAt(test: DataTest, sql: string, context: TestContext): RenderedSql {
   const refs = new Map(context.refs).set(context.name, TABLE_UNDER_TEST);
   const file = { name: context.name, file: test.at.file, sql };
+  return placed(test, context, () => renderSql(file, { ...context, refs, self: TABLE_UNDER_TEST }));
+}
+
+/** The place of an error is the test's own: its SQL may stand anywhere in plumbline.yaml. */
+function placed<T>(test: DataTest, { name }: TestContext, work: () => T): T {
   try {
-    return renderSql(file, { ...context, refs, self: TABLE_UNDER_TEST });
+    return work();
   } catch (error) {
     if (!(error instanceof TerminalError)) throw error;
     const { code, message, details, next } = error;
-    throw new TerminalError(code, `Test ${test.kind} of ${context.name}: ${message}`, {
+    throw new TerminalError(code, `Test ${test.kind} of ${name}: ${message}`, {
       details,
       at: test.at,
       ...(next !== undefined && { next }),

@@ -14,6 +14,9 @@ const count = z
   .int({ error: 'expected a whole number of rows' })
   .min(0, { error: 'expected 0 or more rows' });
 
+/** Keys that go with a test. */
+const BESIDE = ['name', 'severity', 'where'];
+
 /** dbt's names. Each entry of the list is one test. */
 export const dataTest = z
   .strictObject({
@@ -39,14 +42,23 @@ export const dataTest = z
     expression_is_true: z.string().min(1).optional().describe('A condition in SQL that is false for no row.'),
     sql: z.string().min(1).optional().describe('A SELECT of the rows that are wrong; {{ this }} is the table.'),
     name: tableName.optional().describe('Name of an sql test.'),
+    where: z
+      .string({ error: 'expected a condition in SQL' })
+      .trim()
+      .min(1, { error: 'expected a condition in SQL' })
+      .optional()
+      .describe('A condition in SQL: only rows for which it is true are tested.'),
     severity: z
       .enum(['warn', 'error'])
       .optional()
       .describe('warn: a failure is shown and the table published. Default: error.'),
   })
-  .refine((test) => Object.keys(test).filter((key) => key !== 'name' && key !== 'severity').length === 1, {
+  .refine((test) => Object.keys(test).filter((key) => !BESIDE.includes(key)).length === 1, {
     error:
       'expected exactly one of not_null, unique, accepted_values, relationships, row_count, accepted_range, expression_is_true, sql',
+  })
+  .refine(({ sql, where }) => sql === undefined || where === undefined, {
+    error: 'expected no where beside sql: write the condition in the SELECT',
   });
 
 export const dataTests = z.array(dataTest, { error: 'expected a list of tests, one `- ` line each' });

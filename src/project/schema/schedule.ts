@@ -2,6 +2,7 @@ import { Cron } from 'croner';
 import { z } from 'zod';
 import { INTERVAL_LENGTHS } from '../../model/interval-grid.js';
 import { OVERLAPS, STAGE_NAMES } from '../../model/project.js';
+import { SELECTOR } from '../../model/selection.js';
 import { duration, text } from './values.js';
 
 // Minute, hour, day of month, month, day of week, as Temporal reads them.
@@ -9,6 +10,11 @@ const FIELD = String.raw`(\*|[0-9A-Za-z]+(-[0-9A-Za-z]+)?)(\/\d+)?`;
 const FIELDS = `${FIELD}(,${FIELD})*`;
 const CRON = 'a cron line of five fields such as 5 * * * *';
 export const cron = text(new RegExp(`^${FIELDS}( ${FIELDS}){4}$`), CRON).refine(isCron, { error: `expected ${CRON}` });
+
+const selector = text(SELECTOR, 'a name such as crm.people, daily, daily+ or +daily');
+const selectors = z.union([selector, z.array(selector).min(1, { error: 'expected at least one name' })], {
+  error: 'expected a name or a list of them',
+});
 
 const entry = z
   .strictObject({
@@ -19,6 +25,12 @@ const entry = z
       .min(1)
       .optional()
       .describe('What it runs, in the words of `plumbline run`. Default: the one it is named after, else all.'),
+    select: selectors
+      .optional()
+      .describe(
+        'Only these, as `run load --select` or `run transform --select` takes them. Default: all of its stages.',
+      ),
+    exclude: selectors.optional().describe('Without these, in the words of `select`.'),
     interval: z
       .enum(INTERVAL_LENGTHS)
       .optional()

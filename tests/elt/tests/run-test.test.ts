@@ -92,6 +92,37 @@ test.each<[string, DataTest, number]>([
     },
     2,
   ],
+  ['not_null where', { kind: 'not_null', columns: ['kind'], where: 'id = 3 -- or so', at }, 1],
+  ['unique where', { kind: 'unique', columns: ['id'], where: 'kind IS NULL OR kind < 9', at }, 0],
+  [
+    'accepted_values where',
+    { kind: 'accepted_values', column: 'kind', values: [1], where: "{{ below('id') }}", at },
+    1,
+  ],
+  ['accepted_range where', { kind: 'accepted_range', column: 'kind', min: 2, max: 8, where: 'id = 1', at }, 1],
+  [
+    'expression_is_true where, which names the table',
+    { kind: 'expression_is_true', expression: 'kind < 9 AND EXISTS (SELECT FROM {{ this }} t)', where: 'id < 3', at },
+    0,
+  ],
+  [
+    'relationships where',
+    {
+      kind: 'relationships',
+      column: 'kind',
+      to: 'kinds',
+      field: 'id',
+      where: "id IN (SELECT id FROM {{ ref('kinds') }})",
+      at,
+    },
+    0,
+  ],
+  [
+    'relationships to itself where',
+    { kind: 'relationships', column: 'id', to: 'demand', field: 'kind', where: 'id = 2', at },
+    0,
+  ],
+  ['row_count where', { kind: 'row_count', min: 3, max: 3, where: 'kind > 0', at }, 0],
 ])('%s', async (_, data, failures) => {
   expect(await run(data)).toMatchObject({ failures, passed: failures === 0, at });
 });
@@ -110,6 +141,8 @@ test('gives at most five failing rows', async () => {
 test.each<[string, DataTest]>([
   ['a column that is not there', { kind: 'not_null', columns: ['nothing'], at }],
   ['a value of another type', { kind: 'accepted_values', column: 'kind', values: ['one'], at }],
+  ['a condition that is wrong', { kind: 'not_null', columns: ['id'], where: 'nothing > 1', at }],
+  ['a condition that writes', { kind: 'unique', columns: ['id'], where: "nextval('main.s') > 0", at }],
   ['SQL that is wrong', { kind: 'sql', name: 'own', sql: 'SELECT FROM WHERE', at }],
   [
     'SQL that writes',
@@ -118,6 +151,18 @@ test.each<[string, DataTest]>([
 ])('names the place of a test with %s', async (_, data) => {
   await test_.database.execute('CREATE SEQUENCE IF NOT EXISTS main.s');
   await expect(run(data)).rejects.toMatchObject({ code: 'ELT_SQL_ERROR', at, terminal: true });
+});
+
+test.each(['id = 1); DELETE FROM main.demand; SELECT (1', "id = 1 AND {{ ref('nothing') }}"])('where: %s does not compile', (where) => {
+  expect(() => compileTest({ kind: 'not_null', columns: ['id'], where, at }, context)).toThrow(
+    expect.objectContaining({ at, message: expect.stringMatching(/^Test not_null of demand: /) as string }),
+  );
+}); // prettier-ignore
+
+test('a condition is part of the name, and what it reads is read by the test', () => {
+  const where = "id IN (SELECT id\n  FROM {{ ref('kinds') }})";
+  const [compiled] = compileTest({ kind: 'not_null', columns: ['id'], where, at }, context);
+  expect(compiled).toMatchObject({ name: "not_null(id) where id IN (SELECT id FROM {{ ref('kinds') }})", refs: ['kinds'] }); // prettier-ignore
 });
 
 test('an error names the first failing test and lists the others', async () => {
