@@ -42,7 +42,16 @@ export async function openParsed(options: ParsedSourceOptions): Promise<RowSourc
   const bytes = { path: rowsFile, file: options.file, compression: 'none', encoding: 'utf-8' } as const;
   const scan: ScanJson = (scanning) => scanNdjson(bytes, { ...scanning, mayBeEmpty: true });
   const own = { optional: Object.keys(resource.columns) };
-  const source = await openJson(scan, options.file, folder, options.types, resource.maxRejectedShare, 'ndjson', signal, own);
+  const source = await openJson(
+    scan,
+    options.file,
+    folder,
+    options.types,
+    resource.maxRejectedShare,
+    'ndjson',
+    signal,
+    own,
+  );
   if (source.headers.length === 0) throw withoutColumns(options, [...refused.values()]);
   return {
     ...source,
