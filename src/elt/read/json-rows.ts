@@ -43,9 +43,13 @@ const KIND_OF_BYTE = new Uint8Array(256).fill(NUMBER);
 for (const [bytes, kind] of [['"', STRING], ['{[', NESTED], ['tf', BOOLEAN], ['n', NULL]] as const)
   for (const byte of Buffer.from(bytes)) KIND_OF_BYTE[byte] = kind; // prettier-ignore
 
+const MOST_PARSED = 1 << 20;
+
 /** Makes rows of JSON texts: what is no object, not UTF-8 or holds what PostgreSQL cannot store is a fault. */
 export function collectJsonRows(onRow?: JsonScanOptions['onRow']): {
   readonly take: (record: JsonRecord) => void;
+  /** How many keys there are so far. */
+  readonly keyCount: () => number;
   readonly scan: () => JsonScan;
 } {
   const columns = new Columns();
@@ -59,6 +63,9 @@ export function collectJsonRows(onRow?: JsonScanOptions['onRow']): {
     const fault = (column: string | null, value: string | null, reason: string): undefined =>
       void faults.push({ row, line, column, value, reason, raw: keptText(record) });
     if (!isUtf8(bytes)) return fault(null, null, 'not valid UTF-8');
+    // What JSON.parse would say of a long text takes many times its memory.
+    if (record.length > MOST_PARSED && !isOneObject(Buffer.from(record), own))
+      return fault(null, null, 'not a JSON object');
     let members;
     try {
       members = jsonMembers(record);
@@ -101,6 +108,7 @@ export function collectJsonRows(onRow?: JsonScanOptions['onRow']): {
       if (!isOneObject(sound, own)) throw new Error(`Line ${line} is a JSON object and was not read as one.`);
       give(sound, own);
     },
+    keyCount: () => columns.count,
     scan: () => ({ keys: columns.keys(), rows, faults, lines }),
   };
 }
@@ -114,6 +122,10 @@ class Columns {
   readonly #byKey = new Map<string, number>();
   /** The column of each member of the record before: most records have the same keys in the same order. */
   #expected: number[] = [];
+
+  get count(): number {
+    return this.#columns.length;
+  }
 
   take(bytes: Buffer, { count, at }: ObjectPlaces): void {
     this.kinds.fill(NONE);
@@ -192,9 +204,11 @@ function isOneObject(bytes: Buffer, places: ObjectPlaces): boolean {
   return end !== -1 && behindBlanks(bytes, end, bytes.length) === bytes.length;
 }
 
+const looked = new ObjectPlaces();
+
+/** @param source of one JSON value, as deep as it may be */
 export function holdsUnstorable(source: string): boolean {
   if (!source.includes('\\u')) return false;
-  const unescaped = JSON.stringify(JSON.parse(source));
-  // JSON.stringify writes lone surrogates and NUL, wherever they are, as escapes; everything else as itself.
-  return /(^|[^\\])(\\\\)*\\u(0000|d[89a-f][0-9a-f]{2})/.test(unescaped);
+  scanObject(Buffer.from(`{"":${source}}`), 0, looked);
+  return looked.hasUnstorable;
 }

@@ -1,18 +1,28 @@
 import { TerminalError } from '../../errors.js';
+import { assertColumns } from '../schema/name-columns.js';
 import { collectJsonRows, type JsonScan, type JsonScanOptions } from './json-rows.js';
 import type { ByteSource } from './open-bytes.js';
 import { readLines } from './read-lines.js';
 
 /**
  * Reads a file of one JSON object a line. Blank lines are no rows; a line that is no object, not UTF-8 or holds what PostgreSQL
- * cannot store is a fault. Throws `ELT_FILE_EMPTY`, `ELT_FILE_ENCODING`, `ELT_FILE_BINARY`, `ELT_GZIP_BROKEN`; a retry does not help.
+ * cannot store is a fault. Throws `ELT_FILE_EMPTY`, `ELT_FILE_ENCODING`, `ELT_FILE_BINARY`, `ELT_GZIP_BROKEN`, `ELT_COLUMN_LIMIT`; a retry does not help.
  */
 export async function scanNdjson(source: ByteSource, options: JsonScanOptions = {}): Promise<JsonScan> {
   const rows = collectJsonRows(options.onRow);
   let line = 0;
   const take = (bytes: Buffer): void => rows.take({ bytes, start: 0, end: bytes.length, line: ++line });
 
-  await readLines(source, 'NDJSON', { ...options, onLine: take });
+  await readLines(source, 'NDJSON', {
+    signal: options.signal,
+    onLine: take,
+    async onChunk() {
+      // Where keys are data there are as many as rows, and each row has a value of each.
+      assertColumns(rows.keyCount(), source.file);
+      await options.onChunk?.();
+    },
+  });
+  assertColumns(rows.keyCount(), source.file);
   const found = rows.scan();
   if (found.rows === 0 && options.mayBeEmpty !== true)
     throw new TerminalError(
