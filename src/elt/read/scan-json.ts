@@ -1,5 +1,4 @@
 import { TerminalError } from '../../errors.js';
-import { assertColumns } from '../schema/name-columns.js';
 import { assertText } from './inspect-bytes.js';
 import { readJsonDocument } from './json-document.js';
 import { collectJsonRows, type JsonScan, type JsonScanOptions } from './json-rows.js';
@@ -9,26 +8,25 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
  * Reads one JSON document whose records are at `path`. A record that is no object, not UTF-8 or holds what PostgreSQL cannot store is a fault.
- * Throws `ELT_JSON_SYNTAX`, `ELT_JSON_RECORDS`, `ELT_FILE_EMPTY`, `ELT_FILE_BINARY`, `ELT_FILE_ENCODING`, `ELT_GZIP_BROKEN`, `ELT_COLUMN_LIMIT`; a retry does not help.
+ * Throws `ELT_JSON_SYNTAX`, `ELT_JSON_RECORDS`, `ELT_FILE_EMPTY`, `ELT_FILE_BINARY`, `ELT_FILE_ENCODING`, `ELT_GZIP_BROKEN`, `ELT_FILE_MALFORMED`, `ELT_COLUMN_LIMIT`; a retry does not help.
  */
 export async function scanJson(
   source: ByteSource,
   path: readonly string[],
   options: JsonScanOptions = {},
 ): Promise<JsonScan> {
-  const { take, keyCount, scan } = collectJsonRows(options.onRow);
+  const { take, check, scan } = collectJsonRows(options.onRow);
   const document = readJsonDocument({ file: source.file, path, onRecord: take });
   let isFirst = true;
   for await (const chunk of openBytes(source, options.signal)) {
     if (isFirst) assertText(chunk.subarray(0, 1 << 16), source.file, 'JSON');
     document.push(isFirst && chunk.subarray(0, 3).equals(BYTE_ORDER_MARK) ? chunk.subarray(3) : chunk);
     isFirst = false;
-    // Where keys are data there are as many as rows, and each row has a value of each.
-    assertColumns(keyCount(), source.file);
+    check(source.file);
     await options.onChunk?.();
   }
   document.end();
-  assertColumns(keyCount(), source.file);
+  check(source.file);
   const found = scan();
   if (found.rows > 0) return found;
   throw new TerminalError('ELT_FILE_EMPTY', `Reading ${source.file} failed: its list of records is empty.`, {

@@ -1,12 +1,11 @@
 import { TerminalError } from '../../errors.js';
-import { assertColumns } from '../schema/name-columns.js';
 import { collectJsonRows, type JsonScan, type JsonScanOptions } from './json-rows.js';
 import type { ByteSource } from './open-bytes.js';
 import { readLines } from './read-lines.js';
 
 /**
  * Reads a file of one JSON object a line. Blank lines are no rows; a line that is no object, not UTF-8 or holds what PostgreSQL
- * cannot store is a fault. Throws `ELT_FILE_EMPTY`, `ELT_FILE_ENCODING`, `ELT_FILE_BINARY`, `ELT_GZIP_BROKEN`, `ELT_COLUMN_LIMIT`; a retry does not help.
+ * cannot store is a fault. Throws `ELT_FILE_EMPTY`, `ELT_FILE_ENCODING`, `ELT_FILE_BINARY`, `ELT_GZIP_BROKEN`, `ELT_FILE_MALFORMED`, `ELT_COLUMN_LIMIT`; a retry does not help.
  */
 export async function scanNdjson(source: ByteSource, options: JsonScanOptions = {}): Promise<JsonScan> {
   const rows = collectJsonRows(options.onRow);
@@ -17,12 +16,11 @@ export async function scanNdjson(source: ByteSource, options: JsonScanOptions = 
     signal: options.signal,
     onLine: take,
     async onChunk() {
-      // Where keys are data there are as many as rows, and each row has a value of each.
-      assertColumns(rows.keyCount(), source.file);
+      rows.check(source.file, options.mayBeEmpty);
       await options.onChunk?.();
     },
   });
-  assertColumns(rows.keyCount(), source.file);
+  rows.check(source.file, options.mayBeEmpty);
   const found = rows.scan();
   if (found.rows === 0 && options.mayBeEmpty !== true)
     throw new TerminalError(

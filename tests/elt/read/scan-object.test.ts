@@ -104,6 +104,9 @@ test('records with keys of their own, deep ones and long ones that are none cost
   const bytes = Buffer.from(`[${ids.join(',')}]`);
   const list = { path: '', file: 'a.json', compression: 'none', encoding: 'utf-8', content: bytes } as const;
   await expect(scanJson(list, [])).rejects.toMatchObject({ code: 'ELT_COLUMN_LIMIT' });
+  // Of a file that is no JSON each line would be kept as a fault.
+  await expect(scan('1;2\n'.repeat(20_000))).rejects.toMatchObject({ code: 'ELT_FILE_MALFORMED' });
+  expect((await scan(`{"a":1}\n${'1;2\n'.repeat(20_000)}`)).faults).toHaveLength(20_000);
   const deep = (text: string): string => `{"a":${'['.repeat(50_000)}${text}${']'.repeat(50_000)}}`;
   const { rows, faults } = await scan([deep('"\\u0000"'), deep('"\\ud83d\\ude00"'), deep('"\\\\u0000"'), '['.repeat(2 << 20)].join('\n'));
   expect(rows).toBe(4);
