@@ -81,7 +81,9 @@ async function keyKinds(session: Session, from: string, tolerance: number): Prom
     `SELECT m.key, CASE m.type WHEN 'array' THEN 'nested' WHEN 'object' THEN 'nested' ELSE m.type END AS kind, sum(m.values)::float8 AS values
      FROM (SELECT k.key, jsonb_typeof(k.record -> k.key) AS type, count(*) AS values
        FROM (SELECT r.record, jsonb_object_keys(r.record) AS key FROM ${from}) AS k GROUP BY 1, 2) AS m
-     GROUP BY 1, 2 ORDER BY octet_length(m.key), m.key COLLATE "C"`,
+     GROUP BY 1, 2 ORDER BY octet_length(m.key), m.key COLLATE "C"
+     -- Where keys are data there are any number: these are more than a table has columns, each with every kind of value.
+     LIMIT 10000`,
   );
   const counts = new Map<string, Record<JsonKind, number>>();
   for (const { key, kind, values } of found) {

@@ -1,4 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import { TerminalError } from '../../errors.js';
+import { assertColumns } from '../schema/name-columns.js';
 import type { JsonRecord } from './json-document.js';
 import { LineIndex } from './line-index.js';
 import { jsonMembers, text, type JsonKind } from './ndjson-line.js';
@@ -43,9 +45,15 @@ const KIND_OF_BYTE = new Uint8Array(256).fill(NUMBER);
 for (const [bytes, kind] of [['"', STRING], ['{[', NESTED], ['tf', BOOLEAN], ['n', NULL]] as const)
   for (const byte of Buffer.from(bytes)) KIND_OF_BYTE[byte] = kind; // prettier-ignore
 
+const MOST_PARSED = 1 << 20;
+/** A file that is no JSON has as many faults as lines, and each is kept in memory: it is not read to its end. */
+const MOST_FIRST_FAULTS = 10_000;
+
 /** Makes rows of JSON texts: what is no object, not UTF-8 or holds what PostgreSQL cannot store is a fault. */
 export function collectJsonRows(onRow?: JsonScanOptions['onRow']): {
   readonly take: (record: JsonRecord) => void;
+  /** Throws `ELT_COLUMN_LIMIT` or `ELT_FILE_MALFORMED` where the rows so far show that they are none of a table; a retry does not help. */
+  readonly check: (file: string, mayHaveNoObject?: boolean) => void;
   readonly scan: () => JsonScan;
 } {
   const columns = new Columns();
@@ -53,12 +61,19 @@ export function collectJsonRows(onRow?: JsonScanOptions['onRow']): {
   const lines = new LineIndex();
   const own = new ObjectPlaces();
   let rows = 0;
+  /** Before any object. */
+  let firstFaults = 0;
 
   /** Looks at the record as a text, which takes longer and says what is wrong. Gives its bytes where nothing is. */
   const look = (bytes: Buffer, row: number, line: number, record: string): Buffer | undefined => {
-    const fault = (column: string | null, value: string | null, reason: string): undefined =>
-      void faults.push({ row, line, column, value, reason, raw: keptText(record) });
+    const fault = (column: string | null, value: string | null, reason: string): undefined => {
+      faults.push({ row, line, column, value, reason, raw: keptText(record) });
+      if (faults.length === row) firstFaults = row;
+    };
     if (!isUtf8(bytes)) return fault(null, null, 'not valid UTF-8');
+    // What JSON.parse would say of a long text takes many times its memory.
+    if (record.length > MOST_PARSED && !isOneObject(Buffer.from(record), own))
+      return fault(null, null, 'not a JSON object');
     let members;
     try {
       members = jsonMembers(record);
@@ -101,8 +116,25 @@ export function collectJsonRows(onRow?: JsonScanOptions['onRow']): {
       if (!isOneObject(sound, own)) throw new Error(`Line ${line} is a JSON object and was not read as one.`);
       give(sound, own);
     },
+    check(file, mayHaveNoObject = false) {
+      // Where keys are data there are as many as rows, and each row has a value of each.
+      assertColumns(columns.count, file);
+      if (firstFaults >= MOST_FIRST_FAULTS && !mayHaveNoObject)
+        throw withoutObjects(file, firstFaults, faults[0]!.line);
+    },
     scan: () => ({ keys: columns.keys(), rows, faults, lines }),
   };
+}
+
+function withoutObjects(file: string, rows: number, line: number | null): TerminalError {
+  return new TerminalError(
+    'ELT_FILE_MALFORMED',
+    `Reading ${file} failed: none of its first ${rows} rows can be read as a JSON object.`,
+    {
+      at: { file, ...(line !== null && { line }) },
+      next: 'Set `format` of the resource to what the file is, or `records` to where its list of objects is.',
+    },
+  );
 }
 
 /** The columns that records have had so far, and where the newest record has its values. */
@@ -114,6 +146,10 @@ class Columns {
   readonly #byKey = new Map<string, number>();
   /** The column of each member of the record before: most records have the same keys in the same order. */
   #expected: number[] = [];
+
+  get count(): number {
+    return this.#columns.length;
+  }
 
   take(bytes: Buffer, { count, at }: ObjectPlaces): void {
     this.kinds.fill(NONE);
@@ -192,9 +228,11 @@ function isOneObject(bytes: Buffer, places: ObjectPlaces): boolean {
   return end !== -1 && behindBlanks(bytes, end, bytes.length) === bytes.length;
 }
 
+const looked = new ObjectPlaces();
+
+/** @param source of one JSON value, as deep as it may be */
 export function holdsUnstorable(source: string): boolean {
   if (!source.includes('\\u')) return false;
-  const unescaped = JSON.stringify(JSON.parse(source));
-  // JSON.stringify writes lone surrogates and NUL, wherever they are, as escapes; everything else as itself.
-  return /(^|[^\\])(\\\\)*\\u(0000|d[89a-f][0-9a-f]{2})/.test(unescaped);
+  scanObject(Buffer.from(`{"":${source}}`), 0, looked);
+  return looked.hasUnstorable;
 }

@@ -8,23 +8,25 @@ const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
 /**
  * Reads one JSON document whose records are at `path`. A record that is no object, not UTF-8 or holds what PostgreSQL cannot store is a fault.
- * Throws `ELT_JSON_SYNTAX`, `ELT_JSON_RECORDS`, `ELT_FILE_EMPTY`, `ELT_FILE_BINARY`, `ELT_FILE_ENCODING`, `ELT_GZIP_BROKEN`; a retry does not help.
+ * Throws `ELT_JSON_SYNTAX`, `ELT_JSON_RECORDS`, `ELT_FILE_EMPTY`, `ELT_FILE_BINARY`, `ELT_FILE_ENCODING`, `ELT_GZIP_BROKEN`, `ELT_FILE_MALFORMED`, `ELT_COLUMN_LIMIT`; a retry does not help.
  */
 export async function scanJson(
   source: ByteSource,
   path: readonly string[],
   options: JsonScanOptions = {},
 ): Promise<JsonScan> {
-  const { take, scan } = collectJsonRows(options.onRow);
+  const { take, check, scan } = collectJsonRows(options.onRow);
   const document = readJsonDocument({ file: source.file, path, onRecord: take });
   let isFirst = true;
   for await (const chunk of openBytes(source, options.signal)) {
     if (isFirst) assertText(chunk.subarray(0, 1 << 16), source.file, 'JSON');
     document.push(isFirst && chunk.subarray(0, 3).equals(BYTE_ORDER_MARK) ? chunk.subarray(3) : chunk);
     isFirst = false;
+    check(source.file);
     await options.onChunk?.();
   }
   document.end();
+  check(source.file);
   const found = scan();
   if (found.rows > 0) return found;
   throw new TerminalError('ELT_FILE_EMPTY', `Reading ${source.file} failed: its list of records is empty.`, {

@@ -28,12 +28,7 @@ export interface NamedColumns {
  * loader keeps for itself gets a `_` behind. Throws `ELT_COLUMN_DUPLICATE` and `ELT_COLUMN_LIMIT`; a retry does not help.
  */
 export function nameColumns(headers: readonly string[], file: string): NamedColumns {
-  if (headers.length > MAX_COLUMNS)
-    throw new TerminalError(
-      'ELT_COLUMN_LIMIT',
-      `Loading ${file} failed: it has ${headers.length} columns, a PostgreSQL table holds at most ${MAX_COLUMNS} and ${metadataColumns.length + validityColumns.length} of its own.`,
-      { at: { file, line: 1 }, next: 'Split the file, or keep rare fields in one jsonb column.' },
-    );
+  assertColumns(headers.length, file);
   const notices: string[] = [];
   const seen = new Map<string, number>();
   const names = headers.map((header, index) => {
@@ -51,6 +46,16 @@ export function nameColumns(headers: readonly string[], file: string): NamedColu
     return name;
   });
   return { names, notices };
+}
+
+/** Throws `ELT_COLUMN_LIMIT` when a table cannot hold so many columns of a file; a retry does not help. */
+export function assertColumns(columns: number, file: string): void {
+  if (columns <= MAX_COLUMNS) return;
+  throw new TerminalError(
+    'ELT_COLUMN_LIMIT',
+    `Loading ${file} failed: it has ${columns} columns or more, a PostgreSQL table holds at most ${MAX_COLUMNS} and ${metadataColumns.length + validityColumns.length} of its own.`,
+    { at: { file, line: 1 }, next: 'Split the file, or keep rare fields in one jsonb column.' },
+  );
 }
 
 function columnName(header: string, index: number): string {

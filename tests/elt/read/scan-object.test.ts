@@ -2,8 +2,10 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { PipelineError } from '../../../src/errors.js';
 import { readJsonDocument } from '../../../src/elt/read/json-document.js';
-import { collectJsonRows, holdsUnstorable } from '../../../src/elt/read/json-rows.js';
+import { collectJsonRows, holdsUnstorable, type JsonScan } from '../../../src/elt/read/json-rows.js';
 import { jsonMembers } from '../../../src/elt/read/ndjson-line.js';
+import { scanJson } from '../../../src/elt/read/scan-json.js';
+import { scanNdjson } from '../../../src/elt/read/scan-ndjson.js';
 import { ObjectPlaces, PLACES, scanObject } from '../../../src/elt/read/scan-object.js';
 
 const seed = Number(process.env['PLUMBLINE_TEST_SEED'] ?? Date.now() % 2 ** 31);
@@ -92,3 +94,24 @@ test('a document is the same read in one piece, in pieces and byte by byte, and 
     for (const size of [1, 1 << 20])
       expect(Object.hasOwn(read(nested(levels), size) as object, 'code'), `${levels} levels`).toBe(levels === 998);
 });
+
+test('records with keys of their own, deep ones and long ones that are none cost little: a failure or a fault says so', async () => {
+  const scan = (text: string): Promise<JsonScan> =>
+    scanNdjson({ path: '', file: 'a.ndjson', compression: 'none', encoding: 'utf-8', content: Buffer.from(text) });
+  const ids = Array.from({ length: 2_000 }, (_, row) => `{"k${row}": 1}`);
+  // Each row would have a value of each key on disk before their number was looked at.
+  await expect(scan(ids.join('\n'))).rejects.toMatchObject({ code: 'ELT_COLUMN_LIMIT' });
+  const bytes = Buffer.from(`[${ids.join(',')}]`);
+  const list = { path: '', file: 'a.json', compression: 'none', encoding: 'utf-8', content: bytes } as const;
+  await expect(scanJson(list, [])).rejects.toMatchObject({ code: 'ELT_COLUMN_LIMIT' });
+  // Of a file that is no JSON each line would be kept as a fault.
+  await expect(scan('1;2\n'.repeat(20_000))).rejects.toMatchObject({ code: 'ELT_FILE_MALFORMED' });
+  expect((await scan(`{"a":1}\n${'1;2\n'.repeat(20_000)}`)).faults).toHaveLength(20_000);
+  const deep = (text: string): string => `{"a":${'['.repeat(50_000)}${text}${']'.repeat(50_000)}}`;
+  const { rows, faults } = await scan([deep('"\\u0000"'), deep('"\\ud83d\\ude00"'), deep('"\\\\u0000"'), '['.repeat(2 << 20)].join('\n'));
+  expect(rows).toBe(4);
+  expect(faults.map(({ row, column, reason }) => [row, column, reason])).toEqual([
+    [1, 'a', 'holds a NUL character or half a surrogate pair, which PostgreSQL cannot store'],
+    [4, null, 'not a JSON object'],
+  ]);
+}); // prettier-ignore
