@@ -31,3 +31,14 @@ export const environment = new nunjucks.Environment(null, { autoescape: false, t
 // Filters and tests are found by name, tests by a name that a template makes up too (`select`): none but its own.
 const { filters, tests } = environment as unknown as { readonly filters: object; readonly tests: object };
 for (const table of [filters, tests]) Object.setPrototypeOf(table, null);
+
+// As in Jinja's sandbox: a slip such as `range(1000000000)` would take the memory of a worker, and of each that tries again.
+const MOST_NUMBERS = 100_000;
+const range = environment.getGlobal('range') as (...values: unknown[]) => unknown;
+environment.addGlobal('range', (start: unknown, stop?: unknown, step?: unknown) => {
+  const [from, until] = (stop === undefined ? [0, start] : [start, stop]).map(Number) as [number, number];
+  const every = stop === undefined ? 1 : Number(step ?? 1) || 1;
+  if (Math.abs((until - from) / every) > MOST_NUMBERS)
+    throw new Error(`a template cannot have a range of more than ${MOST_NUMBERS.toLocaleString('en')} numbers`);
+  return range(start, stop, step);
+});

@@ -129,6 +129,7 @@ test.each([
     'is no name',
   ],
   ['a call whose name ends a text', '\n{{ ref[\'\\\\", (x), "\']() }}', 2, 'Unable to call'],
+  ['a range without end', '\n{% for i in range(1000000000) %}{{ i }}{% endfor %}', 2, 'more than 100,000 numbers'],
   ['a loop that waits', '\n{% asyncEach runtime in [1] %}{% endeach %}', 2, 'waits for nothing'],
   ['a ref that is not a name', '\n\n{{ ref(3) }}', 3, 'expects one name'],
   ['a ref without a name', '\n\n{{ ref() }}', 3, 'expects one name'],
