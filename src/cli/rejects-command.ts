@@ -11,6 +11,7 @@ import { findLoad, findLoadInterval, readRejects, type RejectRow } from '../stor
 import { pc } from './colors.js';
 import { compileProject } from './compile-project.js';
 import { oneLine } from './display-width.js';
+import { intervalOption } from './interval-option.js';
 import { table } from './format.js';
 import { writeData } from './guard-output.js';
 import { requireLoad } from './loads-command.js';
@@ -18,7 +19,6 @@ import { startAndFollow, withRunConnections } from './run-command.js';
 import { withProjectDatabase } from './with-database.js';
 import { sendBundle } from './send-bundle.js';
 import type { ArtifactStore } from '../model/artifact.js';
-import { parseInterval } from '../model/parse-interval.js';
 import { plural } from '../model/plural.js';
 
 export interface ListRejectsOptions {
@@ -153,7 +153,9 @@ export async function retryRejectsCommand(options: RetryRejectsOptions): Promise
     const load = await findLoad(connections.database, { env: options.env, project: project.name }, options.load);
     if (load === undefined)
       throw new TerminalError('LOAD_NOT_FOUND', `Looking for load ${options.load} of ${project.name} in ${options.env} found none.`, { next: 'See `plumbline loads list`.' }); // prettier-ignore
-    const interval = await findLoadInterval(connections.database, { env: options.env, project: project.name }, options.load); // prettier-ignore
+    // What reads the table by interval is built for that of the load, or, where it has none, for the one that `run` takes.
+    const ofLoad = await findLoadInterval(connections.database, { env: options.env, project: project.name }, options.load); // prettier-ignore
+    const interval = intervalOption(ofLoad, project, new Date());
     const bundle = await sendBundle(settings, connections.database, project.name);
     await startAndFollow(
       settings,
@@ -166,8 +168,7 @@ export async function retryRejectsCommand(options: RetryRejectsOptions): Promise
         stages: ['elt'],
         force: false,
         rejects: { loadId: options.load, resource: load.resource, ...(file === undefined ? {} : { file }) },
-        // What reads the table by interval is built for that of the load.
-        ...(interval === undefined ? {} : { interval: parseInterval(interval, project.timezone) }),
+        ...(interval === undefined ? {} : { interval }),
       },
       options,
     );

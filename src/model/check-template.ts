@@ -13,6 +13,7 @@ export interface TemplateNode {
 const { parser } = nunjucks as unknown as { readonly parser: { parse(source: string): TemplateNode } };
 
 const ALWAYS_THERE = new Set(['loop', 'range', 'cycler', 'joiner', 'caller', 'varargs', 'kwargs']);
+const ASYNCHRONOUS = new Set(['AsyncEach', 'AsyncAll', 'IfAsync']);
 const OTHER_FILES = new Set(['Include', 'Import', 'FromImport', 'Extends', 'TemplateRef']);
 
 /**
@@ -31,6 +32,17 @@ export function checkTemplate(
     const at = { file, line: node.lineno + 1 };
     if (OTHER_FILES.has(node.typename))
       throw templateError(file, `a template cannot read other templates (${node.typename.toLowerCase()})`, at.line);
+    if (ASYNCHRONOUS.has(node.typename))
+      throw templateError(file, 'a template waits for nothing: write `for` and `if`', at.line);
+    if (node.typename === 'Is') {
+      const test = testName(node['right'] as TemplateNode);
+      if (test === undefined || !hasTest(environment, test))
+        throw templateError(
+          file,
+          'after `is` stands the name of a test, with at most one value, as `is divisibleby(3)`',
+          at.line,
+        );
+    }
     if (node.typename === 'Filter' || node.typename === 'FilterAsync') {
       const name = String((node['name'] as TemplateNode).value);
       if (!hasFilter(environment, name)) throw templateError(file, `there is no filter \`${name}\``, at.line);
@@ -91,14 +103,46 @@ function parsed(template: string, file: string): TemplateNode {
   }
 }
 
-/** nunjucks takes anything between two marks for a name and writes it between quotation marks into the code that it makes: `x\` would end no text. */
+/**
+ * nunjucks takes anything between two marks for a name, and a text for one where it expects one, and writes it between quotation
+ * marks into the code that it makes: `x\` would end no text, `"` would end one.
+ */
 function assertNames(node: TemplateNode, file: string): void {
-  if (node.typename === 'Symbol' && !/^[\p{L}\p{N}_$]+$/u.test(String(node.value)))
-    throw templateError(file, `\`${String(node.value)}\` is no name`, node.lineno + 1);
-  for (const field of node.fields) {
-    const value = node[field];
-    for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) assertNames(child, file);
-  }
+  const written = node.typename === 'Symbol' ? [node] : namesIn(node);
+  const wrong = written.find(
+    ({ typename, value }) => typename !== 'Symbol' || !/^[\p{L}\p{N}_$]+$/u.test(String(value)),
+  );
+  if (wrong !== undefined) throw templateError(file, `\`${String(wrong.value)}\` is no name`, node.lineno + 1);
+  for (const child of childrenOf(node)) assertNames(child, file);
+}
+
+/** What a node gives a name to. */
+function namesIn(node: TemplateNode): readonly TemplateNode[] {
+  const name = node['name'] as TemplateNode;
+  if (node.typename === 'Set') return node['targets'] as TemplateNode[];
+  if (['For', 'AsyncEach', 'AsyncAll'].includes(node.typename))
+    return name.typename === 'Array' ? nodesOf(name) : [name];
+  if (node.typename !== 'Macro' && node.typename !== 'Caller') return [];
+  const parameters = nodesOf(node['args'] as TemplateNode).flatMap((parameter) =>
+    ['Dict', 'KeywordArgs'].includes(parameter.typename)
+      ? nodesOf(parameter).map((pair) => pair['key'] as TemplateNode)
+      : [parameter],
+  );
+  return [name, ...parameters];
+}
+
+/** The name after `is`. nunjucks writes several values after each other, as one expression. */
+function testName({ typename, value, name, args }: TemplateNode): string | undefined {
+  if (typename === 'Symbol') return String(value);
+  if (typename === 'Literal' && value === null) return 'null';
+  const called = name as TemplateNode | undefined;
+  if (typename !== 'FunCall' || called?.typename !== 'Symbol' || nodesOf(args as TemplateNode).length > 1)
+    return undefined;
+  return String(called.value);
+}
+
+function nodesOf(list: TemplateNode): readonly TemplateNode[] {
+  return list['children'] as TemplateNode[];
 }
 
 function namesDefinedIn(root: TemplateNode): string[] {
@@ -120,14 +164,25 @@ function namesDefinedIn(root: TemplateNode): string[] {
 
 export function walk(node: TemplateNode, visit: (node: TemplateNode) => unknown): void {
   visit(node);
-  for (const field of node.fields) {
-    // Names of filters, of tests after `is` and of keyword arguments are not variables.
-    if (field === 'name' && /^Filter/.test(node.typename)) continue;
-    if (field === 'right' && node.typename === 'Is') continue;
-    if (field === 'key' && node.typename === 'Pair') continue;
-    const value = node[field];
-    for (const child of Array.isArray(value) ? value : [value]) if (isNode(child)) walk(child, visit);
-  }
+  // Names of filters, of tests after `is` and of keyword arguments are not variables.
+  if (/^Filter/.test(node.typename)) walk(node['args'] as TemplateNode, visit);
+  else if (node.typename === 'Is') {
+    walk(node['left'] as TemplateNode, visit);
+    const { args } = node['right'] as TemplateNode;
+    if (isNode(args)) walk(args, visit);
+  } else if (node.typename === 'Pair') walk(node['value'] as TemplateNode, visit);
+  else for (const child of childrenOf(node)) walk(child, visit);
+}
+
+/** The names of a node's parts. nunjucks forgets one: what stands between `set` and `endset`. */
+export function fieldsOf(node: TemplateNode): readonly string[] {
+  return node.typename === 'Set' && isNode(node['body']) ? [...node.fields, 'body'] : node.fields;
+}
+
+function childrenOf(node: TemplateNode): TemplateNode[] {
+  return fieldsOf(node)
+    .flatMap((field) => node[field])
+    .filter(isNode);
 }
 
 export function isNode(value: unknown): value is TemplateNode {
@@ -135,9 +190,16 @@ export function isNode(value: unknown): value is TemplateNode {
 }
 
 function hasFilter(environment: nunjucks.Environment, name: string): boolean {
-  if (name in Object.prototype) return false;
+  return hasPart(() => environment.getFilter(name));
+}
+
+function hasTest(environment: nunjucks.Environment, name: string): boolean {
+  return hasPart(() => (environment as unknown as { getTest(name: string): unknown }).getTest(name));
+}
+
+function hasPart(get: () => unknown): boolean {
   try {
-    environment.getFilter(name);
+    get();
     return true;
   } catch {
     return false;

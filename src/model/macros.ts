@@ -3,6 +3,7 @@ import nunjucks from 'nunjucks';
 import { PipelineError, TerminalError } from '../errors.js';
 import {
   checkTemplate,
+  fieldsOf,
   isNode,
   parseTemplate,
   readTemplateMessage,
@@ -54,9 +55,12 @@ export function compileMacros(files: readonly MacroFile[]): MacroSet {
     }
   }
   for (const { file, text } of texts) checkTemplate(text, file, [...BUILT_IN, ...nodes.keys()], environment);
+  const template = texts.map(({ text }) => text).join('\n');
+  // What is run: a tag that one file leaves open would make others of the next.
+  checkTemplate(template, texts[0]?.file ?? 'macros', [...BUILT_IN, ...nodes.keys()], environment);
   const set: MacroSet = {
     macros: new Map([...nodes].map(([name, { node, file }]) => [name, describe(name, node, file, nodes)])),
-    template: texts.map(({ text }) => text).join('\n'),
+    template,
     places: texts.flatMap(({ file, text }) => text.split('\n').map((_, index) => ({ file, line: index + 1 }))),
   };
   compiled.set(files, set);
@@ -165,6 +169,6 @@ function describe(
 /** A node without its place in the file. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(shapeOf);
-  if (isNode(value)) return [value.typename, ...value.fields.map((field) => shapeOf(value[field]))];
+  if (isNode(value)) return [value.typename, ...fieldsOf(value).map((field) => shapeOf(value[field]))];
   return value === undefined ? null : value;
 }

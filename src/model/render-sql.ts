@@ -162,7 +162,7 @@ function render(template: string, variables: Record<string, unknown>, file: stri
   } catch (error) {
     const { problem, line } = readTemplateMessage((error as Error).message);
     // nunjucks counts from 0 where a call or a look-up threw, from 1 where a value is missing.
-    const isCall = thrown !== undefined || /^(Unable to call|a template cannot look up)/.test(problem);
+    const isCall = thrown !== undefined || /^(Unable to call|a template cannot)/.test(problem);
     const position = line === undefined ? undefined : isCall ? line + 1 : line;
     if (thrown instanceof PipelineError) {
       const { code, message, details, next } = thrown;

@@ -91,6 +91,19 @@ describe('macros', () => {
     });
   });
 
+  test('of one file that is not closed do not reach into the next one', () => {
+    const open = { file: 'macros/a.sql', sql: '{% macro a() %}{% endmacro %}\n{% raw %}' };
+    const inside = `{% macro b() %}{{ '{% endraw %}{% macro c() %}{{ constructor.name }}{% endmacro %}{#' }}{% endmacro %}{##}`;
+    expect(failure('{{ b() }}', open, { file: 'macros/b.sql', sql: inside }).message).toMatch(
+      'cannot use `constructor`',
+    );
+    const set = (text: string) => ({
+      file: 'macros/s.sql',
+      sql: `{% macro s() %}{% set x %}${text}{% endset %}{{ x }}{% endmacro %}`,
+    });
+    expect(render('{{ s() }}', set('1')).uses).not.toEqual(render('{{ s() }}', set('2')).uses);
+  });
+
   test('of one name in two files are refused', () => {
     expect(failure('SELECT 1', money, { ...money, file: 'macros/other.sql' })).toMatchObject({
       at: { file: 'macros/other.sql', line: 2 },

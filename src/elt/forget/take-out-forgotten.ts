@@ -91,7 +91,7 @@ async function blankTexts(
 function partsOf(text: string): string[] {
   const words = text.match(/[\p{L}\p{N}_]+/gu) ?? [];
   const fields = text.split(/[,;|\t\n"]/).map((field) => field.trim());
-  return [...new Set([...words, ...fields])];
+  return [...new Set([...words, ...fields, ...text.split(/[\s,;|"]+/)])];
 }
 
 async function deleteRejects(session: Queryable, loadId: string, rows: readonly string[]): Promise<number> {
