@@ -158,7 +158,7 @@ test.each([
   ["{ path: 'a/{interval.begin}.csv' }", 'names interval.begin'],
   ['{ path: a.csv, outside_interval: ignore }', 'no \\"interval_column\\"'],
   ['{ inventory: a.sql, interval_column: at }', 'is loaded by interval and has an inventory'],
-  ["{ type: http, url: 'https://a.example', path: /a, interval_column: at }", 'neither path nor params say'],
+  ["{ type: http, url: 'https://a.example', path: /a, interval_column: at }", 'neither path, params nor body say'],
 ])('%s is refused', async (source, why) => {
   expect(JSON.stringify(await load(`a: ${source}`, '2024-01-01/2024-01-02').catch((error: unknown) => error))).toContain(why); // prettier-ignore
 });

@@ -50,6 +50,7 @@ async function eraseTable(
   },
 ): Promise<void> {
   const { schema, name, column, isLoaded, mayLack, children = [] } = table;
+  const { project } = work;
   const type = await columnType(work.database, schema, name, column);
   // Not built yet.
   if (type === undefined) return;
@@ -69,9 +70,12 @@ async function eraseTable(
          per_load AS (SELECT _load_id, count(*) AS rows FROM gone GROUP BY _load_id),
          counted AS (UPDATE plumbline.loads l SET rows_loaded = l.rows_loaded - least(p.rows, l.rows_loaded),
              rows_forgotten = l.rows_forgotten + least(p.rows, l.rows_loaded)
-           FROM per_load p WHERE l.load_id = p._load_id)
+           FROM per_load p WHERE l.load_id = p._load_id),
+         versions AS (UPDATE plumbline.resource_versions v SET row_count = greatest(0, v.row_count - (SELECT count(*) FROM gone))
+           WHERE (v.env, v.project, v.table_schema, v.table_name) = ($3, $4, $5, $6) AND NOT EXISTS (SELECT FROM plumbline.resource_versions newer
+             WHERE (newer.env, newer.project, newer.resource) = (v.env, v.project, v.resource) AND newer.version > v.version))
        SELECT count(*)::float8 AS rows FROM gone`,
-      parameters,
+      [...parameters, project.env, project.name, schema, name],
     );
     return deleted!.rows;
   });

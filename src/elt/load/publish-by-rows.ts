@@ -19,7 +19,7 @@ import { tableColumns } from '../schema/table-columns.js';
 import { activateVersion } from './activate-version.js';
 import { markPublished } from './claim-publication.js';
 import { countChangedRows } from './count-changed-rows.js';
-import { countRows } from './count-rows.js';
+import { followRows } from './follow-rows.js';
 import { formerIntervals } from './former-intervals.js';
 import { isKnownByContent } from './leave-out-copies.js';
 import type { LedgerLine } from './ledger.js';
@@ -45,6 +45,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const { batches, anomalies } = await guard(session, work, target, staged);
   // Readers queue behind a lock that waits; a client frozen here must not keep it.
   await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
+  const rowsAfter = await followRows(session, publication, target);
   const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, filled);
   const displacedIds = await formerContents(session, work, staged, isNew);
   if (resource.write === 'append' && filled.length < staged.length)
@@ -90,7 +91,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged: filled, displacedIds, isThinned: rowsRemoved + rowsGone > 0, isNew, isCounted }); // prettier-ignore
   rowsChanged += elements.rowsChanged;
   await dropStages(session, schemas.stage, staged);
-  const rows = await countRows(session, target);
+  const rows = await rowsAfter();
   const version = await markPublished(session, publication, {
     runId,
     write: resource.write,

@@ -2,6 +2,7 @@ import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { ensureIndex } from '../merge/merge-index.js';
 import { sqlName, type UnitStage } from '../merge/unit.js';
 import type { LedgerLine } from './ledger.js';
 import type { StageName } from './stage-table.js';
@@ -20,7 +21,7 @@ interface Publishing {
 /**
  * A primary key occurs once in a table that files are appended to, though each file was read by itself; of an interval's files, once among
  * them. The intervals of a database have it once together: a row whose time has changed is still in its former one. Call it when their rows
- * are in the table. Reads the key columns of the whole table once where it looks at more than an interval.
+ * are in the table. Where it looks at more than an interval, a large table gets an index over the key, else each publication would read all of it.
  * Throws `ELT_KEY_REPEATED` (terminal); the transaction is then to be rolled back.
  */
 export async function refuseRepeatedKey(session: Session, work: Publishing): Promise<void> {
@@ -64,6 +65,9 @@ async function repeatedAmong(session: Session, { resource, target, lines }: Publ
   return repeated;
 }
 
+// Up to here a table is read in some tens of milliseconds.
+const READ_BYTES = 32 * 2 ** 20;
+
 /** The new rows' keys, which are few beside the table's, are looked for in it. */
 async function repeatedInTable(
   session: Session,
@@ -71,6 +75,9 @@ async function repeatedInTable(
 ): Promise<Repeated | undefined> {
   // Within a file it was looked for when the file was read.
   if (stages.length === 0 || (isNew && lines.length < 2)) return undefined;
+  const table = qualified(target.schema, target.name);
+  const [size] = await session.query<{ bytes: number }>('SELECT pg_relation_size($1)::float8 AS bytes', [table]);
+  if (!isNew && size!.bytes > READ_BYTES) await ensureIndex(session, target, resource.primaryKey, '', '');
   const key = resource.primaryKey.map(identifier);
   const typed = resource.primaryKey.map((name) => `${identifier(name)}::${columns.get(name)!} AS ${identifier(name)}`);
   const fresh = stages.map(
@@ -80,7 +87,7 @@ async function repeatedInTable(
     `SELECT jsonb_build_array(${key.map((name) => `t.${name}`).join(', ')})::text AS key,
        ARRAY(SELECT path || ' row ' || row FROM (VALUES (t._load_id, t._row_number), (s._load_id, s._row_number)) AS p (load_id, row)
              JOIN plumbline.loads USING (load_id) ORDER BY load_id, row) AS places
-     FROM (${fresh.join(' UNION ALL ')}) AS s JOIN ${qualified(target.schema, target.name)} AS t USING (${key.join(', ')})
+     FROM (${fresh.join(' UNION ALL ')}) AS s JOIN ${table} AS t USING (${key.join(', ')})
      WHERE (t._load_id, t._row_number) <> (s._load_id, s._row_number) LIMIT 1`,
   );
   return repeated;
