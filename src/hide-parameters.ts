@@ -1,9 +1,12 @@
 // A blank, a quotation mark or what ends a sentence ends an address too; anything else may be part of a key.
-const ADDRESS = /(\bhttps?:\/\/[^\s"<>?#]+)\?[^\s"<>#]*[^\s"<>#.,;:!]/gi;
+// An address without parameters is matched too: a text of many that nothing separates would be read once for each of them.
+const ADDRESS = /(\bhttps?:\/\/[^\s"<>?#]+)(\?[^\s"<>#]*[^\s"<>#.,;:!])?/gi;
 
 /** The text with `?…` for the parameters of every http(s) address in it: signed addresses carry their key there. */
 export function hideParameters(text: string): string {
-  return text.replaceAll(ADDRESS, '$1?…');
+  return text.replaceAll(ADDRESS, (all, address: string, parameters: string | undefined) =>
+    parameters === undefined ? all : `${address}?…`,
+  );
 }
 
 /** The same in every text of a value that is plain JSON. */

@@ -18,7 +18,8 @@ export function toFailure(caught: unknown, step: string, attempt: number): Error
     nonRetryable: error instanceof PipelineError ? error.terminal : attempt >= UNKNOWN_ERROR_ATTEMPTS,
     details: [described],
     ...retryDelay(error),
-    ...(error instanceof Error ? { cause: error } : {}),
+    // What another error says is in the details, without the parameters of addresses.
+    ...(error instanceof PipelineError ? { cause: error } : {}),
   });
 }
 
@@ -43,11 +44,11 @@ export function describeError(caught: unknown, step?: string): StepError {
       details: error.details,
     };
   }
-  if (!(error instanceof Error)) return { ...base, code: 'UNKNOWN', message: String(error) };
+  if (!(error instanceof Error)) return { ...base, code: 'UNKNOWN', message: hideParameters(String(error)) };
   return {
     ...base,
     code: 'UNKNOWN',
-    message: error.message,
-    ...(error.stack === undefined ? {} : { stack: error.stack }),
+    message: hideParameters(error.message),
+    ...(error.stack === undefined ? {} : { stack: hideParameters(error.stack) }),
   };
 }

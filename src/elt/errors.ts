@@ -148,7 +148,7 @@ export const eltErrorCodes = {
   ELT_INCREMENT_INTERVAL:
     'The SELECT of an incremental table gives rows outside the interval that it was asked for. Restrict it to the interval.',
   ELT_KEY_REPEATED:
-    'Two files that are appended, or two of one interval, have a row with the same primary key. Correct the files, set `write: merge`, or take `primary_key` out.',
+    'Two files that are appended, two of one interval, or two intervals of a database have a row with the same primary key. Correct the files or load the former interval anew, set `write: merge`, or take `primary_key` out.',
   ELT_INTERVAL_OVERLAP:
     'An interval of a source meets one that was loaded with other bounds, or files that were loaded without an interval. Load an interval that holds it as a whole.',
   ELT_INTERVAL_ROWS:

@@ -1,3 +1,4 @@
+import { json } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { renderSteps } from '../../src/cli/render-run.js';
 import { recordErasure } from '../../src/storage/erasures.js';
@@ -101,12 +102,16 @@ describe('a run over an API', () => {
 
   it('asks for each row of another resource, in the order that the plan says', async () => {
     const path = /^\/orders\/(\d+)\/items$/;
-    api.answer = (_request, response, url) => {
+    api.answer = async (request, response, url) => {
       const order = path.exec(url.pathname)?.[1];
-      if (order === '2') response.writeHead(404).end();
-      else sendJson(response, order === undefined ? [{ id: 1 }, { id: 2 }, { id: 3 }] : [{ sku: `s${order}` }]);
+      if (order === undefined) return sendJson(response, [{ id: 1 }, { id: 2 }, { id: 3 }]);
+      if (order === '2') return void response.writeHead(404).end();
+      const { after } = (await json(request)) as { after?: string };
+      if (after === undefined) sendJson(response, { rows: [{ sku: `s${order}` }], next: `${order}/1` });
+      else sendJson(response, { rows: [], next: null });
     };
-    const items = `{ path: '/orders/{row.id}/items', method: POST, body: { order: '{row.id}' }, for_each: { rows_of: orders, columns: { order_id: id }, missing: ignore } }`;
+    const pages = `records: rows, pagination: { type: cursor, in: body, param: after, token: next }`;
+    const items = `{ path: '/orders/{row.id}/items', method: POST, body: { order: '{row.id}' }, ${pages}, for_each: { rows_of: orders, columns: { order_id: id }, missing: ignore } }`;
     bench = await createWorkbench({
       'plumbline.yaml': yaml('{ path: /orders }').replace('      orders:', `      items: ${items}\n      orders:`),
     });
@@ -114,13 +119,13 @@ describe('a run over an API', () => {
     expect(plan).toMatchObject({ resources: ['api.orders', 'api.items'], resourcesAfter: { 'api.items': ['api.orders'] } }); // prettier-ignore
     await bench.close(run);
     const { loads } = await load('run-1');
-    expect(loads[1]).toMatchObject({ resource: 'api.items', tableRows: 2, extract: { pages: 3, parents: { asked: 3, missing: 1 } } }); // prettier-ignore
+    expect(loads[1]).toMatchObject({ resource: 'api.items', tableRows: 2, extract: { pages: 5, parents: { asked: 3, missing: 1 } } }); // prettier-ignore
     expect(await bench.test.database.query('SELECT order_id, sku FROM shop_dev_raw.api_items ORDER BY 1')).toEqual([
       { order_id: '1', sku: 's1' },
       { order_id: '3', sku: 's3' },
     ]);
     const lines = renderSteps(await listSteps(bench.test.database, 'run-1')).map(({ line }) => line);
-    expect(lines.join('\n')).toMatch(/api\.items +2 rows +0 rejected +3 pages +1 of 3 missing/);
+    expect(lines.join('\n')).toMatch(/api\.items +2 rows +0 rejected +5 pages +1 of 3 missing/);
     // What was asked names the rows: whoever is forgotten is not kept there.
     await bench.write({
       'plumbline.yaml': `${yaml('{ path: /orders }').replace('      orders:', `      items: ${items}\n      orders:`)}personal: { order_id: { sources: { api.orders: id, api.items: order_id } } }\n`,
@@ -132,16 +137,22 @@ describe('a run over an API', () => {
     expect(erased).toContainEqual({
       kind: 'messages',
       place: 'plumbline.raw_pages',
-      rows: 1,
+      rows: 2,
       outcome: 'rewritten',
     });
-    const pages = await bench.test.database.query<{ url: string; body: string }>(
-      'SELECT url, body FROM plumbline.raw_pages WHERE parent > 0 ORDER BY parent',
+    const kept = await bench.test.database.query<Record<'url' | 'next' | 'body' | 'at', string>>(
+      'SELECT url, next_url AS next, body, next_at AS at FROM plumbline.raw_pages WHERE parent > 0 ORDER BY parent, page',
     );
-    expect(pages.map(({ url, body }) => [url.replace(api.url, ''), body])).toEqual([
-      ['/orders/1/items', expect.stringMatching(/1/)],
-      ['/orders/2/items', expect.stringMatching(/2/)],
-      [expect.stringContaining('taken out'), expect.stringContaining('taken out')],
+    const out: unknown = expect.stringContaining('taken out');
+    const [one, two] = ['/orders/1/items', '/orders/2/items'];
+    expect(
+      kept.map(({ url, next, body, at }) => [url, next, body, at].map((text) => text?.replace(api.url, ''))),
+    ).toEqual([
+      [one, one, '{"order":1}', '"1/1"'],
+      [one, undefined, '{"order":1,"after":"1/1"}', undefined],
+      [two, undefined, '{"order":2}', undefined],
+      [out, out, out, out],
+      [out, undefined, out, undefined],
     ]);
   });
 });

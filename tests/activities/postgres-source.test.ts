@@ -231,7 +231,7 @@ describe('a table that is read by interval', () => {
       .execute(`CREATE TABLE visits (id integer PRIMARY KEY, at timestamptz, wall timestamp GENERATED ALWAYS AS (at AT TIME ZONE 'Europe/Berlin') STORED);
         INSERT INTO visits VALUES (1, '2023-12-31 22:59:59.999999Z'), (2, '2023-12-31 23:00Z'), (3, '2024-01-01 22:59:59.999999Z'), (4, '2024-01-01 23:00Z'), (5, NULL), (6, 'infinity')`);
     const resources = {
-      visits: '{ table: visits, interval_column: at }',
+      visits: '{ table: visits, interval_column: at, primary_key: id }',
       walls: '{ query: "SELECT id, wall FROM visits", interval_column: wall, write: merge, primary_key: id }',
     };
     const days = (interval: string) => load(resources, false, interval);
@@ -248,6 +248,17 @@ describe('a table that is read by interval', () => {
     await days(FIRST);
     const statuses = await bench.test.database.query('SELECT status FROM plumbline.run_steps WHERE run_id = $1 AND step = $2', [`run-${runs}`, 'load:shop.visits']); // prettier-ignore
     expect(statuses).toEqual([{ status: 'reused' }]);
+
+    // A row that has moved is nowhere twice.
+    await shop.database.execute(
+      `INSERT INTO visits VALUES (8, '2024-01-02 12:00Z'); UPDATE visits SET at = '2024-01-02 13:00Z' WHERE id = 7`,
+    );
+    expect(await days('2024-01-02/2024-01-03').catch(problem)).toMatchObject({ code: 'ELT_KEY_REPEATED', message: expect.stringMatching(/id = 7 is in .*2024-01-01T.* and .*2024-01-02T/) as string }); // prettier-ignore
+    expect(await ids('visits')).toEqual([3, 4, 7]);
+    await bench.test.database.execute('DELETE FROM plumbline.leases');
+    await days(FIRST);
+    await days('2024-01-02/2024-01-03');
+    expect(await ids('visits')).toEqual([3, 7, 8]);
 
     const { lines } = await bench.call('explainPlan', { run: await bench.ref('plan', ofDays(FIRST)) });
     expect(lines[0]).toMatchObject({ reason: `reads public.visits of env:TEST_SHOP_URL where at is in ${FIRST}` });

@@ -101,21 +101,25 @@ async function redactColumn(
 async function redactRequests(session: Session, { project, spellings }: Erasure): Promise<number> {
   const words = writtenAs(spellings);
   const word = wordOf(words);
-  const found = await session.query<{ id: string; url: string; nextUrl: string | null; body: string | null }>(
-    `SELECT p.ctid::text AS id, p.url, CASE WHEN e.completed_at IS NOT NULL THEN p.next_url END AS "nextUrl", p.body
+  // Of an extract that is complete nobody needs to know what led to the next page.
+  const found = await session.query<
+    Record<'id' | 'url', string> & Record<'nextUrl' | 'nextAt' | 'body', string | null>
+  >(
+    `SELECT p.ctid::text AS id, p.url, p.body, CASE WHEN e.completed_at IS NOT NULL THEN p.next_url END AS "nextUrl",
+       CASE WHEN e.completed_at IS NOT NULL THEN p.next_at END AS "nextAt"
      FROM plumbline.raw_pages p JOIN plumbline.extracts e USING (extract_id)
-     WHERE (e.env, e.project) = ($1, $2) AND p.parent > 0 AND ${mayHave(`concat_ws(' ', p.url, p.next_url, p.body)`, '$3')} FOR UPDATE OF p`,
+     WHERE (e.env, e.project) = ($1, $2) AND p.parent > 0 AND ${mayHave(`concat_ws(' ', p.url, p.next_url, p.body, p.next_at)`, '$3')} FOR UPDATE OF p`,
     [project.env, project.name, pieces(words)],
   );
   const theirs = (text: string | null): boolean => text !== null && word.test(text);
   const rows = found
-    .map(({ id, url, nextUrl, body }) => ({ id, url: theirs(url), next: theirs(nextUrl), body: theirs(body) }))
-    .filter(({ url, next, body }) => url || next || body);
+    .map(({ id, url, nextUrl, nextAt, body }) => ({ id, url: theirs(url), next: theirs(nextUrl), at: theirs(nextAt), body: theirs(body) }))
+    .filter(({ url, next, at, body }) => url || next || at || body); // prettier-ignore
   for (const some of chunks(rows))
     await session.execute(
       `UPDATE plumbline.raw_pages AS p SET url = CASE WHEN r.url THEN $2 ELSE p.url END, next_url = CASE WHEN r.next THEN $2 ELSE p.next_url END,
-         body = CASE WHEN r.body THEN $2 ELSE p.body END
-       FROM jsonb_to_recordset($1) AS r (id tid, url boolean, next boolean, body boolean) WHERE p.ctid = r.id`,
+         body = CASE WHEN r.body THEN $2 ELSE p.body END, next_at = CASE WHEN r.at THEN $2 ELSE p.next_at END
+       FROM jsonb_to_recordset($1) AS r (id tid, url boolean, next boolean, body boolean, at boolean) WHERE p.ctid = r.id`,
       [JSON.stringify(some), takenOut],
     );
   return rows.length;

@@ -20,23 +20,28 @@ interface Publishing {
 
 /**
  * A primary key occurs once in a table that files are appended to, though each file was read by itself; of an interval's files, once among
- * them. Call it when their rows are in the table. Where it looks at more than an interval, a large table gets an index over the key, else
- * each publication would read all of it.
+ * them. The intervals of a database have it once together: a row whose time has changed is still in its former one. Call it when their rows
+ * are in the table. Where it looks at more than an interval, a large table gets an index over the key, else each publication would read all of it.
  * Throws `ELT_KEY_REPEATED` (terminal); the transaction is then to be rolled back.
  */
 export async function refuseRepeatedKey(session: Session, work: Publishing): Promise<void> {
   const { primaryKey, interval, write, type } = work.resource;
-  if (type !== 'files' || write !== 'append' || primaryKey.length === 0) return;
-  const repeated = interval === undefined ? await repeatedInTable(session, work) : await repeatedAmong(session, work);
+  const isDatabase = type === 'postgres';
+  if ((type !== 'files' && !isDatabase) || write !== 'append' || primaryKey.length === 0) return;
+  const isAnywhere = interval === undefined || isDatabase;
+  const repeated = isAnywhere ? await repeatedInTable(session, work) : await repeatedAmong(session, work);
   if (repeated === undefined) return;
-  const where = interval === undefined ? '' : ', files of one interval';
+  const where = isAnywhere ? '' : ', files of one interval';
+  const correct = isDatabase
+    ? 'Load the interval of the other row anew first (`plumbline run load --interval A/B`)'
+    : 'Correct the files';
   throw new TerminalError(
     'ELT_KEY_REPEATED',
     `Publishing ${work.resource.id} failed: the primary key ${primaryKey.join(', ')} = ${repeated.key.slice(1, -1)} is in ${repeated.places.join(' and ')}${where}; expected it once.`,
     {
       at: work.resource.at,
       details: { key: repeated.key, places: repeated.places },
-      next: 'Correct the files, or set `write: merge`, by which the row of the later file stays, or take `primary_key` out. The table is untouched.',
+      next: `${correct}, or set \`write: merge\`, by which the later row stays, or take \`primary_key\` out. The table is untouched.`,
     },
   );
 }

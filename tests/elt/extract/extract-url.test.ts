@@ -204,4 +204,5 @@ test.each([
   ['{"path":"https://a/b?k=1#2"}', '{"path":"https://a/b?…#2"}'],
   ['see https://a/b. Why? So', 'see https://a/b. Why? So'],
   ['postgres://db/x?sslmode=require', 'postgres://db/x?sslmode=require'],
+  ['a,https://a/b,http://c?d=1,https://e ', 'a,https://a/b,http://c?… '],
 ])('%s is shown as %s', (text, shown) => expect(hideParameters(text)).toBe(shown));
