@@ -33,6 +33,7 @@ export interface SupervisedPart {
 
 const FIRST_RESTART_MS = 100;
 const LONGEST_RESTART_MS = 5_000;
+const TOLD_MS = 500;
 const WATCH_MS = 200;
 const LARGEST_LOG_BYTES = 20 * 2 ** 20;
 
@@ -91,6 +92,7 @@ export function supervisePart(
     let delay = FIRST_RESTART_MS;
     while (!stopping) {
       let ending = 'ended';
+      const isOwn = current === undefined;
       try {
         if (current === undefined) {
           const launch = await definition.launch();
@@ -106,6 +108,8 @@ export function supervisePart(
         change({ state: 'starting' });
         // Only starts that fail are slowed down: what was killed at work is needed again at once.
         if (await watch(current)) delay = FIRST_RESTART_MS;
+        // It is seen to be gone a moment before it is told how it went.
+        if (isOwn && !stopping && ending === 'ended') await pause(TOLD_MS);
       } catch (error) {
         ending = `could not be started: ${error instanceof Error ? error.message : String(error)}`;
       }
