@@ -1,6 +1,6 @@
 import { missingIntervalsInput, type MissingIntervals, type MissingIntervalsInput } from '../contracts/intervals.js';
 import { instant, type DataInterval } from '../model/data-interval.js';
-import { isOpen, planIntervals, type PlannedInterval } from '../model/plan-intervals.js';
+import { isWanted, planIntervals, type PlannedInterval } from '../model/plan-intervals.js';
 import { partName } from '../model/selection.js';
 import { listIntervals } from '../storage/intervals.js';
 import { findSchedule } from '../storage/schedules.js';
@@ -40,7 +40,7 @@ export function createIntervalActivities({ database }: Pick<ActivityDependencies
             continue;
           }
           if (after !== undefined && instant(interval.start) < instant(after)) continue;
-          if (failedOnly ? state !== 'failed' : !isOpen(planned) && !(state === 'done' && again)) continue;
+          if (!isWanted(planned, { failedOnly, again })) continue;
           if (intervals.length < AT_ONCE) intervals.push(interval);
           if (++total === COUNTED) break;
         }

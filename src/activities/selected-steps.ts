@@ -1,14 +1,13 @@
 import type { RunRef } from '../contracts/run.js';
 import { TerminalError } from '../errors.js';
 import { compileTransforms, type TransformGraph, type TransformNode } from '../elt/transform/compile-transforms.js';
-import { selectNodes } from '../elt/transform/select-nodes.js';
-import { selectResources } from '../elt/inventory/select-resources.js';
+import { selectedNodes } from '../elt/transform/select-nodes.js';
+import { selectedResources } from '../elt/inventory/select-resources.js';
 import { orderResources, type OrderedResource } from '../elt/inventory/order-resources.js';
 import { shownInterval } from '../model/data-interval.js';
 import { lastCompleteInterval } from '../model/interval-grid.js';
 import { isByInterval } from '../model/is-by-interval.js';
 import type { Project } from '../model/project.js';
-import { applySelection } from '../model/selection.js';
 
 /**
  * What a run loads and builds, each behind what it waits for; the rest stays as it is. Throws `ELT_SELECT_UNKNOWN`, `SELECT_EMPTY`, and what
@@ -19,16 +18,15 @@ export function selectedSteps(
   run: Pick<RunRef, 'only' | 'select' | 'exclude' | 'rejects' | 'interval'>,
 ): { readonly resources: readonly OrderedResource[]; readonly nodes: readonly TransformNode[] } {
   const { only, rejects } = run;
-  const { nodes, ephemerals } = compileFor(project, run);
+  const compiled = compileFor(project, run);
   const all = orderResources(project);
   if (rejects !== undefined)
     return { resources: all.filter(({ resource }) => resource.id === rejects.resource), nodes: selected() };
-  if (only === 'load')
-    return { resources: applySelection(all, run, (names) => selectResources(all, names)), nodes: [] };
+  if (only === 'load') return { resources: selectedResources(all, run), nodes: [] };
   return { resources: only === 'transform' ? [] : all, nodes: selected() };
 
   function selected(): readonly TransformNode[] {
-    return applySelection(nodes, run, (names) => selectNodes(nodes, names, ephemerals));
+    return selectedNodes(compiled, run);
   }
 }
 

@@ -4,7 +4,7 @@ import { instant } from '../model/data-interval.js';
 import { lastCompleteInterval } from '../model/interval-grid.js';
 import { isOpen, planIntervals } from '../model/plan-intervals.js';
 import type { ScheduleConfig } from '../model/project.js';
-import { partName, selectionOf } from '../model/selection.js';
+import { partOf } from '../model/selection.js';
 import { recordAlert } from '../storage/alerts.js';
 import { listIntervals } from '../storage/intervals.js';
 import { newestRunBy } from '../storage/runs.js';
@@ -63,7 +63,7 @@ async function isMissed(database: Queryable, schedule: AllRow, at: Date): Promis
   const last = lastCompleteInterval(grid, at.getTime());
   const range = { from: instant(last.start), until: instant(last.end) };
   if (range.from < since) return false;
-  const part = partName(selectionOf(definition.stages, definition));
+  const part = partOf(definition);
   const [planned] = planIntervals(grid, range, await listIntervals(database, { env, project, part }, range));
   return planned === undefined || isOpen(planned);
 }

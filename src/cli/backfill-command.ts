@@ -11,7 +11,7 @@ import { TerminalError, TransientError } from '../errors.js';
 import { instant, isoTime, shownInterval } from '../model/data-interval.js';
 import { lastCompleteInterval, type IntervalGrid, type IntervalLength } from '../model/interval-grid.js';
 import { parseMoment } from '../model/parse-interval.js';
-import { isOpen, planIntervals, type PlannedInterval, type Skip } from '../model/plan-intervals.js';
+import { isWanted, planIntervals, type PlannedInterval, type Skip } from '../model/plan-intervals.js';
 import type { Project, StageName } from '../model/project.js';
 import { partName, selectionOf } from '../model/selection.js';
 import { loadProject } from '../project/load-project.js';
@@ -57,7 +57,7 @@ export async function backfillCommand(options: BackfillCommandOptions): Promise<
     const span = { from: instant(range.from), until: instant(range.until) };
     const records = await listIntervals(connections.database, { ...owner, part: partName(selection) }, span);
     const planned = [...planIntervals(grid, span, records)];
-    const wanted = planned.filter((one) => isWanted(one, options));
+    const wanted = planned.filter((one) => isWanted(one, { failedOnly: options.failedOnly, again: options.force }));
     const ahead = landedAhead(project, selection).map(({ id }) => id);
     if (options.dryRun || wanted.length === 0) return preview(planned, wanted, ahead, options);
     const parallel = ahead.length === 0 ? 1 : options.parallel;
@@ -69,12 +69,6 @@ export async function backfillCommand(options: BackfillCommandOptions): Promise<
     if (ended !== undefined && ended.failed > 0 && !options.json)
       process.stdout.write(failures(await failedRunsBy(connections.database, owner, `backfill ${backfillId}`)));
   });
-}
-
-/** As `findMissingIntervals` decides it. */
-function isWanted(planned: PlannedInterval, { failedOnly, force }: BackfillCommandOptions): boolean {
-  if (failedOnly) return planned.state === 'failed';
-  return isOpen(planned) || (force && planned.state === 'done');
 }
 
 /** Which runs of the backfill failed, and where it is said why; nothing for one that could not even be recorded. */

@@ -1,11 +1,11 @@
 import { orderResources } from '../elt/inventory/order-resources.js';
-import { selectResources } from '../elt/inventory/select-resources.js';
+import { selectedResources } from '../elt/inventory/select-resources.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
-import { selectNodes } from '../elt/transform/select-nodes.js';
+import { selectedNodes } from '../elt/transform/select-nodes.js';
 import { TerminalError } from '../errors.js';
 import { isByInterval } from '../model/is-by-interval.js';
 import type { Project, ScheduleConfig } from '../model/project.js';
-import { applySelection, selectionOf } from '../model/selection.js';
+import { selectionOf } from '../model/selection.js';
 
 /**
  * What a schedule selects has to be there, and what needs an interval must not be started without one, at night. Throws
@@ -32,14 +32,11 @@ function whatNeedsInterval(
 ): { readonly what: string; readonly at: { readonly file: string; readonly line?: number } } | undefined {
   const selection = selectionOf(schedule.stages, schedule);
   if (selection.only !== 'load') {
-    const { nodes, ephemerals } = compileTransforms(project);
-    const built = applySelection(nodes, selection, (names) => selectNodes(nodes, names, ephemerals));
-    const node = built.find(({ usesInterval }) => usesInterval);
+    const node = selectedNodes(compileTransforms(project), selection).find(({ usesInterval }) => usesInterval);
     if (node !== undefined) return { what: node.file, at: { file: node.file } };
     if (selection.only === 'transform') return undefined;
   }
-  const ordered = orderResources(project);
-  const loaded = applySelection(ordered, selection, (names) => selectResources(ordered, names));
+  const loaded = selectedResources(orderResources(project), selection);
   const found = loaded.find(({ resource }) => isByInterval(resource))?.resource;
   return found === undefined ? undefined : { what: found.id, at: found.at };
 }

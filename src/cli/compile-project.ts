@@ -1,11 +1,11 @@
-import { selectResources } from '../elt/inventory/select-resources.js';
+import { selectedResources } from '../elt/inventory/select-resources.js';
 import { orderResources } from '../elt/inventory/order-resources.js';
 import { compileTransforms } from '../elt/transform/compile-transforms.js';
-import { selectNodes } from '../elt/transform/select-nodes.js';
+import { selectedNodes } from '../elt/transform/select-nodes.js';
 import { ANY_INTERVAL } from '../model/data-interval.js';
 import type { Project } from '../model/project.js';
 import { renderSql } from '../model/render-sql.js';
-import { applySelection, type Selection } from '../model/selection.js';
+import type { Selection } from '../model/selection.js';
 import { singleStatement } from '../model/single-statement.js';
 import { tableNames } from '../model/table-names.js';
 
@@ -17,10 +17,10 @@ import { tableNames } from '../model/table-names.js';
  */
 export function compileProject(project: Project, selection: Selection = {}): void {
   const { features, train, transforms } = project;
-  const { nodes, ephemerals } = compileTransforms(project);
+  const compiled = compileTransforms(project);
   const resources = orderResources(project);
-  if (selection.only === 'load') applySelection(resources, selection, (found) => selectResources(resources, found));
-  else applySelection(nodes, selection, (found) => selectNodes(nodes, found, ephemerals));
+  if (selection.only === 'load') selectedResources(resources, selection);
+  else selectedNodes(compiled, selection);
   const names = tableNames(project);
   // Nothing may read one of these yet.
   for (const file of transforms.filter(({ materialized }) => materialized === 'ephemeral')) {

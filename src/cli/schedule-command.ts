@@ -7,7 +7,7 @@ import { loadSettings, type Settings } from '../config.js';
 import { TerminalError } from '../errors.js';
 import { bundleDigest, contentHash } from '../project/bundle-digest.js';
 import { listBundleFiles } from '../project/bundle-files.js';
-import { partName, selectionOf } from '../model/selection.js';
+import { partOf } from '../model/selection.js';
 import { loadProject } from '../project/load-project.js';
 import { shownDuration } from '../project/duration.js';
 import { packBundle } from '../project/pack-bundle.js';
@@ -104,14 +104,14 @@ export async function listCommand(options: ScheduleOptions): Promise<void> {
 }
 
 function rowOf(one: ListedSchedule, now: string): string[] {
-  const { cron, everyMs, timezone, interval, stages, select, exclude } = one.definition;
+  const { cron, everyMs, timezone, interval } = one.definition;
   const when = cron ?? `every ${shownDuration(everyMs!)}`;
   const commit =
     one.code.gitCommit === undefined ? one.code.bundle.slice(0, 12) : `git ${one.code.gitCommit.slice(0, 10)}`;
   return [
     one.name,
     `${when}${timezone === 'UTC' ? '' : ` ${timezone}`}${interval === undefined ? '' : `, ${interval}`}`,
-    partName(selectionOf(stages, { select, exclude })),
+    partOf(one.definition),
     one.running > 0 ? `${one.state}, running` : one.state,
     time(one.next),
     time(one.last),

@@ -4,6 +4,7 @@ import type { RunTemplate } from '../contracts/intervals.js';
 import { instant } from '../model/data-interval.js';
 import { intervalAt } from '../model/interval-grid.js';
 import type { Project, ScheduleConfig } from '../model/project.js';
+import type { Selection } from '../model/selection.js';
 import type { OpenDatabase } from '../storage/database.js';
 import { deleteSchedule, listSchedules, saveSchedule, type ScheduleRow } from '../storage/schedules.js';
 import type { TemporalConnection } from './connect.js';
@@ -22,7 +23,7 @@ export interface ApplyScope {
   readonly database: OpenDatabase;
   readonly temporal: TemporalConnection;
   readonly project: Project;
-  readonly template: Omit<RunTemplate, 'only' | 'select' | 'exclude'>;
+  readonly template: Omit<RunTemplate, keyof Selection>;
   readonly appliedBy: string;
   readonly now: Date;
 }

@@ -1,6 +1,6 @@
 import type { Project, ScheduleConfig } from '../model/project.js';
 import { isOpen, planIntervals } from '../model/plan-intervals.js';
-import { partName, selectionOf } from '../model/selection.js';
+import { partOf } from '../model/selection.js';
 import { findBundle } from '../storage/bundles.js';
 import type { OpenDatabase } from '../storage/database.js';
 import { listIntervals } from '../storage/intervals.js';
@@ -82,7 +82,7 @@ async function countIntervals(
 ): Promise<Pick<ListedSchedule, 'behind' | 'skippedIntervals'>> {
   const grid = gridOf(definition);
   if (grid === undefined) return {};
-  const part = partName(selectionOf(definition.stages, definition));
+  const part = partOf(definition);
   const range = { from: since, until: now.getTime() };
   let [behind, skippedIntervals] = [0, 0];
   for (const planned of planIntervals(grid, range, await listIntervals(database, { ...key, part }, range))) {

@@ -6,13 +6,10 @@ import { STAGES, type Stage } from '../contracts/run.js';
 import { STAGE_WORDS } from '../contracts/stage-words.js';
 import type { IntervalGrid } from '../model/interval-grid.js';
 import type { ScheduleConfig, StageName } from '../model/project.js';
-import { selectionOf } from '../model/selection.js';
+import { selectionOf, type Selection } from '../model/selection.js';
 
 /** What Temporal is told of a schedule. Starting workflows carry its id and, behind it, the time. */
-export function scheduleOptions(
-  config: ScheduleConfig,
-  template: Omit<RunTemplate, 'only' | 'select' | 'exclude'>,
-): ScheduleOptions {
+export function scheduleOptions(config: ScheduleConfig, template: Omit<RunTemplate, keyof Selection>): ScheduleOptions {
   const { env, project } = template;
   const id = scheduleId(env, project, config.name);
   const grid = gridOf(config);
@@ -52,7 +49,7 @@ export function scheduleOptions(
 
 function collectionOf(
   { name, retention }: ScheduleConfig,
-  { env, project, bundle, root, searchAttributes }: Omit<RunTemplate, 'only' | 'select' | 'exclude'>,
+  { env, project, bundle, root, searchAttributes }: Omit<RunTemplate, keyof Selection>,
 ): GarbageCollectionInput {
   const scope = { env, project, bundle, root, searchAttributes };
   return { ...scope, retention: retention!, startedBy: `schedule ${name}`, dryRun: false };

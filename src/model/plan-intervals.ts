@@ -36,6 +36,15 @@ export function isOpen({ state }: Pick<PlannedInterval, 'state'>): boolean {
   return state !== 'done' && state !== 'skipped';
 }
 
+/** Whether a backfill runs it: what failed, or what is open and, `again`, what is done. */
+export function isWanted(
+  planned: PlannedInterval,
+  asked: { readonly failedOnly: boolean; readonly again: boolean },
+): boolean {
+  if (asked.failedOnly) return planned.state === 'failed';
+  return isOpen(planned) || (asked.again && planned.state === 'done');
+}
+
 /**
  * The grid's intervals in a range, with what became of them. Done is what records that are done cover, whatever their
  * lengths: 24 hours make a day. Skipped is what they cover together with skipped ones. What was done or skipped and failed

@@ -1,4 +1,5 @@
 import { TerminalError } from '../errors.js';
+import type { ScheduleConfig } from './project.js';
 
 /** A name as `--select` takes it: `name`, `name+`, `+name`, or of a source `source.resource`. */
 export const SELECTOR = /^\+?[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?\+?$/;
@@ -36,6 +37,11 @@ export function partName({ only, select = [], exclude = [] }: Selection): string
   const names = [...new Set(select)].sort();
   const without = [...new Set(exclude)].sort().map((name) => `-${name}`);
   return only === undefined ? '' : [only, ...names, ...without].join(' ');
+}
+
+/** The part that a schedule does, under the name that its intervals are recorded by. */
+export function partOf(schedule: Pick<ScheduleConfig, 'stages' | 'select' | 'exclude'>): string {
+  return partName(selectionOf(schedule.stages, schedule));
 }
 
 /** Whether some are named, so that the rest is left as it is. */

@@ -7,7 +7,7 @@ import type { Problem } from './problem.js';
 import { readSqlFile } from './read-sql-file.js';
 import type { HttpPlace } from './resolve-http-resource.js';
 import { refuser, type ResourceScope } from './resource-place.js';
-import { textsOf } from './texts-of.js';
+import { textsOf } from '../model/texts-of.js';
 
 const header = z.strictObject({ description: z.string().optional().describe('What the file is, in words.') });
 

@@ -7,7 +7,7 @@ import { resolveChildren } from './resolve-children.js';
 import { resolveHttpBody } from './resolve-http-body.js';
 import { resolveLoad } from './resolve-load.js';
 import { refuser, type Refusal, type ResourcePlace, type ResourceScope } from './resource-place.js';
-import { textsOf } from './texts-of.js';
+import { textsOf } from '../model/texts-of.js';
 import type { HttpResourceYaml, HttpSourceYaml } from './schema/http-source.js';
 
 export type HttpPlace = ResourcePlace<Omit<HttpSourceYaml, 'resources'> & HttpResourceYaml>;

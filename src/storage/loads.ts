@@ -1,5 +1,6 @@
 import { hideParameters, hideParametersIn } from '../hide-parameters.js';
 import type { Queryable } from '../model/database.js';
+import { intervalOfLoad } from '../model/interval-of-load.js';
 
 export interface LoadRow {
   readonly load_id: string;
@@ -78,18 +79,18 @@ export async function findLoad(
     : { ...load, path: hideParameters(load.path), error: hideParametersIn(load.error) };
 }
 
-/** What a load is about, as `start/end`; its path or its unit ends with it. Undefined where that is no interval. */
+/** What a load is about, as `start/end`; undefined where that is no interval. */
 export async function findLoadInterval(
   database: Queryable,
   { env, project }: Scope,
   loadId: string,
 ): Promise<string | undefined> {
-  const [load] = await database.query<{ interval: string | null }>(
-    `SELECT coalesce(substring(path FROM '\\?interval=([^/]+/[^/#]+)#[0-9]+$'), substring(unit FROM ' ([0-9T:.Z+-]+/[0-9T:.Z+-]+)$')) AS interval
-     FROM plumbline.loads WHERE env = $1 AND project = $2 AND load_id = $3`,
+  const [load] = await database.query<{ path: string; unit: string }>(
+    'SELECT path, unit FROM plumbline.loads WHERE env = $1 AND project = $2 AND load_id = $3',
     [env, project, loadId],
   );
-  return load?.interval ?? undefined;
+  const interval = load && intervalOfLoad(load);
+  return interval && `${interval.start}/${interval.end}`;
 }
 
 export interface LoadPublication {

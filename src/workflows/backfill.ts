@@ -13,7 +13,7 @@ import type { IntervalActivities } from '../activities/intervals.js';
 import type { BackfillInput, BackfillProgress } from '../contracts/intervals.js';
 import { BACKFILL_MESSAGES } from '../contracts/queues.js';
 import type { RunInterval, RunRef } from '../contracts/run.js';
-import { plural } from '../model/plural.js';
+import { counted } from '../model/plural.js';
 import { quickQuery } from './activity-options.js';
 import { createLookAhead } from './look-ahead.js';
 import { FAILURES_IN_A_ROW, giveWaySignal, runChild } from './run-child.js';
@@ -66,7 +66,7 @@ export async function backfill(input: BackfillInput): Promise<BackfillProgress> 
     const { intervals, total } = await findMissingIntervals({ env, project, grid, only, select, exclude, from, until, failedOnly, again, ...after }); // prettier-ignore
     left = total;
     if (intervals.length === 0) break;
-    report(`${total} ${plural(total, 'interval is', 'intervals are')} left`);
+    report(`${counted(total, 'interval is', 'intervals are')} left`);
     for (const [index, interval] of intervals.entries()) {
       const isLong = workflowInfo().continueAsNewSuggested;
       do {

@@ -3,7 +3,7 @@ import type { EltActivities } from '../activities/elt.js';
 import type { EltResult, ExtractResult, LoadedObject, LoadSummary, TransformSummary } from '../contracts/elt.js';
 import type { RunPlan, RunRef } from '../contracts/run.js';
 import { stepNames } from '../contracts/step-names.js';
-import { plural } from '../model/plural.js';
+import { counted } from '../model/plural.js';
 import { bulkLoad } from './activity-options.js';
 import { allOrCancel } from './all-or-cancel.js';
 import { setSearchAttributes, withRun, type StageInput } from './run-scope.js';
@@ -27,13 +27,11 @@ export async function elt(input: StageInput): Promise<EltResult> {
       plan.transformReads === undefined ? allOrNone(steps) : settleSteps(steps, endings);
     const loads = run.rejects === undefined ? await inTurn(loadSteps(run, plan)) : [await retryRejects({ run })];
     for (const load of loads)
-      report(`${load.resource}: ${load.tableRows} ${plural(load.tableRows, 'row')}, ${load.rowsRejected} rejected`);
+      report(`${load.resource}: ${counted(load.tableRows, 'row')}, ${load.rowsRejected} rejected`);
     setSearchAttributes(run, { PlumblineRows: loads.reduce((sum, load) => sum + load.tableRows, 0) });
     const transforms = await inTurn(transformSteps(run, plan));
     for (const built of transforms)
-      report(
-        `${built.transform}: ${built.rows} ${plural(built.rows, 'row')}, ${built.testsPassed} ${plural(built.testsPassed, 'test')} passed`,
-      );
+      report(`${built.transform}: ${counted(built.rows, 'row')}, ${counted(built.testsPassed, 'test')} passed`);
     for (const { step } of endings.failed) report(`**failed**: ${step}`);
     throwFailed(endings);
     return { loads, transforms };

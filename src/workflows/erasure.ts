@@ -1,7 +1,7 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { MaintenanceActivities } from '../activities/maintenance.js';
 import type { ErasureInput, ErasureResult } from '../contracts/erasure.js';
-import { plural } from '../model/plural.js';
+import { counted } from '../model/plural.js';
 import { bulkLoad } from './activity-options.js';
 import { createReport, setSearchAttributes } from './run-scope.js';
 
@@ -14,6 +14,6 @@ export async function erasure(input: ErasureInput): Promise<ErasureResult> {
   setSearchAttributes(input, { PlumblineProject: project, PlumblineEnv: env, PlumblineStage: 'forget' });
   const result = await forgetKey(input);
   for (const { kind, place, rows, outcome } of result.erased)
-    report(`${kind} ${place}: ${rows} ${plural(rows, 'row')} ${outcome}`);
+    report(`${kind} ${place}: ${counted(rows, 'row')} ${outcome}`);
   return result;
 }

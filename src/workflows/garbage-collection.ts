@@ -1,7 +1,7 @@
 import { proxyActivities, workflowInfo } from '@temporalio/workflow';
 import type { MaintenanceActivities } from '../activities/maintenance.js';
 import type { GarbageCollectionInput, GarbageCollectionResult } from '../contracts/garbage-collection.js';
-import { plural } from '../model/plural.js';
+import { counted } from '../model/plural.js';
 import { bulkLoad } from './activity-options.js';
 import { createReport, setSearchAttributes } from './run-scope.js';
 
@@ -14,8 +14,6 @@ export async function garbageCollection(input: GarbageCollectionInput): Promise<
   setSearchAttributes(input, { PlumblineProject: project, PlumblineEnv: env, PlumblineStage: 'gc' });
   const result = await collectGarbage({ ...input, collectionId: workflowInfo().runId });
   const { looked, deleted } = result;
-  report(
-    `${looked.count} ${plural(looked.count, 'object')}, ${deleted.count} deleted (${deleted.bytes} ${plural(deleted.bytes, 'byte')})`,
-  );
+  report(`${counted(looked.count, 'object')}, ${deleted.count} deleted (${counted(deleted.bytes, 'byte')})`);
   return result;
 }

@@ -1,7 +1,7 @@
 import { executeChild } from '@temporalio/workflow';
 import { workflowId } from '../contracts/queues.js';
 import type { RunPlan, Stage } from '../contracts/run.js';
-import { plural } from '../model/plural.js';
+import { counted, plural } from '../model/plural.js';
 import { deploymentStage } from './deployment.js';
 import { elt } from './elt.js';
 import { featureEngineering } from './feature-engineering.js';
@@ -20,12 +20,10 @@ export async function pipeline(input: StageInput): Promise<{ [stage: string]: un
     if (wanted('elt')) {
       const loaded = await executeChild(elt, child(input, plan, 'elt'));
       for (const load of loaded.loads)
-        report(
-          `load ${load.resource}: ${load.tableRows} ${plural(load.tableRows, 'row')}, ${load.rowsRejected} rejected`,
-        );
+        report(`load ${load.resource}: ${counted(load.tableRows, 'row')}, ${load.rowsRejected} rejected`);
       for (const built of loaded.transforms)
         report(
-          `transform ${built.transform}: ${built.rows} ${plural(built.rows, 'row')}, ${built.testsPassed} ${plural(built.testsPassed, 'test')} passed`,
+          `transform ${built.transform}: ${counted(built.rows, 'row')}, ${counted(built.testsPassed, 'test')} passed`,
         );
       result['elt'] = loaded;
     }

@@ -11,7 +11,7 @@ import type { IntervalActivities } from '../activities/intervals.js';
 import type { IntervalsResult, ScheduledRunInput } from '../contracts/intervals.js';
 import { STOP_SIGNAL } from '../contracts/queues.js';
 import type { RunInterval } from '../contracts/run.js';
-import { plural } from '../model/plural.js';
+import { counted, plural } from '../model/plural.js';
 import { quickQuery } from './activity-options.js';
 import { FAILURES_IN_A_ROW, runChild, type ChildOutcome } from './run-child.js';
 import { createReport, setSearchAttributes } from './run-scope.js';
@@ -70,7 +70,7 @@ export async function scheduledRun(input: ScheduledRunInput): Promise<IntervalsR
     const retries = position.retries ?? [...(missing.failed ?? [])];
     position = { ...position, retries };
     report(
-      `${missing.total} ${plural(missing.total, 'interval is', 'intervals are')} missing${retries.length === 0 ? '' : `, ${retries.length} failed before`}`,
+      `${counted(missing.total, 'interval is', 'intervals are')} missing${retries.length === 0 ? '' : `, ${retries.length} failed before`}`,
     );
     const isRetry = missing.intervals.length === 0;
     const intervals = isRetry ? retries : missing.intervals;
@@ -93,7 +93,7 @@ export async function scheduledRun(input: ScheduledRunInput): Promise<IntervalsR
   if (isStopped) report('stopped, as the schedule was paused or deleted');
   if (position.failed === 0) return { done: position.done };
   throw ApplicationFailure.nonRetryable(
-    `${position.failed} of ${position.done + position.failed} ${plural(position.done + position.failed, 'interval')} of schedule ${schedule} failed; the next start tries ${plural(position.failed, 'it', 'them')} again.`,
+    `${position.failed} of ${counted(position.done + position.failed, 'interval')} of schedule ${schedule} failed; the next start tries ${plural(position.failed, 'it', 'them')} again.`,
     'ScheduledRunFailed',
   );
 }

@@ -1,13 +1,13 @@
 import { isByInterval } from '../../model/is-by-interval.js';
 import type { Project, ResourceConfig } from '../../model/project.js';
-import { applySelection, type Selection } from '../../model/selection.js';
+import type { Selection } from '../../model/selection.js';
 import { isS3 } from '../../s3/location.js';
 import { orderResources } from '../inventory/order-resources.js';
-import { selectResources } from '../inventory/select-resources.js';
+import { selectedResources } from '../inventory/select-resources.js';
 
 /**
  * Resources whose rows of an interval can be fetched before the interval's run, which then finds them in the landing zone: of an
- * API or a bucket, unless they are asked for the rows of another one of the same interval. Throws what `orderResources` and `selectResources` do.
+ * API or a bucket, unless they are asked for the rows of another one of the same interval. Throws what `orderResources` and `selectedResources` do.
  *
  * @param selection what the run loads of them
  */
@@ -15,10 +15,7 @@ export function landedAhead(project: Project, selection: Selection): ResourceCon
   if (selection.only === 'transform') return [];
   const ordered = orderResources(project);
   const changing = new Set(ordered.flatMap(({ resource }) => (isByInterval(resource) ? [resource.id] : [])));
-  const loaded =
-    selection.only === 'load'
-      ? applySelection(ordered, selection, (names) => selectResources(ordered, names))
-      : ordered;
+  const loaded = selection.only === 'load' ? selectedResources(ordered, selection) : ordered;
   return loaded
     .filter(({ resource, after }) => isFetchedByInterval(resource) && !after.some((id) => changing.has(id)))
     .map(({ resource }) => resource);

@@ -1,6 +1,7 @@
 import { TerminalError } from '../../errors.js';
 import { intervalValues, type DataInterval } from '../../model/data-interval.js';
 import type { HttpRequestConfig, Json, ResourceConfig } from '../../model/project.js';
+import { textsOf } from '../../model/texts-of.js';
 import type { PageRequest } from '../http/api.js';
 import { isReference } from '../http/secrets.js';
 import { withValueAt } from '../http/with-value-at.js';
@@ -39,13 +40,8 @@ export function resourceRequest(
 
 /** Columns of the row that `path`, `params` and `body` name. */
 export function namedColumns({ params, body }: Pick<HttpRequestConfig, 'params' | 'body'>, path: string): string[] {
-  const texts = [path, ...Object.values(params), ...textsOf(body ?? null)].filter((value) => !isReference(value));
+  const texts = [path, ...Object.values(params), ...textsOf(body)].filter((value) => !isReference(value));
   return [...new Set(texts.flatMap((one) => [...one.matchAll(/\{row\.([^{}]+)\}/g)].map(([, name]) => name!)))];
-}
-
-function textsOf(value: Json): string[] {
-  if (typeof value === 'string') return [value];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : [];
 }
 
 const WHOLE_ROW_VALUE = /^\{row\.([^{}]+)\}$/;

@@ -35,7 +35,8 @@ export interface PagePlaces {
  */
 export function readPage(source: PageSource, { records: keys, errors }: PagePlaces): Page {
   const json = jsonText(source);
-  if (errors !== undefined) refuseErrors(source, json, errors);
+  const said = errors && valueAt(json, errors);
+  if (said !== undefined) refuseErrors(source, said, errors!);
   const list = find(source, json, keys);
   const records = list === 'null' && keys.length > 0 ? [] : elementsOf(source, list, keys);
   const other = records.find((record) => !record.startsWith('{'));

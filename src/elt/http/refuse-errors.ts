@@ -1,5 +1,5 @@
 import { TerminalError, TransientError } from '../../errors.js';
-import { jsonMembers } from '../read/ndjson-line.js';
+import type { Json } from '../../model/project.js';
 import type { PageSource } from './read-page.js';
 
 // What servers of GraphQL write where others answer 429.
@@ -7,20 +7,13 @@ const TOO_FAST = /^(throttled|rate_?limit(ed|_exceeded)?|too_many_requests)$/i;
 const MOST_SHOWN = 200;
 
 /**
- * Throws when an answer says at `keys` that something went wrong, as GraphQL does with status 200: its rows would be a part of what was
- * asked for. Nothing there, null, false, '' and what is empty are no errors. `ELT_HTTP_ERRORS` (terminal), or
+ * Throws for what an answer has (`json`) at `keys`, where it says what went wrong, as GraphQL does with status 200: its rows would be a part of
+ * what was asked for. What is empty is no error. `ELT_HTTP_ERRORS` (terminal), or
  * `ELT_HTTP_STATUS_TRANSIENT` where a server says that it was asked too fast.
  */
 export function refuseErrors({ shownUrl, redact }: PageSource, json: string, keys: readonly string[]): void {
-  let source = json;
-  for (const key of keys) {
-    const found = source.startsWith('{') ? jsonMembers(source).find((one) => one.key === key) : undefined;
-    if (found === undefined) return;
-    source = found.source;
-  }
-  const said: unknown = JSON.parse(source);
-  if (said === null || said === false || said === '' || (typeof said === 'object' && Object.keys(said).length === 0))
-    return;
+  const said = JSON.parse(json) as Json;
+  if (typeof said === 'object' && said !== null && Object.keys(said).length === 0) return;
   const [first, ...more] = Array.isArray(said) ? (said as unknown[]) : [said];
   const message = redact(messageOf(first));
   const shown = message.length > MOST_SHOWN ? `${message.slice(0, MOST_SHOWN)}…` : message;

@@ -2,6 +2,7 @@ import { childTables } from '../../model/child-tables.js';
 import type { Database, Session } from '../../model/database.js';
 import type { ResourceConfig, Schemas } from '../../model/project.js';
 import { qualified } from '../../model/sql-identifier.js';
+import { intervalOfPath } from '../../model/interval-of-load.js';
 import { isSnapshot } from '../merge/merge-key.js';
 import { tableColumns } from '../schema/table-columns.js';
 import {
@@ -16,7 +17,6 @@ import {
   type LedgerLine,
   type LoadKey,
 } from './ledger.js';
-import { intervalOfPath } from './interval-of-path.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ExtractedObject } from './load-result.js';
 import { childStagesOf, keysName, stageName, stageOf } from './stage-table.js';

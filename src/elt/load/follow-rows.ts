@@ -4,8 +4,8 @@ import type { Publication } from './claim-publication.js';
 import { countRows } from './count-rows.js';
 import type { StageName } from './stage-table.js';
 
-// Up to here a count takes some tens of milliseconds, and also sees what others did to the table.
-const COUNTED_BYTES = 32 * 2 ** 20;
+/** Up to here a table is read in some tens of milliseconds; to count it then also sees what others did to it. */
+export const READ_BYTES = 32 * 2 ** 20;
 
 // What the connection has done to a table since its statistics were last sent, which never happens inside a transaction:
 // https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-STATS-FUNCTIONS-TABLE
@@ -21,7 +21,7 @@ export async function followRows(
   session: Session,
   { env, project, resource, version }: Publication,
   target: StageName,
-  countedBytes = COUNTED_BYTES,
+  countedBytes = READ_BYTES,
 ): Promise<() => Promise<number>> {
   const name = qualified(target.schema, target.name);
   const [former] = await session.query<{ isSmall: boolean; balance: number }>(

@@ -1,6 +1,7 @@
 import { TerminalError } from '../../errors.js';
+import { instant } from '../../model/data-interval.js';
 import type { Session } from '../../model/database.js';
-import { intervalOfPath } from './interval-of-path.js';
+import { intervalOfPath } from '../../model/interval-of-load.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions } from './publish-resource.js';
 
@@ -64,7 +65,7 @@ export async function formerIntervals(
 }
 
 function intervalOf({ path, intervalStart, intervalEnd }: LoadOfInterval): Interval | undefined {
-  return intervalStart === null || intervalEnd === null
-    ? intervalOfPath(path)
-    : { start: intervalStart, end: intervalEnd };
+  if (intervalStart !== null && intervalEnd !== null) return { start: intervalStart, end: intervalEnd };
+  const asked = intervalOfPath(path);
+  return asked && { start: instant(asked.start), end: instant(asked.end) };
 }

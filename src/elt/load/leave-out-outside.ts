@@ -1,5 +1,6 @@
 import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
+import { intervalOfLoad } from '../../model/interval-of-load.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import type { LoadColumn } from '../schema/column.js';
@@ -54,11 +55,10 @@ export async function takeOutRetriedOutside(
   stage: StageName,
   columns: readonly LoadColumn[],
 ): Promise<readonly StillWrong[]> {
-  // A path that says the interval ends with its number; else the unit ends with it.
-  const [, start, end] =
-    /\?interval=([^/]+)\/([^/#]+)#\d+$/.exec(line.path) ?? / ([\dT:.Z+-]+)\/([\dT:.Z+-]+)$/.exec(line.unit) ?? [];
+  const interval = intervalOfLoad(line);
   const name = resource.interval?.column;
-  if (name === undefined || start === undefined || end === undefined) return [];
+  if (name === undefined || interval === undefined) return [];
+  const { start, end } = interval;
   const type = typeOf(name, columns, { resource, object: line });
   const column = identifier(name);
   const gone = await session.query<{ row: number; value: string | null }>(

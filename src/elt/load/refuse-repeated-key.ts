@@ -4,6 +4,7 @@ import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { ensureIndex } from '../merge/merge-index.js';
 import { sqlName, type UnitStage } from '../merge/unit.js';
+import { READ_BYTES } from './follow-rows.js';
 import type { LedgerLine } from './ledger.js';
 import type { StageName } from './stage-table.js';
 
@@ -64,9 +65,6 @@ async function repeatedAmong(session: Session, { resource, target, lines }: Publ
   );
   return repeated;
 }
-
-// Up to here a table is read in some tens of milliseconds.
-const READ_BYTES = 32 * 2 ** 20;
 
 /** The new rows' keys, which are few beside the table's, are looked for in it. */
 async function repeatedInTable(

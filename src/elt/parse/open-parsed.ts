@@ -41,17 +41,15 @@ export async function openParsed(options: ParsedSourceOptions): Promise<RowSourc
   const { refused } = await parseObjects({ ...options, jobs, rowsFile });
   const bytes = { path: rowsFile, file: options.file, compression: 'none', encoding: 'utf-8' } as const;
   const scan: ScanJson = (scanning) => scanNdjson(bytes, { ...scanning, mayBeEmpty: true });
-  const own = { optional: Object.keys(resource.columns) };
-  const source = await openJson(
-    scan,
-    options.file,
+  const source = await openJson(scan, {
+    file: options.file,
     folder,
-    options.types,
-    resource.maxRejectedShare,
-    'ndjson',
+    declared: options.types,
+    tolerance: resource.maxRejectedShare,
+    format: 'ndjson',
     signal,
-    own,
-  );
+    optional: Object.keys(resource.columns),
+  });
   if (source.headers.length === 0) throw withoutColumns(options, [...refused.values()]);
   return {
     ...source,

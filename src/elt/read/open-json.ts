@@ -6,29 +6,35 @@ import { spoolRows } from './spool-rows.js';
 
 export type ScanJson = (options?: JsonScanOptions) => Promise<JsonScan>;
 
+export interface OpenJsonOptions {
+  /** What the user calls the file. */
+  readonly file: string;
+  readonly folder: string;
+  /** Types by key, which decide how a value is written. */
+  readonly declared: ReadonlyMap<string, ColumnType>;
+  /** Share of strings that a key of numbers may have and stay one. */
+  readonly tolerance: number;
+  readonly format: 'json' | 'ndjson';
+  readonly signal?: AbortSignal | undefined;
+  /** Types by key that the file's producer has stated. */
+  readonly stated?: ReadonlyMap<string, ColumnType>;
+  /** Keys that are columns though no row may have them. @default none */
+  readonly optional?: readonly string[];
+}
+
 /**
  * Makes a CSV file of JSON records in `folder`: one column a key, numbers with every digit they are written with.
  * A key whose values are of several kinds, or objects or arrays, becomes jsonb; a JSON string is never taken for a number.
  *
  * @param scanRecords reads the file once, and the same each time
- * @param file what the user calls it
- * @param declared types by key, which decide how a value is written
- * @param tolerance share of strings that a key of numbers may have and stay one
- * @param own what the file's producer has stated: types by key, and keys that are columns though no row may have them
  */
 export async function openJson(
   scanRecords: ScanJson,
-  file: string,
-  folder: string,
-  declared: ReadonlyMap<string, ColumnType>,
-  tolerance: number,
-  format: 'json' | 'ndjson',
-  signal?: AbortSignal,
-  own: { readonly stated?: ReadonlyMap<string, ColumnType>; readonly optional?: readonly string[] } = {},
+  { file, folder, declared, tolerance, format, signal, stated: byKey, optional = [] }: OpenJsonOptions,
 ): Promise<RowSource> {
   const scan = await scanRecords({ signal });
-  const headers = [...new Set([...scan.keys.keys(), ...(own.optional ?? [])])];
-  const stated = headers.map((key) => own.stated?.get(key));
+  const headers = [...new Set([...scan.keys.keys(), ...optional])];
+  const stated = headers.map((key) => byKey?.get(key));
   const kinds = headers.map((key) => columnKind(scan.keys.get(key) ?? NO_VALUES, tolerance));
   const asJson = headers.map((key, index) => (declared.get(key) ?? stated[index] ?? kinds[index]) === 'jsonb');
 

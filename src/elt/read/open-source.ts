@@ -106,20 +106,17 @@ export async function withSource<T>(
       const isLines = format === 'ndjson' || (resource.format === 'auto' && (await isJsonLines(bytes)));
       const scan: ScanJson = (options) =>
         isLines ? scanNdjson(bytes, options) : scanJson(bytes, resource.records ?? [], options);
-      const source = await openJson(
-        scan,
+      const source = await openJson(scan, {
         file,
         folder,
-        types,
-        resource.maxRejectedShare,
-        isLines ? 'ndjson' : 'json',
+        declared: types,
+        tolerance: resource.maxRejectedShare,
+        format: isLines ? 'ndjson' : 'json',
         signal,
-        {
-          ...(options.stated !== undefined && { stated: options.stated }),
-          // A key that a few of many rows have is a column all the same.
-          ...(resource.program !== undefined && { optional: Object.keys(resource.columns) }),
-        },
-      );
+        ...(options.stated !== undefined && { stated: options.stated }),
+        // A key that a few of many rows have is a column all the same.
+        ...(resource.program !== undefined && { optional: Object.keys(resource.columns) }),
+      });
       if (source.headers.length === 0 && source.rows > source.faults.length) throw withoutKeys(file);
       return source;
     };

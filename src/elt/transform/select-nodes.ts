@@ -1,5 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import { TerminalError } from '../../errors.js';
+import { applySelection, type Selection } from '../../model/selection.js';
 import type { TransformNode } from './compile-transforms.js';
 import type { EphemeralNode } from './ephemeral-nodes.js';
 
@@ -39,6 +40,14 @@ export function selectNodes<T extends Node>(
     for (const one of reads) readsOf(one, nodes).forEach((read) => selected.add(read));
   }
   return nodes.filter((node) => selected.has(node.name));
+}
+
+/** What a run builds of the nodes, in their order. Throws `ELT_SELECT_UNKNOWN` and `SELECT_EMPTY`; a retry gives the same. */
+export function selectedNodes<T extends Node>(
+  { nodes, ephemerals }: { readonly nodes: readonly T[]; readonly ephemerals: readonly Ephemeral[] },
+  selection: Selection,
+): readonly T[] {
+  return applySelection(nodes, selection, (names) => selectNodes(nodes, names, ephemerals));
 }
 
 /** And itself. */
