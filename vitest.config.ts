@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
-import SpreadKills from './tests/setup/spread-kills.js';
+import SpreadStacks from './tests/setup/spread-stacks.js';
 
 /** Whole stacks and servers of their own. */
 const STACKS = /^tests\/(faults|embedded|integration|replay)\//;
@@ -27,8 +27,9 @@ const common = {
 
 export default defineConfig({
   test: {
-    maxWorkers: 3,
-    sequence: { sequencer: SpreadKills },
+    // Of processes that are killed, of leases and of servers they wait more than they work.
+    maxWorkers: 4,
+    sequence: { sequencer: SpreadStacks },
     globalSetup: ['tests/setup/global.ts'],
     projects: [
       { test: { ...common, name: 'alone', include: alone } },
