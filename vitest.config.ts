@@ -33,7 +33,7 @@ export default defineConfig({
     globalSetup: ['tests/setup/global.ts'],
     projects: [
       { test: { ...common, name: 'alone', include: alone } },
-      // One after another in the same processes, which load Temporal, DuckDB and the rest once: half of what most files take.
+      // One after another in the same processes, which load Temporal, DuckDB and the rest once: a sixth of their processor time.
       { test: { ...common, name: 'shared', isolate: false, include: shared } },
     ],
   },

@@ -78,12 +78,12 @@ export function stackIn(root: string): TestStack {
     const { ports } = await stack.state();
     const password = await readPostgresPassword(join(root, '.plumbline'));
     const url = embeddedDatabaseUrl(ports.postgres!, password!).reveal();
-    if (pool?.url !== url) {
-      await pool?.connections.end();
-      pool = { url, connections: new pg.Pool({ connectionString: url, max: 4, allowExitOnIdle: true }) };
-      pool.connections.on('error', () => {});
-    }
-    return pool.connections;
+    if (pool?.url === url) return pool.connections;
+    const former = pool;
+    const connections = new pg.Pool({ connectionString: url, max: 4, allowExitOnIdle: true }).on('error', () => {});
+    pool = { url, connections };
+    await former?.connections.end();
+    return connections;
   };
   const stack: TestStack = {
     root,
