@@ -19,7 +19,12 @@ const shared = files.filter((file) => !alone.includes(file));
 
 const common = {
   // Projects of tests name variables of this process, which stands for the worker. Where CI is set, colours would be on.
-  env: { ORT_DISABLE_TELEMETRY: '1', PLUMBLINE_PROJECT_ENV: 'TEST_*,SHOP_*', NO_COLOR: '1' },
+  env: {
+    ORT_DISABLE_TELEMETRY: '1',
+    PLUMBLINE_PROJECT_ENV: 'TEST_*,SHOP_*',
+    PLUMBLINE_SECRETS_DIR: '/',
+    NO_COLOR: '1',
+  },
   pool: 'forks',
   testTimeout: 90_000,
   hookTimeout: 120_000,

@@ -2,9 +2,16 @@
 // An address without parameters is matched too: a text of many that nothing separates would be read once for each of them.
 const ADDRESS = /(\bhttps?:\/\/[^\s"<>?#]+)(\?[^\s"<>#]*[^\s"<>#.,;:!])?/gi;
 
-/** The text with `?…` for the parameters of every http(s) address in it: signed addresses carry their key there. */
+// Before the last `@` of the host: a user with a password, of http(s) a user alone too, which is a token there.
+const USER = /(\bhttps?:\/\/)[^\s"<>?#/]+@|(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"<>?#/:@]*:)[^\s"<>?#/]*@/gi;
+
+/**
+ * The text with `?…` for the parameters of every http(s) address in it, as signed addresses carry their key there, and `…@` for a password, of
+ * any address.
+ */
 export function hideParameters(text: string): string {
-  return text.replaceAll(ADDRESS, (all, address: string, parameters: string | undefined) =>
+  const named = text.replaceAll(USER, (_all, http: string | undefined, other: string | undefined) => `${http ?? other}…@`); // prettier-ignore
+  return named.replaceAll(ADDRESS, (all, address: string, parameters: string | undefined) =>
     parameters === undefined ? all : `${address}?…`,
   );
 }

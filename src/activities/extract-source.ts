@@ -10,6 +10,7 @@ import { compileInventory } from '../elt/inventory/compile-inventory.js';
 import { compileParents } from '../elt/inventory/compile-parents.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { extractPostgres } from '../elt/postgres/extract-postgres.js';
+import { objectName } from '../model/object-name.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { filesOf } from './files-of.js';
@@ -33,8 +34,16 @@ interface Extraction {
   readonly ahead?: boolean;
 }
 
-/** Gets a resource's rows to the landing zone, or says what of a database is read, each kind of source in its own way. */
+/**
+ * Gets a resource's rows to the landing zone, or says what of a database is read, each kind of source in its own way. What it gives goes
+ * into histories, so it holds names of objects, no whole addresses.
+ */
 export async function extractSource(extraction: Extraction): Promise<Extracted> {
+  const extracted = await extract(extraction);
+  return { ...extracted, objects: extracted.objects.map((one) => ({ ...one, path: objectName(one.path) })) };
+}
+
+async function extract(extraction: Extraction): Promise<Extracted> {
   const { resource } = extraction;
   switch (resource.type) {
     case 'files':
@@ -76,7 +85,8 @@ async function inventory(extraction: Extraction): Promise<Extracted> {
     onProgress: ({ secondsLeft, ...landed }) =>
       scope.progress(secondsLeft === undefined ? { ...landed } : { ...landed, 'seconds left': secondsLeft }),
   });
-  return { objects, inventory: { expected, fetched, missing: missing.length, firstMissing: missing.slice(0, 3) } };
+  const firstMissing = missing.slice(0, 3).map(objectName);
+  return { objects, inventory: { expected, fetched, missing: missing.length, firstMissing } };
 }
 
 async function http(extraction: Extraction): Promise<Extracted> {

@@ -5,6 +5,7 @@ import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
 import { loadPostgres, type SourceObject } from '../elt/postgres/load-postgres.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
+import { filesOf } from './files-of.js';
 import { bundleFolder } from './project-code.js';
 import { rawStore } from './raw-store.js';
 import { withSourceDatabase } from './source-database.js';
@@ -40,6 +41,7 @@ export async function loadSource({
   const stated = object.statedBy === undefined ? undefined : await statedColumns(database, object.statedBy);
   return loadObject({
     ...options,
+    resource: filesOf(resource, run.interval),
     store: rawStore(dependencies, run),
     object,
     ...(stated !== undefined && { stated }),

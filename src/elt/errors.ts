@@ -80,7 +80,7 @@ export const eltErrorCodes = {
   ELT_SECRET_MISSING:
     'A secret that plumbline.yaml names is not on the worker. Set the variable, or put the file there.',
   ELT_SECRET_REFUSED:
-    'plumbline.yaml names an environment variable that PLUMBLINE_PROJECT_ENV of the worker does not list. The message says what to set.',
+    'plumbline.yaml names an environment variable that PLUMBLINE_PROJECT_ENV of the worker does not list, or a file outside of PLUMBLINE_SECRETS_DIR. The message says what to set.',
   ELT_CHILD_START:
     'A program that a source needs is not there, or cannot be started. Install it where the workers run.',
   ELT_CHILD_LINE: 'A program wrote a line longer than a row may be. Write smaller rows.',
@@ -148,13 +148,15 @@ export const eltErrorCodes = {
   ELT_INCREMENT_INTERVAL:
     'The SELECT of an incremental table gives rows outside the interval that it was asked for. Restrict it to the interval.',
   ELT_KEY_REPEATED:
-    'Two files that are appended, two of one interval, or two intervals of a database have a row with the same primary key. Correct the files or load the former interval anew, set `write: merge`, or take `primary_key` out.',
+    'Two files that are appended, two of one interval, or two intervals of a database or an API have a row with the same primary key. Correct the files or load the former interval anew, set `write: merge`, or take `primary_key` out.',
   ELT_INTERVAL_OVERLAP:
     'An interval of a source meets one that was loaded with other bounds, or files that were loaded without an interval. Load an interval that holds it as a whole.',
   ELT_INTERVAL_ROWS:
     'A source gave rows outside of the interval that it was loaded for. Load the interval they are of, or set `outside_interval: ignore`.',
   ELT_INTERVAL_COLUMN:
     'The `interval_column` of a source holds no dates or times. Name another, or say its type in `columns`.',
+  ELT_INTERVAL_COLUMN_CHANGED:
+    'The rows of a table were sorted into intervals by another `interval_column`. Drop the table and load its intervals anew, or set the former column.',
   ELT_SQL_CYCLE: 'Transforms refer to each other in a circle; the path is named. Take one `ref` out.',
   ELT_SQL_DUPLICATE: 'Two SQL files give the same table. Rename one.',
   ELT_SELECT_UNKNOWN:

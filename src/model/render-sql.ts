@@ -9,6 +9,7 @@ import type { MacroFile, SqlFile, VarValue } from './project.js';
 import { seedId, type ChildName } from './relation-names.js';
 import { environment } from './template-environment.js';
 import { markLines, unmarkLines } from './template-lines.js';
+import { OutOfTime, withTimeLimit } from './with-time-limit.js';
 
 /** What a project's SQL files may name. */
 export interface SqlNames {
@@ -140,6 +141,9 @@ function renderFile(file: SqlFile, context: SqlContext): RenderedFile {
   };
 }
 
+// A file takes a few milliseconds; its slips take the worker's only thread, and with it the heartbeats of everything else.
+const MOST_MS = 1_000;
+
 function render(template: string, variables: Record<string, unknown>, file: string): string {
   let thrown: unknown;
   const guarded = Object.fromEntries(
@@ -158,8 +162,15 @@ function render(template: string, variables: Record<string, unknown>, file: stri
     ]),
   );
   try {
-    return new nunjucks.Template(template, environment, file, true).render(guarded);
+    return withTimeLimit(MOST_MS, () => new nunjucks.Template(template, environment, file, true).render(guarded));
   } catch (error) {
+    if (error instanceof OutOfTime)
+      throw templateError(
+        file,
+        error.message,
+        undefined,
+        'Look for a loop in a loop, and for a pattern of `replace` that goes over its text again and again.',
+      );
     const { problem, line } = readTemplateMessage((error as Error).message);
     // nunjucks counts from 0 where a call or a look-up threw, from 1 where a value is missing.
     const isCall = thrown !== undefined || /^(Unable to call|a template cannot)/.test(problem);

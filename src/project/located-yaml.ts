@@ -1,4 +1,14 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type ParsedNode } from 'yaml';
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type Document,
+  type ParsedNode,
+  type Scalar,
+} from 'yaml';
 import type { SourcePosition } from '../errors.js';
 import type { Problem } from './problem.js';
 
@@ -61,6 +71,24 @@ function syntaxProblem(file: string, message: string, at: SourcePosition): Probl
   };
 }
 
+/** A number of JavaScript has some sixteen digits; a longer whole number would be another one, and nobody would see it. */
+function isRounded({ value, source = '' }: Scalar): boolean {
+  return (
+    typeof value === 'number' &&
+    /^([-+]?\d+|0x[\da-f]+|0o[0-7]+)$/i.test(source) &&
+    String(BigInt(source)) !== String(value)
+  );
+}
+
+function roundedProblem(file: string, path: Path, { value, source }: Scalar, at: SourcePosition): Problem {
+  return {
+    code: 'PROJECT_VALUE_INVALID',
+    message: `Reading ${file} failed: ${path.map(String).join('.')}: ${source} would be read as ${String(value)}; expected a whole number below 2^53, or a larger one in quotes.`,
+    at,
+    next: 'Put it in quotes.',
+  };
+}
+
 class Reader {
   readonly places = new Map<string, { key: SourcePosition; value: SourcePosition }>();
   readonly problems: Problem[] = [];
@@ -88,7 +116,10 @@ class Reader {
       this.problems.push(syntaxProblem(this.file, `there is no anchor &${node.source}`, at));
       return undefined;
     }
-    if (isScalar(node)) return node.value;
+    if (isScalar(node)) {
+      if (isRounded(node)) this.problems.push(roundedProblem(this.file, path, node, at));
+      return node.value;
+    }
     if (isSeq(node)) return node.items.map((item, index) => this.read(item, [...path, index], undefined, depth + 1));
     if (!isMap(node)) return null;
     const entries: [string, unknown][] = [];

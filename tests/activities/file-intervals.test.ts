@@ -117,6 +117,43 @@ test('a bad row of a file of several intervals, corrected, is a row of its own i
     .toEqual([{ id: loads[0]!.id, reason: 'it is outside the interval 2024-06-01T00:00:00+02:00/2024-06-02T00:00:00+02:00 of its load' }]);
 }); // prettier-ignore
 
+test('a row whose time moves to another interval is nowhere twice, of files that a column sorts and of an API', async () => {
+  let times: Record<number, string> = { 1: '2024-01-01', 2: '2024-01-02' };
+  const server = await startApiServer((_request, response, { searchParams }) =>
+    sendJson(response, Object.entries(times).filter(([, day]) => day === searchParams.get('day')).map(([id, day]) => ({ id: Number(id), day }))),
+  );
+  const write = () => bench.write({ 'moves.csv': `id,day\n${Object.entries(times).map(([id, day]) => `${id},${day}\n`).join('')}` });
+  const sources = {
+    moves: 'moves: { path: moves.csv, interval_column: day, outside_interval: ignore, primary_key: id }',
+    days_days: `days: { type: http, url: ${server.url}, allow_private: true, resources: { days: { path: /days, params: { day: '{interval.start_date}' }, primary_key: id } } }`,
+  };
+  const [first, second] = ['2024-01-01/2024-01-02', '2024-01-02/2024-01-03'];
+  try {
+    for (const [table, source] of Object.entries(sources)) {
+      times = { 1: '2024-01-01', 2: '2024-01-02', 3: '2024-01-01' };
+      await write();
+      for (const day of [first, second]) await load(source, day);
+      times[1] = '2024-01-02';
+      await write();
+      expect(await load(source, second).catch(problem)).toMatchObject({ code: 'ELT_KEY_REPEATED', terminal: true, message: expect.stringContaining('id = 1 is in') as string });
+      expect(await rows(table)).toEqual([1, 2, 3]);
+    }
+    // Its former interval first.
+    for (const day of [first, second]) await load(sources.moves, day);
+    expect(await rows('moves')).toEqual([1, 2, 3]);
+    // What another column has sorted does not go together with it.
+    await bench.write({ 'moves.csv': 'id,day,seen\n1,2024-01-02,2024-01-01\n' });
+    const changed = sources.moves.replace('interval_column: day', 'interval_column: seen');
+    expect(await load(changed, first).catch(problem)).toMatchObject({ code: 'ELT_INTERVAL_COLUMN_CHANGED', terminal: true });
+    expect(await rows('moves')).toEqual([1, 2, 3]);
+    await bench.test.database.execute('DROP TABLE shop_dev_raw.moves');
+    await load(changed, first);
+    expect(await rows('moves')).toEqual([1]);
+  } finally {
+    await server.close();
+  }
+}); // prettier-ignore
+
 test('days are those of the timezone, whatever the column is', async () => {
   const csv = 'id,day,wall,at\n1,2024-06-01,2024-06-01 00:00:00,2024-05-31T22:00:00Z\n2,2024-06-01,2024-06-01 23:00:00,2024-06-01T21:00:00Z\n'; // prettier-ignore
   await bench.write({ 'zone.csv': csv });

@@ -4,6 +4,7 @@ import { renderSteps } from '../../src/cli/render-run.js';
 import { recordErasure } from '../../src/storage/erasures.js';
 import { listSteps } from '../../src/storage/run-steps.js';
 import { sendJson, startApiServer, type ApiServer } from '../support/api-server.js';
+import { beginExtract, type ExtractKey } from '../../src/elt/extract/extract-progress.js';
 import { createWorkbench, type Workbench } from './workbench.js';
 
 let api: ApiServer;
@@ -130,6 +131,14 @@ describe('a run over an API', () => {
     await bench.write({
       'plumbline.yaml': `${yaml('{ path: /orders }').replace('      orders:', `      items: ${items}\n      orders:`)}personal: { order_id: { sources: { api.orders: id, api.items: order_id } } }\n`,
     });
+    const { database } = bench.test;
+    // Also of what never came to its end, and in what a person said.
+    await database.execute(`UPDATE plumbline.extracts SET completed_at = NULL WHERE resource = 'api.items'`);
+    await database.execute(
+      `INSERT INTO plumbline.intervals (env, project, start_at, end_at, state, skipped_by, skip_reason, skipped_at)
+       SELECT 'dev', 'shop', day::timestamptz, day::timestamptz + interval '1 day', 'skipped', 'me', reason, now()
+       FROM (VALUES ('2024-01-01', 'order 3 is broken'), ('2024-01-02', '30 of 33 are broken')) AS s (day, reason)`,
+    );
     const asked = { env: 'dev', project: 'shop', key: 'order_id', erasureId: 'e1' };
     await recordErasure(bench.test.database, { ...asked, value: '3', dryRun: false, requestedBy: 'me' });
     const { bundle, root, searchAttributes } = await bench.ref('none');
@@ -154,5 +163,13 @@ describe('a run over an API', () => {
       [out, out, out, out],
       [out, undefined, out, undefined],
     ]);
+    const reasons = await database.query('SELECT skip_reason AS reason FROM plumbline.intervals ORDER BY start_at');
+    expect(reasons).toEqual([{ reason: out }, { reason: '30 of 33 are broken' }]);
+    // An extract that lost its way is not taken for one whose pages are all there.
+    const [lost] = await database.query<ExtractKey & { extractId: string }>(
+      `SELECT env, project, resource, unit, settings, cursor_from AS "cursorFrom", extract_id AS "extractId" FROM plumbline.extracts WHERE resource = 'api.items'`,
+    );
+    const begun = await beginExtract(database, lost!, 'run-1', {});
+    expect([begun.extractId === lost!.extractId, begun.pages]).toEqual([false, []]);
   });
 });

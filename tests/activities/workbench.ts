@@ -43,7 +43,10 @@ export interface Workbench {
 }
 
 /** The real activities on a real database, store and project folder; only Temporal is left out. */
-export async function createWorkbench(files: Readonly<Record<string, string>>): Promise<Workbench> {
+export async function createWorkbench(
+  files: Readonly<Record<string, string>>,
+  log = pino({ level: 'silent' }),
+): Promise<Workbench> {
   const test = await createTestDatabase();
   const root = await mkdtemp(join(tmpdir(), 'plumbline-bench-'));
   const shared = openDirectoryStore(join(root, '.plumbline', 'store'));
@@ -53,7 +56,7 @@ export async function createWorkbench(files: Readonly<Record<string, string>>): 
     store: shared,
     cacheDir: join(root, '.plumbline', 'cache'),
     threads: 1,
-    log: pino({ level: 'silent' }),
+    log,
   });
   const call = async (
     name: keyof Activities,

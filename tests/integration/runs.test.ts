@@ -1,9 +1,11 @@
+import { Client, Connection } from '@temporalio/client';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startApiServer } from '../support/api-server.js';
 import { createStack, waitFor } from '../support/stack.js';
 import { expectRefusal, openShop, type Shop } from './shop.js';
 
@@ -79,6 +81,37 @@ it('Ctrl-C with --json leaves the run alone and prints JSON', async () => {
   });
   expect(await ended(await newestRun())).toBe('succeeded');
 }, 60_000);
+
+it('the parameters of an address are in no history of Temporal and in no log of the worker', async () => {
+  const secret = 's1gnature-7f3a';
+  const api = await startApiServer((_request, response) => void response.end('day,units\n2024-01-01,1\n'));
+  try {
+    const signed = `  signed: { path: "${api.url}/a.csv?sig=${secret}", allow_private: true, primary_key: day }\n`;
+    const yaml = (await shop.file('plumbline.yaml')).replace('sources:\n', `sources:\n${signed}`);
+    const { code, stdout, stderr } = await shop.with({ 'plumbline.yaml': yaml }, ['run', 'load', '--select', 'signed', '--json']); // prettier-ignore
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { TEMPORAL_ADDRESS: address } = await shop.servers();
+    const connection = await Connection.connect({ address: address! });
+    let histories = '';
+    for await (const { workflowId, runId } of new Client({ connection }).workflow.list())
+      histories += readable(
+        (await new Client({ connection }).workflow.getHandle(workflowId, runId).fetchHistory()).events,
+      );
+    await connection.close();
+    const log = await readFile(join(shop.root, '.plumbline', 'logs', 'worker.log'), 'utf8');
+    expect(histories).toContain(`${api.url}/a.csv?…`);
+    expect([stdout, log, histories].filter((text) => text.includes(secret))).toEqual([]);
+  } finally {
+    await api.close();
+  }
+}, 60_000);
+
+/** Events as text, their payloads decoded. */
+function readable(events: unknown): string {
+  return JSON.stringify(events, (key, value: unknown) =>
+    key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString() : value,
+  );
+}
 
 it('a run of another project on the same database is not found, and not retried or cancelled', async () => {
   const runId = await newestRun();

@@ -1,3 +1,6 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { allowOwnStack } from '../../src/model/allow-own-stack.js';
 import { openSecrets } from '../../src/elt/http/secrets.js';
@@ -29,6 +32,36 @@ it('a variable that projects may not have is refused, whether it is there or not
       code: 'ELT_SECRET_REFUSED',
       next: expect.stringContaining(`PLUMBLINE_PROJECT_ENV=SHOP_*,${name} `) as string,
     });
+});
+
+it('a file is a secret of projects only inside of the folders that are named, whatever links lead there', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'plumbline-secrets-'));
+  try {
+    await mkdir(join(root, 'keys', '..data'), { recursive: true });
+    for (const [path, text] of [
+      ['keys/..data/shop', 'one\r\n'],
+      ['outside', 'two'],
+      ['keys-other', 'three'],
+    ] as const)
+      await writeFile(join(root, path), text);
+    await symlink('..data/shop', join(root, 'keys', 'shop'));
+    await symlink('../outside', join(root, 'keys', 'out'));
+    await symlink('keys', join(root, 'linked'));
+    const folder = join(root, 'linked');
+    const secrets = openSecrets({ PLUMBLINE_SECRETS_DIR: `${join(root, 'none')}:${folder}` }, folder);
+    expect(await secrets.valueOf('file:shop')).toBe('one');
+    expect(await secrets.valueOf(`file:${join(root, 'keys', 'shop')}`)).toBe('one');
+    await expect(secrets.valueOf('file:none')).rejects.toMatchObject({ code: 'ELT_SECRET_MISSING' });
+    const refused = { code: 'ELT_SECRET_REFUSED', next: expect.stringContaining('PLUMBLINE_SECRETS_DIR') as string };
+    for (const path of ['out', '../outside', '../keys-other', '../not-there', '/etc/hostname', '.'])
+      await expect(secrets.valueOf(`file:${path}`), path).rejects.toMatchObject(refused);
+    await expect(openSecrets({}, folder).valueOf('file:shop')).rejects.toMatchObject(refused);
+    const own: Record<string, string | undefined> = {};
+    allowOwnStack({ databaseEmbedded: true, temporal: { embedded: true } }, own);
+    expect(await openSecrets(own, root).valueOf('file:outside')).toBe('two');
+  } finally {
+    await rm(root, { recursive: true });
+  }
 });
 
 it.each([

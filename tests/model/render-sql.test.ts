@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { renderSql } from '../../src/model/render-sql.js';
+import { withTimeLimit } from '../../src/model/with-time-limit.js';
 import type { PipelineError } from '../../src/errors.js';
 
 const context = {
@@ -140,6 +141,22 @@ test.each([
     message: expect.stringContaining(problem) as string,
   });
 });
+
+test('ends a template that takes for ever, be it in a pattern, and says which file', () => {
+  expect(failure(`{{ "${'a'.repeat(40)}b" | replace(r/^(a+)+$/, "") }}`)).toMatchObject({
+    code: 'SQL_TEMPLATE',
+    at: { file: 'sql/a.sql' },
+    message: 'Rendering sql/a.sql failed: it took longer than 1000 ms.',
+  });
+  // A process that was stopped for a while begins once more.
+  let begun = 0;
+  const stopped = (): number => {
+    if (++begun === 1) for (;;);
+    return begun;
+  };
+  expect(withTimeLimit(20, stopped)).toBe(2);
+  expect(() => withTimeLimit(20, () => { throw new RangeError('own'); })).toThrow(new RangeError('own'));
+}); // prettier-ignore
 
 test('says where an interval has a value', () => {
   expect(failure("SELECT '{{ interval.start }}'")).toMatchObject({

@@ -33,6 +33,14 @@ async function summaryOf(yaml: string, files: Readonly<Record<string, string>> =
   return summary(await failure({ ...small, ...files, 'plumbline.yaml': yaml }));
 }
 
+it.each([
+  ['vars: { a: -9007199254740993 }', 'vars.a: -9007199254740993 would be read as -9007199254740992;'],
+  ['sources: { api: { type: http, url: "https://a.example", resources: { x: { path: /x, method: POST, body: { ids: [1, 18446744073709551615] } } } } }', 'body.ids.1: 18446744073709551615 would be read as 18446744073709552000;'],
+  ['vars: { a: 0x20000000000001 }', '0x20000000000001 would be read as 9007199254740992;'],
+])('a whole number that would lose digits is refused: %s', async (yaml, message) => {
+  expect(await summaryOf(`name: small\n${yaml}\n`)).toContain(`${message}`);
+}); // prettier-ignore
+
 describe('a project that is not there or cannot be read', () => {
   it('names the folder and says how to make one', async () => {
     const error = await failureIn(await temporaryFolder());

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { TransientError } from '../../errors.js';
 import type { Database, Queryable, Session } from '../../model/database.js';
 import type { CursorConfig, ResourceConfig } from '../../model/project.js';
+import { takenOut } from '../forget/redact-record.js';
 import { laterCursor, notAfter } from '../cursor/cursor-value.js';
 import { statedJson, type StatedColumns } from './stated-columns.js';
 
@@ -56,7 +57,7 @@ const RESUME_HOURS = 6;
  * The extract to go on with: this run's own of the same unit, complete or not, which may have been landed ahead with those of other
  * intervals; or the newest one, of the same unit too, that stopped in the last hours, whichever run began it. Else a new one.
  * `isForced` takes none of another run. So does `isAhead`, which holds no lease: the other run may be at work. Nor does another run
- * take what is landed ahead, as long as its own has not.
+ * take what is landed ahead, as long as its own has not. One that lost its way with a person who was forgotten is not gone on with.
  */
 export async function beginExtract(
   database: Database,
@@ -70,10 +71,11 @@ export async function beginExtract(
        SELECT * FROM plumbline.extracts WHERE run_id = $6
        UNION ALL (SELECT * FROM plumbline.extracts WHERE env = $1 AND project = $2 AND resource = $3 ORDER BY extract_id DESC LIMIT 1)) AS e
      WHERE env = $1 AND project = $2 AND resource = $3 AND unit = $4 AND settings = $5
+       AND (completed_at IS NOT NULL OR NOT EXISTS (SELECT FROM plumbline.raw_pages p WHERE p.extract_id = e.extract_id AND $8 IN (p.next_url, p.next_at)))
        AND (run_id = $6 OR (NOT $7 AND NOT landed_ahead AND completed_at IS NULL AND now() - ${RESUME_HOURS} * interval '1 hour' <
          (SELECT coalesce(max(fetched_at), e.started_at) FROM plumbline.raw_pages p WHERE p.extract_id = e.extract_id)))
      ORDER BY run_id = $6 DESC, extract_id DESC LIMIT 1`,
-    [...values, key.unit, key.settings, runId, isForced || isAhead],
+    [...values, key.unit, key.settings, runId, isForced || isAhead, takenOut],
   );
   if (newest !== undefined) {
     await database.execute('UPDATE plumbline.extracts SET run_id = $2, landed_ahead = $3 WHERE extract_id = $1', [

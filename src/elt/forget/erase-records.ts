@@ -28,13 +28,20 @@ const RECORDS: readonly RecordColumn[] = [
 ];
 
 /**
- * What programs printed, messages of errors, rows that failed tests and addresses that were asked for a row: lines, texts and rows that have the key as a word are taken out
+ * What programs printed, messages of errors, rows that failed tests, reasons of skips and addresses that were asked for a row: lines, texts and rows that have the key as a word are taken out
  * whole, as nothing says what else in them is the person's. A text of another row that has the same word by chance goes with them.
  */
 export async function eraseRecords(work: Erasure): Promise<void> {
   await erase(work, 'run logs', 'plumbline.run_logs', (session) => redactLogs(session, work), 'rewritten');
   for (const record of RECORDS)
     await erase(work, 'messages', `plumbline.${record.table} ${record.column}`, (session) => redactColumn(session, work, record), 'rewritten'); // prettier-ignore
+  await erase(
+    work,
+    'messages',
+    'plumbline.intervals skip_reason',
+    (session) => redactSkips(session, work),
+    'rewritten',
+  );
   await erase(work, 'messages', 'plumbline.raw_pages', (session) => redactRequests(session, work), 'rewritten');
 }
 
@@ -97,16 +104,29 @@ async function redactColumn(
   return records;
 }
 
-/** Addresses and bodies that a source was asked with row by row name the row. What is still asked for goes on where it was. */
+/** Why intervals were skipped, in a person's words. */
+async function redactSkips(session: Session, { project, spellings }: Erasure): Promise<number> {
+  const words = writtenAs(spellings);
+  const word = wordOf(words);
+  const found = await session.query<{ id: string; reason: string }>(
+    `SELECT ctid::text AS id, skip_reason AS reason FROM plumbline.intervals WHERE ${OWN} AND ${mayHave('skip_reason', '$3')} FOR UPDATE`,
+    [project.env, project.name, pieces(words)],
+  );
+  const theirs = found.filter(({ reason }) => word.test(reason)).map(({ id }) => id);
+  return session.execute('UPDATE plumbline.intervals SET skip_reason = $2 WHERE ctid = ANY($1::tid[])', [theirs, takenOut]); // prettier-ignore
+}
+
+/**
+ * Addresses and bodies that a source was asked with row by row name the row, and so does what leads to the next page. An extract that was not
+ * complete and loses its way by that is begun anew (`beginExtract`).
+ */
 async function redactRequests(session: Session, { project, spellings }: Erasure): Promise<number> {
   const words = writtenAs(spellings);
   const word = wordOf(words);
-  // Of an extract that is complete nobody needs to know what led to the next page.
   const found = await session.query<
     Record<'id' | 'url', string> & Record<'nextUrl' | 'nextAt' | 'body', string | null>
   >(
-    `SELECT p.ctid::text AS id, p.url, p.body, CASE WHEN e.completed_at IS NOT NULL THEN p.next_url END AS "nextUrl",
-       CASE WHEN e.completed_at IS NOT NULL THEN p.next_at END AS "nextAt"
+    `SELECT p.ctid::text AS id, p.url, p.body, p.next_url AS "nextUrl", p.next_at AS "nextAt"
      FROM plumbline.raw_pages p JOIN plumbline.extracts e USING (extract_id)
      WHERE (e.env, e.project) = ($1, $2) AND p.parent > 0 AND ${mayHave(`concat_ws(' ', p.url, p.next_url, p.body, p.next_at)`, '$3')} FOR UPDATE OF p`,
     [project.env, project.name, pieces(words)],

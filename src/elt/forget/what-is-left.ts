@@ -1,4 +1,5 @@
 import { childTables } from '../../model/child-tables.js';
+import { hideParameters } from '../../hide-parameters.js';
 import { plural } from '../../model/plural.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
@@ -16,7 +17,7 @@ export async function whatIsLeft(work: Erasure): Promise<string[]> {
     ...(await seeds(work, sources)),
     ...sources.map(
       ({ id, path }) =>
-        `What ${id} reads (${path}) is its owner's: delete the rows there too, or every load meets them and takes them out anew.`,
+        `What ${id} reads (${hideParameters(path)}) is its owner's: delete the rows there too, or every load meets them and takes them out anew.`,
     ),
     'Tables that were made from the rows without their key, such as sums, are built anew by the next run; of incremental tables what they have already stays until `--force`, of snapshots for good.',
     "Messages of errors in Temporal's history, which ends with its retention, what was sent (alerts, OpenLineage), lines and messages that quote the person's other values without the key, and copies that other machines hold in `.plumbline/cache` of a store on S3, were not looked into.",

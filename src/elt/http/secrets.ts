@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { TerminalError } from '../../errors.js';
 import { howToAllow, mayRefer } from '../../model/may-refer.js';
+import { howToAllowFiles, readSecretFile } from '../../model/secret-file.js';
 
 const REFERENCE = /^(env|file):(.+)$/s;
 
@@ -27,7 +27,9 @@ export function openSecrets(environment: Readonly<NodeJS.ProcessEnv>, root: stri
       const [, kind, name] = REFERENCE.exec(text) ?? [];
       if (kind === undefined || name === undefined) return text;
       if (kind === 'env' && !mayRefer(environment, name)) throw refused(text, howToAllow(environment, name));
-      const value = kind === 'env' ? environment[name] : await readSecretFile(resolve(root, name));
+      const file = kind === 'env' ? undefined : await readSecretFile(environment, resolve(root, name));
+      if (file?.isRefused === true) throw refused(text, howToAllowFiles());
+      const value = file === undefined ? environment[name] : file.value;
       if (value === undefined || value === '') throw missing(text, kind);
       secrets.add(value);
       return value;
@@ -42,18 +44,10 @@ export function openSecrets(environment: Readonly<NodeJS.ProcessEnv>, root: stri
   return secrets;
 }
 
-async function readSecretFile(path: string): Promise<string | undefined> {
-  // Editors end a file with a line end that is no part of the secret.
-  return readFile(path, 'utf8').then(
-    (text) => text.replace(/\r?\n$/, ''),
-    () => undefined,
-  );
-}
-
 function refused(reference: string, how: string): TerminalError {
   return new TerminalError(
     'ELT_SECRET_REFUSED',
-    `Reading the secret ${reference} failed: projects may not have this variable of the worker.`,
+    `Reading the secret ${reference} failed: projects may not have this ${reference.startsWith('env:') ? 'variable' : 'file'} of the worker.`,
     {
       details: { reference },
       next: `${how[0]!.toUpperCase()}${how.slice(1)}.`,

@@ -98,6 +98,8 @@ export async function publishedVersion(
 export interface PublicationMark {
   readonly runId: string;
   readonly write: string;
+  /** Column by whose time the table's rows were chosen for their intervals. */
+  readonly intervalColumn?: string;
   readonly table: { readonly schema: string; readonly name: string };
   /** All loads that the publication is about, in their order. */
   readonly loadIds: readonly string[];
@@ -146,8 +148,9 @@ export async function markPublished(
     );
   await session.execute(
     `INSERT INTO plumbline.resource_versions
-       (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, types_changed, row_count, run_id, profile, batches, anomaly_accepted)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+       (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, types_changed, row_count, run_id, profile, batches, anomaly_accepted,
+        interval_column)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
     [
       publication.env,
       publication.project,
@@ -165,6 +168,7 @@ export async function markPublished(
       mark.profile === undefined ? null : JSON.stringify(mark.profile),
       mark.batches === undefined ? null : JSON.stringify(mark.batches),
       mark.isAnomalyAccepted ?? false,
+      mark.intervalColumn ?? null,
     ],
   );
   return version;

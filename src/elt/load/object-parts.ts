@@ -1,4 +1,5 @@
 import type { ArtifactStore } from '../../model/artifact.js';
+import { objectName } from '../../model/object-name.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { readBatchList } from '../inventory/batch-list.js';
 import type { ExtractedObject } from './load-result.js';
@@ -27,8 +28,11 @@ export async function objectParts(
   resource: ResourceConfig,
   { path, sha256 }: Pick<ExtractedObject, 'path' | 'sha256'>,
 ): Promise<ObjectParts> {
-  if (resource.inventory === undefined)
-    return { parts: [{ name: path, ...(await store.localFile(sha256)), columns: '{}' }], types: {} };
+  if (resource.inventory === undefined) {
+    // A parser may read what it needs out of the whole address.
+    const name = objectName(resource.path) === path ? resource.path : path;
+    return { parts: [{ name, ...(await store.localFile(sha256)), columns: '{}' }], types: {} };
+  }
   const { entries, types } = await readBatchList(store, sha256);
   const parts: ObjectPart[] = [];
   for (const { url, sha256: part, columns } of entries)

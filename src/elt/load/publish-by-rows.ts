@@ -25,6 +25,7 @@ import { isKnownByContent } from './leave-out-copies.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
 import { readColumns } from './read-columns.js';
+import { choosingColumn, refuseOtherColumn } from './refuse-other-column.js';
 import { refuseRepeatedKey } from './refuse-repeated-key.js';
 import { shapeTable, type Shape } from './shape-table.js';
 import { tableUnknown } from './table-unknown.js';
@@ -48,6 +49,12 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const rowsAfter = await followRows(session, publication, target);
   const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, filled);
   const displacedIds = await formerContents(session, work, staged, isNew);
+  const intervalColumn = choosingColumn(resource);
+  if (intervalColumn !== undefined && !isNew)
+    await refuseOtherColumn(session, publication, resource, intervalColumn, [
+      ...displacedIds,
+      ...lines.map(({ loadId }) => loadId),
+    ]);
   if (resource.write === 'append' && filled.length < staged.length)
     await refuseToEmpty(session, options, staged, displacedIds);
   if (resource.write === 'append' && displacedIds.length > 0)
@@ -95,6 +102,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const version = await markPublished(session, publication, {
     runId,
     write: resource.write,
+    ...(intervalColumn && { intervalColumn }),
     table: target,
     loadIds: lines.map(({ loadId }) => loadId),
     stagedIds: batch,

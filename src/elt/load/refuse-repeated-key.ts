@@ -20,20 +20,22 @@ interface Publishing {
 }
 
 /**
- * A primary key occurs once in a table that files are appended to, though each file was read by itself; of an interval's files, once among
- * them. The intervals of a database have it once together: a row whose time has changed is still in its former one. Call it when their rows
- * are in the table. Where it looks at more than an interval, a large table gets an index over the key, else each publication would read all of it.
+ * A primary key occurs once in a table that files are appended to, though each file was read by itself; where the paths alone say of which
+ * interval files are, once among those of one. Intervals that a row's time sorts, or that an API is asked for, have it once together: a row
+ * whose time has changed is still in its former one. Call it when their rows are in the table. Where it looks at more than an interval, a
+ * large table gets an index over the key, else each publication would read all of it.
  * Throws `ELT_KEY_REPEATED` (terminal); the transaction is then to be rolled back.
  */
 export async function refuseRepeatedKey(session: Session, work: Publishing): Promise<void> {
   const { primaryKey, interval, write, type } = work.resource;
-  const isDatabase = type === 'postgres';
-  if ((type !== 'files' && !isDatabase) || write !== 'append' || primaryKey.length === 0) return;
-  const isAnywhere = interval === undefined || isDatabase;
+  if (write !== 'append' || primaryKey.length === 0) return;
+  const isSorted = isSortedByTime(work.resource);
+  if (type !== 'files' && !isSorted) return;
+  const isAnywhere = interval === undefined || isSorted;
   const repeated = isAnywhere ? await repeatedInTable(session, work) : await repeatedAmong(session, work);
   if (repeated === undefined) return;
   const where = isAnywhere ? '' : ', files of one interval';
-  const correct = isDatabase
+  const correct = isSorted
     ? 'Load the interval of the other row anew first (`plumbline run load --interval A/B`)'
     : 'Correct the files';
   throw new TerminalError(
@@ -45,6 +47,12 @@ export async function refuseRepeatedKey(session: Session, work: Publishing): Pro
       next: `${correct}, or set \`write: merge\`, by which the later row stays, or take \`primary_key\` out. The table is untouched.`,
     },
   );
+}
+
+/** Whether the time of a row says of which interval it is; where the path of its file does, each file may have the row again. */
+function isSortedByTime({ type, path, http, interval }: ResourceConfig): boolean {
+  if (type === 'files') return interval?.column !== undefined && !path.includes('{interval.');
+  return type === 'postgres' || http?.byInterval === true;
 }
 
 interface Repeated {

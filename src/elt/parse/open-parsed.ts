@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../../errors.js';
+import { objectName } from '../../model/object-name.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { jsonMembers } from '../read/ndjson-line.js';
 import { openJson, type ScanJson } from '../read/open-json.js';
@@ -55,7 +56,7 @@ export async function openParsed(options: ParsedSourceOptions): Promise<RowSourc
     ...source,
     faults: source.faults.map((fault) => {
       const object = fault.line === null ? undefined : refused.get(fault.line);
-      return object === undefined ? fault : { ...fault, reason: keptText(`${resource.parse!.file}: ${object.reason}`), raw: object.name }; // prettier-ignore
+      return object === undefined ? fault : { ...fault, reason: keptText(`${resource.parse!.file}: ${object.reason}`), raw: objectName(object.name) }; // prettier-ignore
     }),
     dialect: { format: 'parsed', rows: await hashOf(rowsFile) },
   };

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { TerminalError } from '../../errors.js';
+import { hideParameters } from '../../hide-parameters.js';
 import { isBuilt, pluginPath } from '../../model/plugin-path.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { childEnvironment } from '../child/child-environment.js';
@@ -65,7 +66,8 @@ export async function parseObjects(options: ParseOptions): Promise<ParsedObjects
         clearTimeout(timer);
         timer = newTimer();
       },
-      ...(onLog && { onLog }),
+      // It knows whole addresses.
+      ...(onLog && { onLog: (line) => onLog(hideParameters(line)) }),
       signal: AbortSignal.any([stuck.signal, ...(signal === undefined ? [] : [signal])]),
     });
     if (exitCode === 0 && done === jobs.length) return { refused };

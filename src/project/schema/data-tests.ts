@@ -1,11 +1,9 @@
 import { z } from 'zod';
 import { columnName, columnNames, tableName } from './values.js';
 
-const constant = z
-  .union([z.string(), z.number(), z.boolean()], { error: 'expected a text, a number, true or false' })
-  .refine((value) => typeof value !== 'number' || !Number.isInteger(value) || Number.isSafeInteger(value), {
-    error: 'expected a whole number below 2^53, or a larger one in quotes',
-  });
+const constant = z.union([z.string(), z.number(), z.boolean()], {
+  error: 'expected a text, a number, true or false',
+});
 
 const bound = z.union([z.number(), z.string().min(1)], { error: 'expected a number, or a date or time as text' });
 

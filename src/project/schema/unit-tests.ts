@@ -3,14 +3,9 @@ import { columnName, text, varName, varValue } from './values.js';
 
 const ROWS = 'expected a list of rows, each { column: value }, or a text of format csv or sql';
 
-const cell = z
-  .unknown()
-  .refine((value) => typeof value !== 'number' || Number.isFinite(value), {
-    error: 'expected a finite number; write NaN and Infinity in quotes',
-  })
-  .refine((value) => typeof value !== 'number' || !Number.isInteger(value) || Number.isSafeInteger(value), {
-    error: 'expected a whole number below 2^53, or a larger one in quotes',
-  });
+const cell = z.unknown().refine((value) => typeof value !== 'number' || Number.isFinite(value), {
+  error: 'expected a finite number; write NaN and Infinity in quotes',
+});
 
 const rows = {
   rows: z

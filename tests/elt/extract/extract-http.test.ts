@@ -396,7 +396,8 @@ describe('who asks', () => {
     await t.extract(t.resource({ auth: basic }), { environment, runId: 'run-2' });
     expect(asked()).toMatchObject({ authorization: `Basic ${Buffer.from('ann:pa:ss').toString('base64')}` });
     const header = { type: 'header', name: 'X-Api-Key', value: 'file:key.txt' } as const;
-    await t.extract(t.resource({ auth: header, headers: { 'X-Shop': 'one' } }), { environment, runId: 'run-3' });
+    const named = { ...environment, PLUMBLINE_SECRETS_DIR: `/nowhere:${t.bench.root}` };
+    await t.extract(t.resource({ auth: header, headers: { 'X-Shop': 'one' } }), { environment: named, runId: 'run-3' });
     expect(asked()).toMatchObject({ 'x-api-key': 'from-file', 'x-shop': 'one' });
   });
 

@@ -204,5 +204,7 @@ test.each([
   ['{"path":"https://a/b?k=1#2"}', '{"path":"https://a/b?…#2"}'],
   ['see https://a/b. Why? So', 'see https://a/b. Why? So'],
   ['postgres://db/x?sslmode=require', 'postgres://db/x?sslmode=require'],
+  ['at postgres://me:p@ss:w@db:5432/x, a@b', 'at postgres://me:…@db:5432/x, a@b'],
+  ['https://t0ken@a/b?k=1 https://a/b@c', 'https://…@a/b?… https://a/b@c'],
   ['a,https://a/b,http://c?d=1,https://e ', 'a,https://a/b,http://c?… '],
 ])('%s is shown as %s', (text, shown) => expect(hideParameters(text)).toBe(shown));
