@@ -44,6 +44,14 @@ export abstract class PipelineError extends Error {
     if (context.at !== undefined) this.at = hideParametersIn(context.at);
     if (context.next !== undefined) this.next = hideParameters(context.next);
   }
+
+  /** The same error, with words before its message that say what it happened in; `context` takes the place of its own, key by key. */
+  prefixed(words: string, context: ErrorContext = {}): PipelineError {
+    const { code, message, details, at, next, cause } = this;
+    const own = { details, ...(at && { at }), ...(next !== undefined && { next }), cause };
+    const Family = this.terminal ? TerminalError : TransientError;
+    return new Family(code, `${words}${message}`, { ...own, ...context });
+  }
 }
 
 /** Trying again gives the same result. */

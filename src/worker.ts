@@ -66,7 +66,13 @@ export async function runWorker(options: {
   const url = settings.databaseUrl.reveal();
   await assertSessions(url);
   await migrate(url);
-  const database = openDatabase({ url, max: CONNECTIONS.worker, applicationName: 'plumbline worker' });
+  const database = openDatabase({
+    url,
+    max: CONNECTIONS.worker,
+    // A step uses two: its own, and that of what asks beside it.
+    warm: 2,
+    applicationName: 'plumbline worker',
+  });
   const cacheDir = join(settings.stateDir, 'cache');
   const scratchDir = await openScratch(settings, join(cacheDir, 'scratch'));
   const store = openStore(settings);

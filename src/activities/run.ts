@@ -16,7 +16,7 @@ import { connectionName } from '../storage/connection-name.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
 import { claimInterval, settleInterval } from '../storage/intervals.js';
 import { closeRunRow } from '../storage/close-run.js';
-import { expiredHolder, releaseLease, renewLease, takeLease } from '../storage/leases.js';
+import { expiredHolder, releaseLease, renewLease, takeFreeLease, takeLease } from '../storage/leases.js';
 import { ensureRoles } from '../storage/roles.js';
 import { planSteps, skipRest } from '../storage/run-steps.js';
 import { claimOpening, insertRun, saveRunAlerts } from '../storage/runs.js';
@@ -121,6 +121,7 @@ export function createRunActivities(dependencies: ActivityDependencies) {
     own: Database,
     endOthers: (namePattern: string) => Promise<unknown>,
   ): Promise<void> {
+    if (await takeFreeLease(own, leaseOf(run), run.runId, LEASE_TTL_SECONDS)) return;
     // A writer frozen in its last transaction holds the lease's row, whose expiry then helps nobody.
     const expired = await expiredHolder(own, leaseOf(run));
     if (expired !== undefined && expired !== run.runId) await endOthers(`^${connectionName(expired)}/`);

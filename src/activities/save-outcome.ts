@@ -13,12 +13,12 @@ export async function saveOutcome(
   result: unknown,
   fence: (session: Session) => Promise<void>,
 ): Promise<void> {
+  // A client frozen in there must not hold the step and the lease for ever.
+  const settings = { lockTimeoutMs: 5_000, idleTimeoutMs: 10_000 };
   await database.transaction(async (session) => {
-    // A client frozen in here must not hold the step and the lease for ever.
-    await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
     await recordOutcome(session, run, step, inputs, result, fence);
     await failpoint('outcome.before-commit');
-  });
+  }, settings);
 }
 
 /** `saveOutcome` inside the transaction that publishes, so that the record and the table never part. */

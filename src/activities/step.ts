@@ -7,8 +7,8 @@ import type { Database, Session } from '../model/database.js';
 import { connectionName } from '../storage/connection-name.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
 import { keepConnection } from '../storage/keep-connection.js';
-import { holdsLease, renewLease } from '../storage/leases.js';
-import { beginStep, countFailures, endStep, holdsStep, newestAttempt, saveProgress } from '../storage/run-steps.js';
+import { renewLease } from '../storage/leases.js';
+import { beginStep, countFailures, endStep, holdStep, saveProgress, surveyStep } from '../storage/run-steps.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { describeError, toFailure } from './failures.js';
 import { openStepOutput } from './step-output.js';
@@ -18,7 +18,7 @@ export const LEASE_SCOPE = 'write';
 export const LEASE_TTL_SECONDS = 30;
 
 export interface StepScope {
-  /** Connections named after this step and attempt, so that a successor can end them. */
+  /** Connections named after this step, so that a later attempt can end them. */
   readonly database: Database;
   readonly signal: AbortSignal;
   readonly attempt: number;
@@ -69,26 +69,29 @@ export async function runStep<T>(
   heartbeat({ step });
 
   try {
-    if (!(await renewLease(database, leaseOf(run), run.runId, LEASE_TTL_SECONDS))) throw leaseLost(run);
-    attempt = await takeOverStep(database, run, step, stage);
-    await failpoint(`step.${stage}.started`);
-    const output = openStepOutput(dependencies, { runId: run.runId, step, attempt });
-    const own = keepConnection(tagDatabase(database, `${connectionName(run.runId, step)}/${attempt}`));
-    const outcome = await work({
-      database: own.database,
-      signal,
-      attempt,
-      progress: (progress) => {
-        latest = progress;
-        dirty = true;
-      },
-      output: output.add,
-      fence: async (session) => {
-        if (!(await holdsStep(session, run.runId, step, attempt))) throw stepLost(step);
-        if (!(await holdsLease(session, leaseOf(run), run.runId))) throw leaseLost(run);
-      },
-      // Before the step is seen to have ended.
-    }).finally(() => Promise.all([own.release(), output.close()]));
+    const own = keepConnection(tagDatabase(database, `${connectionName(run.runId, step)}/${activityInfo().attempt}`));
+    const attend = async (): Promise<StepOutcome<T>> => {
+      attempt = await takeOverStep(own.database, run, step, stage);
+      await failpoint(`step.${stage}.started`);
+      const output = openStepOutput(dependencies, { runId: run.runId, step, attempt });
+      return work({
+        database: own.database,
+        signal,
+        attempt,
+        progress: (progress) => {
+          latest = progress;
+          dirty = true;
+        },
+        output: output.add,
+        fence: async (session) => {
+          const held = await holdStep(session, { runId: run.runId, step, attempt }, leaseOf(run));
+          if (!held.step) throw stepLost(step);
+          if (!held.lease) throw leaseLost(run);
+        },
+      }).finally(output.close);
+    };
+    // Before the step is seen to have ended.
+    const outcome = await attend().finally(() => own.release());
     await endStep(database, run.runId, step, attempt, {
       status: outcome.status ?? 'succeeded',
       ...(outcome.reason === undefined ? {} : { reason: outcome.reason }),
@@ -112,19 +115,24 @@ export async function runStep<T>(
   }
 }
 
-/** Becomes the attempt that works: ends what earlier ones have open, before and after the step's row says so. */
-async function takeOverStep(database: Database, run: RunRef, step: string, stage: Stage): Promise<number> {
+/**
+ * Becomes the attempt that works: ends what earlier ones have open, before and after the step's row says so.
+ *
+ * @param own lends the attempt's one connection, whose name it has
+ */
+async function takeOverStep(own: Database, run: RunRef, step: string, stage: Stage): Promise<number> {
   const scheduledMs = activityInfo().currentAttemptScheduledTimestampMs;
   const { runId } = run;
-  const newest = await newestAttempt(database, runId, step);
+  const found = await surveyStep(own, { runId, step }, leaseOf(run), LEASE_TTL_SECONDS);
+  if (!found.holdsLease) throw leaseLost(run);
   // Only a later attempt may end an earlier one's connections, never the other way round.
-  if (newest.scheduledMs > scheduledMs) throw stepLost(step);
-  const endEarlier = () => endConnections(database, `^${connectionName(runId, step)}/`);
-  // A writer frozen in its first or last transaction holds the row: nothing but the end of its connection frees it.
-  if (newest.isConnected) await endEarlier();
-  const attempt = await beginStep(database, { runId, step, stage, scheduledMs, whileRunning: true });
+  if (found.scheduledMs > scheduledMs) throw stepLost(step);
+  const endEarlier = () => own.session((session) => endConnections(session, `^${connectionName(runId, step)}/`));
+  // A writer frozen in its last transaction holds the row: nothing but the end of its connection frees it.
+  if (found.isConnected) await endEarlier();
+  const attempt = await beginStep(own, { runId, step, stage, scheduledMs, whileRunning: true });
   if (attempt === undefined) throw stepLost(step);
-  // An attempt opens its first connection after its number is there to be seen.
+  // One may have opened its connection meanwhile, before this one's number was there to be seen.
   if (attempt > 1) await endEarlier();
   return attempt;
 }

@@ -4,9 +4,11 @@ import type { Project, ResourceConfig } from '../model/project.js';
 import { qualified } from '../model/sql-identifier.js';
 
 export async function tableExists(database: Queryable, schema: string, name: string): Promise<boolean> {
-  const [row] = await database.query<{ found: boolean }>('SELECT to_regclass($1) IS NOT NULL AS found', [
-    qualified(schema, name),
-  ]);
+  const [row] = await database.query<{ found: boolean }>(
+    'SELECT to_regclass($1) IS NOT NULL AS found',
+    [qualified(schema, name)],
+    { isKept: true },
+  );
   return row!.found;
 }
 
@@ -14,6 +16,7 @@ export async function hasNoRelations(database: Queryable, schema: string): Promi
   const some = await database.query(
     'SELECT FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) LIMIT 1',
     [schema],
+    { isKept: true },
   );
   return some.length === 0;
 }

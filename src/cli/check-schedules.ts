@@ -45,8 +45,6 @@ function namingIt<T>({ name }: ScheduleConfig, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof TerminalError)) throw error;
-    const { code, message, details, at, next } = error;
-    throw new TerminalError(code, `Checking schedule ${name} failed: ${message}`, { details, at, next });
+    throw error instanceof TerminalError ? error.prefixed(`Checking schedule ${name} failed: `) : error;
   }
 }

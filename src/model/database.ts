@@ -4,8 +4,9 @@ export type Row = Record<string, unknown>;
 
 export interface QueryOptions {
   /**
-   * The connection keeps the statement prepared: for one that comes again and takes longer to plan than to run. Its text is always the
-   * same, and it has `parameters`, if only an empty list.
+   * The connection keeps the statement prepared: for one that comes again and takes longer to plan than to run, as those of every step
+   * do. Its text is always the same, and it has `parameters`, if only an empty list. Not for what serving asks: a pooler by the
+   * transaction may lend it another connection each time.
    */
   readonly isKept?: boolean;
 }
@@ -17,7 +18,15 @@ export interface Queryable {
    * Runs one statement and gives the number of rows it touched. Without `parameters` there may be several; with them,
    * an empty list too, PostgreSQL refuses a second one.
    */
-  execute(text: string, parameters?: readonly unknown[]): Promise<number>;
+  execute(text: string, parameters?: readonly unknown[], options?: QueryOptions): Promise<number>;
+}
+
+/** What holds in one transaction only. */
+export interface TransactionSettings {
+  /** How long a statement waits for a lock. @default for ever */
+  readonly lockTimeoutMs?: number;
+  /** After how long without a statement PostgreSQL ends the connection: a client that froze must not keep its locks. @default 60000 */
+  readonly idleTimeoutMs?: number;
 }
 
 /** Type and modifier as in `pg_attribute`; a domain's are those of its base type. */
@@ -51,7 +60,7 @@ export interface Session extends Queryable {
   /** Columns that a SELECT gives. PostgreSQL refuses a second statement. */
   describe(select: string): Promise<ResultColumn[]>;
   /** BEGIN, `work`, COMMIT; ROLLBACK when it throws. Not nested. */
-  transaction<T>(work: () => Promise<T>): Promise<T>;
+  transaction<T>(work: () => Promise<T>, settings?: TransactionSettings): Promise<T>;
 }
 
 /** The warehouse and the metadata. Implemented in `storage/`, so that the stages know SQL but no driver. */
@@ -59,5 +68,5 @@ export interface Database extends Queryable {
   /** Lends one connection for as long as `work` runs; a connection that broke is not reused. */
   session<T>(work: (session: Session) => Promise<T>): Promise<T>;
   /** `session` with one transaction around `work`. */
-  transaction<T>(work: (session: Session) => Promise<T>): Promise<T>;
+  transaction<T>(work: (session: Session) => Promise<T>, settings?: TransactionSettings): Promise<T>;
 }

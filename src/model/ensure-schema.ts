@@ -9,6 +9,7 @@ export async function ensureSchema(database: Queryable, ...schemas: readonly str
   const found = await database.query<{ name: string }>(
     'SELECT nspname AS name FROM pg_namespace WHERE nspname = ANY($1)',
     [schemas],
+    { isKept: true },
   );
   const there = new Set(found.map(({ name }) => name));
   for (const schema of schemas) if (!there.has(schema)) await makeSchema(database, schema);

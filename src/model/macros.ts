@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import nunjucks from 'nunjucks';
-import { PipelineError, TerminalError } from '../errors.js';
+import { PipelineError } from '../errors.js';
 import {
   checkTemplate,
   fieldsOf,
@@ -111,10 +111,7 @@ function macroFunctions(template: string, variables: Readonly<Record<string, unk
 }
 
 function inMacro(error: unknown, { name, file, line }: Macro, places: MacroSet['places']): unknown {
-  if (error instanceof PipelineError) {
-    const { code, message, details, next } = error;
-    return new TerminalError(code, `macro ${name} (${file}:${line}): ${message}`, { details, ...(next && { next }) });
-  }
+  if (error instanceof PipelineError) return error.prefixed(`macro ${name} (${file}:${line}): `);
   const { problem } = readTemplateMessage((error as Error).message);
   const { lineno: at } = error as { lineno?: number };
   const place = at === undefined ? { file, line } : (places[at - 1] ?? { file, line });

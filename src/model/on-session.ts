@@ -6,6 +6,6 @@ export function onSession(session: Session): Database {
     query: session.query.bind(session),
     execute: session.execute.bind(session),
     session: (work) => work(session),
-    transaction: (work) => session.transaction(() => work(session)),
+    transaction: (work, settings) => session.transaction(() => work(session), settings),
   };
 }

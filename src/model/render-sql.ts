@@ -176,10 +176,9 @@ function render(template: string, variables: Record<string, unknown>, file: stri
     const isCall = thrown !== undefined || /^(Unable to call|a template cannot)/.test(problem);
     const position = line === undefined ? undefined : isCall ? line + 1 : line;
     if (thrown instanceof PipelineError) {
-      const { code, message, details, next } = thrown;
       // A macro's own mistake is at the macro's line.
       const at = thrown.at ?? (position === undefined ? { file } : { file, line: position });
-      throw new TerminalError(code, `${file}: ${message}`, { details, at, ...(next && { next }) });
+      throw thrown.prefixed(`${file}: `, { at });
     }
     throw templateError(
       file,

@@ -30,6 +30,7 @@ export async function closeRunRow(
     `UPDATE plumbline.runs SET status = $2, error = $3, result = $4, ended_at = now()
      WHERE run_id = $1 AND status = 'running' RETURNING env, project, options, alerts, cancelled_by`,
     [runId, status, jsonb(error), jsonb(result)],
+    { isKept: true },
   );
   if (closed === undefined) return false;
   const told = badEnd(runId, status, error, closed);

@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFromStream } from 'pg-copy-streams';
-import type { Database, Queryable, QueryOptions, Row, Session } from '../model/database.js';
+import type { Database, Queryable, QueryOptions, Row, Session, TransactionSettings } from '../model/database.js';
 import { TransientError } from '../errors.js';
 import { CopyOut } from './copy-out.js';
 import { translatePostgresError } from './errors.js';
@@ -13,6 +13,11 @@ export interface DatabaseOptions {
   readonly url: string;
   /** Connections this process may hold. @default 10 */
   readonly max?: number;
+  /**
+   * Connections that stay open once they are, however long nothing uses them: what comes minutes later finds what PostgreSQL has read of
+   * the catalog and planned by then. Others are closed after 10 s. @default 0
+   */
+  readonly warm?: number;
   readonly applicationName?: string;
   /** How long connecting may take. @default 5000 */
   readonly connectTimeoutMs?: number;
@@ -45,8 +50,6 @@ const shownTypes: pg.CustomTypesConfig = {
 };
 
 const STARTUP = '-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c standard_conforming_strings=on';
-// A process that freezes inside a transaction must not hold its locks for ever. Not a setting of the start: poolers refuse it.
-const BEGIN = `BEGIN; SET LOCAL idle_in_transaction_session_timeout = '1min'`;
 
 /**
  * A pool of connections to PostgreSQL, in UTC and ISO dates. Connecting fails after `connectTimeoutMs` with `PG_UNREACHABLE`;
@@ -57,6 +60,7 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
   const pool = new pg.Pool({
     connectionString: options.url,
     max: options.max ?? 10,
+    min: options.warm ?? 0,
     application_name: options.applicationName ?? 'plumbline',
     // The pool's time is also that of waiting for a connection, which is no sign of a server that is away.
     connectionTimeoutMillis: Math.max(options.waitTimeoutMs ?? 60_000, connectTimeoutMs),
@@ -79,7 +83,8 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
   const database: OpenDatabase = {
     query: <R = Row>(text: string, parameters?: readonly unknown[], options?: QueryOptions) =>
       run(async () => (await pool.query<R & pg.QueryResultRow>(statement(text, parameters, options))).rows as R[]),
-    execute: (text, parameters) => run(async () => (await pool.query(statement(text, parameters))).rowCount ?? 0),
+    execute: (text, parameters, options) =>
+      run(async () => (await pool.query(statement(text, parameters, options))).rowCount ?? 0),
     async session(work) {
       const client = await run(() => pool.connect());
       const failure: { error?: Error } = {};
@@ -95,7 +100,7 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
         client.release(failure.error);
       }
     },
-    transaction: (work) => database.session((session) => session.transaction(() => work(session))),
+    transaction: (work, settings) => database.session((session) => session.transaction(() => work(session), settings)),
     close: () => pool.end(),
   };
   return database;
@@ -116,10 +121,10 @@ function clientThatConnectsWithin(connectTimeoutMs: number): typeof pg.Client {
 export function tagDatabase(database: Database, tag: string): Database {
   const tagged: Database = {
     query: (text, parameters, options) => tagged.session((session) => session.query(text, parameters, options)),
-    execute: (text, parameters) => tagged.session((session) => session.execute(text, parameters)),
+    execute: (text, parameters, options) => tagged.session((session) => session.execute(text, parameters, options)),
     session: (work) =>
       database.session(async (session) => {
-        await session.query(`SELECT set_config('application_name', $1, false)`, [tag]);
+        await session.query(`SELECT set_config('application_name', $1, false)`, [tag], { isKept: true });
         try {
           return await work(session);
         } finally {
@@ -127,7 +132,7 @@ export function tagDatabase(database: Database, tag: string): Database {
           await session.execute('RESET application_name').catch(() => {});
         }
       }),
-    transaction: (work) => tagged.session((session) => session.transaction(() => work(session))),
+    transaction: (work, settings) => tagged.session((session) => session.transaction(() => work(session), settings)),
   };
   return tagged;
 }
@@ -141,6 +146,7 @@ export async function endConnections(database: Queryable, namePattern: string): 
       `SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
        WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name ~ $1`,
       [namePattern],
+      { isKept: true },
     );
     if (rows.length === 0) return ended;
     ended = Math.max(ended, rows.length);
@@ -184,7 +190,8 @@ async function openSession(client: pg.PoolClient, failure: { error?: Error }): P
     },
     query: async <R = Row>(text: string, parameters?: readonly unknown[], options?: QueryOptions) =>
       (await client.query<R & pg.QueryResultRow>(statement(text, parameters, options))).rows as R[],
-    execute: async (text, parameters) => (await client.query(statement(text, parameters))).rowCount ?? 0,
+    execute: async (text, parameters, options) =>
+      (await client.query(statement(text, parameters, options))).rowCount ?? 0,
     async queryLists(text) {
       const { fields, rows } = await client.query({ text, rowMode: 'array', types: shownTypes });
       return { columns: fields.map(({ name, dataTypeID }) => ({ name, typeId: dataTypeID })), rows };
@@ -220,8 +227,8 @@ async function openSession(client: pg.PoolClient, failure: { error?: Error }): P
         typeModifier: dataTypeModifier,
       }));
     },
-    async transaction(work) {
-      await client.query(BEGIN);
+    async transaction(work, settings) {
+      await client.query(beginOf(settings));
       let result;
       try {
         result = await work();
@@ -235,6 +242,12 @@ async function openSession(client: pg.PoolClient, failure: { error?: Error }): P
     },
   };
   return session;
+}
+
+/** One round trip. The settings are not those of the start, which poolers refuse. */
+function beginOf({ lockTimeoutMs, idleTimeoutMs = 60_000 }: TransactionSettings = {}): string {
+  const lock = lockTimeoutMs === undefined ? '' : `; SET LOCAL lock_timeout = ${lockTimeoutMs}`;
+  return `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${idleTimeoutMs}${lock}`;
 }
 
 interface Backend {

@@ -52,6 +52,7 @@ export async function settleInterval(database: Queryable, runId: string): Promis
          WHERE run_id = $1 AND stage = 'elt' AND status NOT IN ('succeeded', 'reused')) THEN 'done' ELSE 'failed' END
      WHERE run_id = $1 AND state = 'running'`,
     [runId],
+    { isKept: true },
   );
 }
 

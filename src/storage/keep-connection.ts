@@ -40,7 +40,7 @@ export function keepConnection(database: Database, idleMs = 5_000): KeptConnecti
   };
   const keeping: Database = {
     query: (text, parameters, options) => keeping.session((session) => session.query(text, parameters, options)),
-    execute: (text, parameters) => keeping.session((session) => session.execute(text, parameters)),
+    execute: (text, parameters, options) => keeping.session((session) => session.execute(text, parameters, options)),
     async session(work) {
       const lent = await take();
       try {
@@ -52,7 +52,7 @@ export function keepConnection(database: Database, idleMs = 5_000): KeptConnecti
         throw translatePostgresError(error);
       }
     },
-    transaction: (work) => keeping.session((session) => session.transaction(() => work(session))),
+    transaction: (work, settings) => keeping.session((session) => session.transaction(() => work(session), settings)),
   };
   return {
     database: keeping,

@@ -25,6 +25,31 @@ export async function expiredHolder(database: Queryable, key: LeaseKey): Promise
 }
 
 /**
+ * Takes a lease that its last holder gave back, which is how nearly every run finds it, in one round trip. Waits for nobody: false when
+ * the lease is somebody's, or not there, or the holder's run is closed, or a row of these is locked just now; `takeLease` then tells.
+ */
+export async function takeFreeLease(
+  database: Queryable,
+  key: LeaseKey,
+  holder: string,
+  ttlSeconds: number,
+): Promise<boolean> {
+  const taken = await database.execute(
+    // The run's row is locked, so that it cannot be closed, and its lease given back, before this is committed.
+    `WITH run AS (SELECT FROM plumbline.runs WHERE run_id = $4 AND status = 'running' FOR SHARE SKIP LOCKED),
+       free AS (SELECT env, project, scope FROM plumbline.leases
+         WHERE env = $1 AND project = $2 AND scope = $3 AND holder = '' AND EXISTS (SELECT FROM run)
+         FOR UPDATE SKIP LOCKED)
+     UPDATE plumbline.leases AS l SET holder = $4, previous_holder = '', token = token + 1,
+       expires_at = clock_timestamp() + make_interval(secs => $5)
+     FROM free WHERE (l.env, l.project, l.scope) = (free.env, free.project, free.scope)`,
+    [key.env, key.project, key.scope, holder, ttlSeconds],
+    { isKept: true },
+  );
+  return taken === 1;
+}
+
+/**
  * Takes the lease when it is free, expired or one's own; else says who has it. Compare-and-set by PostgreSQL's row lock,
  * for which it does not wait longer than 2 s (`PG_BUSY`, transient).
  */
@@ -34,8 +59,8 @@ export async function takeLease(
   holder: string,
   ttlSeconds: number,
 ): Promise<LeaseAttempt> {
+  const settings = { lockTimeoutMs: 2_000 };
   return database.transaction(async (session) => {
-    await session.execute(`SET LOCAL lock_timeout = '2s'`);
     // Locked, so that the run cannot be closed, and its lease given back, before this is committed.
     const [run] = await session.query<{ status: string }>(
       'SELECT status FROM plumbline.runs WHERE run_id = $1 FOR SHARE',
@@ -59,7 +84,7 @@ export async function takeLease(
       message: `Run ${previous} ended without closing itself; run ${holder} took over.`,
     });
     return { held: true, takenFrom: previous };
-  });
+  }, settings);
 }
 
 interface LeaseRow {
@@ -110,6 +135,7 @@ export async function renewLease(
     `UPDATE plumbline.leases SET expires_at = clock_timestamp() + make_interval(secs => $5)
      WHERE env = $1 AND project = $2 AND scope = $3 AND holder = $4`,
     [key.env, key.project, key.scope, holder, ttlSeconds],
+    { isKept: true },
   );
   return touched === 1;
 }
@@ -118,5 +144,6 @@ export async function releaseLease(database: Queryable, key: LeaseKey, holder: s
   await database.execute(
     `UPDATE plumbline.leases SET expires_at = '-infinity', holder = '', previous_holder = '' WHERE env = $1 AND project = $2 AND scope = $3 AND holder = $4`,
     [key.env, key.project, key.scope, holder],
+    { isKept: true },
   );
 }

@@ -32,16 +32,12 @@ export async function ensureRoles(
   options: { readonly env: string; readonly project: string; readonly schemas: RoleSchemas },
 ): Promise<RoleReport> {
   const { env, project, schemas } = options;
-  const [user] = await database.query<{ name: string; may: boolean }>(
-    `SELECT rolname AS name, rolsuper OR rolcreaterole AS may FROM pg_roles WHERE rolname = current_user`,
-  );
-  if (user?.may !== true) {
-    return { roles: {}, note: `roles were not created: ${user?.name ?? 'the database user'} has no CREATEROLE` };
-  }
   const roles = roleNames(env, project);
   const grants = grantsOf(roles, schemas);
+  const { user, isGranted } = await readGranted(database, grants, schemas);
+  if (isGranted === null) return { roles: {}, note: `roles were not created: ${user} has no CREATEROLE` };
   // Each grant writes the catalog anew, also one that is there: what every connection knows of those tables would be void.
-  if (await isGranted(database, grants, schemas)) return { roles };
+  if (isGranted) return { roles };
   try {
     await ensureSchema(database, ...projectSchemas(schemas));
     await database.transaction(async (session) => {
@@ -162,34 +158,43 @@ function grantStatements({ onSchema, onTables, tables, without, later, ...at }: 
   ];
 }
 
-/** Whether every role is there with all its privileges, and none that it must not have. */
-async function isGranted(database: Queryable, grants: readonly Grant[], schemas: RoleSchemas): Promise<boolean> {
+/** Whether every role is there with all its privileges, and none that it must not have; null where the user may not make roles. */
+async function readGranted(
+  database: Queryable,
+  grants: readonly Grant[],
+  schemas: RoleSchemas,
+): Promise<{ readonly user: string; readonly isGranted: boolean | null }> {
   const wanted = grants.map(({ onTables, ...grant }) => (onTables === 'ALL' ? grant : { ...grant, onTables }));
-  const [row] = await database.query<{ isGranted: boolean }>(IS_GRANTED, [
-    JSON.stringify(wanted),
-    projectSchemas(schemas),
-  ]);
-  return row!.isGranted;
+  const [row] = await database.query<{ user: string; isGranted: boolean | null }>(
+    GRANTED,
+    [JSON.stringify(wanted), projectSchemas(schemas)],
+    { isKept: true },
+  );
+  return row!;
 }
 
 /** $1: grants, without `onTables` for all that there is on tables of this version of PostgreSQL; $2: schemas closed to PUBLIC. */
-const IS_GRANTED = `
+const GRANTED = `
   WITH wanted AS (
     SELECT r.oid AS role, n.oid AS schema, n.nspacl, g."onSchema" AS on_schema, g.tables, coalesce(g.without, '{}') AS without, g.later,
       coalesce(g."onTables", ARRAY(SELECT privilege_type FROM aclexplode(acldefault('r', 10)))) AS on_tables
     FROM jsonb_to_recordset($1) AS g (role text, schema text, "onSchema" text[], "onTables" text[], tables text[], without text[], later boolean)
     LEFT JOIN pg_roles r ON r.rolname = g.role
-    LEFT JOIN pg_namespace n ON n.nspname = g.schema)
-  SELECT NOT EXISTS (SELECT FROM wanted WHERE role IS NULL OR schema IS NULL)
+    LEFT JOIN pg_namespace n ON n.nspname = g.schema),
+  -- Most tables of a schema have one list: each is looked at once.
+  lists AS (
+    SELECT DISTINCT w.role, w.on_tables, c.relacl FROM wanted w JOIN pg_class c ON c.relnamespace = w.schema
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (w.tables IS NULL OR c.relname = ANY(w.tables)) AND c.relname <> ALL(w.without))
+  SELECT rolname AS user, CASE WHEN rolsuper OR rolcreaterole THEN NOT EXISTS (SELECT FROM wanted WHERE role IS NULL OR schema IS NULL)
     AND NOT EXISTS (SELECT FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname = ANY($2) AND a.grantee = 0)
     AND NOT EXISTS (SELECT FROM wanted w
       WHERE NOT ARRAY(SELECT privilege_type FROM aclexplode(w.nspacl) a WHERE a.grantee = w.role) @> w.on_schema)
-    AND NOT EXISTS (SELECT FROM wanted w JOIN pg_class c ON c.relnamespace = w.schema
-      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND (w.tables IS NULL OR c.relname = ANY(w.tables)) AND c.relname <> ALL(w.without)
-        AND NOT ARRAY(SELECT privilege_type FROM aclexplode(c.relacl) a WHERE a.grantee = w.role) @> w.on_tables)
+    AND NOT EXISTS (SELECT FROM lists l
+      WHERE NOT ARRAY(SELECT privilege_type FROM aclexplode(l.relacl) a WHERE a.grantee = l.role) @> l.on_tables)
     AND NOT EXISTS (SELECT FROM wanted w JOIN pg_class c ON c.relnamespace = w.schema, aclexplode(c.relacl) a
       WHERE c.relname = ANY(w.without) AND a.grantee = w.role)
     AND NOT EXISTS (SELECT FROM wanted w
       WHERE w.later AND NOT ARRAY(SELECT a.privilege_type FROM pg_default_acl d, aclexplode(d.defaclacl) a
         WHERE d.defaclnamespace = w.schema AND d.defaclobjtype = 'r' AND pg_get_userbyid(d.defaclrole) = current_user AND a.grantee = w.role) @> w.on_tables)
-    AS "isGranted"`;
+    END AS "isGranted"
+  FROM pg_roles WHERE rolname = current_user`;

@@ -1,7 +1,8 @@
 import { hideParameters, hideParametersIn } from '../hide-parameters.js';
-import type { Database, Queryable } from '../model/database.js';
+import type { Queryable } from '../model/database.js';
 import { jsonb } from '../model/jsonb.js';
 import { connectionName } from './connection-name.js';
+import type { LeaseKey } from './leases.js';
 
 export type StepStatus = 'planned' | 'running' | 'succeeded' | 'reused' | 'failed' | 'skipped';
 
@@ -29,6 +30,7 @@ export async function planSteps(
      SELECT $1, step, stage, position, 'planned' FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS s(step, stage, position)
      ON CONFLICT (run_id, step) DO NOTHING`,
     [runId, steps.map((s) => s.step), steps.map((s) => s.stage)],
+    { isKept: true },
   );
 }
 
@@ -42,58 +44,84 @@ export interface StepAttempt {
   readonly whileRunning: boolean;
 }
 
-/**
- * Marks an attempt as the one that works; gives its number, which later writes must still hold. Undefined when a later
- * attempt has begun or the run is over: a worker that was frozen comes too late. Does not wait for the row longer than
- * 2 s (`PG_BUSY`, transient).
- */
-export async function beginStep(database: Database, attempt: StepAttempt): Promise<number | undefined> {
-  return database.transaction(async (session) => {
-    // By its name a later attempt ends the connection of a process that froze in here, with the row locked.
-    await session.query(`SELECT set_config('lock_timeout', '2s', true), set_config('application_name', $1, true)`, [
-      `${connectionName(attempt.runId, attempt.step)}/begin`,
-    ]);
-    const [row] = await session.query<{ attempt: number }>(
-      `INSERT INTO plumbline.run_steps AS s (run_id, step, stage, position, status, attempt, scheduled_ms, started_at)
-       SELECT $1, $2, $3, 1000, 'running', 1, $4::bigint, now()
-       WHERE NOT $5::boolean OR EXISTS (SELECT FROM plumbline.runs WHERE run_id = $1 AND status = 'running' FOR SHARE)
-       ON CONFLICT (run_id, step) DO UPDATE
-         SET status = 'running', attempt = s.attempt + 1, scheduled_ms = excluded.scheduled_ms,
-             started_at = coalesce(s.started_at, now()), ended_at = NULL, error = NULL
-         WHERE s.scheduled_ms <= excluded.scheduled_ms
-       RETURNING attempt`,
-      [attempt.runId, attempt.step, attempt.stage, attempt.scheduledMs, attempt.whileRunning],
-    );
-    return row?.attempt;
-  });
+/** What an attempt finds before it begins. */
+export interface StepSurvey {
+  /** Whether its run has the lease, whose expiry is moved on. */
+  readonly holdsLease: boolean;
+  /** When the attempt of the step that began last was scheduled, 0 where none has begun. */
+  readonly scheduledMs: number;
+  /** Whether another connection bears the name of an attempt of the step, be it one that is still beginning. */
+  readonly isConnected: boolean;
 }
 
-/**
- * When the attempt of the step that began last was scheduled, 0 where none has begun, and whether any attempt has a
- * connection by its name, be it one that is still beginning; waits for nobody.
- */
-export async function newestAttempt(
+/** Renews the lease of a run that is about to begin a step, and looks at the step; does not wait for the step's row. */
+export async function surveyStep(
   database: Queryable,
-  runId: string,
-  step: string,
-): Promise<Pick<StepAttempt, 'scheduledMs'> & { readonly isConnected: boolean }> {
-  const [row] = await database.query<{ scheduledMs: number; isConnected: boolean }>(
-    `SELECT coalesce(max(scheduled_ms), 0)::float8 AS "scheduledMs",
-       EXISTS (SELECT FROM pg_stat_activity
-               WHERE datname = current_database() AND starts_with(application_name, $3)) AS "isConnected"
+  { runId, step }: Pick<StepAttempt, 'runId' | 'step'>,
+  lease: LeaseKey,
+  ttlSeconds: number,
+): Promise<StepSurvey> {
+  const [row] = await database.query<StepSurvey>(
+    `WITH renewed AS (
+       UPDATE plumbline.leases SET expires_at = clock_timestamp() + make_interval(secs => $7)
+       WHERE env = $4 AND project = $5 AND scope = $6 AND holder = $1 RETURNING 1)
+     SELECT EXISTS (SELECT FROM renewed) AS "holdsLease", coalesce(max(scheduled_ms), 0)::float8 AS "scheduledMs",
+       EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+               AND starts_with(application_name, $3)) AS "isConnected"
      FROM plumbline.run_steps WHERE run_id = $1 AND step = $2`,
-    [runId, step, `${connectionName(runId, step)}/`],
+    [runId, step, `${connectionName(runId, step)}/`, lease.env, lease.project, lease.scope, ttlSeconds],
+    { isKept: true },
   );
   return row!;
 }
 
-/** False when another attempt has begun since: whatever this one was doing is not its to finish. */
-export async function holdsStep(database: Queryable, runId: string, step: string, attempt: number): Promise<boolean> {
-  const rows = await database.query(
-    `SELECT 1 FROM plumbline.run_steps WHERE run_id = $1 AND step = $2 AND attempt = $3 AND status = 'running' FOR UPDATE`,
-    [runId, step, attempt],
+/**
+ * Marks an attempt as the one that works; gives its number, which later writes must still hold. Undefined when a later
+ * attempt has begun or the run is over: a worker that was frozen comes too late. Does not wait for a row longer than
+ * 2 s (`PG_BUSY`, transient). One statement, in no transaction of the caller's: nobody can freeze with the row locked.
+ */
+export async function beginStep(database: Queryable, attempt: StepAttempt): Promise<number | undefined> {
+  const [row] = await database.query<{ attempt: number }>(
+    // That it waits no longer is settled before any row is locked: both locks come after what `waits` gives.
+    `WITH waits AS (SELECT set_config('lock_timeout', '2s', true) AS at_most),
+       run AS (SELECT FROM waits, plumbline.runs AS r
+         WHERE at_most IS NOT NULL AND run_id = $1 AND status = 'running' FOR SHARE OF r)
+     INSERT INTO plumbline.run_steps AS s (run_id, step, stage, position, status, attempt, scheduled_ms, started_at)
+     SELECT $1, $2, $3, 1000, 'running', 1, $4::bigint, now() FROM waits WHERE NOT $5::boolean OR EXISTS (SELECT FROM run)
+     ON CONFLICT (run_id, step) DO UPDATE
+       SET status = 'running', attempt = s.attempt + 1, scheduled_ms = excluded.scheduled_ms,
+           started_at = coalesce(s.started_at, now()), ended_at = NULL, error = NULL
+       WHERE s.scheduled_ms <= excluded.scheduled_ms
+     RETURNING attempt`,
+    [attempt.runId, attempt.step, attempt.stage, attempt.scheduledMs, attempt.whileRunning],
+    { isKept: true },
   );
-  return rows.length === 1;
+  return row?.attempt;
+}
+
+/** What an attempt still has when it publishes. */
+export interface StepHold {
+  /** No other attempt has begun since: else what this one was doing is not its to finish. */
+  readonly step: boolean;
+  /** Its run has the lease. */
+  readonly lease: boolean;
+}
+
+/** Inside a transaction that writes what readers see: what the attempt has, nobody takes before the transaction ends. */
+export async function holdStep(
+  session: Queryable,
+  { runId, step, attempt }: Pick<StepAttempt, 'runId' | 'step'> & { readonly attempt: number },
+  lease: LeaseKey,
+): Promise<StepHold> {
+  const [row] = await session.query<StepHold>(
+    `SELECT EXISTS (SELECT FROM plumbline.run_steps
+         WHERE run_id = $1 AND step = $2 AND attempt = $3 AND status = 'running' FOR UPDATE) AS step,
+       EXISTS (SELECT FROM plumbline.leases
+         WHERE env = $4 AND project = $5 AND scope = $6 AND holder = $1 FOR KEY SHARE) AS lease`,
+    [runId, step, attempt, lease.env, lease.project, lease.scope],
+    { isKept: true },
+  );
+  return row!;
 }
 
 export async function saveProgress(
@@ -106,6 +134,7 @@ export async function saveProgress(
   await database.execute(
     `UPDATE plumbline.run_steps SET progress = $4 WHERE run_id = $1 AND step = $2 AND attempt = $3 AND status = 'running'`,
     [runId, step, attempt, jsonb(progress)],
+    { isKept: true },
   );
 }
 
@@ -121,6 +150,7 @@ export async function endStep(
        failures = failures + CASE $4 WHEN 'failed' THEN 1 ELSE 0 END
      WHERE run_id = $1 AND step = $2 AND attempt = $3`,
     [runId, step, attempt, end.status, end.reason ?? null, jsonb(end.result), jsonb(end.error)],
+    { isKept: true },
   );
 }
 
@@ -150,6 +180,7 @@ export async function skipRest(
        reason = CASE status WHEN 'planned' THEN $3::jsonb->>step || ' failed' ELSE reason END
      WHERE run_id = $1 AND (status = 'planned' OR status = 'running' AND NOT ($2 AND stage = 'deployment'))`,
     [runId, succeeded, jsonb(skipped)],
+    { isKept: true },
   );
 }
 

@@ -47,6 +47,7 @@ export async function insertRun(
       run.started_by,
       openedMs,
     ],
+    { isKept: true },
   );
   return inserted === 1;
 }

@@ -19,6 +19,7 @@ export async function newestResult<T>(
     `SELECT fingerprint, inputs, result, run_id FROM plumbline.step_results
      WHERE env = $1 AND project = $2 AND step = $3 ORDER BY created_at DESC LIMIT 1`,
     [env, project, step],
+    { isKept: true },
   );
   return row;
 }
@@ -35,6 +36,7 @@ export async function resultFor<T>(
     `SELECT fingerprint, inputs, result, run_id FROM plumbline.step_results
      WHERE env = $1 AND project = $2 AND step = $3 AND fingerprint = $4`,
     [env, project, step, fingerprint],
+    { isKept: true },
   );
   return row;
 }
@@ -57,5 +59,6 @@ export async function saveResult(
      ON CONFLICT (env, project, step, fingerprint)
      DO UPDATE SET inputs = excluded.inputs, result = excluded.result, run_id = excluded.run_id, created_at = clock_timestamp()`,
     [row.env, row.project, row.step, row.fingerprint, jsonb(row.inputs), jsonb(row.result), row.runId],
+    { isKept: true },
   );
 }

@@ -9,7 +9,7 @@ import { shortActivity } from '../../src/activities/short-activity.js';
 import type { Database, Queryable, Session } from '../../src/model/database.js';
 import { checkpointFor } from '../../src/storage/checkpoints.js';
 import { connectionName } from '../../src/storage/connection-name.js';
-import { beginStep, type StepAttempt } from '../../src/storage/run-steps.js';
+import { beginStep } from '../../src/storage/run-steps.js';
 import { createWorkbench, type Workbench } from './workbench.js';
 
 // Attempts of a frozen worker: Temporal has given them up and scheduled later ones, and then the worker thaws.
@@ -41,38 +41,14 @@ async function frozenConnection(name: string, lock: string): Promise<pg.Client> 
   return client;
 }
 
-/** An attempt that has locked its row and goes no further until it thaws. */
-async function frozenBeginning(database: Database, attempt: StepAttempt): Promise<{ thaw: () => Promise<unknown> }> {
-  const moments = new EventEmitter();
-  const [locked, thawed] = [once(moments, 'locked'), once(moments, 'thawed')];
-  const freezing: Database = {
-    ...database,
-    transaction: (work) =>
-      database.transaction(async (session) => {
-        const result = await work(session);
-        moments.emit('locked');
-        await thawed;
-        return result;
-      }),
-  };
-  const begun = beginStep(freezing, attempt);
-  await Promise.race([locked, begun]);
-  return {
-    thaw: () => {
-      moments.emit('thawed');
-      return begun;
-    },
-  };
-}
-
 /** A database whose process freezes when a statement that contains `text` is done, until it thaws. */
 function freezingAfter(database: Database, text: string) {
   const moments = new EventEmitter();
   const [frozen, thawed] = [once(moments, 'frozen'), once(moments, 'thawed')];
   const freezing =
     (on: Queryable): Queryable['execute'] =>
-    async (statement, parameters) => {
-      const count = await on.execute(statement, parameters);
+    async (statement, parameters, options) => {
+      const count = await on.execute(statement, parameters, options);
       if (statement.includes(text)) {
         moments.emit('frozen');
         await thawed;
@@ -117,13 +93,34 @@ describe('a step', () => {
     expect(await stepRow()).toEqual({ status: 'succeeded', attempt: 1 });
   });
 
-  it('goes on although its former attempt was frozen in the transaction that begins it', async () => {
+  it('begins in one statement, which waits for a locked row no longer than 2 s, and leaves nothing on the connection', async () => {
+    await bench.open('run-1');
+    const step = { runId: 'run-1', step: 'extract:sales', stage: 'elt', scheduledMs: 10, whileRunning: true };
+    const frozen = await frozenConnection(
+      'frozen',
+      `UPDATE plumbline.runs SET status = 'running' WHERE run_id = 'run-1'`,
+    );
+    await bench.test.database.session(async (session) => {
+      await expect(beginStep(session, step)).rejects.toMatchObject({ code: '55P03' });
+      await frozen.query('ROLLBACK');
+      expect(await beginStep(session, step)).toBe(1);
+      expect(await session.query('SHOW lock_timeout')).toEqual([{ lock_timeout: '0' }]);
+      await frozen.query('BEGIN');
+      await frozen.query('SELECT 1 FROM plumbline.run_steps FOR UPDATE');
+      await expect(beginStep(session, { ...step, scheduledMs: 20 })).rejects.toMatchObject({ code: '55P03' });
+    });
+    await frozen.end();
+  });
+
+  it('goes on although its former attempt was frozen while it holds the row that begins it', async () => {
     const { run } = await bench.open('run-1');
-    const former = { runId: 'run-1', step: 'extract:sales', stage: 'elt', scheduledMs: 10, whileRunning: true };
-    const frozen = await frozenBeginning(bench.test.database, former);
+    await frozenConnection(
+      `${connectionName('run-1', 'extract:sales')}/begin`,
+      `INSERT INTO plumbline.run_steps (run_id, step, stage, position, status, attempt, scheduled_ms)
+       VALUES ('run-1', 'extract:sales', 'elt', 1000, 'running', 1, 10)`,
+    );
     await bench.call('extractResource', { run, resource: 'sales' }, scheduled(20));
     expect(await stepRow()).toEqual({ status: 'succeeded', attempt: 1 });
-    await expect(frozen.thaw()).rejects.toMatchObject({ code: 'PG_CONNECTION_LOST' });
   });
 
   it('goes on although its former attempt was frozen in the transaction that ends it', async () => {

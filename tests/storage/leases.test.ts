@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { holdsLease, releaseLease, renewLease, takeLease } from '../../src/storage/leases.js';
+import { holdsLease, releaseLease, renewLease, takeFreeLease, takeLease } from '../../src/storage/leases.js';
 import { insertRun } from '../../src/storage/runs.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 
@@ -35,6 +35,25 @@ describe('a lease', () => {
     expect(await takeLease(test.database, key, 'b', 30)).toEqual({ held: true, takenFrom: 'a' });
     await releaseLease(test.database, key, 'b');
     expect(await takeLease(test.database, key, 'c', 30)).toEqual({ held: true });
+  });
+
+  it('that was given back is taken in one statement, for a run in progress and waiting for nobody', async () => {
+    const run = { run_id: 'b', env: 'dev', project: 'p', workflow_id: 'w', stages: [], bundle: 'x', options: {}, retry_of: null, started_by: 'test' }; // prettier-ignore
+    const take = (): Promise<boolean> => takeFreeLease(test.database, key, 'b', 30);
+    await insertRun(test.database, run);
+    expect(await take()).toBe(false);
+    await takeLease(test.database, key, 'a', 30);
+    expect(await take()).toBe(false);
+    await releaseLease(test.database, key, 'a');
+    await test.database.transaction(async (session) => {
+      await session.query('SELECT FROM plumbline.leases FOR UPDATE');
+      expect(await take()).toBe(false);
+    });
+    expect(await take()).toBe(true);
+    expect(await takeLease(test.database, key, 'b', 30)).toEqual({ held: true });
+    await releaseLease(test.database, key, 'b');
+    await test.database.execute(`UPDATE plumbline.runs SET status = 'succeeded'`);
+    expect(await take()).toBe(false);
   });
 
   it('closes the run of a holder that never did', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { TerminalError, TransientError, type PipelineError } from '../../errors.js';
+import { PipelineError, TerminalError } from '../../errors.js';
 import type { ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
@@ -310,10 +310,6 @@ async function batchLists(
 
 /** The same error, with the resource and its place in plumbline.yaml. */
 function ofResource(error: unknown, { id, at }: ResourceConfig): unknown {
-  if (!(error instanceof TerminalError || error instanceof TransientError)) return error;
-  const { code, message, details, next, cause }: PipelineError = error;
-  const context = { at, details: { ...details, resource: id }, ...(next === undefined ? {} : { next }), cause };
-  return error instanceof TerminalError
-    ? new TerminalError(code, `${id}: ${message}`, context)
-    : new TransientError(code, `${id}: ${message}`, context);
+  if (!(error instanceof PipelineError)) return error;
+  return error.prefixed(`${id}: `, { at, details: { ...error.details, resource: id } });
 }

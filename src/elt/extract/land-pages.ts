@@ -1,4 +1,4 @@
-import { TerminalError, TransientError, type PipelineError } from '../../errors.js';
+import { PipelineError, TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import type { ArtifactRef, ArtifactStore } from '../../model/artifact.js';
 import type { Database } from '../../model/database.js';
@@ -215,16 +215,10 @@ function endless(resource: ResourceConfig, url: string, pages: number): Terminal
 
 /** The same error, with the resource and its place in plumbline.yaml. */
 function ofResource(error: unknown, { resource, number: page }: PageToLand): unknown {
-  if (!(error instanceof TerminalError || error instanceof TransientError)) return error;
+  if (!(error instanceof PipelineError)) return error;
   const { id, at, http } = resource;
-  const { code, message, details, cause }: PipelineError = error;
   const isSkippable = isMissing(error) && page === 1 && http!.forEach !== undefined;
-  const next = isSkippable
-    ? 'If the server has nothing for some rows, set `for_each: { missing: ignore }`.'
-    : error.next;
-  const context = { at, details: { ...details, resource: id, page }, ...(next === undefined ? {} : { next }), cause };
-  const text = `Page ${page} of ${id}: ${message}`;
-  return error instanceof TerminalError
-    ? new TerminalError(code, text, context)
-    : new TransientError(code, text, context);
+  const skip = { next: 'If the server has nothing for some rows, set `for_each: { missing: ignore }`.' };
+  const details = { ...error.details, resource: id, page };
+  return error.prefixed(`Page ${page} of ${id}: `, { at, details, ...(isSkippable && skip) });
 }

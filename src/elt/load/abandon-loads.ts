@@ -27,5 +27,6 @@ export async function abandonLoads({ database, env, project, cancelledRunId }: A
      WHERE l.load_id = p.load_id AND l.env = $1 AND l.project = $2
        AND (l.status <> 'loading' OR l.load_id IN (SELECT load_id FROM abandoned))`,
     [env, project, cancelledRunId ?? null],
+    { isKept: true },
   );
 }

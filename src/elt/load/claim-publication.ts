@@ -21,6 +21,16 @@ export interface Publication extends ResourceKey {
 /** Makes this attempt the only one that may publish: ends the former one's connection, then raises the token. */
 export async function claimPublication(session: Session, key: ResourceKey, signal?: AbortSignal): Promise<Publication> {
   const values = [key.env, key.project, key.resource];
+  const claim = (of: string, ...more: readonly unknown[]): Promise<Omit<Publication, keyof ResourceKey>[]> =>
+    session.query(
+      `UPDATE plumbline.resources SET token = token + 1, writer_pid = $4, writer_backend_start = $5
+       ${WHERE} AND ${of} RETURNING token, version::float8 AS version`,
+      [...values, session.pid, session.backendStart, ...more],
+      { isKept: true },
+    );
+  // Nearly every attempt finds that the one before has ended by itself. A line that a frozen attempt has changed still names its writer.
+  const [free] = await claim('writer_pid IS NULL');
+  if (free !== undefined) return { ...key, ...free };
   const read = () =>
     session.query<{ token: string; pid: number | null; started: string | null }>(
       `SELECT token, writer_pid AS pid, writer_backend_start AS started FROM plumbline.resources ${WHERE}`,
@@ -37,11 +47,7 @@ export async function claimPublication(session: Session, key: ResourceKey, signa
   }
   if (former?.pid != null && former.started != null)
     await endFormerWriter(session, { pid: former.pid, backendStart: former.started }, signal);
-  const [claimed] = await session.query<{ token: string; version: number }>(
-    `UPDATE plumbline.resources SET token = token + 1, writer_pid = $5, writer_backend_start = $6
-     ${WHERE} AND token = $4 RETURNING token, version::float8 AS version`,
-    [...values, former?.token, session.pid, session.backendStart],
-  );
+  const [claimed] = await claim('token = $6', former?.token);
   if (claimed === undefined) throw new LoadFencedError(`Publication of ${key.resource}`, { resource: key.resource });
   return { ...key, ...claimed };
 }
@@ -60,6 +66,7 @@ export async function assertPublication(
   if (held.length === 0) throw new LoadFencedError(`Publication of ${resource}`, { resource });
 }
 
+/** For an attempt that ends without having published. */
 export async function releasePublication(database: Queryable, publication: Publication): Promise<void> {
   await database.execute(
     `UPDATE plumbline.resources SET writer_pid = NULL, writer_backend_start = NULL ${WHERE} AND token = $4`,
@@ -91,6 +98,7 @@ export async function publishedVersion(
        types_changed AS "typesChanged"
      FROM plumbline.resource_versions ${WHERE} AND version = $4`,
     [publication.env, publication.project, publication.resource, publication.version],
+    { isKept: true },
   );
   return rows[0];
 }
@@ -120,42 +128,39 @@ export interface PublicationMark {
 }
 
 /**
- * Records a publication, in the transaction that makes the rows visible. Compare-and-set on token and version, so that
- * of two attempts one commits; throws LoadFencedError in the other, or when a load is not staged any more.
+ * Records a publication, in the transaction that makes the rows visible, and forgets its writer, which has nothing more to write then.
+ * Compare-and-set on token and version, so that of two attempts one commits; throws LoadFencedError in the other, or when a load is not
+ * staged any more.
  */
 export async function markPublished(
   session: Session,
   publication: Publication,
   mark: PublicationMark,
 ): Promise<number> {
-  const values = [publication.env, publication.project, publication.resource, publication.token];
-  const version = publication.version + 1;
-  const changed = await session.execute(
-    `UPDATE plumbline.resources SET version = version + 1 ${WHERE} AND token = $4 AND version = $5`,
-    [...values, publication.version],
-  );
-  const published = await session.execute(
-    `UPDATE plumbline.loads SET status = 'published', published_at = now(), stage_table = NULL
-     WHERE load_id = ANY($1::bigint[]) AND status = 'staged'`,
-    [[...mark.stagedIds]],
-  );
-  if (changed !== 1 || published !== mark.stagedIds.length)
-    throw new LoadFencedError(`Publication of ${publication.resource}`, { resource: publication.resource });
-  if (mark.displacedIds.length > 0)
-    await session.execute(
-      `UPDATE plumbline.loads SET status = 'replaced' WHERE load_id = ANY($1::bigint[]) AND status = 'published'`,
-      [[...mark.displacedIds]],
-    );
-  await session.execute(
-    `INSERT INTO plumbline.resource_versions
-       (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, types_changed, row_count, run_id, profile, batches, anomaly_accepted,
-        interval_column)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+  const [marked] = await session.query<{ version: number | null; loads: number }>(
+    `WITH changed AS (
+       UPDATE plumbline.resources SET version = version + 1, writer_pid = NULL, writer_backend_start = NULL
+       ${WHERE} AND token = $4 AND version = $5 RETURNING version),
+     published AS (
+       UPDATE plumbline.loads SET status = 'published', published_at = now(), stage_table = NULL
+       WHERE load_id = ANY($6::bigint[]) AND status = 'staged' RETURNING 1),
+     displaced AS (
+       UPDATE plumbline.loads SET status = 'replaced' WHERE load_id = ANY($7::bigint[]) AND status = 'published'),
+     recorded AS (
+       INSERT INTO plumbline.resource_versions
+         (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, types_changed, row_count, run_id,
+           profile, batches, anomaly_accepted, interval_column)
+       SELECT $1, $2, $3, version, $8, $9, $10, $11::bigint[], $12::jsonb, $13::text[], $14::jsonb, $15::bigint, $16, $17::jsonb, $18::jsonb, $19::boolean, $20
+       FROM changed)
+     SELECT (SELECT version::float8 FROM changed) AS version, (SELECT count(*)::float8 FROM published) AS loads`,
     [
       publication.env,
       publication.project,
       publication.resource,
-      version,
+      publication.token,
+      publication.version,
+      [...mark.stagedIds],
+      [...mark.displacedIds],
       mark.write,
       mark.table.schema,
       mark.table.name,
@@ -170,8 +175,11 @@ export async function markPublished(
       mark.isAnomalyAccepted ?? false,
       mark.intervalColumn ?? null,
     ],
+    { isKept: true },
   );
-  return version;
+  if (marked === undefined || marked.version === null || marked.loads !== mark.stagedIds.length)
+    throw new LoadFencedError(`Publication of ${publication.resource}`, { resource: publication.resource });
+  return marked.version;
 }
 
 const WHERE = 'WHERE env = $1 AND project = $2 AND resource = $3';

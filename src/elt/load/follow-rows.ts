@@ -27,6 +27,7 @@ export async function followRows(
   const [former] = await session.query<{ isSmall: boolean; balance: number }>(
     `SELECT pg_relation_size(oid) < $2 AS "isSmall", ${BALANCE} AS balance FROM pg_class WHERE oid = to_regclass($1)`,
     [name, countedBytes],
+    { isKept: true },
   );
   return async () => {
     if (former?.isSmall === true) return countRows(session, target);
@@ -36,6 +37,7 @@ export async function followRows(
           WHERE (env, project, resource, version, table_schema, table_name) = ($4, $5, $6, $7, $8, $9)) END END AS rows
        FROM pg_class WHERE oid = $1::regclass`,
       [name, former?.balance ?? 0, former === undefined, env, project, resource, version, target.schema, target.name],
+      { isKept: true },
     );
     return now?.rows ?? countRows(session, target);
   };

@@ -106,9 +106,11 @@ export async function newestLoads(
 }
 
 export async function loadsById(session: Queryable, loadIds: readonly string[]): Promise<LedgerLine[]> {
-  return session.query<LedgerLine>(`SELECT ${LINE} FROM plumbline.loads WHERE load_id = ANY($1::bigint[])`, [
-    [...loadIds],
-  ]);
+  return session.query<LedgerLine>(
+    `SELECT ${LINE} FROM plumbline.loads WHERE load_id = ANY($1::bigint[])`,
+    [[...loadIds]],
+    { isKept: true },
+  );
 }
 
 export interface NewLoad {

@@ -34,7 +34,10 @@ import { dropStages, isFilled, isGroupStage, keysName, linesByStage, stageOf, ty
 /** `append` and `merge`: the staged rows go into the published table, in one transaction with the ledger. */
 export async function publishByRows(session: Session, work: PublishWork): Promise<PublishResult> {
   const { database, signal } = work.options;
-  return cancelOnAbort(database, session, signal, () => session.transaction(() => mergeStages(session, work)));
+  const merge = (): Promise<PublishResult> => mergeStages(session, work);
+  // Readers queue behind a lock that waits; a client frozen in there must not keep it.
+  const settings = { lockTimeoutMs: 5_000, idleTimeoutMs: 10_000 };
+  return cancelOnAbort(database, session, signal, () => session.transaction(merge, settings));
 }
 
 async function mergeStages(session: Session, work: PublishWork): Promise<PublishResult> {
@@ -44,8 +47,6 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const staged = lines.filter(({ status }) => status === 'staged');
   const filled = staged.filter(isFilled);
   const { batches, anomalies } = await guard(session, work, target, staged);
-  // Readers queue behind a lock that waits; a client frozen here must not keep it.
-  await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
   const rowsAfter = await followRows(session, publication, target);
   const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, filled);
   const displacedIds = await formerContents(session, work, staged, isNew);
@@ -245,6 +246,7 @@ async function formerContents(
       lines.map(({ loadId }) => loadId),
       isKnownByContent(options.resource) ? staged.map(({ sha256 }) => sha256) : [],
     ],
+    { isKept: true },
   );
   return rows.map(({ loadId }) => loadId);
 }

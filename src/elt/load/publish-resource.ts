@@ -102,7 +102,7 @@ export async function publishResource(options: PublishOptions): Promise<PublishR
   const { database, resource, schemas } = options;
   assertKey(resource);
   await ensureSchema(database, schemas.raw);
-  const claimed: { publication?: Publication } = {};
+  const claimed: { publication?: Publication | undefined } = {};
   try {
     return await database.session(async (session) => {
       const key = { env: options.env, project: options.project, resource: resource.id };
@@ -119,6 +119,7 @@ export async function publishResource(options: PublishOptions): Promise<PublishR
       const write = known.write === 'append' && options.isFull === true ? 'replace' : known.write;
       const work = { options: { ...options, resource: { ...known, write } }, publication, lines };
       const published = write === 'replace' ? await publishBySwap(session, work) : await publishByRows(session, work);
+      claimed.publication = undefined;
       await failpoint('publish.after-commit');
       return published;
     });

@@ -92,8 +92,8 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
       const work = { options, publication, target, stage, columns, there };
       const publish = async (): Promise<RetryResult> => {
         const elements = await stageRetriedElements(session, work);
+        const settings = { lockTimeoutMs: 5_000, idleTimeoutMs: 10_000 };
         return session.transaction(async () => {
-          await session.execute(`SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`);
           await takeOutRetried(session, { env, project, personal: resource.personal ?? [], stage: qualified(stage.schema, stage.name), loadId, columns }); // prettier-ignore
           const outside = await takeOutRetriedOutside(session, { resource, line }, stage, columns);
           const faults = [...wrong, ...elements.faults, ...outside];
@@ -104,7 +104,7 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
           await failpoint('retry.before-commit');
           signal?.throwIfAborted();
           return retried;
-        });
+        }, settings);
       };
       const result = await cancelOnAbort(database, session, signal, publish);
       await failpoint('retry.after-commit');

@@ -42,6 +42,7 @@ async function hasValidity(session: Session, target: Table): Promise<boolean> {
   const found = await session.query(
     `SELECT 1 FROM pg_attribute WHERE attrelid = $1::regclass AND attname = '_valid_to' AND NOT attisdropped`,
     [sqlName(target)],
+    { isKept: true },
   );
   return found.length > 0;
 }

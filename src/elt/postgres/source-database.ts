@@ -11,8 +11,8 @@ export function sourceDatabase(database: Database, context: SourceContext): Data
     }
   };
   const queryable = (target: Queryable): Queryable => ({
-    query: (text, parameters) => told(() => target.query(text, parameters)),
-    execute: (text, parameters) => told(() => target.execute(text, parameters)),
+    query: (text, parameters, options) => told(() => target.query(text, parameters, options)),
+    execute: (text, parameters, options) => told(() => target.execute(text, parameters, options)),
   });
   const source: Database = {
     ...queryable(database),
@@ -27,7 +27,7 @@ export function sourceDatabase(database: Database, context: SourceContext): Data
         throw isConnected ? error : sourceError(error, context);
       }
     },
-    transaction: (work) => source.session((session) => session.transaction(() => work(session))),
+    transaction: (work, settings) => source.session((session) => session.transaction(() => work(session), settings)),
   };
   return source;
 
@@ -43,7 +43,7 @@ export function sourceDatabase(database: Database, context: SourceContext): Data
       copyTo: (statement, sink, options) => told(() => session.copyTo(statement, sink, options)),
       queryLists: (text) => told(() => session.queryLists(text)),
       describe: (select) => told(() => session.describe(select)),
-      transaction: (work) => session.transaction(work),
+      transaction: (work, settings) => session.transaction(work, settings),
     };
   }
 }

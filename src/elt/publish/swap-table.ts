@@ -145,13 +145,10 @@ async function attempt(
 
 async function swapAll(session: Session, options: SwapOptions, prepared: Prepared): Promise<'swapped' | 'changed'> {
   const { lockTimeoutMs = 200, beforeCommit, laggingViews, signal } = options;
+  // A client frozen in there would keep every reader waiting: PostgreSQL ends it.
+  const settings = { lockTimeoutMs, idleTimeoutMs: 10_000 };
   return session.transaction(async () => {
     await readCatalog(session);
-    await session.query(
-      // A client frozen in this transaction would keep every reader waiting: PostgreSQL ends it.
-      `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', '10s', true)`,
-      [`${lockTimeoutMs}ms`],
-    );
     const swaps = swapsOf(options);
     const stages: RelationFacts[] = [];
     for (const { staged } of swaps) stages.push(await describeStage(session, staged));
@@ -187,7 +184,7 @@ async function swapAll(session: Session, options: SwapOptions, prepared: Prepare
     await failpoint('swap.before-commit');
     signal?.throwIfAborted();
     return 'swapped';
-  });
+  }, settings);
 }
 
 interface LockedSwap extends Swap {

@@ -14,6 +14,7 @@ export async function tableColumns(
      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
      WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p') ORDER BY a.attnum`,
     [schema, table],
+    { isKept: true },
   );
   if (rows.length === 0) return undefined;
   const own: readonly string[] = [...metadataColumns, ...validityColumns];

@@ -151,12 +151,6 @@ function placed<T>(test: DataTest, { name }: TestContext, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof TerminalError)) throw error;
-    const { code, message, details, next } = error;
-    throw new TerminalError(code, `Test ${test.kind} of ${name}: ${message}`, {
-      details,
-      at: test.at,
-      ...(next !== undefined && { next }),
-    });
+    throw error instanceof TerminalError ? error.prefixed(`Test ${test.kind} of ${name}: `, { at: test.at }) : error;
   }
 }

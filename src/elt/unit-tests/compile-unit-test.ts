@@ -111,9 +111,7 @@ function readInput(
       ? { kind: 'ref', key: `ref ${read.refs[0]}`, original: sql }
       : { kind: 'source', key: `source ${source}`, original: sql };
   } catch (error) {
-    if (!(error instanceof TerminalError)) throw error;
-    const { code, message, details, next } = error;
-    throw new TerminalError(code, message, { details, at, ...(next !== undefined && { next }) });
+    throw error instanceof TerminalError ? error.prefixed('', { at }) : error;
   }
 }
 

@@ -82,15 +82,22 @@ function nextCount(point: string): number {
 describe('a second attempt while the first one still lives', () => {
   /** Stops the session's work just before its next COMMIT, as a process that freezes there. */
   function freezeBefore(database: Database, statement: RegExp, reached: () => void, thaw: Promise<void>): Database {
+    const freezeAt = async (text: string): Promise<void> => {
+      if (!statement.test(text)) return;
+      reached();
+      await thaw;
+    };
     const frozen = (session: Session): Session => ({
       ...session,
-      execute: async (text, parameters) => {
-        const result = await session.execute(text, parameters);
-        if (statement.test(text)) {
-          reached();
-          await thaw;
-        }
-        return result;
+      query: async <R>(...asked: Parameters<Session['query']>) => {
+        const rows = await session.query<R>(...asked);
+        await freezeAt(asked[0]);
+        return rows;
+      },
+      execute: async (...asked) => {
+        const count = await session.execute(...asked);
+        await freezeAt(asked[0]);
+        return count;
       },
     });
     return {
@@ -240,10 +247,10 @@ test('a connection that PostgreSQL ends in the middle of a load costs one chunk'
         bench.database.session((session) =>
           work({
             ...session,
-            execute: async (text, parameters) => {
+            execute: async (text, parameters, options) => {
               if (/SET next_chunk = next_chunk/.test(text) && parameters?.[2] === 1)
                 await bench.database.query('SELECT pg_terminate_backend($1)', [session.pid]);
-              return session.execute(text, parameters);
+              return session.execute(text, parameters, options);
             },
           }),
         ),

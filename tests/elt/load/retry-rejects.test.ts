@@ -53,13 +53,13 @@ test('two retries of one load at once: the second finishes, the first, frozen be
   const hasReached = new Promise<void>((resolve) => (reached = resolve));
   const frozen = (session: Session): Session => ({
     ...session,
-    execute: async (text, parameters) => {
-      const result = await session.execute(text, parameters);
-      if (/INSERT INTO plumbline.resource_versions/.test(text)) {
+    query: async <R>(...asked: Parameters<Session['query']>) => {
+      const rows = await session.query<R>(...asked);
+      if (/INSERT INTO plumbline.resource_versions/.test(asked[0])) {
         reached();
         await thawed;
       }
-      return result;
+      return rows;
     },
   });
   const database: Database = { ...bench.database, session: (work) => bench.database.session((one) => work(frozen(one))) }; // prettier-ignore
