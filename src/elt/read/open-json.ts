@@ -34,6 +34,7 @@ export async function openJson(
 ): Promise<RowSource> {
   const scan = await scanRecords({ signal });
   const headers = [...new Set([...scan.keys.keys(), ...optional])];
+  const unseen = optional.filter((key) => !scan.keys.has(key));
   const stated = headers.map((key) => byKey?.get(key));
   const kinds = headers.map((key) => columnKind(scan.keys.get(key) ?? NO_VALUES, tolerance));
   const asJson = headers.map((key, index) => (declared.get(key) ?? stated[index] ?? kinds[index]) === 'jsonb');
@@ -64,6 +65,7 @@ export async function openJson(
     types: kinds.map((kind, index) => stated[index] ?? kindTypes(kind).type),
     allowed: kinds.map((kind) => kindTypes(kind).allowed),
     dialect: { format },
+    ...(unseen.length > 0 && { unseen }),
   };
 }
 
