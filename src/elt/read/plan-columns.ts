@@ -93,8 +93,10 @@ function unseenNotice(names: readonly string[]): readonly string[] {
 }
 
 function misfitNotice(name: string, type: ColumnType, count: number, { types }: Contract): string {
-  const fate = types === 'discard_value' ? 'they are NULL' : 'their rows are quarantined';
-  return `Column ${JSON.stringify(name)} is read as ${type}; ${count} of its values are not and ${fate}.`;
+  const isNull = types === 'discard_value';
+  const one = `1 of its values is not and ${isNull ? 'is NULL' : 'its row is quarantined'}`;
+  const many = `${count} of its values are not and ${isNull ? 'they are NULL' : 'their rows are quarantined'}`;
+  return `Column ${JSON.stringify(name)} is read as ${type}; ${count === 1 ? one : many}.`;
 }
 
 /** New columns that the contract leaves out. Throws `ELT_CONTRACT` on a new column, or one that would go, that it forbids. */

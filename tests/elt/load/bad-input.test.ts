@@ -121,7 +121,7 @@ describe('quarantines', () => {
     );
     expect(loads[0]).toMatchObject({ rowsRead: 308, rowsLoaded: 301, rowsRejected: 7 });
     expect(loads[0]!.notices).toEqual([
-      'Column "id" is read as bigint; 1 of its values are not and their rows are quarantined.',
+      'Column "id" is read as bigint; 1 of its values is not and its row is quarantined.',
     ]);
     expect(published.rows).toBe(301);
     expect(await rejects(loads[0]!.loadId)).toEqual([
