@@ -39,7 +39,7 @@ function isTriedAgain({ status, error }: StepRow): boolean {
 }
 
 function renderRetry(step: StepRow): string {
-  return `${labelOf(step)} ${pc.yellow(`attempt ${step.attempt} failed, trying again:`)} ${messageOf(step)}`;
+  return `${labelOf(step)} ${pc.yellow(`attempt ${step.attempt} failed, trying again:`)} ${messageIn(step)}`;
 }
 
 /** The first to fail comes first: its error is the run's, and is shown with all that it says. */
@@ -50,8 +50,11 @@ function failedByThemselves(steps: readonly StepRow[]): StepRow[] {
 
 function messageOf({ step, error }: StepRow): string {
   const [, ...rest] = step.split(':');
-  const { message } = error as { message?: string };
-  return `${rest.join(':').split('#')[0]!}: ${message ?? 'failed'}`;
+  return `${rest.join(':').split('#')[0]!}: ${messageIn({ error })}`;
+}
+
+function messageIn({ error }: Pick<StepRow, 'error'>): string {
+  return (error as { message?: string }).message ?? 'failed';
 }
 
 function isPartOfLoad(step: string): boolean {

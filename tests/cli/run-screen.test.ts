@@ -44,8 +44,7 @@ it('says of a step whose fault may pass that it is tried again, ever more rarely
     screen.draw([failed(attempt, false)], false);
   }
   const again = [1, 2, 4].map(
-    (attempt) =>
-      `  load       shop.orders         attempt ${attempt} failed, trying again: shop.orders: the server answered 500.\n`,
+    (attempt) => `  load       shop.orders         attempt ${attempt} failed, trying again: the server answered 500.\n`,
   );
   expect(shown()).toBe(again.join(''));
   screen.draw([loaded], false);
