@@ -2,13 +2,14 @@ import type { LoadSummary, TestWarning, TransformSummary } from '../contracts/el
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
 import type { DeploymentResult } from '../contracts/deployment.js';
-import type { StepRow } from '../storage/run-steps.js';
+import type { StepRow, StepStatus } from '../storage/run-steps.js';
 import { pc } from './colors.js';
 import { count, duration, metric } from './format.js';
 import { plural } from '../model/plural.js';
 
 export interface StepLine {
   readonly step: string;
+  readonly status: StepStatus;
   readonly line: string;
   readonly done: boolean;
   /** How many attempts failed of a step that is to be tried again. */
@@ -24,12 +25,12 @@ export function renderSteps(steps: readonly StepRow[], isOver = true): StepLine[
   const [, ...more] = failedByThemselves(steps);
   return steps.flatMap((step) => {
     if (!isOver && isTriedAgain(step))
-      return [{ step: step.step, line: renderRetry(step), done: false, failures: step.attempt }];
+      return [{ step: step.step, status: step.status, line: renderRetry(step), done: false, failures: step.attempt }];
     if (step.status === 'planned' || (step.status === 'skipped' && step.reason === null)) return [];
     const done = step.status !== 'running';
     if (done && step.status !== 'failed' && isPartOfLoad(step.step)) return [];
     const note = more.includes(step) ? `\n  ${pc.yellow('!')} ${messageOf(step)}` : '';
-    return [{ step: step.step, line: `${renderStep(step)}${note}`, done }];
+    return [{ step: step.step, status: step.status, line: `${renderStep(step)}${note}`, done }];
   });
 }
 

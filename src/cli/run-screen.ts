@@ -29,9 +29,10 @@ export function createRunScreen({ isTTY, columns, write }: Terminal): RunScreen 
     draw(steps, isOver) {
       const lines = renderSteps(steps, isOver);
       let output = erase();
-      for (const { step, line, done, failures = 0 } of lines) {
-        if (done && !printed.has(step)) {
-          printed.add(step);
+      for (const { step, status, line, done, failures = 0 } of lines) {
+        // One of an error that nobody classified is tried again, too, and may end well after all.
+        if (done && !printed.has(`${step} ${status}`)) {
+          printed.add(`${step} ${status}`);
           output += `${line}\n`;
         } else if (!isTTY && failures >= (nextFailure.get(step) ?? 1)) {
           nextFailure.set(step, 2 * failures);
@@ -43,7 +44,7 @@ export function createRunScreen({ isTTY, columns, write }: Terminal): RunScreen 
         for (const { line, done } of lines) {
           if (done) continue;
           // A line that wraps would be two, and only one of them redrawn.
-          output += `${pc.yellow(cut(withoutColors(line), columns - 1))}\n`;
+          output += `${pc.yellow(columns > 1 ? cut(withoutColors(line), columns - 1) : line)}\n`;
           live++;
         }
       }

@@ -135,6 +135,8 @@ export async function changeCommand(
 ): Promise<void> {
   await withOwner(options, async ({ database, temporal }, owner, key) => {
     const names = name === undefined ? (await listSchedules(database, key)).map((row) => row.name) : [name];
+    // Before the start, which may be done with them soon.
+    const idle = change === 'trigger' ? await withoutOpenIntervals({ database, temporal }, owner, names) : [];
     let ending = 0;
     for (const one of names)
       await onTemporalSchedule(temporal, owner, one, async (schedule) => {
@@ -147,7 +149,6 @@ export async function changeCommand(
         else await schedule.trigger('BUFFER_ONE');
         if (change !== 'trigger') await markPaused(database, key, one, change === 'pause');
       });
-    const idle = change === 'trigger' ? await withoutOpenIntervals({ database, temporal }, owner, names) : [];
     if (options.json) return print(JSON.stringify({ change, schedules: names, ...(change === 'pause' ? { ending } : {}), ...(idle.length > 0 && { idle }) })); // prettier-ignore
     const word = { pause: 'paused', resume: 'resumed', trigger: 'triggered' }[change];
     print(names.length === 0 ? 'no schedules were applied' : `${word} ${names.join(', ')}${endingWords(ending)}`);
