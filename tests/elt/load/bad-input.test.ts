@@ -285,4 +285,8 @@ test('a declared column that no file of several has; one that only some have is 
   const { loads } = await bench.run(resourceOf({ id: 'rare', source: 'rare', table: 'rare', path: 'rare.json', columns })); // prettier-ignore
   expect(loads[0]!.notices).toEqual(['No record has "tip", which plumbline.yaml gives a type: NULL in all rows.']);
   expect(await rows('rare')).toEqual([{ id: 1, tip: null }]);
+  // A key whose column has another name than itself is there, by that name.
+  await bench.write('named.json', '[{"id":1," tip ":0.5,"xmin":3}]');
+  await bench.run(resourceOf({ id: 'named', source: 'named', table: 'named', path: 'named.json', columns: { ...columns, xmin_: 'bigint' } })); // prettier-ignore
+  expect(await rows('named')).toEqual([{ id: 1, tip: '0.5' }]);
 });
