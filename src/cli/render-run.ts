@@ -23,7 +23,7 @@ export interface StepLine {
  */
 export function renderSteps(steps: readonly StepRow[], isOver = true): StepLine[] {
   const [, ...more] = failedByThemselves(steps);
-  return steps.flatMap((step) => {
+  return steps.flatMap((step): StepLine[] => {
     if (!isOver && isTriedAgain(step))
       return [{ step: step.step, status: step.status, line: renderRetry(step), done: false, failures: step.attempt }];
     if (step.status === 'planned' || (step.status === 'skipped' && step.reason === null)) return [];
