@@ -11,6 +11,7 @@ import type { PlanLine, PlanResult, RunRef } from '../contracts/run.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
 import { stepNames } from '../contracts/step-names.js';
 import { compileInventory } from '../elt/inventory/compile-inventory.js';
+import { leftTables } from '../elt/load/left-tables.js';
 import { newestSchemaChanges } from '../elt/load/schema-changes.js';
 import { whatIsAsked } from '../elt/extract/what-is-asked.js';
 import { whatIsRead } from '../elt/postgres/what-is-read.js';
@@ -103,6 +104,7 @@ export async function explainSteps(
   requireInterval(project, run);
   const stale = await explainElt(dependencies, scope);
   const changes = await newestSchemaChanges(database, { env: run.env, project: run.project });
+  warnings.push(...(await leftTables(database, project)));
   const schemaChanges = changes.length === 0 ? {} : { schemaChanges: changes };
   const { train, defaults } = project;
   if (train === undefined || run.only !== undefined)

@@ -14,6 +14,7 @@ import type { Project } from '../model/project.js';
 import { partName } from '../model/selection.js';
 import { connectionName } from '../storage/connection-name.js';
 import { endConnections, tagDatabase } from '../storage/database.js';
+import { databaseClock } from '../storage/database-clock.js';
 import { claimInterval, settleInterval } from '../storage/intervals.js';
 import { closeRunRow } from '../storage/close-run.js';
 import { expiredHolder, releaseLease, renewLease, takeFreeLease, takeLease } from '../storage/leases.js';
@@ -28,6 +29,9 @@ import { requireInterval } from './selected-steps.js';
 import { shortActivity } from './short-activity.js';
 import { hasNoRelations, resourceExists } from './table-exists.js';
 import { LEASE_TTL_SECONDS, leaseLost, leaseOf } from './step.js';
+
+/** Temporal, whose clock says when an interval is over for a schedule, and PostgreSQL may be on machines of their own. */
+const CLOCKS_DIFFER_MS = 5_000;
 
 export type RunActivities = ReturnType<typeof createRunActivities>;
 
@@ -173,7 +177,9 @@ export function createRunActivities(dependencies: ActivityDependencies) {
   async function claimRunInterval(own: Database, run: RunRef, stages: readonly Stage[]): Promise<void> {
     const { env, project, interval, rejects, once, keepLoaded, force } = run;
     if (interval === undefined || !stages.includes('elt') || rejects !== undefined) return;
-    if (instant(interval.end) > Date.now()) return;
+    // Not by the worker's clock: one that is ahead would mark as done what is still to come, which no later run would load.
+    const now = (await databaseClock(own)).getTime() + (once === true ? CLOCKS_DIFFER_MS : 0);
+    if (instant(interval.end) > now) return;
     // Schedules and backfills leave alone what was given up, however they came by it; a person's run takes it back.
     const again = { done: once !== true || force, skipped: once !== true && keepLoaded !== true };
     if (await claimInterval(own, { env, project, interval, part: partName(run) }, run.runId, again)) return;

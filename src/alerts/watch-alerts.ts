@@ -1,5 +1,6 @@
 import type { Database } from '../model/database.js';
 import { repeat } from '../model/repeat.js';
+import { databaseClock } from '../storage/database-clock.js';
 import { deliverAlerts } from './deliver-alerts.js';
 import { findEnded, type WorkflowEnds } from './find-ended.js';
 import { findMissed } from './find-missed.js';
@@ -39,7 +40,9 @@ export function watchAlerts(options: {
     EVERY_MS,
     async (signal) => {
       if (!maySend) return;
-      await findMissed(database, new Date()).catch(onError);
+      await databaseClock(database)
+        .then((now) => findMissed(database, now))
+        .catch(onError);
       await lookForEnded();
       await deliverAlerts({ ...options, signal });
     },

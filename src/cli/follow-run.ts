@@ -6,12 +6,12 @@ import type { Database } from '../model/database.js';
 import { shownInterval } from '../model/data-interval.js';
 import { listSteps, type StepRow } from '../storage/run-steps.js';
 import { closeRunRow } from '../storage/close-run.js';
+import { liveWorkers } from '../storage/workers.js';
 import { findRun, type RunRow } from '../storage/runs.js';
-import { eraseLines, pc } from './colors.js';
 import { createPatience, PATIENCE_MS } from './patience.js';
 import { RunFailure, type EndedRun } from './print-error.js';
 import { halfOfRun, stageWord } from './stage-words.js';
-import { renderSteps } from './render-run.js';
+import { createRunScreen } from './run-screen.js';
 
 export interface FollowOptions {
   readonly database: Database;
@@ -25,6 +25,10 @@ export interface FollowOptions {
   readonly patienceMs?: number;
 }
 
+/** Longer than a worker takes to come back that was killed under `plumbline up`. */
+const DESERTED_SECONDS = 20;
+const DESERTED = `  ! No worker has given a sign of life for ${DESERTED_SECONDS} s, and the run waits for one: start it with \`plumbline up\` or \`plumbline worker\`.`;
+
 export type Followed =
   { readonly detached: true } | { readonly detached: false; readonly run: RunRow; readonly steps: readonly StepRow[] };
 
@@ -34,21 +38,31 @@ export type Followed =
  */
 export async function followRun(options: FollowOptions): Promise<Followed> {
   const { database, runId, signal, patienceMs = PATIENCE_MS } = options;
-  const screen = options.show ? createScreen() : undefined;
+  const screen = options.show ? createRunScreen(terminal()) : undefined;
+  const say = (line: string): void =>
+    screen === undefined ? void process.stderr.write(`${line}\n`) : screen.say(line);
   const waitForDatabase = createPatience(runId, patienceMs);
   const waitForTemporal = createPatience(runId, patienceMs);
+  let isDeserted = false;
   let polls = 0;
   for (;;) {
     const seen = await waitForDatabase(() => readRun(database, runId));
     if (seen !== undefined) {
       const { run, steps } = seen;
-      screen?.draw(steps);
+      screen?.draw(steps, run?.status !== 'running');
       if (run !== undefined && run.status !== 'running') {
         if (run.status === 'succeeded') return { detached: false, run, steps };
         throw failureOf(run, steps);
       }
       // A run that could not even open, or was ended from outside, shows only in Temporal.
-      if (++polls % 10 === 0) await waitForTemporal(() => checkWorkflow(options, seen));
+      if (++polls % 10 === 0) {
+        const workers = await waitForDatabase(() => liveWorkers(database, DESERTED_SECONDS));
+        if (workers !== undefined && (workers.length === 0) !== isDeserted) {
+          isDeserted = !isDeserted;
+          say(isDeserted ? DESERTED : '  ! A worker is back; the run goes on.');
+        }
+        await waitForTemporal(() => checkWorkflow(options, seen));
+      }
     }
     if (signal.aborted) return { detached: true };
     await sleep(200, undefined, { signal }).catch(() => {});
@@ -130,28 +144,7 @@ function sameRun(run: RunRow): string {
   return `plumbline run${word === undefined ? '' : ` ${word}`}${selected}${about}${env}`;
 }
 
-/** On a terminal the running steps are redrawn in place; elsewhere each finished step is one line. */
-function createScreen(): { draw(steps: readonly StepRow[]): void } {
-  const printed = new Set<string>();
-  let live = 0;
-  return {
-    draw(steps) {
-      const lines = renderSteps(steps);
-      let output = process.stdout.isTTY && live > 0 ? eraseLines(live) : '';
-      for (const { step, line, done } of lines) {
-        if (!done || printed.has(step)) continue;
-        printed.add(step);
-        output += `${line}\n`;
-      }
-      live = 0;
-      if (process.stdout.isTTY) {
-        for (const { line, done } of lines) {
-          if (done) continue;
-          output += `${pc.yellow(line)}\n`;
-          live++;
-        }
-      }
-      if (output !== '') process.stdout.write(output);
-    },
-  };
+function terminal(): Parameters<typeof createRunScreen>[0] {
+  const { isTTY, columns } = process.stdout;
+  return { isTTY, columns, write: (text) => void process.stdout.write(text) };
 }

@@ -2,23 +2,45 @@ import type { LoadSummary, TestWarning, TransformSummary } from '../contracts/el
 import type { TrainingSetSummary } from '../contracts/features.js';
 import type { BaselineSummary, RegisteredModel, TrainedSummary } from '../contracts/training.js';
 import type { DeploymentResult } from '../contracts/deployment.js';
-import type { StepRow } from '../storage/run-steps.js';
+import type { StepRow, StepStatus } from '../storage/run-steps.js';
 import { pc } from './colors.js';
 import { count, duration, metric } from './format.js';
 import { plural } from '../model/plural.js';
 
-/** One line a step, as far as it came; steps not yet begun give none. */
-export function renderSteps(
-  steps: readonly StepRow[],
-): { readonly step: string; readonly line: string; readonly done: boolean }[] {
+export interface StepLine {
+  readonly step: string;
+  readonly status: StepStatus;
+  readonly line: string;
+  readonly done: boolean;
+  /** How many attempts failed of a step that is to be tried again. */
+  readonly failures?: number;
+}
+
+/**
+ * One line a step, as far as it came; steps not yet begun give none.
+ *
+ * @param isOver the run has ended: no step that failed is tried again
+ */
+export function renderSteps(steps: readonly StepRow[], isOver = true): StepLine[] {
   const [, ...more] = failedByThemselves(steps);
-  return steps.flatMap((step) => {
+  return steps.flatMap((step): StepLine[] => {
+    if (!isOver && isTriedAgain(step))
+      return [{ step: step.step, status: step.status, line: renderRetry(step), done: false, failures: step.attempt }];
     if (step.status === 'planned' || (step.status === 'skipped' && step.reason === null)) return [];
     const done = step.status !== 'running';
     if (done && step.status !== 'failed' && isPartOfLoad(step.step)) return [];
     const note = more.includes(step) ? `\n  ${pc.yellow('!')} ${messageOf(step)}` : '';
-    return [{ step: step.step, line: `${renderStep(step)}${note}`, done }];
+    return [{ step: step.step, status: step.status, line: `${renderStep(step)}${note}`, done }];
   });
+}
+
+/** A fault that may pass: the step is tried again after a pause, in which its row says that it failed. */
+function isTriedAgain({ status, error }: StepRow): boolean {
+  return status === 'failed' && error?.['terminal'] === false;
+}
+
+function renderRetry(step: StepRow): string {
+  return `${labelOf(step)} ${pc.yellow(`attempt ${step.attempt} failed, trying again:`)} ${messageIn(step)}`;
 }
 
 /** The first to fail comes first: its error is the run's, and is shown with all that it says. */
@@ -29,17 +51,25 @@ function failedByThemselves(steps: readonly StepRow[]): StepRow[] {
 
 function messageOf({ step, error }: StepRow): string {
   const [, ...rest] = step.split(':');
-  const { message } = error as { message?: string };
-  return `${rest.join(':').split('#')[0]!}: ${message ?? 'failed'}`;
+  return `${rest.join(':').split('#')[0]!}: ${messageIn({ error })}`;
+}
+
+function messageIn({ error }: Pick<StepRow, 'error'>): string {
+  return (error as { message?: string }).message ?? 'failed';
 }
 
 function isPartOfLoad(step: string): boolean {
   return step.startsWith('extract:') || (step.startsWith('load:') && step.includes('#'));
 }
 
+function labelOf({ step }: Pick<StepRow, 'step'>): string {
+  const [kind = '', ...rest] = step.split(':');
+  return `  ${(VERB[kind] ?? kind).padEnd(10)} ${rest.join(':').split('#')[0]!.padEnd(19)}`;
+}
+
 function renderStep(step: StepRow): string {
-  const [kind = '', ...rest] = step.step.split(':');
-  const label = `  ${(VERB[kind] ?? kind).padEnd(10)} ${rest.join(':').split('#')[0]!.padEnd(19)}`;
+  const [kind = ''] = step.step.split(':');
+  const label = labelOf(step);
   if (step.status === 'skipped') return `${label} ${pc.dim(`skipped: ${step.reason}`)}`;
   if (step.status === 'running') return `${label} ${pc.dim(`… ${progressText(step.progress)}`)}`;
   const time =

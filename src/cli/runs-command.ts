@@ -53,7 +53,7 @@ export async function showCommand(id: string, options: RunOptions): Promise<void
     process.stdout.write(
       `run ${run.run_id}   ${run.status}   started ${run.started_at.slice(0, 19)} UTC by ${run.started_by}   code ${run.bundle.slice(0, 12)}${about === '' ? '' : `   interval ${about}`}\n`,
     );
-    for (const { line } of renderSteps(steps)) process.stdout.write(`${line}\n`);
+    for (const { line } of renderSteps(steps, run.status !== 'running')) process.stdout.write(`${line}\n`);
     if (run.status === 'failed')
       printError(failureOf(run, steps), { verbose: process.argv.includes('--verbose'), json: false });
   });

@@ -5,14 +5,14 @@ import { describeSchedules, type ListedSchedule } from '../client/list-schedules
 import { createRunTemplate, recordBundle, userName } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import { TerminalError } from '../errors.js';
-import { bundleDigest, contentHash } from '../project/bundle-digest.js';
-import { listBundleFiles } from '../project/bundle-files.js';
+import { codeDigest } from '../project/code-digest.js';
 import { partOf } from '../model/selection.js';
 import { loadProject } from '../project/load-project.js';
 import { shownDuration } from '../project/duration.js';
 import { packBundle } from '../project/pack-bundle.js';
 import { projectName } from '../project/project-name.js';
 import { markChildCancelled } from '../storage/runs.js';
+import { databaseClock } from '../storage/database-clock.js';
 import { deleteSchedule, findSchedule, listSchedules, markPaused } from '../storage/schedules.js';
 import { checkSchedules } from './check-schedules.js';
 import { pc } from './colors.js';
@@ -78,9 +78,12 @@ async function applyOrExplain(scope: ApplyScope, changes: readonly ScheduleChang
 export async function listCommand(options: ScheduleOptions): Promise<void> {
   await withServers(async (connections, settings) => {
     const name = await projectName(settings.root, options.env);
-    const schedules = await describeSchedules(connections, { env: options.env, name }, new Date());
-    const files = await listBundleFiles(settings.root);
-    const now = bundleDigest(Object.fromEntries(files.map(({ path, content }) => [path, contentHash(content)])));
+    const schedules = await describeSchedules(
+      connections,
+      { env: options.env, name },
+      await databaseClock(connections.database),
+    );
+    const now = await codeDigest(settings.root);
     if (options.json)
       return print(JSON.stringify(schedules.map((one) => ({ ...one, isCodeOfNow: one.code.bundle === now })), null, 2)); // prettier-ignore
     if (schedules.length === 0) return print('no schedules yet; write `schedule:` and run `plumbline schedule apply`');
@@ -103,7 +106,7 @@ export async function listCommand(options: ScheduleOptions): Promise<void> {
   });
 }
 
-function rowOf(one: ListedSchedule, now: string): string[] {
+function rowOf(one: ListedSchedule, now: string | undefined): string[] {
   const { cron, everyMs, timezone, interval } = one.definition;
   const when = cron ?? `every ${shownDuration(everyMs!)}`;
   const commit =
@@ -132,6 +135,8 @@ export async function changeCommand(
 ): Promise<void> {
   await withOwner(options, async ({ database, temporal }, owner, key) => {
     const names = name === undefined ? (await listSchedules(database, key)).map((row) => row.name) : [name];
+    // Before the start, which may be done with them soon.
+    const idle = change === 'trigger' ? await withoutOpenIntervals({ database, temporal }, owner, names) : [];
     let ending = 0;
     for (const one of names)
       await onTemporalSchedule(temporal, owner, one, async (schedule) => {
@@ -144,10 +149,24 @@ export async function changeCommand(
         else await schedule.trigger('BUFFER_ONE');
         if (change !== 'trigger') await markPaused(database, key, one, change === 'pause');
       });
-    if (options.json) return print(JSON.stringify({ change, schedules: names, ...(change === 'pause' ? { ending } : {}) })); // prettier-ignore
+    if (options.json) return print(JSON.stringify({ change, schedules: names, ...(change === 'pause' ? { ending } : {}), ...(idle.length > 0 && { idle }) })); // prettier-ignore
     const word = { pause: 'paused', resume: 'resumed', trigger: 'triggered' }[change];
     print(names.length === 0 ? 'no schedules were applied' : `${word} ${names.join(', ')}${endingWords(ending)}`);
+    for (const one of idle)
+      print(
+        `${one}: every interval since its \`start\` that is over is done or skipped, so there is nothing to do; earlier ones: \`plumbline backfill\``,
+      );
   });
+}
+
+/** Those whose start ends at once, without a run. */
+async function withoutOpenIntervals(
+  connections: Parameters<typeof describeSchedules>[0],
+  owner: Parameters<typeof describeSchedules>[1],
+  names: readonly string[],
+): Promise<string[]> {
+  const schedules = await describeSchedules(connections, owner, await databaseClock(connections.database));
+  return schedules.filter(({ name, behind }) => behind === 0 && names.includes(name)).map(({ name }) => name);
 }
 
 /** `plumbline schedule cancel <name>`: ends the start in progress and its run; the schedule goes on. */

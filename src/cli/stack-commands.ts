@@ -4,6 +4,7 @@ import { loadSettings, type Settings } from '../config.js';
 import { down } from '../embedded/down.js';
 import { stackStatus, type PartStatus, type StackStatus } from '../embedded/stack-status.js';
 import { up } from '../embedded/up.js';
+import { counted } from '../model/plural.js';
 import { PROJECT_FILE } from '../project/load-project.js';
 import { projectName } from '../project/project-name.js';
 import { pc } from './colors.js';
@@ -72,7 +73,7 @@ function detail({ pid, restarts, state, log }: PartStatus): string {
   if (state === 'external') return '';
   const words = [
     ...(pid === undefined ? [] : [`process ${pid}`]),
-    ...(restarts === 0 ? [] : [`${restarts} restarts`]),
+    ...(restarts === 0 ? [] : [counted(restarts, 'restart')]),
     relative(process.cwd(), log),
   ];
   return pc.dim(words.join(' · '));

@@ -116,7 +116,7 @@ export const eltErrorCodes = {
   ELT_ANOMALY:
     'A table would be far from its own history in rows or NULLs, and `anomaly` is fail. It keeps its rows; `run --accept-anomaly` publishes it.',
   ELT_COLUMN_DUPLICATE: 'Two columns of a file have the same name. Rename one in the file.',
-  ELT_COLUMN_UNKNOWN: 'plumbline.yaml names a column that the file does not have.',
+  ELT_COLUMN_UNKNOWN: 'plumbline.yaml names a column that the file, or none of several, has. Correct the name.',
   ELT_COLUMN_LIMIT: 'A file has more columns than a PostgreSQL table can hold (1,600, less five for metadata).',
   ELT_CHILD_TABLE:
     'The table that is to be a child table is there and is none. Give the child table another name with `table`, or leave the column as it is.',

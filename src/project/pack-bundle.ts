@@ -3,9 +3,9 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { pack } from 'tar-stream';
 import type { ArtifactRef, ArtifactStore } from '../model/artifact.js';
-import { buildPlugins } from './build-plugins.js';
 import { bundleDigest, contentHash } from './bundle-digest.js';
-import { listBundleFiles, type BundleFile } from './bundle-files.js';
+import { bundleEntries } from './bundle-entries.js';
+import type { BundleFile } from './bundle-files.js';
 import { readGitState, type GitState } from './git-state.js';
 
 export interface Bundle extends GitState {
@@ -19,12 +19,11 @@ export interface Bundle extends GitState {
 
 /**
  * Puts the project's code into the store as one archive, its plug-ins built; the same code gives the same bytes. Errors as
- * `listBundleFiles` and `buildPlugins`.
+ * `bundleEntries`.
  */
 export async function packBundle(options: { readonly root: string; readonly store: ArtifactStore }): Promise<Bundle> {
   const { root, store } = options;
-  const code = await listBundleFiles(root);
-  const entries = [...code, ...(await buildPlugins(root))].sort((one, other) => (one.path < other.path ? -1 : 1));
+  const entries = await bundleEntries(root);
   const files = Object.fromEntries(entries.map(({ path, content }) => [path, contentHash(content)]));
   const artifact = await store.put(await archive(entries));
   return { digest: bundleDigest(files), artifact, files, ...(await readGitState(root)) };

@@ -139,7 +139,7 @@ export function tagDatabase(database: Database, tag: string): Database {
 
 /** Ends the connections whose name matches the regular expression and waits, up to 10 s, until they are gone. */
 export async function endConnections(database: Queryable, namePattern: string): Promise<number> {
-  const deadline = Date.now() + 10_000;
+  const deadline = performance.now() + 10_000;
   let ended = 0;
   for (;;) {
     const rows = await database.query<{ pid: number }>(
@@ -150,7 +150,7 @@ export async function endConnections(database: Queryable, namePattern: string): 
     );
     if (rows.length === 0) return ended;
     ended = Math.max(ended, rows.length);
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       throw new TransientError('PG_BUSY', `Ending ${rows.length} connections of an earlier attempt took over 10 s.`);
     }
     await new Promise((resolve) => setTimeout(resolve, 50));

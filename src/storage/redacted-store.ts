@@ -27,8 +27,8 @@ export function redactedStore(store: SharedStore, database: Queryable, { env, pr
   let known: Promise<ReadonlyMap<string, string | null>> | undefined;
   let readAt = 0;
   const redactions = (isFresh = false): Promise<ReadonlyMap<string, string | null>> => {
-    if (known === undefined || isFresh || Date.now() - readAt > KNOWN_MS) {
-      readAt = Date.now();
+    if (known === undefined || isFresh || performance.now() - readAt > KNOWN_MS) {
+      readAt = performance.now();
       known = database
         .query<Redaction>('SELECT sha256, replacement FROM plumbline.redactions WHERE env = $1 AND project = $2', [
           env,

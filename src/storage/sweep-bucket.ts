@@ -91,8 +91,8 @@ export function openBucketUse(options: {
       if (Date.now() - usedMs(found) < freshMs) return true;
       const there = await bucket();
       await there.write(usedKey(sha256), 'used\n');
-      for (const deadline = Date.now() + WAIT_MS; (await announced(there)).includes(sha256); await sleep(200))
-        if (Date.now() > deadline)
+      for (const deadline = performance.now() + WAIT_MS; (await announced(there)).includes(sha256); await sleep(200))
+        if (performance.now() > deadline)
           throw new TransientError(
             'STORE_SWEEPING',
             `Using object ${sha256} of the artifact store waited ${WAIT_MS / 1000} s for a garbage collection that may delete it.`,

@@ -35,4 +35,16 @@ tests:
   const [shown] = renderSteps(steps);
   expect(shown!.line).toContain('1 test passed, 1 warned');
   expect(shown!.line).toContain('warning: accepted_range(units, ..100) failed on 1 (plumbline.yaml:6)');
+
+  // Renamed, a source is another one: the table of the former is there, and nothing loads it.
+  const warned = async () => (await bench.call('explainPlan', { run: await bench.ref('plan') })).warnings;
+  expect(await warned()).toEqual([]);
+  await bench.write({
+    'plumbline.yaml': 'name: shop\nsources: { sold: { path: a.csv } }\n',
+    'sql/daily.sql': "SELECT day, units FROM {{ source('sold') }}\n",
+  });
+  const left = 'shop_dev_raw.sales is left from sales, which is no source any more: nothing loads it. Drop it once nobody reads it.'; // prettier-ignore
+  expect(await warned()).toEqual([left]);
+  await bench.test.database.execute('DROP TABLE shop_dev_raw.sales CASCADE');
+  expect(await warned()).toEqual([]);
 });

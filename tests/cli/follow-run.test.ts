@@ -1,7 +1,7 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { followRun } from '../../src/cli/follow-run.js';
 import { exitCodeOf } from '../../src/cli/print-error.js';
 import type { TemporalConnection } from '../../src/client/connect.js';
@@ -113,12 +113,17 @@ describe('following a run', () => {
     }
   });
 
-  it('outlives a Temporal that is away while the run ends', async () => {
+  it('outlives a Temporal that is away while the run ends, and says once that no worker lives', async () => {
+    const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     const following = follow(20_000);
     // Longer than the first question to Temporal takes to fail.
     await sleep(8_000);
     await closeRunRow(test.database, runId, 'succeeded', undefined, {});
     expect(await following).toMatchObject({ detached: false, run: { status: 'succeeded' } });
+    expect(said.mock.calls.map(([line]) => line)).toEqual([
+      expect.stringMatching(/^ {2}! No worker has given a sign of life for 20 s, .*`plumbline up`/),
+    ]);
+    said.mockRestore();
   });
 
   it('ends with exit code 3 when Temporal stays away, and says how to come back', async () => {

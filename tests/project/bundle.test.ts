@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { pack } from 'tar-stream';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { bundleDigest, contentHash } from '../../src/project/bundle-digest.js';
+import { codeDigest } from '../../src/project/code-digest.js';
 import { packBundle } from '../../src/project/pack-bundle.js';
 import { unpackBundle } from '../../src/project/unpack-bundle.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
@@ -47,6 +48,16 @@ describe('packBundle', () => {
     const again = await packBundle({ root: other.root, store: other.store });
     expect([other.bundle.digest, again.digest]).toEqual([one.bundle.digest, one.bundle.digest]);
     expect([other.bundle.artifact, again.artifact]).toEqual([one.bundle.artifact, one.bundle.artifact]);
+  });
+
+  it('has the digest by which `schedule list` tells code that differs, with a plug-in that is built into it', async () => {
+    const project = `name: shop\nsources:\n  own: { type: plugin, module: own.ts, resources: { rows: { primary_key: id } } }\n`;
+    const { root, store } = await packed({ 'plumbline.yaml': project, 'own.ts': 'export default { *rows() { yield { id: 1 }; } };\n' }); // prettier-ignore
+    const { digest, files } = await packBundle({ root, store });
+    expect(Object.keys(files).some((path) => path.startsWith('.plumbline-plugins/'))).toBe(true);
+    expect(await codeDigest(root)).toBe(digest);
+    await writeFile(join(root, 'own.ts'), 'export default {');
+    expect(await codeDigest(root)).toBeUndefined();
   });
 
   it('gives another digest for another content, another name and another file', async () => {

@@ -61,6 +61,6 @@ function isHeaderOnly(text: Buffer): boolean {
 function emptyFile(file: string): TerminalError {
   return new TerminalError('ELT_FILE_EMPTY', `Reading ${file} failed: it is empty; expected rows.`, {
     at: { file },
-    next: 'Remove the file from the path or glob, or let its producer finish. The table keeps its former rows.',
+    next: 'Remove the file from the path or glob, or let its producer finish; `allow_empty: true` takes it as it is. The table keeps its former rows.',
   });
 }

@@ -147,7 +147,7 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
   let covered: (Pick<Filling, 'head' | 'notes'> & { readonly checkpoint: string; readonly lines: number }) | undefined;
   let newest = checkpoint;
   let columns: StatedColumns = {};
-  let landedAt = Date.now();
+  let landedAt = performance.now();
   const total = { ...landed };
 
   const storePage = async ({ head: first, lines, notes }: Filling): Promise<void> => {
@@ -168,7 +168,7 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
     await failpoint('landing.recorded');
     landed.pages += pages.length;
     stored = [];
-    landedAt = Date.now();
+    landedAt = performance.now();
     options.onProgress?.({
       ...total,
       pages: landed.pages,
@@ -217,7 +217,7 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
       assertCheckpoint(options, text);
       newest = text;
       covered = { checkpoint: text, head, lines: filling.lines.length, notes: filling.notes };
-      if (stored.length > 0 || Date.now() - landedAt >= landEveryMs) await landCovered();
+      if (stored.length > 0 || performance.now() - landedAt >= landEveryMs) await landCovered();
     },
     keep: landCovered,
     async complete({ withHead = false } = {}) {

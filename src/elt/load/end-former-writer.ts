@@ -20,8 +20,8 @@ export async function endFormerWriter(session: Session, former: Writer, signal?:
     'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND backend_start::text = $2',
     [former.pid, former.backendStart],
   );
-  for (const end = Date.now() + DEADLINE_MS; await isAlive(session, former);) {
-    if (Date.now() > end)
+  for (const end = performance.now() + DEADLINE_MS; await isAlive(session, former);) {
+    if (performance.now() > end)
       throw new TransientError(
         'ELT_WRITER_STUCK',
         `Taking over a load failed: the connection of its former attempt (PostgreSQL process ${former.pid}) did not end in ${DEADLINE_MS / 1000} s.`,

@@ -2,6 +2,7 @@ import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import type { OpenDuckDB } from '../read/duckdb.js';
+import { mayLackDeclared } from '../read/may-lack-declared.js';
 import { planColumns } from '../read/plan-columns.js';
 import type { RowSource } from '../read/row-source.js';
 import { contractOf } from '../schema/contract.js';
@@ -23,11 +24,14 @@ export async function planReader(options: PlanReaderOptions, duckdb: OpenDuckDB,
   const contract = contractOf(resource);
   if (existing === undefined && contract.tables === 'freeze') throw tableMissing(options);
   // No value shows a type, and the table's columns are not the file's to change.
-  if (source.headers.length === 0 && source.rows === 0)
+  const { headers, rows, unseen = [] } = source;
+  const isOwnCode = resource.parse !== undefined || resource.program !== undefined;
+  if (rows === 0 && (headers.length === 0 || (!isOwnCode && headers.length === unseen.length)))
     return { version: READER_VERSION, rows: 0, dialect: source.dialect, columns: [], notices: source.notices ?? [] };
   const plan = await planColumns(duckdb, source, {
     file: object.path,
     declared: { ...resource.columns, ...Object.fromEntries(presentNested(resource, source)) },
+    mayLack: (name) => mayLackDeclared(resource) || (resource.write !== 'replace' && existing?.has(name) === true),
     existing,
     contract,
     isMadeAnew: resource.write === 'replace',

@@ -55,13 +55,13 @@ export async function swapTable(database: Database, options: SwapOptions): Promi
   await database.session(async (session) => {
     await cancelOnAbort(database, session, signal, async () => {
       let prepared = await prepareAll(session, options);
-      const deadline = Date.now() + publishTimeoutMs;
+      const deadline = performance.now() + publishTimeoutMs;
       await waitForReaders(session, options, deadline);
       for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 400)) {
         const outcome = await attempt(session, options, prepared);
         if (outcome === 'swapped') break;
         const holders = await lockHolders(session, await lockedRelations(session, options, prepared));
-        if (Date.now() + pauseMs >= deadline) throw timedOut(options, holders);
+        if (performance.now() + pauseMs >= deadline) throw timedOut(options, holders);
         if (holders.length > 0) options.onWait?.(shownTransactions(holders));
         await sleep(pauseMs, undefined, signal && { signal });
         if (outcome === 'changed') {

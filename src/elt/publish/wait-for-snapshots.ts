@@ -12,7 +12,7 @@ export interface OldSnapshot extends OpenTransaction {
  * REPEATABLE READ transaction that began before would read the new table as empty. Later snapshots are not waited for,
  * nor is a run's own work: see OLDER.
  *
- * @returns the transactions still open at `deadline` (in `Date.now()` milliseconds); none means that all have ended
+ * @returns the transactions still open at `deadline` (in milliseconds of `performance.now()`, which no change of the clock moves); none means that all have ended
  */
 export async function waitForSnapshots(
   session: Queryable,
@@ -27,7 +27,7 @@ export async function waitForSnapshots(
   let waiting = await older();
   for (let pauseMs = 10; waiting.length > 0; pauseMs = Math.min(pauseMs * 2, 250)) {
     options.signal?.throwIfAborted();
-    if (Date.now() >= options.deadline) return waiting;
+    if (performance.now() >= options.deadline) return waiting;
     options.onWait?.(waiting);
     await sleep(pauseMs);
     const open = new Set((await older()).map(keyOf));

@@ -7,7 +7,7 @@ export function headerOnly(file: string): TerminalError {
     `Reading ${file} failed: it has a header and 0 rows; expected at least one row.`,
     {
       at: { file, line: 1 },
-      next: 'Remove the file from the path or glob, or let its producer finish. The table keeps its former rows.',
+      next: 'Remove the file from the path or glob, or let its producer finish; `allow_empty: true` takes it as it is. The table keeps its former rows.',
     },
   );
 }

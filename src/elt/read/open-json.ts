@@ -1,4 +1,5 @@
 import type { ColumnType } from '../../model/project.js';
+import { nameColumns } from '../schema/name-columns.js';
 import type { JsonKind } from './ndjson-line.js';
 import { NONE, NULL, STRING, type JsonScan, type JsonScanOptions } from './json-rows.js';
 import type { RowSource } from './row-source.js';
@@ -33,7 +34,11 @@ export async function openJson(
   { file, folder, declared, tolerance, format, signal, stated: byKey, optional = [] }: OpenJsonOptions,
 ): Promise<RowSource> {
   const scan = await scanRecords({ signal });
-  const headers = [...new Set([...scan.keys.keys(), ...optional])];
+  const keys = [...scan.keys.keys()];
+  // A declared name is that of the column, which may be another than the key.
+  const names = optional.length === 0 ? [] : nameColumns(keys, file).names;
+  const unseen = optional.filter((name) => !names.includes(name));
+  const headers = [...keys, ...unseen];
   const stated = headers.map((key) => byKey?.get(key));
   const kinds = headers.map((key) => columnKind(scan.keys.get(key) ?? NO_VALUES, tolerance));
   const asJson = headers.map((key, index) => (declared.get(key) ?? stated[index] ?? kinds[index]) === 'jsonb');
@@ -64,6 +69,7 @@ export async function openJson(
     types: kinds.map((kind, index) => stated[index] ?? kindTypes(kind).type),
     allowed: kinds.map((kind) => kindTypes(kind).allowed),
     dialect: { format },
+    ...(unseen.length > 0 && { unseen }),
   };
 }
 

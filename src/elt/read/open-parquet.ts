@@ -36,7 +36,7 @@ export async function openParquet(
       `Reading ${file} failed: it has ${columns.length} ${plural(columns.length, 'column')} and 0 rows; expected at least one row.`,
       {
         at: { file },
-        next: 'Remove the file from the path or glob, or let its producer finish. The table keeps its former rows.',
+        next: 'Remove the file from the path or glob, or let its producer finish; `allow_empty: true` takes it as it is. The table keeps its former rows.',
       },
     );
   return {

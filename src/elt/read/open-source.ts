@@ -114,8 +114,8 @@ export async function withSource<T>(
         format: isLines ? 'ndjson' : 'json',
         signal,
         ...(options.stated !== undefined && { stated: options.stated }),
-        // A key that a few of many rows have is a column all the same.
-        ...(resource.program !== undefined && { optional: Object.keys(resource.columns) }),
+        // A key that a few of many rows have is a column all the same, also where none of these has it.
+        optional: Object.keys(resource.columns).filter((name) => !added.some(({ key }) => key === name)),
       });
       if (source.headers.length === 0 && source.rows > source.faults.length) throw withoutKeys(file);
       return source;

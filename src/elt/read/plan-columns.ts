@@ -29,6 +29,8 @@ export interface PlanOptions {
   readonly file: string;
   /** Types by column name, from plumbline.yaml. */
   readonly declared: Readonly<Record<string, ColumnType>>;
+  /** Whether the file may lack a declared column, which other rows of the table have: it is NULL in these. @default never */
+  readonly mayLack?: (name: string) => boolean;
   /** Types of the table that the contract is about, by column name; undefined when there is none yet. */
   readonly existing: ReadonlyMap<string, ColumnType> | undefined;
   readonly contract: Contract;
@@ -47,7 +49,7 @@ export async function planColumns(duckdb: OpenDuckDB, source: RowSource, options
   const { names, notices } = nameColumns(source.headers, options.file);
   const declared = new Map(Object.entries(options.declared));
   for (const name of declared.keys())
-    if (!names.includes(name))
+    if (!names.includes(name) && options.mayLack?.(name) !== true)
       throw new TerminalError(
         'ELT_COLUMN_UNKNOWN',
         `Loading ${options.file} failed: plumbline.yaml gives column ${JSON.stringify(name)} a type, but the file has no such column; it has ${names.map((known) => JSON.stringify(known)).join(', ')}.`,
@@ -79,12 +81,22 @@ export async function planColumns(duckdb: OpenDuckDB, source: RowSource, options
   const columns = names.flatMap((name, index) =>
     isKept[index] === true ? [{ name, header: source.headers[index]!, type: typeOf(name, index) }] : [],
   );
-  return { columns, unwanted, notices: [...notices, ...misfits, ...(source.notices ?? [])] };
+  const unseen = (source.unseen ?? []).filter((name) => declared.has(name) && existing(name) === undefined);
+  return { columns, unwanted, notices: [...notices, ...misfits, ...unseenNotice(unseen), ...(source.notices ?? [])] };
+}
+
+/** Once its table has the column, rows without it are nothing to tell. */
+function unseenNotice(names: readonly string[]): readonly string[] {
+  if (names.length === 0) return [];
+  const quoted = names.map((name) => JSON.stringify(name)).join(', ');
+  return [`No record has ${quoted}, which plumbline.yaml gives a type: NULL in all rows.`];
 }
 
 function misfitNotice(name: string, type: ColumnType, count: number, { types }: Contract): string {
-  const fate = types === 'discard_value' ? 'they are NULL' : 'their rows are quarantined';
-  return `Column ${JSON.stringify(name)} is read as ${type}; ${count} of its values are not and ${fate}.`;
+  const isNull = types === 'discard_value';
+  const one = `1 of its values is not and ${isNull ? 'is NULL' : 'its row is quarantined'}`;
+  const many = `${count} of its values are not and ${isNull ? 'they are NULL' : 'their rows are quarantined'}`;
+  return `Column ${JSON.stringify(name)} is read as ${type}; ${count === 1 ? one : many}.`;
 }
 
 /** New columns that the contract leaves out. Throws `ELT_CONTRACT` on a new column, or one that would go, that it forbids. */

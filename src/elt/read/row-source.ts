@@ -34,4 +34,6 @@ export interface RowSource {
   readonly stream?: StreamFacts;
   /** What the rows hold and the columns do not, one sentence each. */
   readonly notices?: readonly string[];
+  /** Declared columns that are in no row: NULL in all of them. */
+  readonly unseen?: readonly string[];
 }

@@ -31,7 +31,7 @@ export async function scanJson(
   if (found.rows > 0) return found;
   throw new TerminalError('ELT_FILE_EMPTY', `Reading ${source.file} failed: its list of records is empty.`, {
     at: { file: source.file },
-    next: 'Remove the file from the path or glob, or let its producer finish. The table keeps its former rows.',
+    next: 'Remove the file from the path or glob, or let its producer finish; `allow_empty: true` takes it as it is. The table keeps its former rows.',
   });
 }
 

@@ -28,7 +28,7 @@ export async function scanNdjson(source: ByteSource, options: JsonScanOptions = 
       `Reading ${source.file} failed: it is empty; expected one JSON object a line.`,
       {
         at: { file: source.file },
-        next: 'Remove the file from the path or glob, or let its producer finish. The table keeps its former rows.',
+        next: 'Remove the file from the path or glob, or let its producer finish; `allow_empty: true` takes it as it is. The table keeps its former rows.',
       },
     );
   return found;

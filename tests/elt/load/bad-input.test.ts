@@ -121,7 +121,7 @@ describe('quarantines', () => {
     );
     expect(loads[0]).toMatchObject({ rowsRead: 308, rowsLoaded: 301, rowsRejected: 7 });
     expect(loads[0]!.notices).toEqual([
-      'Column "id" is read as bigint; 1 of its values are not and their rows are quarantined.',
+      'Column "id" is read as bigint; 1 of its values is not and its row is quarantined.',
     ]);
     expect(published.rows).toBe(301);
     expect(await rejects(loads[0]!.loadId)).toEqual([
@@ -255,4 +255,38 @@ describe('quarantines', () => {
       { row: 2, line: 3, column: 'id', value: null, reason: 'the primary key is NULL', raw: '[null, "b"]' },
     ]);
   });
+});
+
+test('a declared column that no file of several has; one that only some have is NULL in the others', async () => {
+  const columns = { tip: 'numeric' } as const;
+  const several = { path: 'tip-*.csv', columns, write: 'append' } as const;
+  const rows = (table: string) =>
+    bench.database.query(`SELECT id::int, tip::text FROM demo_dev_raw.${table} ORDER BY id`);
+  await bench.write('tip-1.csv', 'id,v\n1,2\n');
+  expect(await failure('tip-*.csv', several)).toMatchObject({
+    code: 'ELT_COLUMN_UNKNOWN',
+    message: expect.stringContaining('none of its files has such a column; they have "id", "v"') as unknown,
+    at: { line: 3 },
+  });
+  await bench.write('tip-2.csv', 'id,v,tip\n2,2,0.10\n');
+  for (const write of ['append', 'replace'] as const) {
+    await bench.run(resourceOf({ ...several, id: write, source: write, table: write, write }));
+    expect(await rows(write)).toEqual([{ id: 1, tip: null }, { id: 2, tip: '0.10' }]); // prettier-ignore
+  }
+  // One file that changes, and has lost the column that its table has.
+  const one = resourceOf({ id: 'one', source: 'one', table: 'one', path: 'one.csv', columns, write: 'append' });
+  await bench.write('one.csv', 'id,tip\n1,0.20\n');
+  await bench.run(one);
+  await bench.write('one.csv', 'id\n1\n2\n');
+  await bench.run(one);
+  expect(await rows('one')).toEqual([{ id: 1, tip: null }, { id: 2, tip: null }]); // prettier-ignore
+  // A key of JSON that no record has this time.
+  await bench.write('rare.json', '[{"id":1}]');
+  const { loads } = await bench.run(resourceOf({ id: 'rare', source: 'rare', table: 'rare', path: 'rare.json', columns })); // prettier-ignore
+  expect(loads[0]!.notices).toEqual(['No record has "tip", which plumbline.yaml gives a type: NULL in all rows.']);
+  expect(await rows('rare')).toEqual([{ id: 1, tip: null }]);
+  // A key whose column has another name than itself is there, by that name.
+  await bench.write('named.json', '[{"id":1," tip ":0.5,"xmin":3}]');
+  await bench.run(resourceOf({ id: 'named', source: 'named', table: 'named', path: 'named.json', columns: { ...columns, xmin_: 'bigint' } })); // prettier-ignore
+  expect(await rows('named')).toEqual([{ id: 1, tip: '0.5' }]);
 });

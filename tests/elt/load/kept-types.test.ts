@@ -38,7 +38,7 @@ test('a table that is made anew has no narrower type than before, unless it is d
 test('a value that a text holds is no misfit', async () => {
   const rows = (last: string): string => `v\n${'1\n'.repeat(9)}${last}\n`;
   expect((await load('misfit', rows('x'))).notices).toEqual([
-    'Column "v" is read as bigint; 1 of its values are not and their rows are quarantined.',
+    'Column "v" is read as bigint; 1 of its values is not and its row is quarantined.',
   ]);
   await load('misfits', rows('x'), { maxRejectedShare: 0 });
   expect(await load('misfits', rows('y'))).toMatchObject({ rowsRejected: 0, notices: [] });
