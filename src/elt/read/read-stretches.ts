@@ -60,10 +60,11 @@ async function* blocksOfFile(path: string, memories: Buffer[]): AsyncGenerator<B
   const file = await open(path, 'r');
   let position = 0;
   const readBlock = async (): Promise<Block> => {
-    const memory = memories.shift()!;
-    memories.push(memory);
+    const memory = memories[0]!;
     const { bytesRead } = await file.read(memory, REST_BYTES, BLOCK_BYTES, position);
     position += bytesRead;
+    // The end of a file takes no turn: the next file would be read over a rest.
+    if (bytesRead > 0) memories.push(memories.shift()!);
     return { memory, from: REST_BYTES, to: REST_BYTES + bytesRead };
   };
   let next = readBlock();
