@@ -21,16 +21,18 @@ export interface ChunkTarget {
 /**
  * One transaction: rows by COPY, quarantined rows, then the ledger by compare-and-set. Throws LoadFencedError when
  * the ledger is not where this attempt left it, RefusedRow or RefusedBinary when PostgreSQL refuses a value; all leave nothing behind.
+ * Gives how many rows PostgreSQL says it has copied.
  */
 export async function commitChunk(
   session: Session,
   chunk: RowChunk,
   target: ChunkTarget,
   signal?: AbortSignal,
-): Promise<void> {
-  await session.transaction(async () => {
-    if (chunk.rowNumbers.length > 0)
-      await copyChunk(session, chunk, target, { blocks: withFailpoint(chunk.blocks), signal });
+): Promise<number> {
+  const rows = await session.transaction(async () => {
+    const isEmpty = chunk.rowNumbers.length === 0;
+    const blocks = withFailpoint(chunk.blocks);
+    const copied = isEmpty ? 0 : await copyChunk(session, chunk, target, { blocks, signal });
     await addRejects(session, target.loadId, target.file, 'rejected', chunk.faults);
     await failpoint('load.after-copy');
     const changed = await session.execute(
@@ -50,8 +52,10 @@ export async function commitChunk(
     );
     if (changed !== 1) throw new LoadFencedError(`Load ${target.loadId} of ${target.file}`, { loadId: target.loadId });
     await failpoint('load.before-commit');
+    return copied;
   });
   await failpoint('load.after-commit');
+  return rows;
 }
 
 async function* withFailpoint(blocks: readonly Buffer[]): AsyncGenerator<Buffer> {

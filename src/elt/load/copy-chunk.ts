@@ -8,7 +8,7 @@ import { RefusedRow } from './refused-row.js';
 import type { StageName } from './stage-table.js';
 
 /**
- * Writes the rows of a chunk into a load's own stage by one COPY. Throws RefusedRow or RefusedBinary when PostgreSQL refuses a value.
+ * Writes the rows of a chunk into a load's own stage by one COPY, and gives how many PostgreSQL says they were. Throws RefusedRow or RefusedBinary when PostgreSQL refuses a value.
  *
  * @param options.blocks the chunk's, where something is to happen between them
  */
@@ -17,11 +17,11 @@ export async function copyChunk(
   chunk: RowChunk,
   { stage, columns }: { readonly stage: StageName; readonly columns: readonly LoadColumn[] },
   options: { readonly blocks?: AsyncIterable<Buffer>; readonly signal?: AbortSignal | undefined } = {},
-): Promise<void> {
+): Promise<number> {
   const { blocks = chunk.blocks, signal } = options;
   const names = ['_row_number', ...columns.map(({ name }) => name)].map(identifier).join(', ');
   try {
-    await session.copyFrom(
+    return await session.copyFrom(
       `COPY ${qualified(stage.schema, stage.name)} (${names}) FROM STDIN (FORMAT ${chunk.format}, ENCODING 'UTF8')`,
       Readable.from(wholeCopy(chunk.format, blocks), { objectMode: false }),
       signal === undefined ? {} : { signal },

@@ -149,7 +149,9 @@ async function load(work: Work): Promise<LoadResult> {
   let rejected = line.rowsRejected;
   let discarded = line.discarded;
   // An earlier attempt's rows were counted there, if at all.
-  let nulls = line.nextRow === 1 ? reader.columns.map(() => 0) : undefined;
+  const isWhole = line.nextRow === 1;
+  let nulls = isWhole ? reader.columns.map(() => 0) : undefined;
+  let rowsCopied = 0;
   const chunks = loadChunks(duckdb, source, reader, resource, {
     file: object.path,
     fromRow: line.nextRow,
@@ -170,7 +172,7 @@ async function load(work: Work): Promise<LoadResult> {
       file: object.path,
       discarded,
     };
-    await commitChunk(session, chunk, target, signal);
+    rowsCopied += await commitChunk(session, chunk, target, signal);
     chunkNumber++;
     nulls = chunk.nulls && nulls?.map((sum, index) => sum + chunk.nulls![index]!);
     rejected += chunk.faults.length;
@@ -179,7 +181,7 @@ async function load(work: Work): Promise<LoadResult> {
   }
   const withoutNulls = new Set(reader.columns.flatMap(({ name }, index) => (nulls?.[index] === 0 ? [name] : [])));
   const finished = await cancelOnAbort(options.database, session, signal, () =>
-    finishLoad({ ...context, withoutNulls }, reader.columns, async () => {
+    finishLoad({ ...context, withoutNulls, ...(isWhole && { rowsCopied }) }, reader.columns, async () => {
       if (nulls !== undefined && resource.children === undefined)
         await keepProfile(session, line.loadId, countedProfile(reader.columns, source.rows, nulls));
     }),

@@ -31,6 +31,9 @@ export function writeBinaryRows(
 
   return {
     write(input, start, end, row) {
+      // Of this call's own: what a closure holds is loaded anew for each byte.
+      const separator = delimiter;
+      const mark = quote;
       blocks.makeRoom(2 + 2 * NUMBER_BYTES + (end - start) + MOST_BYTES * count);
       const { block, at: rowStart } = blocks;
       let place = rowStart;
@@ -47,24 +50,24 @@ export function writeBinaryRows(
         let from = index;
         let to: number;
         let isMissing = false;
-        if (opening < end && input[opening] === quote) {
+        if (opening < end && input[opening] === mark) {
           from = opening + 1;
           let hasMarks = false;
           for (index = from; index < end; index++) {
-            if (input[index] !== quote) continue;
-            if (index + 1 >= end || input[index + 1] !== quote) break;
+            if (input[index] !== mark) continue;
+            if (index + 1 >= end || input[index + 1] !== mark) break;
             hasMarks = true;
             index++;
           }
           to = index;
           if (hasMarks) {
-            to = unquote(input, from, to, quote!);
+            to = unquote(input, from, to, mark!);
             value = unquoted;
             from = 0;
           }
-          while (index < end && input[index] !== delimiter) index++;
+          while (index < end && input[index] !== separator) index++;
         } else {
-          while (index < end && input[index] !== delimiter) index++;
+          while (index < end && input[index] !== separator) index++;
           to = index;
           isMissing = to === from;
         }

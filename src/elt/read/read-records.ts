@@ -1,5 +1,6 @@
 import { recordAt, type CsvDialect } from './csv-record.js';
-import { openBytes, type ByteSource } from './open-bytes.js';
+import type { ByteSource } from './open-bytes.js';
+import { readStretches } from './read-stretches.js';
 import type { CsvScan } from './scan-csv.js';
 
 /**
@@ -14,14 +15,13 @@ export async function* readRecords<T>(
 ): AsyncGenerator<T> {
   const { dialect, multiLine } = scan;
   let isHeader = scan.hasHeader;
-  let rest: Buffer = Buffer.alloc(0);
+  let left = 0;
   let started = false;
-  for await (const bytes of chunksAndEnd(source, signal)) {
-    const last = bytes === undefined;
-    let buffer: Buffer = bytes === undefined ? rest : rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
+  for await (const { bytes, isLast: last } of readStretches(source, () => left, signal)) {
+    let buffer = bytes;
     if (!started) {
       if (buffer.length < 3 && !last) {
-        rest = buffer;
+        left = buffer.length;
         continue;
       }
       started = true;
@@ -39,13 +39,8 @@ export async function* readRecords<T>(
       }
       start = end + 1;
     }
-    rest = buffer.subarray(start);
+    left = buffer.length - start;
   }
-}
-
-async function* chunksAndEnd(source: ByteSource, signal?: AbortSignal): AsyncGenerator<Buffer | undefined> {
-  yield* openBytes(source, signal);
-  yield undefined;
 }
 
 /** The index of the line end that closes the record, or of the file's end; −1 when it is not in the buffer yet. */

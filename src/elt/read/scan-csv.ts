@@ -5,7 +5,8 @@ import { fieldsOf, recordAt, type CsvDialect, type CsvField, type RecordShape } 
 import { byteOf, sniffDialect } from './csv-dialect.js';
 import { assertText } from './inspect-bytes.js';
 import { LineIndex } from './line-index.js';
-import { openBytes, type ByteSource } from './open-bytes.js';
+import type { ByteSource } from './open-bytes.js';
+import { readStretches } from './read-stretches.js';
 import { keptText, type RowFault } from './row-fault.js';
 import { headerOnly } from './header-only.js';
 
@@ -124,15 +125,12 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
     }
   };
 
-  let rest: Buffer = Buffer.alloc(0);
   let started = false;
-  const consume = async (chunk: Buffer, last: boolean): Promise<void> => {
-    let buffer: Buffer = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+  /** Gives how many bytes at the end belong to a record that is not whole. */
+  const consume = (bytes: Buffer, last: boolean): number => {
+    let buffer = bytes;
     if (!started) {
-      if (buffer.length < HEAD_BYTES && !last) {
-        rest = buffer;
-        return;
-      }
+      if (buffer.length < HEAD_BYTES && !last) return buffer.length;
       started = true;
       if (buffer.length === 0) throw emptyFile(source.file);
       assertText(buffer.subarray(0, HEAD_BYTES), source.file, 'CSV');
@@ -160,12 +158,14 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
       take(buffer, start, shape, sound);
       start = shape.end + 1;
     }
-    rest = buffer.subarray(start);
-    await options.onChunk?.();
+    return buffer.length - start;
   };
 
-  for await (const chunk of openBytes(source, options.signal)) await consume(chunk, false);
-  await consume(Buffer.alloc(0), true);
+  let left = 0;
+  for await (const { bytes, isLast } of readStretches(source, () => left, options.signal)) {
+    left = consume(bytes, isLast);
+    await options.onChunk?.();
+  }
   if (headers === undefined) throw emptyFile(source.file);
   if (totals.rows === 0) throw Array.isArray(csv.header) ? emptyFile(source.file) : headerOnly(source.file);
   return {

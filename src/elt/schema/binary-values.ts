@@ -135,7 +135,7 @@ const NUMERIC_INFINITY = 0xd000;
 const NUMERIC_MINUS_INFINITY = 0xf000;
 const NUMERIC_MINUS = 0x4000;
 
-/** Groups of four decimal digits, aligned at the point; zeros at either end are PostgreSQL's to leave out. */
+/** Groups of four decimal digits, aligned at the point. Zeros at the end only say how many decimals there are; those in front are PostgreSQL's to leave out. */
 function writeNumeric(bytes: Buffer, from: number, to: number, block: Buffer, at: number): number {
   const isNegative = bytes[from] === MINUS;
   const start = isNegative || bytes[from] === PLUS ? from + 1 : from;
@@ -148,11 +148,13 @@ function writeNumeric(bytes: Buffer, from: number, to: number, block: Buffer, at
   // The value is 0.ddd… × 10^scale; zeros before its first digit fill up the first group.
   const scale = whole - start + exponent;
   const weight = Math.ceil(scale / 4) - 1;
-  const groups = Math.ceil((4 * (weight + 1) - scale + digits) / 4);
+  let last = end;
+  while (last > whole + 1 && bytes[last - 1] === ZERO) last--;
+  const groups = Math.ceil((4 * (weight + 1) - scale + digits - (end - last)) / 4);
   let place = writeNumericHead(block, at, groups, weight, isNegative ? NUMERIC_MINUS : 0, Math.max(digits - scale, 0));
   let group = 0;
   let left = 4 - (4 * (weight + 1) - scale);
-  for (let index = start; index < end; index++) {
+  for (let index = start; index < last; index++) {
     if (index === whole) continue;
     group = group * 10 + bytes[index]! - ZERO;
     if (--left > 0) continue;

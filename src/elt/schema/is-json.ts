@@ -9,14 +9,14 @@ const CLOSE_OBJECT = 125;
 const OPEN_ARRAY = 91;
 
 /** Closing marks of what is open, innermost last; one for all calls, as each is over before the next. */
-const open: number[] = [];
+let open = new Uint8Array(256);
 
 /**
  * Whether the bytes `from` up to `to` (UTF-8) are one JSON text as RFC 8259 has it. Makes no objects, so that it costs a
  * tenth of `JSON.parse`, and knows no limit of depth.
  */
 export function isJson(bytes: Buffer, from: number, to: number): boolean {
-  open.length = 0;
+  let depth = 0;
   let at = blanksEnd(bytes, from, to);
   for (;;) {
     // At the beginning of a value.
@@ -26,7 +26,8 @@ export function isJson(bytes: Buffer, from: number, to: number): boolean {
       at = blanksEnd(bytes, at + 1, to);
       if (at < to && bytes[at] === close) at++;
       else {
-        open.push(close);
+        if (depth === open.length) open = twice(open);
+        open[depth++] = close;
         if (close === CLOSE_OBJECT) at = keyEnd(bytes, at, to);
         if (at === -1) return false;
         continue;
@@ -38,20 +39,26 @@ export function isJson(bytes: Buffer, from: number, to: number): boolean {
     // Behind a value.
     for (;;) {
       at = blanksEnd(bytes, at, to);
-      if (open.length === 0) return at === to;
+      if (depth === 0) return at === to;
       const next = at < to ? bytes[at]! : -1;
-      if (next === open.at(-1)) {
-        open.pop();
+      if (next === open[depth - 1]) {
+        depth--;
         at++;
         continue;
       }
       if (next !== COMMA) return false;
       at = blanksEnd(bytes, at + 1, to);
-      if (open.at(-1) === CLOSE_OBJECT) at = keyEnd(bytes, at, to);
+      if (open[depth - 1] === CLOSE_OBJECT) at = keyEnd(bytes, at, to);
       if (at === -1) return false;
       break;
     }
   }
+}
+
+function twice(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const more = new Uint8Array(2 * bytes.length);
+  more.set(bytes);
+  return more;
 }
 
 function blanksEnd(bytes: Buffer, at: number, to: number): number {
@@ -91,12 +98,25 @@ function isHex(byte: number): boolean {
   return (byte >= 48 && byte <= 57) || (byte >= 65 && byte <= 70) || (byte >= 97 && byte <= 102);
 }
 
-const WORDS = ['true', 'false', 'null'].map((word) => Buffer.from(word));
+const TRUE = Buffer.from('true');
+const FALSE = Buffer.from('false');
+const NULL = Buffer.from('null');
 
 /** Undefined when the value cannot be a word by its first byte. */
 function wordEnd(bytes: Buffer, at: number, to: number, first: number): number | undefined {
-  const word = WORDS.find((one) => one[0] === first);
-  if (word === undefined) return undefined;
+  switch (first) {
+    case 116:
+      return endOf(TRUE, bytes, at, to);
+    case 102:
+      return endOf(FALSE, bytes, at, to);
+    case 110:
+      return endOf(NULL, bytes, at, to);
+    default:
+      return undefined;
+  }
+}
+
+function endOf(word: Buffer, bytes: Buffer, at: number, to: number): number {
   if (at + word.length > to) return -1;
   for (let index = 1; index < word.length; index++) if (bytes[at + index] !== word[index]) return -1;
   return at + word.length;
