@@ -57,10 +57,7 @@ test('what a killed sweep has moved aside is brought back, or put anew beside it
 });
 
 test('what a killed writer left of an object is not taken for it, however it is put', async () => {
-  const puts = [
-    (content: Buffer) => store.put(content),
-    (content: Buffer) => store.put(Readable.from([content])),
-  ];
+  const puts = [(content: Buffer) => store.put(content), (content: Buffer) => store.put(Readable.from([content]))];
   for (const [index, put] of puts.entries()) {
     const content = Buffer.from(`id\n${index}3\n`);
     const { sha256 } = await store.put(content);

@@ -107,7 +107,7 @@ describe('the same as one by one', () => {
     async (name, more) => {
       const [grouped, single] = [name, `${name} single`].map((one) => one.replaceAll(' ', '_')) as [string, string];
       for (const round of [0, 1]) {
-        for (let number = 0; number < 5; number++) {
+        for (let number = 0; number < 10; number++) {
           // In the second round some files are others, and some new.
           const { name: path, content } = file(number + 3 * round);
           for (const one of [grouped, single]) await bench.write(`${one}/${path}`, content);
