@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TerminalError } from '../../errors.js';
+import type { ArtifactStore } from '../../model/artifact.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
@@ -23,7 +24,7 @@ import { loadObject, type LoadOptions } from './load-object.js';
 import { resultOf, type ExtractedObject, type LoadResult } from './load-result.js';
 import { objectParts } from './object-parts.js';
 import { existingColumns, readTypes } from './plan-reader.js';
-import { openReadingThread, type ReadingThread } from './reading-thread.js';
+import { openReadingThread, type GivenObject, type ReadingThread } from './reading-thread.js';
 import { readWhole, type ReadSettings } from './read-whole.js';
 import { groupStageName, type StageName } from './stage-table.js';
 
@@ -189,15 +190,8 @@ async function* readBatches(work: Work): AsyncGenerator<readonly (GroupedObject 
         const read = isOfUse ? await readInThread(work, thread, lines) : lines.map(() => undefined);
         for (const object of read) counts[object === undefined ? 'left' : 'read']++;
         const left = lines.filter((_, index) => read[index] === undefined);
-        const others = new Map<LedgerLine, GroupedObject | undefined>();
-        for await (const [line, object] of aheadOf(
-          left,
-          OBJECTS_AT_ONCE,
-          async (line) => [line, await readObject(work, line)] as const,
-        ))
-          // prettier-ignore
-          others.set(line, object);
-        return lines.map((line, index) => read[index] ?? others.get(line));
+        const others = (await readHere(work, left)).values();
+        return read.map((object) => object ?? others.next().value);
       },
     );
   } finally {
@@ -230,18 +224,36 @@ async function readInThread(
 ): Promise<(GroupedObject | undefined)[]> {
   const { options, takenOut, folder } = work;
   options.signal?.throwIfAborted();
-  const given = await Promise.all(
-    lines.map(async ({ path: file, sha256, loadId }) => ({ ...(await options.store.localFile(sha256)), file, loadId })),
-  );
-  const read = await thread.read({ settings: settingsOf(work), folder, objects: given });
-  return read.map((whole, index) => {
+  const given = await Promise.all(lines.map((line) => givenObject(options.store, line)));
+  const objects = given.filter((object) => object !== undefined);
+  const read = (await thread.read({ settings: settingsOf(work), folder, objects })).values();
+  return lines.map((line, index) => {
+    const whole = given[index] && read.next().value;
     if (whole === undefined) return undefined;
-    const line = lines[index]!;
     const { lines: found, ...rest } = whole;
     const numbers = new LineIndex(found);
     const lineOf = (row: number): number => numbers.lineOf(row);
     return { ...rest, line, rowsTakenOut: takenOut.get(line.sha256) ?? 0, lineOf };
   });
+}
+
+/** Undefined for one that the store cannot give. */
+async function givenObject(
+  store: ArtifactStore,
+  { path: file, sha256, loadId }: LedgerLine,
+): Promise<GivenObject | undefined> {
+  try {
+    return { ...(await store.localFile(sha256)), file, loadId };
+  } catch (error) {
+    if (error instanceof TerminalError) return undefined;
+    throw error;
+  }
+}
+
+async function readHere(work: Work, lines: readonly LedgerLine[]): Promise<(GroupedObject | undefined)[]> {
+  const read: (GroupedObject | undefined)[] = [];
+  for await (const object of aheadOf(lines, OBJECTS_AT_ONCE, (line) => readObject(work, line))) read.push(object);
+  return read;
 }
 
 /** All rows of an object; undefined when it has to be loaded by itself. */
