@@ -1,8 +1,13 @@
 import { closeSync, fstatSync, open, read, type Stats } from 'node:fs';
 import { promisify } from 'node:util';
 
+const openFile = promisify(open);
+const readSome = promisify(read);
+
 /** A file that is open for reading. */
 export interface OpenFile {
+  /** Its number, for as long as it is open. */
+  readonly descriptor: number;
   /** What it is now, also when another one has its name by now. */
   stat(): Stats;
   /** Reads from `position` on as much as fits into `buffer`, less where the file ends. Gives the number of bytes. */
@@ -14,10 +19,10 @@ export interface OpenFile {
  * takes longer than the reading of a small file. Throws what the system does: `ENOENT`, `EACCES`, …
  */
 export async function withOpenFile<T>(path: string, work: (file: OpenFile) => Promise<T>): Promise<T> {
-  const descriptor = await promisify(open)(path, 'r');
-  const readSome = promisify(read);
+  const descriptor = await openFile(path, 'r');
   try {
     return await work({
+      descriptor,
       stat: () => fstatSync(descriptor),
       async read(buffer, position) {
         let length = 0;

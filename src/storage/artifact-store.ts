@@ -9,26 +9,41 @@ import type { ArtifactRef, PutOptions, SharedStore } from '../model/artifact.js'
 import { withOpenFile, type OpenFile } from '../model/open-file.js';
 import { diskFull } from './disk-full.js';
 import { hashMeter } from './hash-meter.js';
+import { isOnDisk } from './is-on-disk.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
 import { openDirectoryUse } from './sweep-directory.js';
 import { writeNewFile } from './write-new-file.js';
 
-/** Objects as files `<root>/sha256/ab/abcdef…`, written beside and renamed, so a killed writer leaves no half object. */
+/**
+ * Objects as files `<root>/sha256/ab/abcdef…`. What is small is written under its name in one go, anything else beside and then put in its place. A killed writer
+ * may leave part of a small one: nothing refers to it, whoever puts the object anew compares what is there, and a sweep takes it.
+ */
 export function openDirectoryStore(root: string): SharedStore {
   const pathOf = (sha256: string): string => join(root, 'sha256', assertName(sha256).slice(0, 2), sha256);
   const incoming = incomingFolder(root);
   const objects = openDirectoryUse(root, pathOf);
 
   /** Gives the finished file its name. */
-  const keep = async (temporary: string, sha256: string): Promise<void> => {
+  const keep = async (temporary: string, { sha256, bytes }: ArtifactRef): Promise<void> => {
     const path = pathOf(sha256);
     try {
       // link, not rename: an object that is there already stays the same file for those who read it.
       await inFolder(dirname(path), () => link(temporary, path));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-      if (!(await objects.use(sha256))) await rename(temporary, path);
+      if (bytes < SMALL_BYTES || !(await objects.use(sha256))) await rename(temporary, path);
     }
+  };
+  /** A small object under its name, new or found there; false where it has to be put in the place of what is there. */
+  const addAtOnce = async (content: Uint8Array, sha256: string): Promise<boolean> => {
+    const path = pathOf(sha256);
+    try {
+      await inFolder(dirname(path), () => writeNewFile(path, content));
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw diskFull(error, root);
+    }
+    return (await isOnDisk(path, content)) && (await objects.touch(sha256));
   };
   /** An object that is written to a file beside, then put in its place. */
   const add = async (
@@ -38,7 +53,7 @@ export function openDirectoryStore(root: string): SharedStore {
     const temporary = join(incoming, ownedName());
     try {
       const ref = await write(temporary);
-      if ((await unless?.(ref.sha256)) !== true) await keep(temporary, ref.sha256);
+      if ((await unless?.(ref.sha256)) !== true) await keep(temporary, ref);
       return ref;
     } catch (error) {
       throw diskFull(error, root);
@@ -58,7 +73,9 @@ export function openDirectoryStore(root: string): SharedStore {
     async put(content, options) {
       if (content instanceof Readable) return add((temporary) => spool(temporary, content), options);
       const ref = { sha256: createHash('sha256').update(content).digest('hex'), bytes: content.length };
-      if ((await options?.unless?.(ref.sha256)) === true || (await objects.touch(ref.sha256))) return ref;
+      if ((await options?.unless?.(ref.sha256)) === true) return ref;
+      const isThere = content.length < SMALL_BYTES ? addAtOnce(content, ref.sha256) : objects.touch(ref.sha256);
+      if (await isThere) return ref;
       return add(async (temporary) => {
         await inFolder(incoming, () => writeNewFile(temporary, content));
         return ref;

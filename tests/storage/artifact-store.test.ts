@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SharedStore } from '../../src/model/artifact.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
@@ -53,4 +54,24 @@ test('what a killed sweep has moved aside is brought back, or put anew beside it
   for await (const object of store.list()) if (object.sha256 === sha256) listed.push(object.bytes);
   expect(listed).toEqual([content.length]);
   expect(await readdir(join(root, 'condemned'))).toEqual([]);
+});
+
+test('what a killed writer left of an object is not taken for it, however it is put', async () => {
+  const puts = [(content: Buffer) => store.put(content), (content: Buffer) => store.put(Readable.from([content]))];
+  for (const [index, put] of puts.entries()) {
+    const content = Buffer.from(`id\n${index}3\n`);
+    const { sha256 } = await store.put(content);
+    const path = await store.localPath(sha256);
+    for (const left of ['', 'id\n', 'id\nxx\n']) {
+      await writeFile(path, left);
+      expect(await put(content)).toEqual({ sha256, bytes: content.length });
+      expect(await store.read(sha256)).toEqual(content);
+    }
+    const former = (await stat(path)).ino;
+    await utimes(path, 1, 1);
+    await store.put(content);
+    expect(await stat(path)).toMatchObject({ ino: former });
+    expect((await stat(path)).mtimeMs).toBeGreaterThan(1_000_000);
+  }
+  expect(await readdir(join(root, 'incoming'))).toEqual([]);
 });

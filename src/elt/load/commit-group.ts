@@ -4,33 +4,23 @@ import { failpoint } from '../../failpoint.js';
 import type { Session } from '../../model/database.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
-import type { CopyFormat } from '../read/row-chunk.js';
-import type { RowFault } from '../read/row-fault.js';
 import type { RowSource } from '../read/row-source.js';
 import { wholeCopy } from '../read/whole-copy.js';
 import { checkKeys, type TakenOut } from './check-keys.js';
-import type { LedgerLine, Reader } from './ledger.js';
+import type { LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { mostRejected } from './most-rejected.js';
+import type { WholeObject } from './read-whole.js';
 import { refusedLine } from './refused-row.js';
 import { addRejects } from './rejects.js';
 import { createGroupStage, type StageName } from './stage-table.js';
 import { plural } from '../../model/plural.js';
 
-/** One object's rows, all of them. */
-export interface GroupedObject extends Pick<RowSource, 'lineOf'> {
+/** One object's rows; the objects of a group have one format. */
+export interface GroupedObject extends WholeObject, Pick<RowSource, 'lineOf'> {
   readonly line: LedgerLine;
-  readonly reader: Reader;
-  /** The same for all objects of a group. */
-  readonly format: CopyFormat;
-  /** Rows in that format: load, row number, values. */
-  readonly blocks: readonly Buffer[];
-  /** In the blocks. */
-  readonly rows: number;
   /** Of forgotten keys, before the object was read. */
   readonly rowsTakenOut: number;
-  readonly faults: readonly RowFault[];
-  readonly discarded: Readonly<Record<string, number>>;
 }
 
 /** Objects that cannot be loaded with others; nothing of the transaction is left. */

@@ -2,29 +2,30 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TerminalError } from '../../errors.js';
+import type { ArtifactStore } from '../../model/artifact.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import type { Session } from '../../model/database.js';
 import { ensureSchema } from '../../model/ensure-schema.js';
 import type { ColumnType } from '../../model/project.js';
-import { countedProfile } from '../anomaly/counted-profile.js';
 import { countTakenOut } from '../forget/count-taken-out.js';
 import { withInstance, type SharedDuckDB } from '../read/duckdb.js';
 import { withSource } from '../read/open-source.js';
 import { readAhead } from '../read/read-ahead.js';
-import { MAX_CHUNK_BYTES, type CopyFormat } from '../read/row-chunk.js';
-import type { RowFault } from '../read/row-fault.js';
+import { LineIndex } from '../read/line-index.js';
+import { MAX_CHUNK_BYTES } from '../read/row-chunk.js';
 import { aheadOf } from './ahead-of.js';
 import { assertKey } from './assert-key.js';
 import { mayShare } from './group-objects.js';
 import { claimLoads, type Claim } from './claim-load.js';
 import { commitGroup, LeavesGroup, type GroupedObject } from './commit-group.js';
 import { releaseWriters, type LedgerLine } from './ledger.js';
-import { CHUNK_ROWS, loadChunks } from './load-chunks.js';
+import { CHUNK_ROWS } from './load-chunks.js';
 import { loadObject, type LoadOptions } from './load-object.js';
 import { resultOf, type ExtractedObject, type LoadResult } from './load-result.js';
-import { mostRejected } from './most-rejected.js';
 import { objectParts } from './object-parts.js';
-import { existingColumns, planReader, readTypes } from './plan-reader.js';
+import { existingColumns, readTypes } from './plan-reader.js';
+import { openReadingThread, type GivenObject, type ReadingThread } from './reading-thread.js';
+import { readWhole, type ReadSettings } from './read-whole.js';
 import { groupStageName, type StageName } from './stage-table.js';
 
 export interface GroupOptions extends Omit<LoadOptions, 'object' | 'stated' | 'code' | 'onProgress'> {
@@ -140,41 +141,125 @@ interface GroupChunk {
   readonly objects: readonly GroupedObject[];
 }
 
-const OBJECTS_AT_ONCE = 4;
+/** So many batches under way, each with so many objects that this thread reads at once. */
+const BATCHES_AT_ONCE = 2;
+const OBJECTS_AT_ONCE = 2;
 
 /** The objects that are not loaded yet, read and gathered by their columns into as much as one transaction takes. */
 async function* groupChunks(work: Work): AsyncGenerator<GroupChunk> {
-  const { claims, options } = work;
-  const maxRows = options.chunkRows ?? CHUNK_ROWS;
+  const maxRows = work.options.chunkRows ?? CHUNK_ROWS;
   const gathered = new Map<string, GroupChunk & { objects: GroupedObject[]; rows: number; bytes: number }>();
-  // A load that was begun by itself has a stage of its own.
-  const open = claims.filter(({ line, done }) => !done && line.reader === null);
-  for await (const read of aheadOf(open, OBJECTS_AT_ONCE, ({ line }) => readObject(work, line))) {
-    if (read === undefined) continue;
-    const { reader, format, blocks } = read;
-    const bytes = blocks.reduce((sum, block) => sum + block.length, 0);
-    const shape = JSON.stringify(reader.columns.map(({ name, type }) => [name, type]));
-    const key = `${format} ${shape}`;
-    const former = gathered.get(key);
-    const isFull =
-      former !== undefined && (former.rows + reader.rows > maxRows || former.bytes + bytes > MAX_CHUNK_BYTES);
-    if (isFull) yield former;
-    if (former === undefined || isFull) gathered.set(key, { shape, objects: [read], rows: reader.rows, bytes });
-    else {
-      former.objects.push(read);
-      former.rows += reader.rows;
-      former.bytes += bytes;
+  for await (const batch of readBatches(work))
+    for (const read of batch) {
+      if (read === undefined) continue;
+      const { reader, format, blocks } = read;
+      const bytes = blocks.reduce((sum, block) => sum + block.length, 0);
+      const shape = JSON.stringify(reader.columns.map(({ name, type }) => [name, type]));
+      const key = `${format} ${shape}`;
+      const former = gathered.get(key);
+      const isFull =
+        former !== undefined && (former.rows + reader.rows > maxRows || former.bytes + bytes > MAX_CHUNK_BYTES);
+      if (isFull) yield former;
+      if (former === undefined || isFull) gathered.set(key, { shape, objects: [read], rows: reader.rows, bytes });
+      else {
+        former.objects.push(read);
+        former.rows += reader.rows;
+        former.bytes += bytes;
+      }
     }
-  }
   yield* gathered.values();
 }
 
-/** All rows of an object; undefined when it has to be loaded by itself, which says why. */
-async function readObject(
-  { options, existing, takenOut, shared, folder }: Work,
-  line: LedgerLine,
-): Promise<GroupedObject | undefined> {
-  const { store, resource, signal, chunkRows: maxRows = CHUNK_ROWS } = options;
+/** Fewer are read before a thread has come up. */
+const THREAD_OBJECTS = 8;
+
+/** All rows of the objects that are not loaded yet, in their order; undefined for each that has to be loaded by itself, which says why. */
+async function* readBatches(work: Work): AsyncGenerator<readonly (GroupedObject | undefined)[]> {
+  const bytesOf = new Map(work.options.objects.map(({ path, bytes }) => [path, bytes]));
+  // A load that was begun by itself has a stage of its own.
+  const open = work.claims.flatMap(({ line, done }) => (!done && line.reader === null ? [line] : []));
+  const thread = open.length < THREAD_OBJECTS ? undefined : openReadingThread();
+  const counts = { read: 0, left: 0 };
+  try {
+    yield* aheadOf(
+      inBatches(open, (line) => bytesOf.get(line.path)!),
+      BATCHES_AT_ONCE,
+      async (lines) => {
+        // Files of one resource are mostly alike.
+        const isOfUse = thread !== undefined && counts.left <= counts.read;
+        const read = isOfUse ? await readInThread(work, thread, lines) : lines.map(() => undefined);
+        for (const object of read) counts[object === undefined ? 'left' : 'read']++;
+        const left = lines.filter((_, index) => read[index] === undefined);
+        const others = (await readHere(work, left)).values();
+        return read.map((object) => object ?? others.next().value);
+      },
+    );
+  } finally {
+    await thread?.release();
+  }
+}
+
+// What a thread is told costs as much as to read one of them.
+const BATCH_OBJECTS = 16;
+const BATCH_BYTES = 1 << 20;
+
+function inBatches(lines: readonly LedgerLine[], bytesOf: (line: LedgerLine) => number): LedgerLine[][] {
+  const batches: LedgerLine[][] = [];
+  let bytes = Infinity;
+  for (const line of lines) {
+    bytes += bytesOf(line);
+    if (bytes <= BATCH_BYTES && batches.at(-1)!.length < BATCH_OBJECTS) batches.at(-1)!.push(line);
+    else {
+      batches.push([line]);
+      bytes = bytesOf(line);
+    }
+  }
+  return batches;
+}
+
+async function readInThread(
+  work: Work,
+  thread: ReadingThread,
+  lines: readonly LedgerLine[],
+): Promise<(GroupedObject | undefined)[]> {
+  const { options, takenOut, folder } = work;
+  options.signal?.throwIfAborted();
+  const given = await Promise.all(lines.map((line) => givenObject(options.store, line)));
+  const objects = given.filter((object) => object !== undefined);
+  const read = (await thread.read({ settings: settingsOf(work), folder, objects })).values();
+  return lines.map((line, index) => {
+    const whole = given[index] && read.next().value;
+    if (whole === undefined) return undefined;
+    const { lines: found, ...rest } = whole;
+    const numbers = new LineIndex(found);
+    const lineOf = (row: number): number => numbers.lineOf(row);
+    return { ...rest, line, rowsTakenOut: takenOut.get(line.sha256) ?? 0, lineOf };
+  });
+}
+
+/** Undefined for one that the store cannot give. */
+async function givenObject(
+  store: ArtifactStore,
+  { path: file, sha256, loadId }: LedgerLine,
+): Promise<GivenObject | undefined> {
+  try {
+    return { ...(await store.localFile(sha256)), file, loadId };
+  } catch (error) {
+    if (error instanceof TerminalError) return undefined;
+    throw error;
+  }
+}
+
+async function readHere(work: Work, lines: readonly LedgerLine[]): Promise<(GroupedObject | undefined)[]> {
+  const read: (GroupedObject | undefined)[] = [];
+  for await (const object of aheadOf(lines, OBJECTS_AT_ONCE, (line) => readObject(work, line))) read.push(object);
+  return read;
+}
+
+/** All rows of an object; undefined when it has to be loaded by itself. */
+async function readObject(work: Work, line: LedgerLine): Promise<GroupedObject | undefined> {
+  const { options, existing, takenOut, shared, folder } = work;
+  const { store, resource, signal } = options;
   const { path: file } = line;
   signal?.throwIfAborted();
   try {
@@ -183,49 +268,17 @@ async function readObject(
     return await withSource(
       { ...parts, file, resource, existing: types, shared, folder, signal },
       async (duckdb, source) => {
-        if (source.rows > maxRows || source.rows === 0) return undefined;
-        const reader = await planReader({ object: line, resource, schemas: options.schemas, existing }, duckdb, source);
-        const faults: RowFault[] = [];
-        const discarded: Record<string, number> = {};
-        const blocks: Buffer[] = [];
-        let format: CopyFormat = 'text';
-        let nulls: readonly number[] | undefined = reader.columns.map(() => 0);
-        let rows = 0;
-        let bytes = 0;
-        const { loadId } = line;
-        for await (const chunk of loadChunks(duckdb, source, reader, resource, {
-          file,
-          fromRow: 1,
-          maxRows,
-          format: 'binary',
-          loadId,
-          signal,
-        })) {
-          format = chunk.format;
-          faults.push(...chunk.faults);
-          for (const [name, values] of chunk.discarded) discarded[name] = (discarded[name] ?? 0) + values;
-          for (const block of chunk.blocks) bytes += block.length;
-          blocks.push(...chunk.blocks);
-          nulls = chunk.nulls && nulls?.map((sum, index) => sum + chunk.nulls![index]!);
-          rows += chunk.rowNumbers.length;
-          if (bytes > MAX_CHUNK_BYTES || faults.length > mostRejected(resource, source.rows)) return undefined;
-        }
-        const profile = nulls && countedProfile(reader.columns, source.rows, nulls);
-        return {
-          rowsTakenOut: takenOut.get(line.sha256) ?? 0,
-          line,
-          reader: { ...reader, ...(profile && { profile }) },
-          lineOf: source.lineOf,
-          format,
-          blocks,
-          rows,
-          faults,
-          discarded,
-        };
+        const whole = await readWhole(duckdb, source, line, settingsOf(work), signal);
+        return whole && { ...whole, line, rowsTakenOut: takenOut.get(line.sha256) ?? 0, lineOf: source.lineOf };
       },
     );
   } catch (error) {
     if (error instanceof TerminalError) return undefined;
     throw error;
   }
+}
+
+function settingsOf({ options, existing }: Work): ReadSettings {
+  const { resource, schemas, chunkRows: maxRows = CHUNK_ROWS } = options;
+  return { resource, schemas, existing, maxRows };
 }

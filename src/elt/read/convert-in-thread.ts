@@ -83,7 +83,7 @@ export async function* convertInThread(
     }
   } finally {
     breaking.abort();
-    await (isDone ? keepThread(thread) : thread.terminate());
+    await (isDone ? keepThread(file, thread) : thread.terminate());
   }
 }
 

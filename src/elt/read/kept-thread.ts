@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 
-/** One that nobody uses, and when it ends. */
-let kept: { readonly thread: Worker; readonly end: NodeJS.Timeout } | undefined;
+/** One that nobody uses, and when it ends, by its file. */
+const kept = new Map<string, { readonly thread: Worker; readonly end: NodeJS.Timeout }>();
 
 const KEPT_MS = 60_000;
 
@@ -10,8 +10,8 @@ const KEPT_MS = 60_000;
  * longer for that than for 20,000 rows), else a new one. Whoever takes it keeps or terminates it.
  */
 export function takeThread(file: URL): Worker {
-  const free = kept?.thread;
-  forget();
+  const free = kept.get(file.href)?.thread;
+  forget(file);
   if (free !== undefined) {
     free.ref();
     return free;
@@ -20,27 +20,27 @@ export function takeThread(file: URL): Worker {
   // One that breaks while nobody waits for it is only not there any more.
   thread.on('error', () => {});
   thread.once('exit', () => {
-    if (kept?.thread === thread) forget();
+    if (kept.get(file.href)?.thread === thread) forget(file);
   });
   return thread;
 }
 
-function forget(): void {
-  clearTimeout(kept?.end);
-  kept = undefined;
+function forget({ href }: URL): void {
+  clearTimeout(kept.get(href)?.end);
+  kept.delete(href);
 }
 
-/** Keeps an idle thread for the next use within a minute; a second one ends. It does not hold up the end of the process. */
-export async function keepThread(thread: Worker): Promise<void> {
-  if (kept !== undefined) {
+/** Keeps an idle thread that runs `file` for the next use within a minute; a second one ends. It does not hold up the end of the process. */
+export async function keepThread(file: URL, thread: Worker): Promise<void> {
+  if (kept.has(file.href)) {
     await thread.terminate();
     return;
   }
   thread.unref();
   const end = setTimeout(() => {
     // First: nobody takes one that is about to end.
-    forget();
+    forget(file);
     void thread.terminate();
   }, KEPT_MS).unref();
-  kept = { thread, end };
+  kept.set(file.href, { thread, end });
 }

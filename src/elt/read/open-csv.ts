@@ -56,6 +56,7 @@ export async function openCsv(
     }),
     faults: [...scan.faults, ...(cleaned?.faults ?? [])].sort((one, other) => one.row - other.row),
     lineOf: (row) => scan.lines.lineOf(row),
+    lines: scan.lines,
     extraMemoryMb: extraMemoryMb(scan.longestRecordBytes),
     dialect: {
       format: 'csv',

@@ -2,14 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TerminalError } from '../../errors.js';
-import type { ColumnType, CsvOptions, ResourceConfig } from '../../model/project.js';
+import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { openParsed } from '../parse/open-parsed.js';
 import { addColumns } from './add-columns.js';
 import { withDuckDB, type OpenDuckDB, type SharedDuckDB } from './duckdb.js';
-import { fileFormat, plainName } from './file-format.js';
+import { fileFormat } from './file-format.js';
 import { jsonMembers } from './ndjson-line.js';
 import { byteSource, firstBytes } from './open-bytes.js';
-import { openCsv } from './open-csv.js';
+import { openCsvOf } from './open-csv-of.js';
 import { openJson, type ScanJson } from './open-json.js';
 import { openParquet, parquetFault } from './open-parquet.js';
 import { openSinger } from './open-singer.js';
@@ -120,9 +120,8 @@ export async function withSource<T>(
       if (source.headers.length === 0 && source.rows > source.faults.length) throw withoutKeys(file);
       return source;
     };
-    const numbers = { types, tolerance: resource.maxRejectedShare };
     const open = {
-      csv: () => openCsv(bytes, folder, csvOptions(resource, file), signal, numbers),
+      csv: () => openCsvOf(resource, bytes, { folder, types, signal }),
       json,
       ndjson: json,
       singer: () => openSinger(bytes, folder, types, signal),
@@ -149,11 +148,6 @@ function withoutKeys(file: string): TerminalError {
 function typed(source: RowSource, types: Readonly<Record<string, ColumnType>>): RowSource {
   const known = new Map(Object.entries(types));
   return { ...source, types: source.headers.map((header, index) => known.get(header) ?? source.types[index]) };
-}
-
-/** What the project says, else the delimiter that the name's ending promises. */
-function csvOptions({ csv }: Pick<ResourceConfig, 'csv'>, file: string): CsvOptions {
-  return { ...(/\.(tsv|tab)$/.test(plainName(file)) && { delimiter: '\t' }), ...csv };
 }
 
 const USUAL_COLUMNS = 256;

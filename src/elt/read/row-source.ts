@@ -1,6 +1,7 @@
 import type { ColumnType } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
 import type { ClassCounts } from '../schema/infer-types.js';
+import type { LineIndex } from './line-index.js';
 import type { ChunkOptions, RowChunk } from './row-chunk.js';
 import type { StreamFacts } from '../singer/stream-facts.js';
 import type { RowFault } from './row-fault.js';
@@ -19,6 +20,8 @@ export interface RowSource {
   /** Rows that `relation` leaves out, in order. */
   readonly faults: readonly RowFault[];
   readonly lineOf: (row: number) => number | null;
+  /** What `lineOf` asks, where that can be taken to another thread. */
+  readonly lines?: LineIndex;
   /** The rows without DuckDB, with `options.faults` between them, where the file can be read faster so. */
   readonly convert?: (columns: readonly LoadColumn[], options: ChunkOptions) => AsyncGenerator<RowChunk>;
   /**

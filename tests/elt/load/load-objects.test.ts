@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { extractFiles } from '../../../src/elt/extract/extract-files.js';
@@ -107,7 +108,7 @@ describe('the same as one by one', () => {
     async (name, more) => {
       const [grouped, single] = [name, `${name} single`].map((one) => one.replaceAll(' ', '_')) as [string, string];
       for (const round of [0, 1]) {
-        for (let number = 0; number < 5; number++) {
+        for (let number = 0; number < 8; number++) {
           // In the second round some files are others, and some new.
           const { name: path, content } = file(number + 3 * round);
           for (const one of [grouped, single]) await bench.write(`${one}/${path}`, content);
@@ -253,6 +254,17 @@ describe('a group that breaks', () => {
       `id,v\n${Array.from({ length: 10 }, (_, row) => `${70 + row},v`).join('\n')}\n`,
     );
     await checkAll(resource, await together(resource, await extract(resource), { runId: 'run-2' }));
+  });
+
+  test('an object that the store cannot give fails by itself, the others are staged', async () => {
+    const { resource, objects } = await prepared('damaged');
+    const path = await bench.store.localPath(objects[3]!.sha256);
+    const content = await readFile(path);
+    await writeFile(path, 'id,v\n');
+    await expect(together(resource, objects)).rejects.toMatchObject({ code: 'STORE_HASH_MISMATCH' });
+    expect(await stagedLines(resource)).toEqual({ lines: FILES - 1 });
+    await bench.store.put(content);
+    await checkAll(resource, await together(resource, objects, { runId: 'run-2' }));
   });
 
   test('a value that PostgreSQL refuses costs its row, and the group nothing', async () => {
