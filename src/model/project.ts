@@ -249,7 +249,7 @@ export interface PostgresReadConfig {
   /** One SELECT, without a semicolon at its end. */
   readonly query?: string;
   /** Connections that read at the same time, under one snapshot. */
-  readonly parallel: number;
+  readonly parallel?: number;
   /** Rows that are gone from the source go from the table: its keys are compared with those of the source. */
   readonly reconciles?: true;
 }

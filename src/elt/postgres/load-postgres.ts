@@ -22,6 +22,7 @@ import { countWithoutCursor, type CursorRange } from './cursor-range.js';
 import { describeSource, relationOf, type SourceDescription } from './describe-source.js';
 import { findRelation } from './find-relation.js';
 import { heedContract } from './heed-contract.js';
+import { lanesOf } from './lanes-of.js';
 import { passRows } from './pass-rows.js';
 import type { PieceMeter } from './piece-meter.js';
 import { piecesByKey, piecesByPlace, type Piece } from './plan-pieces.js';
@@ -189,13 +190,20 @@ interface Reading {
   readonly description: SourceDescription;
 }
 
+/** A further connection, which reads pieces as soon as it is there. */
+interface Helper {
+  /** Does not reject: what goes wrong ends the others. */
+  readonly done: Promise<void>;
+  readonly isReading: () => boolean;
+}
+
 /**
  * Reads the pieces that the ledger does not have, over as many connections as are asked for. Gives the rows that PostgreSQL says are in the
  * stage; undefined where another attempt has written some of them.
  */
 async function readPieces({ options, session, reader, line, description }: Reading): Promise<number | undefined> {
   const { database, source, resource, schemas, onProgress } = options;
-  const { schema, parallel } = resource.postgres!;
+  const { schema } = resource.postgres!;
   const committed = await session.query<{ piece: number; rows: number; bytes: number }>(
     'SELECT piece, row_count::float8 AS rows, bytes::float8 AS bytes FROM plumbline.load_pieces WHERE load_id = $1',
     [line.loadId],
@@ -246,32 +254,35 @@ async function readPieces({ options, session, reader, line, description }: Readi
       report();
     }
   };
-  // One that gets no connection leaves its pieces to the others.
-  const help = async (snapshot: string): Promise<void> => {
-    let isReading = false;
-    try {
-      await database.session((into) =>
-        source.session((from) =>
-          cancelOnAbort(source, from, signal, () =>
-            inSourceSnapshot(from, { schema, snapshot }, () => {
-              isReading = true;
-              return lane(from, into);
-            }),
-          ),
-        ),
-      );
-    } catch (error) {
-      if (isReading) throw error;
-    }
-  };
   const guarded = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => failed.abort(error));
+  // One that gets no connection leaves its pieces to the others.
+  const help = (snapshot: string): Helper => {
+    let isReading = false;
+    const work = async (): Promise<void> => {
+      try {
+        await database.session((into) =>
+          source.session((from) =>
+            cancelOnAbort(source, from, signal, () =>
+              inSourceSnapshot(from, { schema, snapshot }, () => {
+                isReading = true;
+                return lane(from, into);
+              }),
+            ),
+          ),
+        );
+      } catch (error) {
+        if (isReading) throw error;
+      }
+    };
+    return { done: guarded(work()), isReading: () => isReading };
+  };
   try {
-    const helpers = Math.min(parallel, todo.length) - 1;
-    const snapshot = helpers < 1 ? '' : await exportSnapshot(reader);
-    await Promise.all([
-      guarded(lane(reader, session)),
-      ...Array.from({ length: Math.max(helpers, 0) }, () => guarded(help(snapshot))),
-    ]);
+    const count = Math.min(lanesOf(resource), todo.length) - 1;
+    const snapshot = count < 1 ? '' : await exportSnapshot(reader);
+    const helpers = Array.from({ length: Math.max(count, 0) }, () => help(snapshot));
+    await guarded(lane(reader, session));
+    // Nothing is left for one that still waits for a connection.
+    await Promise.all(helpers.filter(({ isReading }) => isReading()).map(({ done }) => done));
     signal.throwIfAborted();
   } finally {
     clearInterval(ticking);
@@ -311,7 +322,8 @@ async function planPieces(
   const sorted = [...(time === undefined ? [] : [time.column]), ...key].join(', ');
   const order = sorted === '' ? '' : ` ORDER BY ${sorted}`;
   if (isLittle) return { pieces: [{ number: 0, where: 'true' }], order };
-  const { parallel } = resource.postgres!;
+  // A sort of the whole source is done when it is asked for.
+  const { parallel = 1 } = resource.postgres!;
   const [column] = description.key;
   const pieces =
     parallel > 1 && column !== undefined
