@@ -102,7 +102,7 @@ describe('a table', () => {
     expect(changed!.version).not.toBe(first!.version);
   });
 
-  it.each([', parallel: 4', ''])('is read under one snapshot%s, while rows move', async (parallel) => {
+  it.each([', parallel: 2', ''])('is read under one snapshot%s, while rows move', async (parallel) => {
     // A row a page: three pieces of 16 MiB.
     await shop.database.execute(`DROP TABLE IF EXISTS moving;
       CREATE TABLE moving (id integer PRIMARY KEY, amount integer, note text) WITH (fillfactor = 10);

@@ -190,13 +190,6 @@ interface Reading {
   readonly description: SourceDescription;
 }
 
-/** A further connection, which reads pieces as soon as it is there. */
-interface Helper {
-  /** Does not reject: what goes wrong ends the others. */
-  readonly done: Promise<void>;
-  readonly isReading: () => boolean;
-}
-
 /**
  * Reads the pieces that the ledger does not have, over as many connections as are asked for. Gives the rows that PostgreSQL says are in the
  * stage; undefined where another attempt has written some of them.
@@ -237,54 +230,53 @@ async function readPieces({ options, session, reader, line, description }: Readi
     total ??= await countRows(from, `${description.from} WHERE true${range}`);
     return rejected > mostRejected(resource, total);
   };
-  const lane = async (from: Session, into: Session): Promise<void> => {
-    for (let piece = todo.shift(); piece !== undefined; piece = todo.shift()) {
-      signal.throwIfAborted();
-      // Numbers say in which order rows were read, and differ without any piece knowing of another.
-      const passed = passRows(piece.number, description);
-      underWay.add(passed.meter);
-      const { number } = piece;
-      const copied = await copyPiece(from, into, { number, select: selectOf(piece), rows: passed }, target, signal);
-      underWay.delete(passed.meter);
-      rows += copied.read;
-      bytes += passed.meter.bytes();
-      written += copied.written;
-      rejected += copied.rejected;
-      if (todo.length > 0 && (await isTooMany(from))) todo.length = 0;
-      report();
-    }
+  const copyNext = async (from: Session, into: Session): Promise<void> => {
+    const piece = todo.shift();
+    if (piece === undefined || signal.aborted) return;
+    // Numbers say in which order rows were read, and differ without any piece knowing of another.
+    const passed = passRows(piece.number, description);
+    underWay.add(passed.meter);
+    const { number } = piece;
+    const copied = await copyPiece(from, into, { number, select: selectOf(piece), rows: passed }, target, signal);
+    underWay.delete(passed.meter);
+    rows += copied.read;
+    bytes += passed.meter.bytes();
+    written += copied.written;
+    rejected += copied.rejected;
+    if (todo.length > 0 && (await isTooMany(from))) todo.length = 0;
+    report();
   };
-  const guarded = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => failed.abort(error));
-  // One that gets no connection leaves its pieces to the others.
-  const help = (snapshot: string): Helper => {
-    let isReading = false;
-    const work = async (): Promise<void> => {
-      try {
-        await database.session((into) =>
-          source.session((from) =>
-            cancelOnAbort(source, from, signal, () =>
-              inSourceSnapshot(from, { schema, snapshot }, () => {
-                isReading = true;
-                return lane(from, into);
-              }),
-            ),
-          ),
-        );
-      } catch (error) {
-        if (isReading) throw error;
-      }
-    };
-    return { done: guarded(work()), isReading: () => isReading };
+  const copying = new Set<Promise<void>>();
+  // What goes wrong ends the others.
+  const copyOne = async (from: Session, into: Session): Promise<void> => {
+    const piece = copyNext(from, into).catch((error: unknown) => failed.abort(error));
+    copying.add(piece);
+    await piece;
+    copying.delete(piece);
   };
+  const isOver = (): boolean => todo.length === 0 || signal.aborted;
+  let finish = (): void => {};
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  // A connection to the warehouse is borrowed for a piece: other steps wait no longer for one. Whoever still waits when all is read lets the
+  // source go; what comes of the wait finds nothing to do.
+  const help = (snapshot: string): Promise<void> =>
+    source.session((from) =>
+      cancelOnAbort(source, from, signal, () =>
+        inSourceSnapshot(from, { schema, snapshot }, async () => {
+          while (!isOver()) await Promise.race([finished, database.session((into) => copyOne(from, into))]);
+        }),
+      ),
+    );
   try {
-    const count = Math.min(lanesOf(resource), todo.length) - 1;
-    const snapshot = count < 1 ? '' : await exportSnapshot(reader);
-    const helpers = Array.from({ length: Math.max(count, 0) }, () => help(snapshot));
-    await guarded(lane(reader, session));
-    // Nothing is left for one that still waits for a connection.
-    await Promise.all(helpers.filter(({ isReading }) => isReading()).map(({ done }) => done));
+    const helpers = Math.min(lanesOf(resource), todo.length) - 1;
+    const snapshot = helpers < 1 ? '' : await exportSnapshot(reader);
+    // One that gets no connection leaves its pieces to the others.
+    for (let helper = 0; helper < helpers; helper++) void help(snapshot).catch(() => {});
+    while (!isOver()) await copyOne(reader, session);
+    await Promise.all(copying);
     signal.throwIfAborted();
   } finally {
+    finish();
     clearInterval(ticking);
   }
   if (total === undefined || rejected <= mostRejected(resource, total))

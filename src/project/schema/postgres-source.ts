@@ -21,7 +21,7 @@ const resource = {
     .max(16, { error: PARALLEL })
     .optional()
     .describe(
-      'Connections to a postgres source that read at the same time, under one snapshot. Default: 2 for a large table, else 1.',
+      'Connections to a postgres source that read at the same time, under one snapshot. Default: 4 for a large table, else 1.',
     ),
   cursor: z
     .strictObject({
