@@ -264,6 +264,8 @@ async function readPieces({ options, session, reader, line, description }: Readi
       cancelOnAbort(source, from, signal, () =>
         inSourceSnapshot(from, { schema, snapshot }, async () => {
           while (!isOver()) await Promise.race([finished, database.session((into) => copyOne(from, into))]);
+          // A COPY that was cut takes no COMMIT.
+          signal.throwIfAborted();
         }),
       ),
     );
