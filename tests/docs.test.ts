@@ -1,7 +1,8 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
@@ -44,13 +45,10 @@ function leaves(command: Command, path = ''): [string, Command][] {
 const known = new Map(leaves(program));
 
 describe('reference pages', () => {
-  it('are what the code says: `npm run docs` writes them', () => {
-    const { status, stderr } = spawnSync(process.execPath, ['scripts/docs.mjs', '--check'], {
-      cwd: ROOT,
-      encoding: 'utf8',
-    });
+  // It builds dist where a source is newer, which a machine with much to do takes minutes for.
+  it('are what the code says: `npm run docs` writes them', { timeout: 300_000 }, async () => {
+    const { stderr } = await promisify(execFile)(process.execPath, ['scripts/docs.mjs', '--check'], { cwd: ROOT });
     expect(stderr).toBe('');
-    expect(status).toBe(0);
   });
 
   it('name every command with its options', () => {

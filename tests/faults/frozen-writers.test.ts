@@ -20,6 +20,15 @@ const POINTS = [
   'outcome.before-commit',
 ];
 
+/** The stack's worker anew, in this environment: `up` goes on with the servers, which a killed supervisor leaves running. */
+async function replaceWorker(stack: TestStack, env: NodeJS.ProcessEnv): Promise<void> {
+  const worker = await stack.pid('worker');
+  process.kill((await stack.state()).supervisor!.pid, 'SIGKILL');
+  process.kill(worker, 'SIGKILL');
+  const { code, stderr } = await stack.plumbline(['up'], { env });
+  expect(code, stderr).toBe(0);
+}
+
 interface Successor {
   readonly end: (signal: NodeJS.Signals) => Promise<void>;
 }
@@ -64,10 +73,7 @@ describe('a worker frozen by SIGSTOP', { timeout: 240_000 }, () => {
 
   it.each(POINTS)('at %s: another worker finishes the run, and the thawed one changes nothing', async (point) => {
     const log = join(stack.root, `${point}.log`);
-    await stack.plumbline(['down']);
-    await stack.plumbline(['up'], {
-      env: { PLUMBLINE_FAILPOINTS: `${point}=stop`, PLUMBLINE_FAILPOINT_LOG: log },
-    });
+    await replaceWorker(stack, { PLUMBLINE_FAILPOINTS: `${point}=stop`, PLUMBLINE_FAILPOINT_LOG: log });
     const frozen = await stack.pid('worker');
     const runId = await startRun(stack, point.startsWith('outcome') ? ['load'] : ['load', '--force']);
     await waitFor(`a freeze at ${point}`, async () => ((await stateOf(frozen)) === 'T' ? true : undefined), 60_000);

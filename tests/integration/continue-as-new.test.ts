@@ -1,7 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailure, Client, Connection, WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { createActivities } from '../../src/activities/index.js';
 import type { DeploymentInput } from '../../src/contracts/deployment.js';
@@ -14,6 +13,7 @@ import type {
 } from '../../src/contracts/intervals.js';
 import { BACKFILL_MESSAGES, DECISION_SIGNAL, STOP_SIGNAL } from '../../src/contracts/queues.js';
 import type { RunInterval, RunRef } from '../../src/contracts/run.js';
+import { bundleWorkflows } from '../setup/bundle-workflows.js';
 import { startTestTemporal, type TestTemporal } from '../setup/temporal.js';
 
 type Activities = ReturnType<typeof createActivities>;
@@ -104,10 +104,7 @@ beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const [server, workflowBundle] = await Promise.all([
     startTestTemporal({ longHistoryEvents: LONG_HISTORY_EVENTS }),
-    bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
-      logger: new DefaultLogger('WARN'),
-    }),
+    bundleWorkflows(),
   ]);
   temporal = server;
   const [connection, native] = await Promise.all([

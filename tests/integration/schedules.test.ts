@@ -1,9 +1,8 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { createActivities } from '../../src/activities/index.js';
@@ -17,6 +16,7 @@ import { createRunTemplate, recordBundle } from '../../src/client/start-run.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { packBundle } from '../../src/project/pack-bundle.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
+import { bundleWorkflows } from '../setup/bundle-workflows.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 import { startTestTemporal, type TestTemporal } from '../setup/temporal.js';
 import { waitFor } from '../support/stack.js';
@@ -32,14 +32,7 @@ const day = (offset: number): string => new Date(NOW.getTime() + offset * 86_400
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  const [started, database, bundle] = await Promise.all([
-    startTestTemporal(),
-    createTestDatabase(),
-    bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
-      logger: new DefaultLogger('WARN'),
-    }),
-  ]);
+  const [started, database, bundle] = await Promise.all([startTestTemporal(), createTestDatabase(), bundleWorkflows()]);
   server = started;
   test = database;
   root = await mkdtemp(join(tmpdir(), 'plumbline-schedules-'));

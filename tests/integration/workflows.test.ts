@@ -7,16 +7,8 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import { Context } from '@temporalio/activity';
-import {
-  DefaultLogger,
-  NativeConnection,
-  Runtime,
-  Worker,
-  bundleWorkflowCode,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { randomUUID } from 'node:crypto';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { createActivities } from '../../src/activities/index.js';
 import { SEARCH_ATTRIBUTES, deploymentWorkflowId } from '../../src/contracts/queues.js';
@@ -24,6 +16,7 @@ import type { DeploymentResult } from '../../src/contracts/deployment.js';
 import type { CloseRunInput, RunPlan, RunRef } from '../../src/contracts/run.js';
 import type { TrainingSet } from '../../src/model/training-set.js';
 import type { DeploymentInput } from '../../src/contracts/deployment.js';
+import { bundleWorkflows } from '../setup/bundle-workflows.js';
 import { startTestTemporal, type TestTemporal } from '../setup/temporal.js';
 
 type Activities = ReturnType<typeof createActivities>;
@@ -112,10 +105,7 @@ beforeAll(async () => {
   [temporal, bare, bundle] = await Promise.all([
     startTestTemporal(),
     startTestTemporal({ searchAttributes: false }),
-    bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
-      logger: new DefaultLogger('WARN'),
-    }),
+    bundleWorkflows(),
   ]);
 }, 90_000);
 afterAll(async () => {

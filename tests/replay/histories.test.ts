@@ -1,15 +1,10 @@
 import { DeterminismViolationError } from '@temporalio/workflow';
-import {
-  DefaultLogger,
-  Runtime,
-  Worker,
-  bundleWorkflowCode,
-  type WorkflowBundleWithSourceMap,
-} from '@temporalio/worker';
+import { DefaultLogger, Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as workflows from '../../src/workflows/index.js';
+import { bundleWorkflows } from '../setup/bundle-workflows.js';
 
 const FOLDER = fileURLToPath(new URL('./histories/', import.meta.url));
 const files = readdirSync(FOLDER).filter((name) => name.endsWith('.json'));
@@ -22,10 +17,7 @@ const read = (name: string): History => JSON.parse(readFileSync(FOLDER + name, '
 
 beforeAll(async () => {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
-  workflowBundle = await bundleWorkflowCode({
-    workflowsPath: fileURLToPath(new URL('../../src/workflows/index.ts', import.meta.url)),
-    logger: new DefaultLogger('WARN'),
-  });
+  workflowBundle = await bundleWorkflows();
 }, 60_000);
 
 describe('recorded histories', () => {

@@ -72,6 +72,19 @@ async function unusualPorts(): Promise<Record<string, number>> {
 }
 
 export function stackIn(root: string): TestStack {
+  // Kept from one poll to the next: logging in costs both sides more than the query. One that broke is replaced.
+  let pool: { readonly url: string; readonly connections: pg.Pool } | undefined;
+  const database = async (): Promise<pg.Pool> => {
+    const { ports } = await stack.state();
+    const password = await readPostgresPassword(join(root, '.plumbline'));
+    const url = embeddedDatabaseUrl(ports.postgres!, password!).reveal();
+    if (pool?.url === url) return pool.connections;
+    const former = pool;
+    const connections = new pg.Pool({ connectionString: url, max: 4, allowExitOnIdle: true }).on('error', () => {});
+    pool = { url, connections };
+    await former?.connections.end();
+    return connections;
+  };
   const stack: TestStack = {
     root,
     plumbline: (args, options = {}) =>
@@ -109,15 +122,7 @@ export function stackIn(root: string): TestStack {
       return pid;
     },
     async query<R>(sql: string, parameters: unknown[] = []) {
-      const { ports } = await stack.state();
-      const password = await readPostgresPassword(join(root, '.plumbline'));
-      const client = new pg.Client({ connectionString: embeddedDatabaseUrl(ports.postgres!, password!).reveal() });
-      await client.connect();
-      try {
-        return (await client.query(sql, parameters)).rows as R[];
-      } finally {
-        await client.end();
-      }
+      return (await (await database()).query(sql, parameters)).rows as R[];
     },
     start(args, options = {}) {
       const log = openSync(join(root, '.plumbline', 'logs', 'started.log'), 'a');
@@ -141,6 +146,8 @@ export function stackIn(root: string): TestStack {
       return found;
     },
     async destroy() {
+      await pool?.connections.end();
+      pool = undefined;
       spawnSync(process.execPath, [CLI, 'down'], { cwd: root, env: cleanEnvironment(), stdio: 'ignore' });
       if (process.env['PLUMBLINE_TEST_KEEP'] !== undefined) return console.log(`kept ${root}`);
       // Root's database lies outside the project.

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Command } from 'commander';
 import { CONNECTIONS } from '../../storage/connection-budget.js';
+import type { OpenDatabase } from '../../storage/database.js';
 
 interface Options {
   readonly root: string;
@@ -30,6 +31,15 @@ export function register(program: Command): void {
       process.on('SIGINT', () => control.abort());
       process.on('SIGHUP', () => {});
       const { root, temporal, temporalSource } = options;
+      // Asked many times a second while a worker starts: logging in each time would cost more than the worker's start. Idle, its connection closes.
+      const databases = new Map<string, OpenDatabase>();
+      const databaseOf = (url: string): OpenDatabase => {
+        const known = databases.get(url);
+        if (known !== undefined) return known;
+        const opened = openDatabase({ url, max: CONNECTIONS.supervisor, applicationName: 'plumbline supervisor' });
+        databases.set(url, opened);
+        return opened;
+      };
       await supervise(
         {
           root,
@@ -42,17 +52,8 @@ export function register(program: Command): void {
             create: createDatabase,
             migrate,
             async workerSeen(url, pid) {
-              const database = openDatabase({
-                url,
-                max: CONNECTIONS.supervisor,
-                applicationName: 'plumbline supervisor',
-              });
-              try {
-                const workers = await liveWorkers(database, 10);
-                return workers.some((worker) => worker.pid === pid && worker.host === hostname());
-              } finally {
-                await database.close();
-              }
+              const workers = await liveWorkers(databaseOf(url), 10);
+              return workers.some((worker) => worker.pid === pid && worker.host === hostname());
             },
           },
         },

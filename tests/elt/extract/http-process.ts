@@ -1,25 +1,19 @@
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll } from 'vitest';
 import type { CompiledQuery } from '../../../src/elt/inventory/compile-query.js';
 import type { ResourceConfig } from '../../../src/model/project.js';
+import { compileSource } from '../../setup/compiled-source.js';
 import { schemas, type Workbench } from '../load/workbench.js';
 
-const repository = fileURLToPath(new URL('../../../', import.meta.url));
 let processes = 0;
 
 /** Compiles the source once for a test file; gives the folder. */
 export function useCompiled(): () => string {
-  const folder = join(repository, '.plumbline', `test-build-${process.pid}-http`);
-  const options = '--noCheck --incremental false --tsBuildInfoFile null --declaration false --sourceMap false';
-  beforeAll(async () => {
-    const tsc = join(repository, 'node_modules/typescript/bin/tsc');
-    const project = ['-p', join(repository, 'tsconfig.json'), '--outDir', folder];
-    await promisify(execFile)(process.execPath, [tsc, ...project, ...options.split(' ')]);
-  }, 120_000);
+  let folder: string;
+  beforeAll(async () => void (folder = await compileSource(`test-build-${process.pid}-http`)));
   afterAll(() => rm(folder, { recursive: true, force: true }));
   return () => folder;
 }

@@ -7,34 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ResourceConfig } from '../../../src/model/project.js';
+import { compileSource } from '../../setup/compiled-source.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from './workbench.js';
 
-const repository = fileURLToPath(new URL('../../../', import.meta.url));
-const compiled = join(repository, '.plumbline', `test-build-${process.pid}`);
 const ROWS = 2_000;
 
 let bench: Workbench;
+let compiled: string;
 beforeAll(async () => {
-  const tsc = join(repository, 'node_modules/typescript/bin/tsc');
-  const options = [
-    '--noCheck',
-    '--incremental',
-    'false',
-    '--tsBuildInfoFile',
-    'null',
-    '--declaration',
-    'false',
-    '--sourceMap',
-    'false',
-  ];
-  await promisify(execFile)(process.execPath, [
-    tsc,
-    '-p',
-    join(repository, 'tsconfig.json'),
-    '--outDir',
-    compiled,
-    ...options,
-  ]);
+  compiled = await compileSource(`test-build-${process.pid}`);
   bench = await openWorkbench();
 }, 120_000);
 afterAll(async () => {

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -18,10 +18,15 @@ const BEFORE = { n: 1000, changed: 0 };
 const AFTER = { n: 1100, changed: 201 };
 let test_: TestDatabase;
 
+const folder = mkdtempSync(join(tmpdir(), 'plumbline-crash-'));
+
 beforeAll(async () => {
   test_ = await createTestDatabase();
 });
-afterAll(() => test_.drop());
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await test_.drop();
+});
 beforeEach(async () => {
   await test_.database.execute(`DROP SCHEMA IF EXISTS main, stage CASCADE; TRUNCATE plumbline.transform_builds;
     CREATE SCHEMA main; CREATE SCHEMA stage`);
@@ -64,7 +69,7 @@ function startChild(
   point: string,
   action: 'kill' | 'stop',
 ): { child: ChildProcess; log: string; output: Promise<string> } {
-  const log = join(mkdtempSync(join(tmpdir(), 'plumbline-crash-')), 'reached');
+  const log = join(mkdtempSync(join(folder, 'child-')), 'reached');
   const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   const loader = pathToFileURL(path('../../setup/typescript-loader.mjs')).href;
   const program = [
