@@ -35,11 +35,11 @@ const resource: ResourceConfig = {
   primaryKey: ['id'],
   columns: {},
   maxRejectedShare: 0,
-  postgres: { connection: 'env:BENCH', schema: 'public', table: 'bench_source', parallel: 1 },
+  postgres: { connection: 'env:BENCH', schema: 'public', table: 'bench_source' },
   at: { file: 'plumbline.yaml', line: 1 },
 };
 
-async function refresh(parallel: number): Promise<void> {
+async function refresh(parallel: number | undefined): Promise<void> {
   const options = {
     database,
     source,
@@ -47,7 +47,7 @@ async function refresh(parallel: number): Promise<void> {
     env: 'bench',
     project: 'bench',
     schemas,
-    resource: { ...resource, postgres: { ...resource.postgres!, parallel } },
+    resource: { ...resource, postgres: { ...resource.postgres!, ...(parallel !== undefined && { parallel }) } },
     runId: 'bench',
   };
   // As in a busy source: its transactions make what was read before a thing of the past.
@@ -70,8 +70,9 @@ async function pipe(): Promise<void> {
 
 const seconds: Record<string, number[]> = {
   'psql | psql': [],
-  'plumbline, 1 connection': [],
-  'plumbline, 4 connections': [],
+  'plumbline, `parallel` not given': [],
+  'plumbline, parallel: 1': [],
+  'plumbline, parallel: 4': [],
 };
 const best = (name: string): number => Math.min(...seconds[name]!);
 try {
@@ -82,10 +83,10 @@ try {
   await database.execute('VACUUM ANALYZE bench_source');
   for (let round = 0; round < ROUNDS; round++) {
     await pipe();
-    for (const parallel of [1, 4]) {
+    for (const parallel of [undefined, 1, 4]) {
       const start = performance.now();
       await refresh(parallel);
-      seconds[`plumbline, ${parallel} connection${parallel === 1 ? '' : 's'}`]!.push(
+      seconds[`plumbline, ${parallel === undefined ? '`parallel` not given' : `parallel: ${parallel}`}`]!.push(
         (performance.now() - start) / 1_000,
       );
     }

@@ -1,4 +1,5 @@
 import type { RunRef } from '../contracts/run.js';
+import { lanesOf } from '../elt/postgres/lanes-of.js';
 import { sourceDatabase } from '../elt/postgres/source-database.js';
 import { openSecrets } from '../elt/http/secrets.js';
 import { TerminalError } from '../errors.js';
@@ -21,7 +22,7 @@ export async function withSourceDatabase<T>(
   run: RunRef,
   work: (opened: OpenedSource) => Promise<T>,
 ): Promise<T> {
-  const { connection, parallel } = resource.postgres!;
+  const { connection } = resource.postgres!;
   const secrets = openSecrets(process.env, run.root);
   const url = await secrets.valueOf(connection);
   const password = passwordOf(url, resource);
@@ -29,7 +30,7 @@ export async function withSourceDatabase<T>(
   const database = openDatabase({
     url,
     // One more cancels a statement of the others.
-    max: parallel + 1,
+    max: lanesOf(resource) + 1,
     applicationName: 'plumbline',
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
     // The transaction sets what it needs: some poolers refuse settings at the start.

@@ -248,8 +248,8 @@ export interface PostgresReadConfig {
   readonly table?: string;
   /** One SELECT, without a semicolon at its end. */
   readonly query?: string;
-  /** Connections that read at the same time, under one snapshot. */
-  readonly parallel: number;
+  /** Connections that read at the same time, under one snapshot. @default 4 for a table by place, else 1 */
+  readonly parallel?: number;
   /** Rows that are gone from the source go from the table: its keys are compared with those of the source. */
   readonly reconciles?: true;
 }

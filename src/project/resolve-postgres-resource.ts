@@ -71,7 +71,7 @@ export function resolvePostgresResource(resource: PostgresPlace, scope: Resource
         connection: given.connection,
         schema,
         ...(query === undefined ? { table: given.table! } : { query }),
-        parallel: given.parallel ?? 1,
+        ...(given.parallel !== undefined && { parallel: given.parallel }),
         ...(reconciles && { reconciles }),
       },
       ...(cursor === undefined ? {} : { cursor }),

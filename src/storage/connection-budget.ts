@@ -1,6 +1,6 @@
 /**
  * Connections to PostgreSQL that a process holds at most; none opens before it is needed. A `postgres` source has
- * connections of its own, on its own server: `parallel` + 1 for each resource that is read.
+ * connections of its own, on its own server: `parallel` (4 where it is not given) + 1 for each resource that is read.
  */
 export const CONNECTIONS = {
   /** Eight steps at once, each with the session of its writer, its pieces, and one that cancels; what is landed ahead holds one for a page's line. */

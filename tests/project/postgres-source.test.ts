@@ -32,6 +32,8 @@ describe('a postgres source', () => {
     const byInterval = await project(
       '{ type: postgres, connection: env:SHOP_URL, table: visits, interval_column: at }',
     );
+    // Only the source knows whether it is a table, which several connections read unasked, or a view.
+    expect(byInterval.resources[0]?.postgres).not.toHaveProperty('parallel');
     expect(byInterval.resources[0]).toMatchObject({ write: 'append', interval: { column: 'at', outside: 'fail' } });
   });
 

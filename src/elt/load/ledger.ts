@@ -8,6 +8,7 @@ import type { LoadColumn } from '../schema/column.js';
 import { contractOf } from '../schema/contract.js';
 import type { StreamFacts } from '../singer/stream-facts.js';
 import { endFormerWriter } from './end-former-writer.js';
+import { endStageWriters } from './end-stage-writers.js';
 import { LoadFencedError } from './load-fenced-error.js';
 
 /** What `next_row` counts with: a resumed attempt must read the same rows in the same order. */
@@ -164,7 +165,7 @@ export async function addLoads(
 export type Held = Pick<LedgerLine, 'loadId' | 'token'>;
 
 /**
- * Makes `session` the only writer of loads: ends the former writers' connections, then raises the tokens, which every
+ * Makes `session` the only writer of loads: ends the connections of the former writers and those beside them, then raises the tokens, which every
  * later statement of a former attempt fails against. Gives the new tokens. Throws LoadFencedError when two take over at once.
  */
 export async function takeOver(
@@ -179,6 +180,7 @@ export async function takeOver(
     ),
   );
   for (const writer of former.values()) await endFormerWriter(session, writer, signal);
+  await endStageWriters(session, lines.map(({ loadId }) => loadId), signal); // prettier-ignore
   const taken = await session.query<Held>(
     `UPDATE plumbline.loads AS l SET token = l.token + 1, writer_pid = $3, writer_backend_start = $4, run_id = $5
      FROM unnest($1::bigint[], $2::bigint[]) AS held (load_id, token)

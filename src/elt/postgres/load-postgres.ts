@@ -22,6 +22,7 @@ import { countWithoutCursor, type CursorRange } from './cursor-range.js';
 import { describeSource, relationOf, type SourceDescription } from './describe-source.js';
 import { findRelation } from './find-relation.js';
 import { heedContract } from './heed-contract.js';
+import { lanesOf } from './lanes-of.js';
 import { passRows } from './pass-rows.js';
 import type { PieceMeter } from './piece-meter.js';
 import { piecesByKey, piecesByPlace, type Piece } from './plan-pieces.js';
@@ -195,7 +196,7 @@ interface Reading {
  */
 async function readPieces({ options, session, reader, line, description }: Reading): Promise<number | undefined> {
   const { database, source, resource, schemas, onProgress } = options;
-  const { schema, parallel } = resource.postgres!;
+  const { schema } = resource.postgres!;
   const committed = await session.query<{ piece: number; rows: number; bytes: number }>(
     'SELECT piece, row_count::float8 AS rows, bytes::float8 AS bytes FROM plumbline.load_pieces WHERE load_id = $1',
     [line.loadId],
@@ -229,51 +230,55 @@ async function readPieces({ options, session, reader, line, description }: Readi
     total ??= await countRows(from, `${description.from} WHERE true${range}`);
     return rejected > mostRejected(resource, total);
   };
-  const lane = async (from: Session, into: Session): Promise<void> => {
-    for (let piece = todo.shift(); piece !== undefined; piece = todo.shift()) {
-      signal.throwIfAborted();
-      // Numbers say in which order rows were read, and differ without any piece knowing of another.
-      const passed = passRows(piece.number, description);
-      underWay.add(passed.meter);
-      const { number } = piece;
-      const copied = await copyPiece(from, into, { number, select: selectOf(piece), rows: passed }, target, signal);
-      underWay.delete(passed.meter);
-      rows += copied.read;
-      bytes += passed.meter.bytes();
-      written += copied.written;
-      rejected += copied.rejected;
-      if (todo.length > 0 && (await isTooMany(from))) todo.length = 0;
-      report();
-    }
+  const copyNext = async (from: Session, into: Session): Promise<void> => {
+    const piece = todo.shift();
+    if (piece === undefined || signal.aborted) return;
+    // Numbers say in which order rows were read, and differ without any piece knowing of another.
+    const passed = passRows(piece.number, description);
+    underWay.add(passed.meter);
+    const { number } = piece;
+    const copied = await copyPiece(from, into, { number, select: selectOf(piece), rows: passed }, target, signal);
+    underWay.delete(passed.meter);
+    rows += copied.read;
+    bytes += passed.meter.bytes();
+    written += copied.written;
+    rejected += copied.rejected;
+    if (todo.length > 0 && (await isTooMany(from))) todo.length = 0;
+    report();
   };
-  // One that gets no connection leaves its pieces to the others.
-  const help = async (snapshot: string): Promise<void> => {
-    let isReading = false;
-    try {
-      await database.session((into) =>
-        source.session((from) =>
-          cancelOnAbort(source, from, signal, () =>
-            inSourceSnapshot(from, { schema, snapshot }, () => {
-              isReading = true;
-              return lane(from, into);
-            }),
-          ),
-        ),
-      );
-    } catch (error) {
-      if (isReading) throw error;
-    }
+  const copying = new Set<Promise<void>>();
+  // What goes wrong ends the others.
+  const copyOne = async (from: Session, into: Session): Promise<void> => {
+    const piece = copyNext(from, into).catch((error: unknown) => failed.abort(error));
+    copying.add(piece);
+    await piece;
+    copying.delete(piece);
   };
-  const guarded = (work: Promise<void>): Promise<void> => work.catch((error: unknown) => failed.abort(error));
+  const isOver = (): boolean => todo.length === 0 || signal.aborted;
+  let finish = (): void => {};
+  const finished = new Promise<void>((resolve) => (finish = resolve));
+  // A connection to the warehouse is borrowed for a piece: other steps wait no longer for one. Whoever still waits when all is read lets the
+  // source go; what comes of the wait finds nothing to do.
+  const help = (snapshot: string): Promise<void> =>
+    source.session((from) =>
+      cancelOnAbort(source, from, signal, () =>
+        inSourceSnapshot(from, { schema, snapshot }, async () => {
+          while (!isOver()) await Promise.race([finished, database.session((into) => copyOne(from, into))]);
+          // A COPY that was cut takes no COMMIT.
+          signal.throwIfAborted();
+        }),
+      ),
+    );
   try {
-    const helpers = Math.min(parallel, todo.length) - 1;
+    const helpers = Math.min(lanesOf(resource), todo.length) - 1;
     const snapshot = helpers < 1 ? '' : await exportSnapshot(reader);
-    await Promise.all([
-      guarded(lane(reader, session)),
-      ...Array.from({ length: Math.max(helpers, 0) }, () => guarded(help(snapshot))),
-    ]);
+    // One that gets no connection leaves its pieces to the others.
+    for (let helper = 0; helper < helpers; helper++) void help(snapshot).catch(() => {});
+    while (!isOver()) await copyOne(reader, session);
+    await Promise.all(copying);
     signal.throwIfAborted();
   } finally {
+    finish();
     clearInterval(ticking);
   }
   if (total === undefined || rejected <= mostRejected(resource, total))
@@ -311,7 +316,8 @@ async function planPieces(
   const sorted = [...(time === undefined ? [] : [time.column]), ...key].join(', ');
   const order = sorted === '' ? '' : ` ORDER BY ${sorted}`;
   if (isLittle) return { pieces: [{ number: 0, where: 'true' }], order };
-  const { parallel } = resource.postgres!;
+  // A sort of the whole source is done when it is asked for.
+  const { parallel = 1 } = resource.postgres!;
   const [column] = description.key;
   const pieces =
     parallel > 1 && column !== undefined

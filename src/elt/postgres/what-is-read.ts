@@ -16,7 +16,7 @@ export async function whatIsRead(
   { id, path, postgres, cursor, interval: by }: ResourceConfig,
   { full, interval }: { readonly full: boolean; readonly interval?: DataInterval | undefined },
 ): Promise<string> {
-  const { connection, parallel } = postgres!;
+  const { connection, parallel = 1 } = postgres!;
   const keys = postgres!.reconciles === true ? ', and all keys, for rows that are gone' : '';
   const reads = `reads ${path} of ${connection}`;
   const lanes = parallel === 1 ? '' : `, over ${parallel} connections`;

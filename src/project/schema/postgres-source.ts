@@ -20,7 +20,9 @@ const resource = {
     .min(1, { error: PARALLEL })
     .max(16, { error: PARALLEL })
     .optional()
-    .describe('Connections to a postgres source that read at the same time, under one snapshot. Default: 1.'),
+    .describe(
+      'Connections to a postgres source that read at the same time, under one snapshot. Default: 4 for a large table, else 1.',
+    ),
   cursor: z
     .strictObject({
       ...cursorKeys,
