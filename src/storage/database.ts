@@ -14,8 +14,8 @@ export interface DatabaseOptions {
   /** Connections this process may hold. @default 10 */
   readonly max?: number;
   /**
-   * Connections that stay open once they are, however long nothing uses them: what comes minutes later finds what PostgreSQL has read of
-   * the catalog and planned by then. Others are closed after 10 s. @default 0
+   * Connections that stay open once they are, though nothing uses them: what comes minutes later finds what PostgreSQL has read of
+   * the catalog and planned by then. Others are closed after 10 s, and each after 6 h. @default 0
    */
   readonly warm?: number;
   readonly applicationName?: string;
@@ -66,6 +66,10 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
     connectionTimeoutMillis: Math.max(options.waitTimeoutMs ?? 60_000, connectTimeoutMs),
     Client: clientThatConnectsWithin(connectTimeoutMs),
     keepAlive: true,
+    // Else two hours: a firewall or balancer has forgotten an idle connection by then, and a statement on it would wait for minutes.
+    keepAliveInitialDelayMillis: 60_000,
+    // A backend keeps some 2 KiB of every table that it has ever seen come and go.
+    maxLifetimeSeconds: 6 * 3_600,
     types,
     options: options.startup ?? STARTUP,
   });

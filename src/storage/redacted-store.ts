@@ -30,10 +30,11 @@ export function redactedStore(store: SharedStore, database: Queryable, { env, pr
     if (known === undefined || isFresh || performance.now() - readAt > KNOWN_MS) {
       readAt = performance.now();
       known = database
-        .query<Redaction>('SELECT sha256, replacement FROM plumbline.redactions WHERE env = $1 AND project = $2', [
-          env,
-          project,
-        ])
+        .query<Redaction>(
+          'SELECT sha256, replacement FROM plumbline.redactions WHERE env = $1 AND project = $2',
+          [env, project],
+          { isKept: true },
+        )
         .then((rows) => new Map(rows.map(({ sha256, replacement }) => [sha256, replacement])));
       known.catch(() => (known = undefined));
     }
@@ -62,6 +63,7 @@ export function redactedStore(store: SharedStore, database: Queryable, { env, pr
     const rows = await database.query<Redaction>(
       'SELECT sha256, replacement FROM plumbline.redactions WHERE env = $1 AND project = $2 AND sha256 = ANY($3)',
       [env, project, hashes],
+      { isKept: true },
     );
     return new Map(rows.map((row) => [row.sha256, row]));
   });

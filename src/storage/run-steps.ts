@@ -107,7 +107,10 @@ export interface StepHold {
   readonly lease: boolean;
 }
 
-/** Inside a transaction that writes what readers see: what the attempt has, nobody takes before the transaction ends. */
+/**
+ * Inside a transaction that writes what readers see: what the attempt has, nobody takes before the transaction ends. While it waits for the step's
+ * row the lease may be given back, which it does not see; whoever then takes the lease it does see, as all who do lock the row FOR UPDATE first.
+ */
 export async function holdStep(
   session: Queryable,
   { runId, step, attempt }: Pick<StepAttempt, 'runId' | 'step'> & { readonly attempt: number },

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { holdsLease, releaseLease, renewLease, takeFreeLease, takeLease } from '../../src/storage/leases.js';
+import { beginStep, holdStep } from '../../src/storage/run-steps.js';
 import { insertRun } from '../../src/storage/runs.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 
@@ -54,6 +55,40 @@ describe('a lease', () => {
     await releaseLease(test.database, key, 'b');
     await test.database.execute(`UPDATE plumbline.runs SET status = 'succeeded'`);
     expect(await take()).toBe(false);
+  });
+
+  it('that is taken while a publication waits for the row of its step is not that publication’s any more', async () => {
+    const { database } = test;
+    const run = { env: 'dev', project: 'p', workflow_id: 'w', stages: [], bundle: 'x', options: {}, retry_of: null, started_by: 'test' }; // prettier-ignore
+    const steps = { runId: 'a', step: 's', stage: 'elt', scheduledMs: 1, whileRunning: true };
+    for (const run_id of ['a', 'b']) await insertRun(database, { ...run, run_id });
+    await beginStep(database, steps);
+    /** What `a` holds when it had to wait for its step, and `b` took the lease meanwhile. */
+    const heldAfter = async (take: () => Promise<unknown>): Promise<unknown> => {
+      await database.execute(`DELETE FROM plumbline.leases; UPDATE plumbline.runs SET status = 'running'`);
+      expect(await takeLease(database, key, 'a', 30)).toEqual({ held: true });
+      const held = await database.transaction(async (session) => {
+        await session.execute(`UPDATE plumbline.run_steps SET progress = '{}'`);
+        const waiting = database.transaction((own) => holdStep(own, { ...steps, attempt: 1 }, key));
+        await expect.poll(() => database.query(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`)).toHaveLength(1); // prettier-ignore
+        await take();
+        return { waiting };
+      });
+      return held.waiting;
+    };
+    const lost = { step: true, lease: false };
+    expect(await heldAfter(() => expire().then(() => takeLease(database, key, 'b', 30)))).toEqual(lost);
+    expect(await heldAfter(() => releaseLease(database, key, 'a').then(() => takeFreeLease(database, key, 'b', 30)))).toEqual(lost); // prettier-ignore
+    expect(await heldAfter(() => renewLease(database, key, 'a', 30))).toEqual({ step: true, lease: true });
+    await database.transaction(async (session) => {
+      expect(await holdStep(session, { ...steps, attempt: 1 }, key)).toEqual({ step: true, lease: true });
+      await expire();
+      await Promise.all(
+        [takeLease(database, key, 'b', 30), beginStep(database, { ...steps, scheduledMs: 2 })].map((taking) =>
+          expect(taking).rejects.toMatchObject({ code: 'PG_BUSY' }),
+        ),
+      );
+    });
   });
 
   it('closes the run of a holder that never did', async () => {

@@ -217,6 +217,7 @@ async function knownObjects(
        extract(epoch FROM fetched_at)::float8 * 1000 AS "fetchedMs", etag AS mark
      FROM plumbline.raw_objects WHERE env = $1 AND project = $2 AND resource = $3 AND path = ANY($4) ORDER BY path, seen_at DESC`,
     [env, project, resource.id, files.map(({ path }) => path)],
+    { isKept: true },
   );
   return new Map(rows.map(({ path, ...known }) => [path, known]));
 }
@@ -243,6 +244,7 @@ async function addLines(
       now.toISOString(),
       runId,
     ],
+    { isKept: true },
   );
   const added = new Set(rows.filter(({ isNew }) => isNew).map(({ path }) => path));
   return landed.map(({ path, sha256, bytes }) => ({ path, sha256, bytes, isUnchanged: !added.has(path) }));

@@ -16,6 +16,7 @@ export async function countTakenOut(
      JOIN plumbline.redactions r ON (r.env, r.project, r.sha256) = ($1, $2, object.part)
      WHERE r.replacement IS NOT NULL GROUP BY object.sha256`,
     [env, project, objects],
+    { isKept: true },
   );
   return new Map(rows.map((row) => [row.sha256, row.rows]));
 }

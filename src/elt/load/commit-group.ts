@@ -139,6 +139,7 @@ async function markStaged(session: Session, lines: readonly LedgerLine[]): Promi
        "rowsRead" bigint, "rowsLoaded" bigint, "rowsRejected" bigint, "rowsDuplicate" bigint, "rowsForgotten" bigint, discarded jsonb)
      WHERE l.load_id = s."loadId" AND l.token = s.token AND l.next_chunk = 0 AND l.status = 'loading'`,
     [JSON.stringify(lines)],
+    { isKept: true },
   );
   if (changed === lines.length) return;
   const loadIds = lines.map(({ loadId }) => loadId);

@@ -20,6 +20,7 @@ export async function leaveOutCopies<T extends Pick<ExtractedObject, 'path' | 's
     `SELECT path, sha256 FROM plumbline.loads
      WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND sha256 = ANY($4) AND settings = $5 ORDER BY load_id`,
     [env, project, resource.id, [...new Set(now.values())], settingsDigest(resource)],
+    { isKept: true },
   );
   const isStill = ({ path, sha256 }: { readonly path: string; readonly sha256: string }): boolean =>
     (now.get(path) ?? sha256) === sha256;

@@ -102,6 +102,7 @@ export async function newestLoads(
     `SELECT DISTINCT ON (unit) ${LINE} FROM plumbline.loads
      WHERE env = $1 AND project = $2 AND resource = $3 AND unit = ANY($4) ORDER BY unit, generation DESC`,
     [env, project, resource, [...units]],
+    { isKept: true },
   );
   return new Map(lines.map((line) => [line.unit, line]));
 }
@@ -158,6 +159,7 @@ export async function addLoads(
       session.pid,
       session.backendStart,
     ],
+    { isKept: true },
   );
 }
 
