@@ -10,13 +10,14 @@ import { withOpenFile, type OpenFile } from '../model/open-file.js';
 import { diskFull } from './disk-full.js';
 import { hashMeter } from './hash-meter.js';
 import { isOnDisk } from './is-on-disk.js';
+import { isWhole, SMALL_BYTES } from './is-whole.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
 import { openDirectoryUse } from './sweep-directory.js';
 import { writeNewFile } from './write-new-file.js';
 
 /**
  * Objects as files `<root>/sha256/ab/abcdef…`. What is small is written under its name in one go, anything else beside and then put in its place. A killed writer
- * may leave part of a small one: nothing refers to it, whoever puts the object anew compares what is there, and a sweep takes it.
+ * may leave part of a small one: nothing refers to it, whoever puts the object anew or asks for it looks into what is there, and a sweep takes it.
  */
 export function openDirectoryStore(root: string): SharedStore {
   const pathOf = (sha256: string): string => join(root, 'sha256', assertName(sha256).slice(0, 2), sha256);
@@ -43,7 +44,8 @@ export function openDirectoryStore(root: string): SharedStore {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw diskFull(error, root);
     }
-    return (await isOnDisk(path, content)) && (await objects.touch(sha256));
+    // In this order: what is looked at is what no sweep takes any more.
+    return (await objects.touch(sha256)) && (await isOnDisk(path, content));
   };
   /** An object that is written to a file beside, then put in its place. */
   const add = async (
@@ -82,7 +84,14 @@ export function openDirectoryStore(root: string): SharedStore {
       });
     },
     putFile: (path, options) => store.put(createReadStream(path, { highWaterMark: 1 << 20 }), options),
-    has: (sha256) => objects.use(assertName(sha256)),
+    async has(sha256) {
+      while (await objects.use(assertName(sha256))) {
+        const isThere = await isWhole(pathOf(sha256), sha256);
+        if (isThere !== undefined) return isThere;
+        // A sweep has moved it aside since: it was used, so that it is brought back.
+      }
+      return false;
+    },
     async read(sha256) {
       await statOf(sha256);
       const content = await readFile(pathOf(sha256)).catch((error: unknown) => {
@@ -160,8 +169,6 @@ async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
     return work();
   }
 }
-
-const SMALL_BYTES = 1 << 18;
 
 /** SHA-256 of all that a file holds, and that itself where it is little. */
 async function hashOf(file: OpenFile): Promise<{ readonly hash: string; readonly content?: Buffer }> {

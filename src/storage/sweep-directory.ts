@@ -2,6 +2,7 @@ import { link, mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises
 import { join } from 'node:path';
 import { failpoint } from '../failpoint.js';
 import type { StoredObject } from '../model/artifact.js';
+import { isWhole } from './is-whole.js';
 
 /**
  * Use and deletion of a directory store's objects. The time of a file says when it was last used. An object that is swept is first moved
@@ -32,6 +33,9 @@ export function openDirectoryUse(root: string, pathOf: (sha256: string) => strin
     } catch (error) {
       if (isMissing(error)) return false;
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      // What was put meanwhile may be part of it only: its writer is still at work, or was killed.
+      const isPart = !(await isWhole(pathOf(sha256), sha256)) && (await isWhole(asidePath(sha256), sha256));
+      if (isPart) await rename(asidePath(sha256), pathOf(sha256)).catch(unlessMissing);
     }
     await rm(asidePath(sha256), { force: true });
     return true;
@@ -102,6 +106,10 @@ async function names(folder: string): Promise<string[]> {
     if (isMissing(error)) return [];
     throw error;
   });
+}
+
+function unlessMissing(error: unknown): void {
+  if (!isMissing(error)) throw error;
 }
 
 function isMissing(error: unknown): boolean {

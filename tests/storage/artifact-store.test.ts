@@ -64,7 +64,14 @@ test('what a killed writer left of an object is not taken for it, however it is 
     const path = await store.localPath(sha256);
     for (const left of ['', 'id\n', 'id\nxx\n']) {
       await writeFile(path, left);
+      expect(await store.has(sha256)).toBe(false);
       expect(await put(content)).toEqual({ sha256, bytes: content.length });
+      expect(await store.read(sha256)).toEqual(content);
+      expect(await store.has(sha256)).toBe(true);
+      // Nor does it cost the whole one that a sweep brings back.
+      await moveAside(sha256);
+      await writeFile(path, left);
+      for await (const _ of store.list());
       expect(await store.read(sha256)).toEqual(content);
     }
     const former = (await stat(path)).ino;

@@ -175,7 +175,9 @@ const THREAD_OBJECTS = 8;
 
 /** All rows of the objects that are not loaded yet, in their order; undefined for each that has to be loaded by itself, which says why. */
 async function* readBatches(work: Work): AsyncGenerator<readonly (GroupedObject | undefined)[]> {
-  const bytesOf = new Map(work.options.objects.map(({ path, bytes }) => [path, bytes]));
+  const bytesOf = new Map(
+    work.options.objects.map(({ path, bytes }) => [path, bytes * (PACKED.test(path) ? UNPACKED : 1)]),
+  );
   // A load that was begun by itself has a stage of its own.
   const open = work.claims.flatMap(({ line, done }) => (!done && line.reader === null ? [line] : []));
   const thread = open.length < THREAD_OBJECTS ? undefined : openReadingThread();
@@ -202,6 +204,9 @@ async function* readBatches(work: Work): AsyncGenerator<readonly (GroupedObject 
 // What a thread is told costs as much as to read one of them.
 const BATCH_OBJECTS = 16;
 const BATCH_BYTES = 1 << 20;
+// All rows of a batch are held at once: a packed file counts as what it may become.
+const PACKED = /\.(gz|zst|parquet|xlsx)$/i;
+const UNPACKED = 16;
 
 function inBatches(lines: readonly LedgerLine[], bytesOf: (line: LedgerLine) => number): LedgerLine[][] {
   const batches: LedgerLine[][] = [];
