@@ -3,24 +3,28 @@
 
 CREATE FUNCTION plumbline.object_name(path text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT CASE WHEN path ~* '^https?://[^?#]+[?](?!…)'
-    THEN split_part(path, '?', 1) || '?…' || left(encode(sha256(convert_to(substr(path, strpos(path, '?') + 1), 'UTF8')), 'hex'), 12)
+    THEN split_part(path, '?', 1) || '?…' || left(encode(sha256(convert_to(substr(path, strpos(path, '?') + 1), 'UTF8')), 'hex'), 32)
     ELSE path END
 $$;
 
--- The same of every address in a text.
-CREATE FUNCTION plumbline.object_names(content text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
-DECLARE
-  address text;
-BEGIN
-  FOR address IN SELECT DISTINCT one[1] FROM regexp_matches(content, 'https?://[^\s"<>?#]+[?][^\s"<>#]+', 'gi') AS one ORDER BY 1 DESC LOOP
-    content := replace(content, address, plumbline.object_name(address));
-  END LOOP;
-  RETURN content;
-END
+-- The same of every address in a text, which is read once: a run's result may name thousands. In JSON a backslash may stand before the quotation
+-- mark behind an address, and has to stay.
+CREATE FUNCTION plumbline.object_names(content text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT string_agg(rest || coalesce(plumbline.object_name(address), ''), '' ORDER BY place)
+  FROM regexp_split_to_table(content, 'https?://[^\s"<>?#\\]+[?][^\s"<>#\\]+', 'i') WITH ORDINALITY AS between_them (rest, place)
+  LEFT JOIN (
+    SELECT found[1] AS address, place
+    FROM regexp_matches(content, 'https?://[^\s"<>?#\\]+[?][^\s"<>#\\]+', 'gi') WITH ORDINALITY AS them (found, place)
+  ) AS addresses USING (place)
 $$;
 
 UPDATE plumbline.rejects AS r SET file = plumbline.object_name(r.file)
 FROM plumbline.loads AS l WHERE l.load_id = r.load_id AND l.path <> plumbline.object_name(l.path);
+
+-- Of an object that its parser refused, the text of the row is its address, and the reason is the parser's.
+UPDATE plumbline.rejects AS r SET raw = plumbline.object_name(r.raw), reason = plumbline.object_names(r.reason)
+FROM plumbline.loads AS l
+WHERE l.load_id = r.load_id AND l.reader #>> '{dialect,format}' = 'parsed' AND r.raw ~* '^https?://[^?#]+[?]';
 
 UPDATE plumbline.loads SET path = plumbline.object_name(path), unit = plumbline.object_name(path) || substr(unit, length(path) + 1),
   reader = plumbline.object_names(reader::text)::jsonb, error = plumbline.object_names(error::text)::jsonb
@@ -50,6 +54,9 @@ UPDATE plumbline.run_logs SET step = plumbline.object_names(step) WHERE step ~* 
 UPDATE plumbline.erasures SET report = plumbline.object_names(report::text)::jsonb WHERE report::text ~* 'https?://[^\s"<>?#]+[?]';
 
 UPDATE plumbline.erased SET place = plumbline.object_names(place) WHERE place ~* 'https?://[^\s"<>?#]+[?]';
+
+-- A worker of an older version that is still at work would load under whole addresses what is loaded under names: it fails instead.
+ALTER TABLE plumbline.loads ADD CONSTRAINT loads_of_an_older_worker CHECK (path !~* '^https?://[^?#]+[?](?!…)');
 
 DROP FUNCTION plumbline.object_names(text), plumbline.object_name(text);
 

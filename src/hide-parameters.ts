@@ -2,8 +2,9 @@
 // An address without parameters is matched too: a text of many that nothing separates would be read once for each of them.
 const ADDRESS = /(\bhttps?:\/\/[^\s"<>?#]+)(\?[^\s"<>#]*[^\s"<>#.,;:!])?/gi;
 
-// Before the last `@` of the host: a user with a password, of http(s) a user alone too, which is a token there.
-const USER = /(\bhttps?:\/\/)[^\s"<>?#/]+@|(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"<>?#/:@]*:)[^\s"<>?#/]*@/gi;
+// Before the last `@` of the host: a user with a password, of http(s) a user alone too, which is a token there. Texts that say how an
+// address is written have the word for it.
+const USER = /(\bhttps?:\/\/)[^\s"<>?#/]+@|(\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"<>?#/:@]*:)(?!password@)[^\s"<>?#/]*@/gi;
 
 /**
  * The text with `?…` for the parameters of every http(s) address in it, as signed addresses carry their key there, and `…@` for a password, of

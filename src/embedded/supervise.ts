@@ -136,10 +136,12 @@ export async function supervise(options: SuperviseOptions, signal: AbortSignal):
       options.temporal === undefined ? undefined : startTemporal(options.temporal.path),
     ]);
     if (databaseUrl === undefined) throw new Error('no database');
-    await untilItWorks('migrating the database', () => database.migrate(databaseUrl.reveal()));
+    let applied: readonly string[] = [];
+    await untilItWorks('migrating the database', async () => (applied = await database.migrate(databaseUrl.reveal())));
     if (signal.aborted) return;
-    // A worker or prediction server that still runs knows the addresses it was started with.
-    const moved = (['postgres', 'temporal'] as const).some((name) => before?.ports[name] !== ports.get(name));
+    // A worker or prediction server that still runs knows the addresses and the tables it was started with.
+    const moved =
+      applied.length > 0 || (['postgres', 'temporal'] as const).some((name) => before?.ports[name] !== ports.get(name));
     for (const name of ['worker', 'serving'] as const) {
       const adopted = adoptable.get(name);
       if (adopted === undefined || (!moved && (name === 'worker' || options.serving))) continue;

@@ -24,14 +24,12 @@ interface Name {
 export function datasetName({ id, table, path }: Pick<KnownNode, 'id' | 'table' | 'path'>, places: Places): Name {
   if (table !== undefined) return tableName(table, places);
   if (path === undefined) return { namespace: places.namespace, name: jobName(places, id) };
-  const [, origin, rest] = /^([a-z][a-z0-9+.-]*:\/\/[^/]+)(?:\/(.*))?$/is.exec(path) ?? [];
+  const [, origin, rest = ''] = /^([a-z][a-z0-9+.-]*:\/\/[^/?#]+)\/?(.*)$/is.exec(path) ?? [];
   if (origin === undefined) return { namespace: 'file', name: resolve(places.root, path) };
-  // An address may hold a password, and a query a key.
+  // An address may hold a password, and a query a key; `?` and `#` of a key of S3 are characters of a name.
   const [, host = ''] = /:\/\/(?:.*@)?(.*)$/s.exec(origin) ?? [];
-  return {
-    namespace: `${origin.slice(0, origin.indexOf(':'))}://${host}`,
-    name: (rest ?? '').replace(/[?#].*$/s, '') || '/',
-  };
+  const name = /^https?:/i.test(origin) ? rest.replace(/[?#].*$/s, '') : rest;
+  return { namespace: `${origin.slice(0, origin.indexOf(':'))}://${host}`, name: name || '/' };
 }
 
 /** A relation that the project does not make is called `schema.table`. */

@@ -5,6 +5,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fingerprint } from '../../src/activities/fingerprint.js';
+import { hideParameters } from '../../src/hide-parameters.js';
 import { objectName } from '../../src/model/object-name.js';
 import { listLoads } from '../../src/storage/loads.js';
 import { sendJson, startApiServer, type ApiServer } from '../support/api-server.js';
@@ -52,6 +53,7 @@ ${RATES()}  parsed: { path: "${address('parsed')}", allow_private: true, parse: 
   gone: { path: "${address('gone')}", allow_private: true }
   user: { path: "${server.url.replace('//', `//shop:${CANARY}@`)}/user.csv", allow_private: true }
   listed: { inventory: listed.sql, allow_private: true, format: csv, max_missing: 100% }
+  refused: { inventory: refused.sql, allow_private: true, parse: parse.mjs, max_rejected: 100% }
   orders:
     type: http
     url: ${server.url}
@@ -63,6 +65,7 @@ ${RATES()}  parsed: { path: "${address('parsed')}", allow_private: true, parse: 
   warehouse: { type: postgres, connection: env:TEST_CANARY_DB, resources: { items: { table: items } } }
 ${python ? '  script: { type: python, script: script.py, config: { key: env:TEST_CANARY_TOKEN }, resources: { rows: {} } }\n' : ''}`,
     'listed.sql': `SELECT unnest(ARRAY['${address('one')}', '${address('two')}', '${address('gone')}']) AS url\n`,
+    'refused.sql': `SELECT unnest(ARRAY['${address('read')}', '${address('refuse')}']) AS url\n`,
     'parse.mjs': `export default function* ({ name }) {
       console.log('at', name);
       yield { day: new URL(name).searchParams.get('day') };
@@ -149,7 +152,7 @@ it('what is secret in an address is in the manifest alone: in no history, log, l
   const staged = expect.stringMatching(/^staged /) as string;
   expect(first).toEqual({
     ...{ rates: staged, parsed: staged, bad: 'ELT_TOO_MANY_REJECTS', gone: 'ELT_HTTP_STATUS', user: 'ELT_HTTP_URL' },
-    ...{ listed: staged, 'orders.orders': staged, 'warehouse.items': 'ELT_PG_UNREACHABLE' },
+    ...{ listed: staged, refused: staged, 'orders.orders': staged, 'warehouse.items': 'ELT_PG_UNREACHABLE' },
     ...(python && { 'script.rows': staged }),
   });
   expect(await bench.test.database.query('SELECT day FROM shop_dev_raw.parsed')).toEqual([{ day: '1' }]);
@@ -162,11 +165,15 @@ it('what is secret in an address is in the manifest alone: in no history, log, l
 
 it('records of an older version get the names, and nothing that was loaded is loaded again', async () => {
   const { database } = bench.test;
-  const addresses = ['rates', 'parsed', 'bad', 'one', 'two', 'gone'].map(address);
+  const addresses = ['rates', 'parsed', 'bad', 'one', 'two', 'gone', 'refuse'].map(address);
   const asBefore = (text: string): string => addresses.reduce((one, whole) => one.replaceAll(objectName(whole), whole), text); // prettier-ignore
   const columns =
     ['loads.path', 'loads.unit', 'loads.error', 'rejects.file', 'rejects.raw', 'run_steps.step', 'run_steps.reason', 'run_steps.result', 'run_steps.error'] // prettier-ignore
       .map((name) => name.split('.') as [string, string]);
+  await database.execute('ALTER TABLE plumbline.loads DROP CONSTRAINT loads_of_an_older_worker');
+  await database.execute('UPDATE plumbline.rejects SET reason = replace(reason, $1, $2)', [hideParameters(address('refuse')), address('refuse')]); // prettier-ignore
+  const quoted = JSON.stringify({ message: `{"href": "${address('rates')}"}, ${address('rates')}0` });
+  await database.execute(`UPDATE plumbline.run_steps SET error = $1 WHERE step = 'load:listed'`, [quoted]);
   for (const whole of addresses)
     for (const [table, column] of columns) {
       const type = /result|error/.test(column) ? 'jsonb' : 'text';
@@ -179,13 +186,19 @@ it('records of an older version get the names, and nothing that was loaded is lo
     const old = JSON.parse(asBefore(JSON.stringify(inputs))) as Record<string, string>;
     await database.execute('UPDATE plumbline.step_results SET fingerprint = $2, inputs = $3, result = $4 WHERE fingerprint = $1', [former, fingerprint(old), JSON.stringify(old), asBefore(JSON.stringify(result))]); // prettier-ignore
   }
-  const ofBefore = ['loads.path', 'loads.unit', 'rejects.file', 'run_steps.result', 'run_steps.step', 'step_results.inputs', 'step_results.result']; // prettier-ignore
+  const ofBefore = ['loads.path', 'loads.unit', 'rejects.file', 'rejects.raw', 'rejects.reason', 'run_steps.result', 'run_steps.step', 'step_results.inputs', 'step_results.result']; // prettier-ignore
   expect(await columnsWith(CANARY)).toEqual(expect.arrayContaining(ofBefore));
   const ledger = () => database.query('SELECT load_id, path, unit, status, generation FROM plumbline.loads ORDER BY 1');
 
   await database.execute('ALTER TABLE plumbline.resource_versions DROP COLUMN interval_column');
   await database.execute(await readFile('migrations/0044_object_names.sql', 'utf8'));
   expect(await columnsWith(CANARY)).toEqual(MANIFEST);
+  expect(await database.query(`SELECT raw FROM plumbline.rejects WHERE raw LIKE 'http%'`)).toEqual([{ raw: objectName(address('refuse')) }]); // prettier-ignore
+  const messages = await database.query(`SELECT error ->> 'message' AS message FROM plumbline.run_steps WHERE step = 'load:listed'`); // prettier-ignore
+  expect(messages).toEqual([{ message: `{"href": "${objectName(address('rates'))}"}, ${objectName(`${address('rates')}0`)}` }]); // prettier-ignore
+  // A worker of the older version that is still at work.
+  const asOlder = database.execute(`UPDATE plumbline.loads SET path = $1 WHERE resource = 'rates'`, [address('rates')]);
+  await expect(asOlder).rejects.toThrow('loads_of_an_older_worker');
   const before = await ledger();
   const { run } = await bench.open(`run-${++runs}`, ['elt']);
   const ends: Record<string, string> = {};

@@ -82,37 +82,6 @@ it('Ctrl-C with --json leaves the run alone and prints JSON', async () => {
   expect(await ended(await newestRun())).toBe('succeeded');
 }, 60_000);
 
-it('the parameters of an address are in no history of Temporal and in no log of the worker', async () => {
-  const secret = 's1gnature-7f3a';
-  const api = await startApiServer((_request, response) => void response.end('day,units\n2024-01-01,1\n'));
-  try {
-    const signed = `  signed: { path: "${api.url}/a.csv?sig=${secret}", allow_private: true, primary_key: day }\n`;
-    const yaml = (await shop.file('plumbline.yaml')).replace('sources:\n', `sources:\n${signed}`);
-    const { code, stdout, stderr } = await shop.with({ 'plumbline.yaml': yaml }, ['run', 'load', '--select', 'signed', '--json']); // prettier-ignore
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    const { TEMPORAL_ADDRESS: address } = await shop.servers();
-    const connection = await Connection.connect({ address: address! });
-    let histories = '';
-    for await (const { workflowId, runId } of new Client({ connection }).workflow.list())
-      histories += readable(
-        (await new Client({ connection }).workflow.getHandle(workflowId, runId).fetchHistory()).events,
-      );
-    await connection.close();
-    const log = await readFile(join(shop.root, '.plumbline', 'logs', 'worker.log'), 'utf8');
-    expect(histories).toContain(`${api.url}/a.csv?…`);
-    expect([stdout, log, histories].filter((text) => text.includes(secret))).toEqual([]);
-  } finally {
-    await api.close();
-  }
-}, 60_000);
-
-/** Events as text, their payloads decoded. */
-function readable(events: unknown): string {
-  return JSON.stringify(events, (key, value: unknown) =>
-    key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString() : value,
-  );
-}
-
 it('a run of another project on the same database is not found, and not retried or cancelled', async () => {
   const runId = await newestRun();
   const other = await createStack(shop.root);
@@ -232,3 +201,35 @@ it('a run can be watched right after it was started', async () => {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toContain('done in');
 }, 60_000);
+
+// Last: its run is no run that others can retry, as its server is gone.
+it('the parameters of an address are in no history of Temporal and in no log of the worker', async () => {
+  const secret = 's1gnature-7f3a';
+  const api = await startApiServer((_request, response) => void response.end('day,units\n2024-01-01,1\n'));
+  try {
+    const signed = `  signed: { path: "${api.url}/a.csv?sig=${secret}", allow_private: true, primary_key: day }\n`;
+    const yaml = (await shop.file('plumbline.yaml')).replace('sources:\n', `sources:\n${signed}`);
+    const { code, stdout, stderr } = await shop.with({ 'plumbline.yaml': yaml }, ['run', 'load', '--select', 'signed', '--json']); // prettier-ignore
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { TEMPORAL_ADDRESS: address } = await shop.servers();
+    const connection = await Connection.connect({ address: address! });
+    let histories = '';
+    for await (const { workflowId, runId } of new Client({ connection }).workflow.list())
+      histories += readable(
+        (await new Client({ connection }).workflow.getHandle(workflowId, runId).fetchHistory()).events,
+      );
+    await connection.close();
+    const log = await readFile(join(shop.root, '.plumbline', 'logs', 'worker.log'), 'utf8');
+    expect(histories).toContain(`${api.url}/a.csv?…`);
+    expect([stdout, log, histories].filter((text) => text.includes(secret))).toEqual([]);
+  } finally {
+    await api.close();
+  }
+}, 60_000);
+
+/** Events as text, their payloads decoded. */
+function readable(events: unknown): string {
+  return JSON.stringify(events, (key, value: unknown) =>
+    key === 'data' && typeof value === 'string' ? Buffer.from(value, 'base64').toString() : value,
+  );
+}

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeLineage } from '../../src/activities/describe-lineage.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
+import { datasetName } from '../../src/openlineage/dataset-name.js';
 import { eventRunId, type RunEvent } from '../../src/openlineage/event.js';
 import { sendLineageEvents } from '../../src/openlineage/send-events.js';
 import { makeLineageEvents } from '../../src/openlineage/watch-lineage.js';
@@ -216,4 +217,13 @@ it('tells of what failed and why when its run is over, of a cancelled run as abo
   expect(of('run-4')).toEqual(['dev.shop START', 'dev.shop ABORT']);
   const failed = received.find(({ eventType, job }) => eventType === 'FAIL' && job.name === 'dev.shop.load.sales');
   expect(failed!.run.facets['errorMessage']).toMatchObject({ message: 'bad file' });
+});
+
+it.each([
+  ['s3://lake/rides/2024-?#1.csv', 's3://lake', 'rides/2024-?#1.csv'],
+  ['https://me:secret@a.example/b.csv?key=1', 'https://a.example', 'b.csv'],
+  ['https://a.example?key=1', 'https://a.example', '/'],
+])('%s is the dataset %s %s', (path, namespace, name) => {
+  const places = { database: { namespace: 'p', name: 'd' }, root: '/', namespace: 'n', env: 'dev', project: 'shop' };
+  expect(datasetName({ id: 'object', path }, places)).toEqual({ namespace, name });
 });

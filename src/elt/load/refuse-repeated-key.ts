@@ -12,6 +12,7 @@ interface Publishing {
   readonly resource: ResourceConfig;
   readonly target: StageName;
   readonly columns: ReadonlyMap<string, ColumnType>;
+  /** Loads that are published; of rows that are retried none. */
   readonly lines: readonly LedgerLine[];
   /** Where the new rows came from; they are still there. */
   readonly stages: readonly UnitStage[];

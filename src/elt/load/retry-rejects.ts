@@ -31,6 +31,7 @@ import { loadsById, type ChildStage, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { PublishOptions } from './publish-resource.js';
 import { writeKeptRows, type QuarantinedRow } from './quarantined-row.js';
+import { refuseRepeatedKey } from './refuse-repeated-key.js';
 import { settleDuplicates } from './settle-duplicates.js';
 import { keepQuarantined, takeFromQuarantine } from './take-from-quarantine.js';
 import type { StageName } from './stage-table.js';
@@ -67,7 +68,7 @@ export interface RetryResult {
  * stay with their new reasons. Rows, quarantine and ledger change in one transaction behind the fence of a publication, so
  * rows read = loaded + rejected + duplicate holds throughout. Idempotent by load and run.
  *
- * Terminal: `ELT_RETRY_LOAD`, `ELT_RETRY_FILE`, `ELT_TYPE_CHANGE`. Transient: `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`, PostgreSQL's own.
+ * Terminal: `ELT_RETRY_LOAD`, `ELT_RETRY_FILE`, `ELT_KEY_REPEATED`, `ELT_TYPE_CHANGE`. Transient: `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`, PostgreSQL's own.
  */
 export async function retryRejects(options: RetryOptions): Promise<RetryResult> {
   const { database, schemas, env, project, resource, loadId, signal } = options;
@@ -189,7 +190,10 @@ async function publishRows(
   const settled = await settleDuplicates(session, { resource, target, stage, together });
   const taken = await takeFromQuarantine(session, loadId, stage, settled);
   const names = columns.map(({ name }) => name);
-  await joinRows(session, { resource, target, columns: now, stages: [{ table: stage, names, loadId }], batch: [] });
+  const stages = [{ table: stage, names, loadId }];
+  await joinRows(session, { resource, target, columns: now, stages, batch: [] });
+  // Of its own load the key was looked for above.
+  await refuseRepeatedKey(session, { resource, target, columns: now, lines: [], stages, isNew: false });
   await session.execute(`DROP TABLE ${qualified(stage.schema, stage.name)}`);
   await joinChildStages(session, loadId, childStages);
   const children = await joinChildRows(

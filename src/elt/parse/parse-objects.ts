@@ -26,7 +26,7 @@ export interface ParseOptions {
 }
 
 export interface ParsedObjects {
-  /** Line of the file of rows (from 1) → the object that its parser refused, and why. */
+  /** Line of the file of rows (from 1) → the object that its parser refused, and why, without parameters of addresses. */
   readonly refused: ReadonlyMap<number, { readonly name: string; readonly reason: string }>;
 }
 
@@ -60,7 +60,8 @@ export async function parseObjects(options: ParseOptions): Promise<ParsedObjects
       output: 3,
       onLine(text) {
         const outcome = JSON.parse(text.toString('utf8')) as ParserOutcome;
-        if ('refused' in outcome) refused.set(++line, { name: jobs[done]!.name, reason: outcome.refused });
+        if ('refused' in outcome)
+          refused.set(++line, { name: jobs[done]!.name, reason: hideParameters(outcome.refused) });
         else line += outcome.rows;
         done++;
         clearTimeout(timer);

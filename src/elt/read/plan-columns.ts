@@ -89,7 +89,7 @@ export async function planColumns(duckdb: OpenDuckDB, source: RowSource, options
 function unseenNotice(names: readonly string[]): readonly string[] {
   if (names.length === 0) return [];
   const quoted = names.map((name) => JSON.stringify(name)).join(', ');
-  return [`No record has ${quoted}, which plumbline.yaml gives a type: NULL in all rows.`];
+  return [`There is a file without ${quoted}, which plumbline.yaml gives a type, in any record: NULL in its rows.`];
 }
 
 function misfitNotice(name: string, type: ColumnType, count: number, { types }: Contract): string {

@@ -70,10 +70,8 @@ function unknownKey({ yaml, schema }: Scope, parent: Path, key: string): Problem
   if (isLaterKey(parent, key)) return later({ yaml, schema }, [...parent, key], 'it', 'key');
   const accepted = acceptedKeys(schema, parent, yaml.value);
   const isOfAnotherType = acceptedKeys(schema, parent, undefined).includes(key);
-  // A key that is there already is not what was meant.
-  const free = accepted.filter((name) => valueAt(yaml.value, [...parent, name]) === undefined);
-  const closest = isOfAnotherType ? undefined : nearest(key, free);
-  const hint = isOfAnotherType ? ', which goes with another `type`.' : didYouMean(key, free) || '.';
+  const closest = isOfAnotherType ? undefined : nearest(key, accepted);
+  const hint = isOfAnotherType ? ', which goes with another `type`.' : didYouMean(key, accepted) || '.';
   return {
     code: 'PROJECT_KEY_UNKNOWN',
     message: `Reading ${yaml.file} failed: ${place(parent)} has no key ${JSON.stringify(key)}${hint}`,

@@ -74,3 +74,15 @@ test('two retries of one load at once: the second finishes, the first, frozen be
   expect(await retryRejects({ ...options, runId: 'third' })).toMatchObject({ accepted: 0, leftOut: 1, rows: 3 });
   expect(await bench.stages()).toEqual([]);
 });
+
+test('a key that another file has brought into the table is not there twice by a retry either', async () => {
+  const options = await prepare('keyed', { write: 'append', primaryKey: ['key'] });
+  await bench.write('other.csv', 'key,n\n9,1\n');
+  await bench.run({ ...options.resource, path: 'other.csv' });
+  await bench.write('keyed-fixed.csv', '_row_number,key,n\n2,9,5\n');
+  await expect(retryRejects(options)).rejects.toMatchObject({ code: 'ELT_KEY_REPEATED', message: expect.stringContaining('key = 9 is in') as string }); // prettier-ignore
+  expect(await rows('keyed')).toEqual(['7 1', '8 2', '9 1']);
+  expect(await counts(options.loadId)).toEqual({ read: 3, loaded: 2, rejected: 1 });
+  await bench.write('keyed-fixed.csv', '_row_number,key,n\n2,10,5\n');
+  expect(await retryRejects(options)).toMatchObject({ accepted: 1, rows: 4 });
+});

@@ -6,6 +6,7 @@ import { loadObject, type LoadOptions } from '../../../src/elt/load/load-object.
 import type { LoadResult } from '../../../src/elt/load/load-result.js';
 import { publishResource, type PublishResult } from '../../../src/elt/load/publish-resource.js';
 import type { ArtifactStore } from '../../../src/model/artifact.js';
+import { objectName } from '../../../src/model/object-name.js';
 import type { ResourceConfig, Schemas } from '../../../src/model/project.js';
 import { openDirectoryStore } from '../../../src/storage/artifact-store.js';
 import type { OpenDatabase } from '../../../src/storage/database.js';
@@ -63,7 +64,8 @@ export async function openWorkbench(): Promise<Workbench> {
         ...(options.runId !== undefined && { runId: options.runId }),
       });
       const loads: LoadResult[] = [];
-      for (const object of objects) loads.push(await loadObject({ ...base, resource, object, ...options }));
+      for (const object of objects)
+        loads.push(await loadObject({ ...base, resource, object: { ...object, path: objectName(object.path) }, ...options })); // prettier-ignore
       return loads;
     },
     async run(resource, options = {}) {
