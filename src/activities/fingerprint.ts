@@ -4,7 +4,14 @@ import type { BaselineSummary } from '../contracts/training.js';
 import { childTables } from '../model/child-tables.js';
 import { shownInterval, type DataInterval } from '../model/data-interval.js';
 import type { Queryable } from '../model/database.js';
-import type { FeatureViewFile, Project, ResourceConfig, TrainConfig, TransformFile } from '../model/project.js';
+import type {
+  FeatureViewFile,
+  PostgresReadConfig,
+  Project,
+  ResourceConfig,
+  TrainConfig,
+  TransformFile,
+} from '../model/project.js';
 import { erasuresByTable } from '../storage/erasures.js';
 import { newestResult, resultFor, type StepResultRow } from '../storage/step-results.js';
 import { stepNames } from '../contracts/step-names.js';
@@ -39,11 +46,18 @@ export function loadInputs(
   const { at: _at, inventory: _inventory, requests: _requests, personal: _personal, parse, ...settings } = resource;
   return {
     loader: LOADER,
-    [SETTINGS]: hash(JSON.stringify(settings)),
+    [SETTINGS]: hash(
+      JSON.stringify({ ...settings, ...(settings.postgres && { postgres: asHashed(settings.postgres) }) }),
+    ),
     ...(parse === undefined ? {} : { [parse.file]: parse.digest }),
     ...(interval === undefined || resource.interval === undefined ? {} : { interval: shownInterval(interval) }),
     ...Object.fromEntries(objects.map((object) => [object.path, object.sha256])),
   };
+}
+
+/** As it always was, `parallel` too where it is not given: another hash would build everything anew that reads the table. */
+function asHashed({ connection, schema, table, query, parallel = 1, reconciles }: PostgresReadConfig): object {
+  return { connection, schema, table, query, parallel, reconciles };
 }
 
 export function transformInputs(transform: TransformFile, uses: StepInputs, versions: StepInputs): StepInputs {

@@ -40,7 +40,7 @@ function isTriedAgain({ status, error }: StepRow): boolean {
 }
 
 function renderRetry(step: StepRow): string {
-  return `${labelOf(step)} ${pc.yellow(`attempt ${step.attempt} failed, trying again:`)} ${messageIn(step)}`;
+  return `${labelOf(step)} ${pc.yellow(`attempt ${step.attempt} failed, trying again:`)} ${messageIn(step).replaceAll(/\s+/g, ' ')}`;
 }
 
 /** The first to fail comes first: its error is the run's, and is shown with all that it says. */

@@ -3,7 +3,7 @@
  * connections of its own, on its own server: `parallel` (4 where it is not given) + 1 for each resource that is read.
  */
 export const CONNECTIONS = {
-  /** Eight steps at once, each with the session of its writer, its pieces, and one that cancels; what is landed ahead holds one for a page's line. */
+  /** Eight steps at once, each with the session of its writer; 12 for pieces that further connections to sources read; the rest for what takes no time: leases, progress, a page's line, cancelling. */
   worker: 24,
   serve: 3,
   command: 4,

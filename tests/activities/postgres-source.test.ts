@@ -356,6 +356,56 @@ it('further connections are no need: one of a former attempt that is frozen is e
   await bench.close(run);
 }, 30_000);
 
+it('a further connection that waits behind a change of the table ends no load; one that is cancelled has let the source go', async () => {
+  await shop.database.execute(`CREATE TABLE altered WITH (fillfactor = 10) AS SELECT i AS id, repeat('x', 500) AS note FROM generate_series(1, 5000) AS i`); // prettier-ignore
+  await bench.write({ 'plumbline.yaml': yaml({ altered: '{ table: altered }' }) });
+  const { run } = await bench.open(`run-${++runs}`, ['elt']);
+  const { objects } = await bench.call('extractResource', { run, resource: 'shop.altered' });
+  const { schemas, resources } = await loadProject({ root: bench.root });
+  const source = openDatabase({ url: shop.url, startup: '' });
+  const options = { env: 'dev', project: 'shop', schemas, resource: resources[0]!, object: objects[0] as SourceObject, runId: run.runId, sourceName: 'the shop', database: bench.test.database, source }; // prettier-ignore
+  const cancels = { asked: 0, under: 0 };
+  const slow: Database = {
+    ...source,
+    async query(text, parameters, settings) {
+      if (!text.includes('pg_cancel_backend')) return source.query(text, parameters, settings);
+      cancels.under++;
+      await new Promise((resolve) => setTimeout(resolve, 100 * ++cancels.asked));
+      return source.query<never>(text, parameters, settings).finally(() => cancels.under--);
+    },
+  };
+  const abort = new AbortController();
+  const cut = loadPostgres({ ...options, source: slow, signal: abort.signal, onProgress: ({ rows }) => rows > 0 && abort.abort(new Error('stop')) }); // prettier-ignore
+  await expect(cut).rejects.toThrow('stop');
+  expect([cancels.asked > 1, cancels.under]).toEqual([true, 0]);
+
+  let altering: Promise<number> | undefined;
+  let sessions = 0;
+  const waiting = async (count: number): Promise<void> => {
+    while ((await shop.database.query(`SELECT FROM pg_locks WHERE relation = 'altered'::regclass AND NOT granted`)).length < count); // prettier-ignore
+  };
+  const altered: Database = {
+    ...source,
+    async session(work) {
+      if (++sessions > 1) {
+        altering ??= shop.database.execute('ALTER TABLE altered ADD COLUMN more integer');
+        await waiting(1);
+        return source.session(work);
+      }
+      // The first one reads no row before another waits behind the change.
+      return source.session((session) => {
+        const copyTo: typeof session.copyTo = (...copy) => waiting(2).then(() => session.copyTo(...copy));
+        return work(Object.assign(Object.create(session) as typeof session, { copyTo }));
+      });
+    },
+  };
+  expect((await loadPostgres({ ...options, source: altered })).rowsLoaded).toBe(5_000);
+  expect(sessions).toBeGreaterThan(1);
+  await altering;
+  await source.close();
+  await bench.close(run);
+}, 60_000);
+
 it('a load that is cancelled ends its statement in the source', async () => {
   await bench.write({ 'plumbline.yaml': yaml({ slow: '{ query: "SELECT pg_sleep(120)::text AS slept" }' }) });
   const { run } = await bench.open(`run-${++runs}`, ['elt']);

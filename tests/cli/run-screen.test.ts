@@ -20,7 +20,7 @@ const failed = (attempt: number, terminal: boolean): StepRow => ({
   ...planned,
   status: 'failed',
   attempt,
-  error: { message: 'the server answered 500.', terminal },
+  error: { message: 'the server\nanswered 500.', terminal },
   ended_at: '2026-11-23 05:30:01+00',
 });
 const loaded: StepRow = {

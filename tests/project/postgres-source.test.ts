@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { fingerprint, loadInputs } from '../../src/activities/fingerprint.js';
 import { TerminalError } from '../../src/errors.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { writeProject } from './write-project.js';
@@ -35,6 +36,13 @@ describe('a postgres source', () => {
     // Only the source knows whether it is a table, which several connections read unasked, or a view.
     expect(byInterval.resources[0]?.postgres).not.toHaveProperty('parallel');
     expect(byInterval.resources[0]).toMatchObject({ write: 'append', interval: { column: 'at', outside: 'fail' } });
+  });
+
+  it('has the fingerprint that it had when `parallel` was 1 where it was not given: nothing is built anew', async () => {
+    for (const parallel of ['', ', parallel: 1']) {
+      const { resources } = await project(`{ type: postgres, connection: env:A, table: a, write: merge, primary_key: id, deletes: reconcile${parallel} }`); // prettier-ignore
+      expect(fingerprint(loadInputs(resources[0]!, []))).toBe('0f67c39ed7a42f966ab4736a87a458bdd180e537bcf670a78952002a35fad3b9'); // prettier-ignore
+    }
   });
 
   it.each([

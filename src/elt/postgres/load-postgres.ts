@@ -22,11 +22,12 @@ import { countWithoutCursor, type CursorRange } from './cursor-range.js';
 import { describeSource, relationOf, type SourceDescription } from './describe-source.js';
 import { findRelation } from './find-relation.js';
 import { heedContract } from './heed-contract.js';
+import { giveLane, takeLanes } from './further-lanes.js';
 import { lanesOf } from './lanes-of.js';
 import { passRows } from './pass-rows.js';
 import type { PieceMeter } from './piece-meter.js';
 import { piecesByKey, piecesByPlace, type Piece } from './plan-pieces.js';
-import { inSourceSnapshot, sourcePosition } from './source-session.js';
+import { inSourceSnapshot, sourcePosition, type SnapshotOptions } from './source-session.js';
 
 /** What is read of a source. Plain JSON. */
 export interface SourceObject extends ExtractedObject, CursorRange {
@@ -98,7 +99,7 @@ async function load(
         const described = heedContract(await describeSource(reader, resource, found), resource, existing);
         const position = described.isStable ? await sourcePosition(reader) : undefined;
         const begun = await goOnOrBegin(options, session, claimed, described, position);
-        const rowsCopied = await readPieces({ options, session, reader, line: begun, description: described });
+        const rowsCopied = await readPieces({ options, session, reader, at, line: begun, description: described });
         if (resource.postgres!.reconciles === true)
           await copyKeys(reader, session, described, keysTarget(options, begun), signal);
         await countUnwanted(options, session, reader, begun, described);
@@ -186,6 +187,8 @@ interface Reading {
   readonly session: Session;
   /** Of the source, inside the snapshot. */
   readonly reader: Session;
+  /** Of the snapshot. */
+  readonly at: SnapshotOptions;
   readonly line: LedgerLine;
   readonly description: SourceDescription;
 }
@@ -194,9 +197,8 @@ interface Reading {
  * Reads the pieces that the ledger does not have, over as many connections as are asked for. Gives the rows that PostgreSQL says are in the
  * stage; undefined where another attempt has written some of them.
  */
-async function readPieces({ options, session, reader, line, description }: Reading): Promise<number | undefined> {
+async function readPieces({ options, session, reader, at, line, description }: Reading): Promise<number | undefined> {
   const { database, source, resource, schemas, onProgress } = options;
-  const { schema } = resource.postgres!;
   const committed = await session.query<{ piece: number; rows: number; bytes: number }>(
     'SELECT piece, row_count::float8 AS rows, bytes::float8 AS bytes FROM plumbline.load_pieces WHERE load_id = $1',
     [line.loadId],
@@ -259,27 +261,40 @@ async function readPieces({ options, session, reader, line, description }: Readi
   const finished = new Promise<void>((resolve) => (finish = resolve));
   // A connection to the warehouse is borrowed for a piece: other steps wait no longer for one. Whoever still waits when all is read lets the
   // source go; what comes of the wait finds nothing to do.
-  const help = (snapshot: string): Promise<void> =>
-    source.session((from) =>
-      cancelOnAbort(source, from, signal, () =>
-        inSourceSnapshot(from, { schema, snapshot }, async () => {
+  const reading = new Set<Promise<void>>();
+  const help = ({ id: snapshot, server }: ExportedSnapshot): Promise<void> => {
+    const helper: Promise<void> = source.session((from) => {
+      reading.add(helper);
+      return cancelOnAbort(source, from, signal, () =>
+        // The lock is asked for here, where to wait for it in vain ends no load: whoever would rewrite the table may be before it.
+        inSourceSnapshot(from, { ...at, snapshot }, async () => {
+          if ((await serverOf(from)) !== server) return;
           while (!isOver()) await Promise.race([finished, database.session((into) => copyOne(from, into))]);
           // A COPY that was cut takes no COMMIT.
           signal.throwIfAborted();
         }),
-      ),
-    );
+      );
+    });
+    return helper;
+  };
   try {
     const helpers = Math.min(lanesOf(resource), todo.length) - 1;
-    const snapshot = helpers < 1 ? '' : await exportSnapshot(reader);
-    // One that gets no connection leaves its pieces to the others.
-    for (let helper = 0; helper < helpers; helper++) void help(snapshot).catch(() => {});
+    if (helpers > 0) {
+      const snapshot = await exportSnapshot(reader);
+      // One that gets no connection leaves its pieces to the others.
+      for (let lanes = takeLanes(helpers); lanes > 0; lanes--)
+        void help(snapshot)
+          .catch(() => {})
+          .finally(giveLane);
+    }
     while (!isOver()) await copyOne(reader, session);
     await Promise.all(copying);
     signal.throwIfAborted();
   } finally {
     finish();
     clearInterval(ticking);
+    // They are cancelled one by one, over a pool that must not be closed before.
+    if (signal.aborted) await Promise.allSettled(reading);
   }
   if (total === undefined || rejected <= mostRejected(resource, total))
     return committed.length === 0 ? written : undefined;
@@ -295,9 +310,21 @@ async function countRows(from: Session, what: string): Promise<number> {
 
 const PROGRESS_MS = 500;
 
-async function exportSnapshot(reader: Session): Promise<string> {
+/** Another server behind the same address may have one of the same name. */
+interface ExportedSnapshot {
+  readonly id: string;
+  readonly server: string;
+}
+
+async function exportSnapshot(reader: Session): Promise<ExportedSnapshot> {
   const [exported] = await reader.query<{ id: string }>('SELECT pg_export_snapshot() AS id');
-  return exported!.id;
+  return { id: exported!.id, server: await serverOf(reader) };
+}
+
+/** Its start, in microseconds: nothing else tells replicas apart that a balancer stands before. */
+async function serverOf(session: Session): Promise<string> {
+  const [own] = await session.query<{ start: string }>('SELECT pg_postmaster_start_time()::text AS start');
+  return own!.start;
 }
 
 async function planPieces(

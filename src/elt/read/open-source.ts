@@ -117,7 +117,9 @@ export async function withSource<T>(
         // A key that a few of many rows have is a column all the same, also where none of these has it.
         optional: Object.keys(resource.columns).filter((name) => !added.some(({ key }) => key === name)),
       });
-      if (source.headers.length === 0 && source.rows > source.faults.length) throw withoutKeys(file);
+      // What a program gives is no place that `records` could miss.
+      const unseen = resource.program === undefined ? (source.unseen?.length ?? 0) : 0;
+      if (source.headers.length === unseen && source.rows > source.faults.length) throw withoutKeys(file);
       return source;
     };
     const open = {

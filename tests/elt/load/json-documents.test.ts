@@ -73,7 +73,8 @@ test('a document is a list, or one record; a .json file without a format may als
     code: 'ELT_JSON_RECORDS',
     message: expect.stringContaining('data.items is nothing') as string,
   });
-  await expect(load('none', '[{},{}]')).rejects.toMatchObject({ code: 'ELT_JSON_RECORDS' });
+  for (const columns of [{}, { tip: 'numeric' }] as ResourceConfig['columns'][])
+    await expect(load('none', '[{},{}]', { columns })).rejects.toMatchObject({ code: 'ELT_JSON_RECORDS' });
   await expect(load('none', '[{"a":1},\n {"a":01}]')).rejects.toMatchObject({
     code: 'ELT_JSON_SYNTAX',
     terminal: true,
