@@ -32,7 +32,7 @@ import { retryRejects } from '../elt/load/retry-rejects.js';
 import { tableUnknown } from '../elt/load/table-unknown.js';
 import { buildTransform, type TransformResult } from '../elt/transform/build-transform.js';
 import type { Queryable, Session } from '../model/database.js';
-import { objectName } from '../model/object-name.js';
+import { withObjectName } from '../model/object-name.js';
 import type { ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
 import {
@@ -107,7 +107,8 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     /** PROCESS: one object into its stage; goes on behind the last committed chunk. For runs that an older worker began. */
     async loadObject(input: LoadObjectInput): Promise<LoadedObject> {
       const { run, resource: id, object: given } = loadObjectInput.parse(input);
-      const object = named(given as ExtractedObject);
+      // What the worker of an older version extracted has the whole address.
+      const object = withObjectName(given as ExtractedObject);
       const step = `${stepNames.load(id)}#${object.path}`;
       return runStep(dependencies, { run, step, stage: 'elt' }, async (scope) => {
         const project = await projectOf(dependencies, run);
@@ -126,7 +127,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     /** PROCESS: small objects of one resource into stages that they share, or one object into its own. Another attempt repeats one transaction at most. */
     async loadObjects(input: LoadObjectsInput): Promise<LoadedObject[]> {
       const { run, resource: id, objects: given } = loadObjectsInput.parse(input);
-      const objects = (given as ExtractedObject[]).map(named);
+      const objects = (given as ExtractedObject[]).map(withObjectName);
       const others = objects.length > 1 ? ` and ${objects.length - 1} more` : '';
       const step = `${stepNames.load(id)}#${objects[0]!.path}${others}`;
       return runStep(dependencies, { run, step, stage: 'elt' }, async (scope) => {
@@ -153,7 +154,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
     /** Makes all staged objects of a resource visible at once; a second attempt finds it done. */
     async publishResource(input: PublishResourceInput): Promise<LoadSummary> {
       const { run, resource: id, loads: staged, extractId, inventory } = publishResourceInput.parse(input);
-      const loads = staged.map(named);
+      const loads = staged.map(withObjectName);
       const step = stepNames.load(id);
       return runStep(dependencies, { run, step, stage: 'elt' }, async ({ database, signal, progress, fence }) => {
         const project = await projectOf(dependencies, run);
@@ -307,11 +308,6 @@ export function createEltActivities(dependencies: ActivityDependencies) {
       reason: reason.replace(/^unchanged(?=;|$)/, 'the same files are loaded'),
     }));
   }
-}
-
-/** What the worker of an older version extracted has the whole address. */
-function named<T extends { readonly path: string }>(object: T): T {
-  return { ...object, path: objectName(object.path) };
 }
 
 function statusOf(loads: readonly LoadResult[]): 'succeeded' | 'reused' {

@@ -19,7 +19,7 @@ import { TerminalError } from '../errors.js';
 import { sourceFreshness } from '../elt/freshness/source-freshness.js';
 import { knownAtAssumptions } from '../features/known-at.js';
 import type { Queryable } from '../model/database.js';
-import { objectName } from '../model/object-name.js';
+import { objectName, withObjectName } from '../model/object-name.js';
 import type { FeatureViewFile, Project, ResourceConfig, TrainConfig } from '../model/project.js';
 import type { TrainingSet } from '../model/training-set.js';
 import { acceptedColumns } from '../features/leakage/accepted-columns.js';
@@ -300,7 +300,7 @@ async function foreseenLoad(
   const { expected, gaps, missing, objects: foreseen } = await foreseeInventory(at);
   if (gaps > 0)
     return { reason: `fetches ${gaps} of ${expected} ${plural(expected, 'object')} that ${resource.path} names` };
-  const objects = foreseen.map((object) => ({ ...object, path: objectName(object.path) }));
+  const objects = foreseen.map(withObjectName);
   const inputs = loadInputs(resource, objects);
   const newest = await findReusable<LoadSummary>(database, run, stepNames.load(resource.id), inputs, 'newest');
   const found = await ifThere(newest, () => resourceExists(database, project, resource));
@@ -331,8 +331,7 @@ async function seenObjects(
 ): Promise<{ path: string; sha256: string }[]> {
   const { path } = resource;
   const at = { env: run.env, project: run.project, resource };
-  if (isS3(path) || isUrlOfArchive(resource))
-    return (await lastSeen(dependencies.database, at)).map((seen) => ({ ...seen, path: objectName(seen.path) }));
+  if (isS3(path) || isUrlOfArchive(resource)) return (await lastSeen(dependencies.database, at)).map(withObjectName);
   if (!isUrl(path)) return hashFiles(await sourceFolder(dependencies, run, resource), resource);
   const last = await lastFetched(dependencies.database, at);
   return last === undefined ? [] : [{ path: objectName(path), sha256: last.sha256 }];

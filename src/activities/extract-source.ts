@@ -10,7 +10,7 @@ import { compileInventory } from '../elt/inventory/compile-inventory.js';
 import { compileParents } from '../elt/inventory/compile-parents.js';
 import type { ExtractedObject } from '../elt/load/load-result.js';
 import { extractPostgres } from '../elt/postgres/extract-postgres.js';
-import { objectName } from '../model/object-name.js';
+import { objectName, withObjectName } from '../model/object-name.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { filesOf } from './files-of.js';
@@ -40,7 +40,7 @@ interface Extraction {
  */
 export async function extractSource(extraction: Extraction): Promise<Extracted> {
   const extracted = await extract(extraction);
-  return { ...extracted, objects: extracted.objects.map((one) => ({ ...one, path: objectName(one.path) })) };
+  return { ...extracted, objects: extracted.objects.map(withObjectName) };
 }
 
 async function extract(extraction: Extraction): Promise<Extracted> {

@@ -14,3 +14,8 @@ export function objectName(path: string): string {
   if (address === undefined || parameters === undefined) return path;
   return `${address}?…${createHash('sha256').update(parameters).digest('hex').slice(0, DIGITS)}`;
 }
+
+/** The object under its name, as it goes into histories and records. One that has its name already stays as it is. */
+export function withObjectName<T extends { readonly path: string }>(object: T): T {
+  return { ...object, path: objectName(object.path) };
+}

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
-import { objectName } from '../../model/object-name.js';
+import { withObjectName } from '../../model/object-name.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { withSource } from '../read/open-source.js';
 import { nameColumns } from '../schema/name-columns.js';
@@ -52,7 +52,7 @@ export async function eraseRawObjects(work: Erasure): Promise<string[]> {
       if (resource.type === 'postgres') continue;
       const type = resource.columns[column] ?? (await columnType(database, project.schemas.raw, resource.table, column)) ?? 'text'; // prettier-ignore
       const named = await database.query<RawObject>(RAW_OBJECTS, [project.env, project.name, id]);
-      const objects = named.map((object) => ({ ...object, path: objectName(object.path) }));
+      const objects = named.map(withObjectName);
       const { parse: _parse, csv: _csv, ...plain } = resource;
       for (const object of objects) {
         const read: ResourceConfig = object.isCorrected
