@@ -1,6 +1,4 @@
-import { resolve } from 'node:path';
-import { howToAllow, mayRefer } from '../model/may-refer.js';
-import { howToAllowFiles, readSecretFile } from '../model/secret-file.js';
+import { readReference } from '../model/read-reference.js';
 
 /**
  * What `env:NAME` or `file:path` stands for where this process runs. Throws in words that go into the alert's row: there is
@@ -13,12 +11,9 @@ export async function readSecret(
   environment: Readonly<NodeJS.ProcessEnv>,
   root: string,
 ): Promise<string> {
-  const [, kind, name = ''] = /^(env|file):(.+)$/s.exec(reference) ?? [];
-  if (kind === 'env' && !mayRefer(environment, name))
-    throw new Error(`projects may not have ${reference}: ${howToAllow(environment, name)}`);
-  const file = kind === 'env' ? undefined : await readSecretFile(environment, resolve(root, name));
-  if (file?.isRefused === true) throw new Error(`projects may not have ${reference}: ${howToAllowFiles()}`);
-  const value = file === undefined ? environment[name] : file.value?.trim();
+  const { value: found, refusal } = await readReference(reference, environment, root);
+  if (refusal !== undefined) throw new Error(`projects may not have ${reference}: ${refusal}`);
+  const value = reference.startsWith('file:') ? found?.trim() : found;
   if (value === undefined || value === '') throw new Error(`there is no ${reference} where this process runs`);
   return value;
 }

@@ -1,9 +1,9 @@
 import { TerminalError } from '../../errors.js';
 import { intervalValues, type DataInterval } from '../../model/data-interval.js';
 import type { HttpRequestConfig, Json, ResourceConfig } from '../../model/project.js';
+import { isReference } from '../../model/read-reference.js';
 import { textsOf } from '../../model/texts-of.js';
 import type { PageRequest } from '../http/api.js';
-import { isReference } from '../http/secrets.js';
 import { withValueAt } from '../http/with-value-at.js';
 import { text } from '../read/ndjson-line.js';
 

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TransientError } from '../../errors.js';
 import type { HttpRequestConfig } from '../../model/project.js';
+import { isReference } from '../../model/read-reference.js';
 import { assertStatus } from './assert-status.js';
 import { authorize } from './authorize.js';
 import { guardedFetch } from './guarded-fetch.js';
 import { holdOff, waitForTurn, type RateLimit } from './rate-limit.js';
 import { readBody } from './read-body.js';
-import { isReference, type Secrets } from './secrets.js';
+import type { Secrets } from './secrets.js';
 import { withSecretValues } from './with-secret-values.js';
 
 export interface ApiOptions {

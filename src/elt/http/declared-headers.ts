@@ -1,4 +1,5 @@
-import { isReference, openSecrets } from './secrets.js';
+import { isReference } from '../../model/read-reference.js';
+import { openSecrets } from './secrets.js';
 
 /** Headers as `guardedFetch` takes them. */
 export interface DeclaredHeaders {

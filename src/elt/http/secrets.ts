@@ -1,9 +1,5 @@
-import { resolve } from 'node:path';
 import { TerminalError } from '../../errors.js';
-import { howToAllow, mayRefer } from '../../model/may-refer.js';
-import { howToAllowFiles, readSecretFile } from '../../model/secret-file.js';
-
-const REFERENCE = /^(env|file):(.+)$/s;
+import { isReference, readReference } from '../../model/read-reference.js';
 
 /** Secrets of one source, read when they are used and taken out of every text that is shown. */
 export interface Secrets {
@@ -15,22 +11,15 @@ export interface Secrets {
   redact(text: string): string;
 }
 
-export function isReference(text: string): boolean {
-  return REFERENCE.test(text);
-}
-
 /** @param root what a relative `file:` starts from */
 export function openSecrets(environment: Readonly<NodeJS.ProcessEnv>, root: string): Secrets {
   const known = new Set<string>();
   const secrets: Secrets = {
     async valueOf(text) {
-      const [, kind, name] = REFERENCE.exec(text) ?? [];
-      if (kind === undefined || name === undefined) return text;
-      if (kind === 'env' && !mayRefer(environment, name)) throw refused(text, howToAllow(environment, name));
-      const file = kind === 'env' ? undefined : await readSecretFile(environment, resolve(root, name));
-      if (file?.isRefused === true) throw refused(text, howToAllowFiles());
-      const value = file === undefined ? environment[name] : file.value;
-      if (value === undefined || value === '') throw missing(text, kind);
+      if (!isReference(text)) return text;
+      const { value, refusal } = await readReference(text, environment, root);
+      if (refusal !== undefined) throw refused(text, refusal);
+      if (value === undefined || value === '') throw missing(text);
       secrets.add(value);
       return value;
     },
@@ -55,9 +44,9 @@ function refused(reference: string, how: string): TerminalError {
   );
 }
 
-function missing(reference: string, kind: string): TerminalError {
+function missing(reference: string): TerminalError {
   return new TerminalError('ELT_SECRET_MISSING', `Reading the secret ${reference} failed: there is none on the worker.`, {
     details: { reference },
-    next: kind === 'env' ? 'Set the variable where the worker starts.' : 'Put the file where the worker can read it.',
+    next: reference.startsWith('env:') ? 'Set the variable where the worker starts.' : 'Put the file where the worker can read it.',
   }); // prettier-ignore
 }

@@ -1,6 +1,7 @@
 import type { Json } from '../../model/project.js';
+import { isReference } from '../../model/read-reference.js';
 import { jsonElements, jsonMembers } from '../read/ndjson-line.js';
-import { isReference, type Secrets } from './secrets.js';
+import type { Secrets } from './secrets.js';
 
 /**
  * The body of a request with the secrets that `template`, the body as the project has it, names. Only the template says where: a text
