@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import type { Worker } from 'node:worker_threads';
-import { keepThread, takeThread } from '../read/kept-thread.js';
+import { keepThread, takeThread, threadFile } from '../read/kept-thread.js';
+import { receivedBlocks } from '../read/row-blocks.js';
 import type { LinesFound } from '../read/line-index.js';
 import type { ReadSettings, WholeObject } from './read-whole.js';
 
@@ -35,7 +36,7 @@ export interface ReadingThread {
 }
 
 /** Undefined where the thread's code was not compiled. */
-export function openReadingThread(file = threadFile()): ReadingThread | undefined {
+export function openReadingThread(file = threadFile('load/object-thread.js')): ReadingThread | undefined {
   return existsSync(file) ? readingThread(file, takeThread(file)) : undefined;
 }
 
@@ -48,7 +49,7 @@ function readingThread(file: URL, thread: Worker): ReadingThread {
   const asked: Asked[] = [];
   let isGone = false;
   const onMessage = (objects: readonly (ReadObject | undefined)[]): void =>
-    asked.shift()!.answer(objects.map(asBuffers));
+    asked.shift()!.answer(objects.map((object) => object && { ...object, blocks: receivedBlocks(object.blocks) }));
   const onExit = (): void => {
     isGone = true;
     for (const { count, answer } of asked.splice(0)) answer(new Array<undefined>(count).fill(undefined));
@@ -69,21 +70,4 @@ function readingThread(file: URL, thread: Worker): ReadingThread {
       await (asked.length === 0 && !isGone ? keepThread(file, thread) : thread.terminate());
     },
   };
-}
-
-/** Blocks come as plain bytes. */
-function asBuffers(object: ReadObject | undefined): ReadObject | undefined {
-  return (
-    object && {
-      ...object,
-      blocks: object.blocks.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
-    }
-  );
-}
-
-/** The compiled thread: beside this file, or in dist when this file runs as TypeScript. */
-function threadFile(): URL {
-  return import.meta.url.endsWith('.ts')
-    ? new URL('../../../dist/elt/load/object-thread.js', import.meta.url)
-    : new URL('./object-thread.js', import.meta.url);
 }

@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { TerminalError, TransientError, type ErrorContext } from '../../errors.js';
 import type { LoadColumn } from '../schema/column.js';
 import { convertCsv } from './convert-csv.js';
-import { keepThread, takeThread } from './kept-thread.js';
+import { keepThread, takeThread, threadFile } from './kept-thread.js';
 import type { ByteSource } from './open-bytes.js';
 import type { ChunkOptions, RowChunk } from './row-chunk.js';
-import { memoryOf } from './row-blocks.js';
+import { memoryOf, receivedBlocks } from './row-blocks.js';
 import type { CsvScan } from './scan-csv.js';
 
 /** A file that the thread is to read. */
@@ -47,7 +47,7 @@ export async function* convertInThread(
   options: ChunkOptions,
 ): AsyncGenerator<RowChunk> {
   const isLong = source.content === undefined && scan.rows - options.fromRow >= options.maxRows;
-  const file = threadFile();
+  const file = threadFile('read/convert-thread.js');
   if (!isLong || !existsSync(file)) {
     yield* convertCsv(source, scan, columns, options);
     return;
@@ -87,22 +87,15 @@ export async function* convertInThread(
   }
 }
 
-/** Blocks come as plain bytes, faults without their lines. */
+/** Faults come without their lines. */
 function withLines(chunk: RowChunk, lines: CsvScan['lines']): RowChunk {
   return {
     ...chunk,
-    blocks: chunk.blocks.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength)),
+    blocks: receivedBlocks(chunk.blocks),
     faults: chunk.faults.map((fault) => ({ ...fault, line: lines.lineOf(fault.row) })),
   };
 }
 
 function failureOf({ terminal, code, message, context }: ThreadFailure): Error {
   return terminal ? new TerminalError(code, message, context) : new TransientError(code, message, context);
-}
-
-/** The compiled thread: beside this file, or in dist when this file runs as TypeScript. */
-function threadFile(): URL {
-  return import.meta.url.endsWith('.ts')
-    ? new URL('../../../dist/elt/read/convert-thread.js', import.meta.url)
-    : new URL('./convert-thread.js', import.meta.url);
 }

@@ -5,6 +5,11 @@ const kept = new Map<string, { readonly thread: Worker; readonly end: NodeJS.Tim
 
 const KEPT_MS = 60_000;
 
+/** The compiled code of a thread in `src/elt/` at `path`: where this file is compiled, else in dist, as this runs as TypeScript. */
+export function threadFile(path: string): URL {
+  return new URL(import.meta.url.endsWith('.ts') ? `../../../dist/elt/${path}` : `../${path}`, import.meta.url);
+}
+
 /**
  * A thread that runs `file` and answers messages: the one that was kept, whose code is loaded and compiled already (a new one takes
  * longer for that than for 20,000 rows), else a new one. Whoever takes it keeps or terminates it.

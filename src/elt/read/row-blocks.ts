@@ -8,6 +8,11 @@ export function memoryOf({ buffer }: Buffer): ArrayBuffer {
   return buffer as ArrayBuffer;
 }
 
+/** Blocks that have come from another thread, as plain bytes. */
+export function receivedBlocks(blocks: readonly Uint8Array[]): Buffer[] {
+  return blocks.map(({ buffer, byteOffset, byteLength }) => Buffer.from(buffer, byteOffset, byteLength));
+}
+
 /** Takes back what blocks were made of: memory that has moved between threads may otherwise wait long to be collected. */
 export function reuseBlocks(memory: readonly ArrayBuffer[]): void {
   free.push(...memory.filter(({ byteLength }) => byteLength === BLOCK_BYTES));
