@@ -1,10 +1,9 @@
-import { TerminalError } from '../../errors.js';
 import type { ResourceConfig } from '../../model/project.js';
 import { fileFormat } from '../read/file-format.js';
 import { assertText } from '../read/inspect-bytes.js';
 import { byteSource, firstBytes, openBytes } from '../read/open-bytes.js';
 import type { MatchedFile } from './match-files.js';
-import { headerOnly } from '../read/header-only.js';
+import { emptyFile, headerOnly } from '../read/empty-file.js';
 import { mayBeWithoutRows } from '../read/may-be-without-rows.js';
 
 const HEAD_BYTES = 1 << 16;
@@ -35,7 +34,7 @@ export async function inspectFile(
 }
 
 function nothing(path: string, isAllowed: boolean): void {
-  if (!isAllowed) throw emptyFile(path);
+  if (!isAllowed) throw emptyFile(path, 'it is empty; expected rows');
 }
 
 async function head(chunks: AsyncIterable<Buffer>): Promise<Buffer> {
@@ -56,11 +55,4 @@ function isHeaderOnly(text: Buffer): boolean {
     .replace(/^\ufeff/, '')
     .trim();
   return trimmed !== '' && !trimmed.includes('"') && !/[\r\n]/.test(trimmed);
-}
-
-function emptyFile(file: string): TerminalError {
-  return new TerminalError('ELT_FILE_EMPTY', `Reading ${file} failed: it is empty; expected rows.`, {
-    at: { file },
-    next: 'Remove the file from the path or glob, or let its producer finish; `allow_empty: true` takes it as it is. The table keeps its former rows.',
-  });
 }

@@ -2,8 +2,8 @@ import type { DuckDBConnection } from '@duckdb/node-api';
 import { PipelineError, TerminalError } from '../../errors.js';
 import type { ColumnType } from '../../model/project.js';
 import { identifier, literal } from '../../model/sql-identifier.js';
+import { columnsOnly } from './empty-file.js';
 import type { RowSource } from './row-source.js';
-import { plural } from '../../model/plural.js';
 
 /**
  * Describes a Parquet file: each column's type as the file states it, each value as exact text. Throws `ELT_FILE_MALFORMED`.
@@ -30,15 +30,7 @@ export async function openParquet(
     .map(({ name, type, text }) => ({ name, type, text: known.get(name) === 'bigint' ? whole(type, text) : text }));
   const counted = await connection.runAndReadAll(`SELECT count(*)::VARCHAR FROM ${reader}`);
   const rows = Number(counted.getRows()[0]?.[0] ?? 0);
-  if (rows === 0)
-    throw new TerminalError(
-      'ELT_FILE_HEADER_ONLY',
-      `Reading ${file} failed: it has ${columns.length} ${plural(columns.length, 'column')} and 0 rows; expected at least one row.`,
-      {
-        at: { file },
-        next: 'Remove the file from the path or glob, or let its producer finish; `allow_empty: true` takes it as it is. The table keeps its former rows.',
-      },
-    );
+  if (rows === 0) throw columnsOnly(file, columns.length);
   return {
     headers: columns.map(({ name }) => name),
     relation: `(SELECT ${columns.map(({ text }, index) => `${text} AS c${index}`).join(', ')} FROM ${reader})`,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { TerminalError } from '../../errors.js';
 import type { XlsxOptions } from '../../model/project.js';
 import { QUOTE } from './csv-record.js';
-import { headerOnly } from './header-only.js';
+import { headerOnly } from './empty-file.js';
 import { LineIndex } from './line-index.js';
 import { extraMemoryMb, readCsv } from './open-csv.js';
 import { keptText, type RowFault } from './row-fault.js';

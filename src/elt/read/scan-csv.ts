@@ -8,7 +8,7 @@ import { LineIndex } from './line-index.js';
 import type { ByteSource } from './open-bytes.js';
 import { readStretches } from './read-stretches.js';
 import { keptText, type RowFault } from './row-fault.js';
-import { headerOnly } from './header-only.js';
+import { emptyFile, headerOnly } from './empty-file.js';
 
 export interface CsvScan {
   readonly dialect: CsvDialect;
@@ -132,7 +132,7 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
     if (!started) {
       if (buffer.length < HEAD_BYTES && !last) return buffer.length;
       started = true;
-      if (buffer.length === 0) throw emptyFile(source.file);
+      if (buffer.length === 0) throw emptyFile(source.file, NOTHING);
       assertText(buffer.subarray(0, HEAD_BYTES), source.file, 'CSV');
       if (buffer.subarray(0, 3).equals(BYTE_ORDER_MARK)) buffer = buffer.subarray(3);
       buffer = withoutLines(buffer, csv.skipLines ?? 0, source.file);
@@ -166,8 +166,8 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
     left = consume(bytes, isLast);
     await options.onChunk?.();
   }
-  if (headers === undefined) throw emptyFile(source.file);
-  if (totals.rows === 0) throw Array.isArray(csv.header) ? emptyFile(source.file) : headerOnly(source.file);
+  if (headers === undefined) throw emptyFile(source.file, NOTHING);
+  if (totals.rows === 0) throw Array.isArray(csv.header) ? emptyFile(source.file, NOTHING) : headerOnly(source.file);
   return {
     dialect: dialect!,
     headers,
@@ -208,12 +208,7 @@ function faultOf(record: Buffer, fields: number, expected: number, sound: boolea
   return record.includes(0) ? 'holds a NUL character, which PostgreSQL cannot store' : undefined;
 }
 
-function emptyFile(file: string): TerminalError {
-  return new TerminalError('ELT_FILE_EMPTY', `Reading ${file} failed: it is empty; expected a header and rows.`, {
-    at: { file },
-    next: 'Remove the file from the path or glob, or let its producer finish; `allow_empty: true` takes it as it is. The table keeps its former rows.',
-  });
-}
+const NOTHING = 'it is empty; expected a header and rows';
 
 function badHeader(file: string, line: number, fault: string | undefined): TerminalError {
   return new TerminalError(

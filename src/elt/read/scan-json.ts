@@ -1,4 +1,4 @@
-import { TerminalError } from '../../errors.js';
+import { emptyFile } from './empty-file.js';
 import { assertText } from './inspect-bytes.js';
 import { readJsonDocument } from './json-document.js';
 import { collectJsonRows, type JsonScan, type JsonScanOptions } from './json-rows.js';
@@ -29,10 +29,7 @@ export async function scanJson(
   check(source.file);
   const found = scan();
   if (found.rows > 0) return found;
-  throw new TerminalError('ELT_FILE_EMPTY', `Reading ${source.file} failed: its list of records is empty.`, {
-    at: { file: source.file },
-    next: 'Remove the file from the path or glob, or let its producer finish; `allow_empty: true` takes it as it is. The table keeps its former rows.',
-  });
+  throw emptyFile(source.file, 'its list of records is empty');
 }
 
 /** Whether a text whose name does not say is one object a line: its first line is a whole object. */

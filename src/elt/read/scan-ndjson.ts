@@ -1,4 +1,4 @@
-import { TerminalError } from '../../errors.js';
+import { emptyFile } from './empty-file.js';
 import { collectJsonRows, type JsonScan, type JsonScanOptions } from './json-rows.js';
 import type { ByteSource } from './open-bytes.js';
 import { readLines } from './read-lines.js';
@@ -23,13 +23,6 @@ export async function scanNdjson(source: ByteSource, options: JsonScanOptions = 
   rows.check(source.file, options.mayBeEmpty);
   const found = rows.scan();
   if (found.rows === 0 && options.mayBeEmpty !== true)
-    throw new TerminalError(
-      'ELT_FILE_EMPTY',
-      `Reading ${source.file} failed: it is empty; expected one JSON object a line.`,
-      {
-        at: { file: source.file },
-        next: 'Remove the file from the path or glob, or let its producer finish; `allow_empty: true` takes it as it is. The table keeps its former rows.',
-      },
-    );
+    throw emptyFile(source.file, 'it is empty; expected one JSON object a line');
   return found;
 }
