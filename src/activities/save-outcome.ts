@@ -1,5 +1,6 @@
 import type { RunRef } from '../contracts/run.js';
 import { failpoint } from '../failpoint.js';
+import { BRIEFLY_LOCKED } from '../model/brief-transaction.js';
 import type { Database, Session } from '../model/database.js';
 import { saveResult } from '../storage/step-results.js';
 import { fingerprint, type StepInputs } from './fingerprint.js';
@@ -13,12 +14,11 @@ export async function saveOutcome(
   result: unknown,
   fence: (session: Session) => Promise<void>,
 ): Promise<void> {
-  // A client frozen in there must not hold the step and the lease for ever.
-  const settings = { lockTimeoutMs: 5_000, idleTimeoutMs: 10_000 };
+  // It holds the step and the lease.
   await database.transaction(async (session) => {
     await recordOutcome(session, run, step, inputs, result, fence);
     await failpoint('outcome.before-commit');
-  }, settings);
+  }, BRIEFLY_LOCKED);
 }
 
 /** `saveOutcome` inside the transaction that publishes, so that the record and the table never part. */

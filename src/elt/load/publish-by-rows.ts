@@ -1,5 +1,6 @@
 import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
+import { BRIEFLY_LOCKED } from '../../model/brief-transaction.js';
 import type { Session } from '../../model/database.js';
 import type { ResourceConfig, Schemas } from '../../model/project.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
@@ -35,9 +36,7 @@ import { dropStages, isFilled, isGroupStage, keysName, linesByStage, stageOf, ty
 export async function publishByRows(session: Session, work: PublishWork): Promise<PublishResult> {
   const { database, signal } = work.options;
   const merge = (): Promise<PublishResult> => mergeStages(session, work);
-  // Readers queue behind a lock that waits; a client frozen in there must not keep it.
-  const settings = { lockTimeoutMs: 5_000, idleTimeoutMs: 10_000 };
-  return cancelOnAbort(database, session, signal, () => session.transaction(merge, settings));
+  return cancelOnAbort(database, session, signal, () => session.transaction(merge, BRIEFLY_LOCKED));
 }
 
 async function mergeStages(session: Session, work: PublishWork): Promise<PublishResult> {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
+import { BRIEFLY_LOCKED } from '../../model/brief-transaction.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { childTables, nestedColumns } from '../../model/child-tables.js';
 import type { Session } from '../../model/database.js';
@@ -93,7 +94,6 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
       const work = { options, publication, target, stage, columns, there };
       const publish = async (): Promise<RetryResult> => {
         const elements = await stageRetriedElements(session, work);
-        const settings = { lockTimeoutMs: 5_000, idleTimeoutMs: 10_000 };
         return session.transaction(async () => {
           await takeOutRetried(session, { env, project, personal: resource.personal ?? [], stage: qualified(stage.schema, stage.name), loadId, columns }); // prettier-ignore
           const outside = await takeOutRetriedOutside(session, { resource, line }, stage, columns);
@@ -105,7 +105,7 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
           await failpoint('retry.before-commit');
           signal?.throwIfAborted();
           return retried;
-        }, settings);
+        }, BRIEFLY_LOCKED);
       };
       const result = await cancelOnAbort(database, session, signal, publish);
       await failpoint('retry.after-commit');

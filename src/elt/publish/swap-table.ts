@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
+import { ENDS_WHEN_FROZEN } from '../../model/brief-transaction.js';
 import type { Database, Queryable, Session } from '../../model/database.js';
 import { identifier } from '../../model/sql-identifier.js';
 import { readSwapTarget, type SwapTarget } from './assert-swappable.js';
@@ -145,8 +146,8 @@ async function attempt(
 
 async function swapAll(session: Session, options: SwapOptions, prepared: Prepared): Promise<'swapped' | 'changed'> {
   const { lockTimeoutMs = 200, beforeCommit, laggingViews, signal } = options;
-  // A client frozen in there would keep every reader waiting: PostgreSQL ends it.
-  const settings = { lockTimeoutMs, idleTimeoutMs: 10_000 };
+  // Every reader waits for it.
+  const settings = { ...ENDS_WHEN_FROZEN, lockTimeoutMs };
   return session.transaction(async () => {
     await readCatalog(session);
     const swaps = swapsOf(options);

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TransientError } from '../../errors.js';
+import { ENDS_WHEN_FROZEN } from '../../model/brief-transaction.js';
 import type { Database, Session } from '../../model/database.js';
 import type { TestResult } from '../tests/run-test.js';
 import { shownName, type TableName } from '../publish/table-name.js';
@@ -94,7 +95,6 @@ async function takeKeptStage(
 ): Promise<OpenedBuild | undefined> {
   const { target, runId } = build;
   return session.transaction(async () => {
-    await session.execute(`SET LOCAL idle_in_transaction_session_timeout = '10s'`);
     const [kept] = await session.query<FinishedBuild & { runId: string; stage: string }>(
       `SELECT b.run_id AS "runId", b.stage_name AS stage, b.rows::float8 AS rows, b.tests, b.seconds
        FROM plumbline.transform_builds b
@@ -123,7 +123,7 @@ async function takeKeptStage(
       stage,
     ]);
     return { build: taken, earlier: 'tested', finished, builtBy };
-  });
+  }, ENDS_WHEN_FROZEN);
 }
 
 /** `building` → `tested`, with the results. Loses with `ELT_BUILD_FENCED` when another attempt has taken over. */

@@ -1,3 +1,4 @@
+import { ENDS_WHEN_FROZEN } from '../../model/brief-transaction.js';
 import type { Session } from '../../model/database.js';
 import { sqlName, type TableName } from '../publish/table-name.js';
 import type { TransformNode } from './compile-transforms.js';
@@ -23,8 +24,6 @@ export async function createStage(
     }
   };
   return session.transaction(async () => {
-    // A client frozen in here must not hold its locks for ever.
-    await session.execute(`SET LOCAL idle_in_transaction_session_timeout = '10s'`);
     // The view first, for tables too: PostgreSQL then refuses whatever would write, WITH … DELETE included.
     await define('VIEW');
     if (kind === 'table') {
@@ -33,5 +32,5 @@ export async function createStage(
     }
     const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${name}`);
     return Number(counted?.rows ?? 0);
-  });
+  }, ENDS_WHEN_FROZEN);
 }

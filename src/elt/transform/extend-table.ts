@@ -1,3 +1,4 @@
+import { ENDS_WHEN_FROZEN } from '../../model/brief-transaction.js';
 import type { Session } from '../../model/database.js';
 import { identifier } from '../../model/sql-identifier.js';
 import { sqlName, type TableName } from '../publish/table-name.js';
@@ -15,7 +16,6 @@ export async function extendTable(
 ): Promise<number> {
   const { target, staged, columns } = names;
   return session.transaction(async () => {
-    await session.execute(`SET LOCAL idle_in_transaction_session_timeout = '10s'`);
     const increment = { schema: staged.schema, name: `${Buffer.from(staged.name).subarray(0, 50).toString()}__rows` };
     await session.execute(`ALTER TABLE ${sqlName(staged)} RENAME TO ${identifier(increment.name)}`);
     await session.execute(`CREATE TABLE ${sqlName(staged)} (LIKE ${sqlName(increment)})`);
@@ -30,5 +30,5 @@ export async function extendTable(
     await session.execute(`DROP TABLE ${sqlName(increment)}`);
     const [counted] = await session.query<{ rows: string }>(`SELECT count(*) AS rows FROM ${sqlName(staged)}`);
     return Number(counted!.rows);
-  });
+  }, ENDS_WHEN_FROZEN);
 }

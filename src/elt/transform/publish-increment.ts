@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
+import { ENDS_WHEN_FROZEN } from '../../model/brief-transaction.js';
 import type { Session } from '../../model/database.js';
 import { postgresCode } from '../publish/postgres-code.js';
 import { shownName, sqlName } from '../publish/table-name.js';
@@ -25,13 +26,14 @@ export async function publishIncrement(
     readonly apply: () => Promise<number>;
   },
 ): Promise<FinishedBuild & { readonly incrementRows: number }> {
-  const { node, signal, onProgress, apply } = options;
+  const { node, signal, onProgress, apply, publishTimeoutMs = 300_000 } = options;
   const started = performance.now();
   const table = sqlName(build.target);
   let results: TestResult[] = [];
   try {
+    const settings = { ...ENDS_WHEN_FROZEN, lockTimeoutMs: publishTimeoutMs };
     const finished = await session.transaction(async () => {
-      await lockAgainstWriters(session, build, options.publishTimeoutMs ?? 300_000);
+      await lockAgainstWriters(session, build, publishTimeoutMs);
       let incrementRows: number;
       try {
         incrementRows = await apply();
@@ -63,7 +65,7 @@ export async function publishIncrement(
       await failpoint('increment.before-commit');
       signal?.throwIfAborted();
       return { ...done, incrementRows };
-    });
+    }, settings);
     await failpoint('increment.after-commit');
     return finished;
   } catch (error) {
@@ -74,11 +76,6 @@ export async function publishIncrement(
 
 /** Readers do not feel this lock, so it may be waited for at length. */
 async function lockAgainstWriters(session: Session, { target }: Build, publishTimeoutMs: number): Promise<void> {
-  await session.query(
-    // A client frozen in this transaction would keep the table's other writers waiting: PostgreSQL ends it.
-    `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', '10s', true)`,
-    [`${publishTimeoutMs}ms`],
-  );
   try {
     await session.execute(`LOCK TABLE ${sqlName(target)} IN SHARE ROW EXCLUSIVE MODE`);
   } catch (cause) {

@@ -1,4 +1,5 @@
 import { TerminalError } from '../../errors.js';
+import { ENDS_WHEN_FROZEN } from '../../model/brief-transaction.js';
 import type { Queryable, Session } from '../../model/database.js';
 import type { SnapshotConfig } from '../../model/project.js';
 import { identifier } from '../../model/sql-identifier.js';
@@ -112,12 +113,11 @@ async function widenSnapshot(
 async function besideRows<T>(session: Session, staged: TableName, work: (rows: TableName) => Promise<T>): Promise<T> {
   const rows = { schema: staged.schema, name: `${Buffer.from(staged.name).subarray(0, 50).toString()}__rows` };
   return session.transaction(async () => {
-    await session.execute(`SET LOCAL idle_in_transaction_session_timeout = '10s'`);
     await session.execute(`ALTER TABLE ${sqlName(staged)} RENAME TO ${identifier(rows.name)}`);
     const result = await work(rows);
     await session.execute(`DROP TABLE ${sqlName(rows)}`);
     return result;
-  });
+  }, ENDS_WHEN_FROZEN);
 }
 
 function assertColumns(config: SnapshotConfig, { name, file }: SnapshotNames, columns: readonly ColumnFacts[]): void {
