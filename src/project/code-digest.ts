@@ -1,12 +1,11 @@
 import { PipelineError } from '../errors.js';
-import { bundleDigest, contentHash } from './bundle-digest.js';
+import { bundleDigest, contentHashes } from './bundle-digest.js';
 import { bundleEntries } from './bundle-entries.js';
 
 /** The digest that a bundle of the files as they are now would have; undefined where they cannot be packed. */
 export async function codeDigest(root: string): Promise<string | undefined> {
   try {
-    const files = await bundleEntries(root);
-    return bundleDigest(Object.fromEntries(files.map(({ path, content }) => [path, contentHash(content)])));
+    return bundleDigest(contentHashes(await bundleEntries(root)));
   } catch (error) {
     if (error instanceof PipelineError) return undefined;
     throw error;

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { pack } from 'tar-stream';
 import type { ArtifactRef, ArtifactStore } from '../model/artifact.js';
-import { bundleDigest, contentHash } from './bundle-digest.js';
+import { bundleDigest, contentHashes } from './bundle-digest.js';
 import { bundleEntries } from './bundle-entries.js';
 import type { BundleFile } from './bundle-files.js';
 import { readGitState, type GitState } from './git-state.js';
@@ -24,7 +24,7 @@ export interface Bundle extends GitState {
 export async function packBundle(options: { readonly root: string; readonly store: ArtifactStore }): Promise<Bundle> {
   const { root, store } = options;
   const entries = await bundleEntries(root);
-  const files = Object.fromEntries(entries.map(({ path, content }) => [path, contentHash(content)]));
+  const files = contentHashes(entries);
   const artifact = await store.put(await archive(entries));
   return { digest: bundleDigest(files), artifact, files, ...(await readGitState(root)) };
 }

@@ -6,11 +6,12 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TerminalError } from '../errors.js';
 import type { ArtifactRef, PutOptions, SharedStore } from '../model/artifact.js';
-import { withOpenFile, type OpenFile } from '../model/open-file.js';
+import { withOpenFile } from '../model/open-file.js';
 import { diskFull } from './disk-full.js';
 import { hashMeter } from './hash-meter.js';
 import { isOnDisk } from './is-on-disk.js';
-import { isWhole, SMALL_BYTES } from './is-whole.js';
+import { hashOf, SMALL_BYTES } from './hash-of.js';
+import { isWhole } from './is-whole.js';
 import { ownedName, removeAbandoned } from './owned-files.js';
 import { openDirectoryUse } from './sweep-directory.js';
 import { writeNewFile } from './write-new-file.js';
@@ -168,22 +169,6 @@ async function inFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
     await mkdir(folder, { recursive: true });
     return work();
   }
-}
-
-/** SHA-256 of all that a file holds, and that itself where it is little. */
-async function hashOf(file: OpenFile): Promise<{ readonly hash: string; readonly content?: Buffer }> {
-  const hash = createHash('sha256');
-  const { size } = file.stat();
-  const buffer = Buffer.allocUnsafe(Math.min(1 << 20, size));
-  let at = 0;
-  while (at < size) {
-    const length = await file.read(buffer, at);
-    if (length === 0) break;
-    hash.update(buffer.subarray(0, length));
-    at += length;
-  }
-  const isWhole = size < SMALL_BYTES && at === size;
-  return { hash: hash.digest('hex'), ...(isWhole && { content: buffer }) };
 }
 
 /** Removes what killed writers of this machine left half written. */
