@@ -307,20 +307,31 @@ describe('a worker killed in the middle of a refresh', () => {
   }, 120_000); // prettier-ignore
 });
 
-it('a stage that another attempt has begun is counted: a row that is lost there is not lost silently', async () => {
-  await shop.database.execute(`CREATE TABLE counted_rows WITH (fillfactor = 10) AS SELECT i AS id, repeat('x', 500) AS note FROM generate_series(1, 5000) AS i`); // prettier-ignore
-  await bench.write({ 'plumbline.yaml': yaml({ counted_rows: '{ table: counted_rows }' }) });
+/** A table of some pieces by place. */
+async function manyPieces(table: string): Promise<void> {
+  await shop.database.execute(`CREATE TABLE ${table} WITH (fillfactor = 10) AS SELECT i AS id, repeat('x', 500) AS note FROM generate_series(1, 5000) AS i`); // prettier-ignore
+}
+
+/** A run that has extracted the one resource of the source, and what loads it by hand. */
+async function toLoad(name: string, resource: string) {
+  await bench.write({ 'plumbline.yaml': yaml({ [name]: resource }) });
   const { run } = await bench.open(`run-${++runs}`, ['elt']);
-  const { objects } = await bench.call('extractResource', { run, resource: 'shop.counted_rows' });
+  const { objects } = await bench.call('extractResource', { run, resource: `shop.${name}` });
   const { schemas, resources } = await loadProject({ root: bench.root });
   const source = openDatabase({ url: shop.url, startup: '' });
+  return { run, source, options: { env: 'dev', project: 'shop', schemas, resource: resources[0]!, object: objects[0] as SourceObject, runId: run.runId, sourceName: 'the shop', source } }; // prettier-ignore
+}
+
+it('a stage that another attempt has begun is counted: a row that is lost there is not lost silently', async () => {
+  await manyPieces('counted_rows');
+  const { run, source, options: of } = await toLoad('counted_rows', '{ table: counted_rows }');
   const { database } = bench.test;
-  const options = { env: 'dev', project: 'shop', schemas, resource: resources[0]!, object: objects[0] as SourceObject, runId: run.runId, sourceName: 'the shop', database, source }; // prettier-ignore
+  const options = { ...of, database };
   const abort = new AbortController();
   const first = loadPostgres({ ...options, signal: abort.signal, onProgress: ({ rows }) => rows > 0 && abort.abort(new Error('stop')) }); // prettier-ignore
   await expect(first).rejects.toThrow('stop');
   const [begun] = await database.query<{ stage: string }>(`SELECT stage_table AS stage FROM plumbline.loads WHERE resource = 'shop.counted_rows'`); // prettier-ignore
-  const stage = `"${schemas.stage}"."${begun!.stage}"`;
+  const stage = `"${of.schemas.stage}"."${begun!.stage}"`;
   expect(await database.execute(`DELETE FROM ${stage} WHERE id = (SELECT min(id) FROM ${stage})`)).toBe(1);
   await expect(loadPostgres(options)).rejects.toMatchObject({ code: 'ELT_ROW_COUNT', message: expect.stringMatching('5000 loaded.* 4999 are in the stage') as string }); // prettier-ignore
   await source.close();
@@ -328,25 +339,21 @@ it('a stage that another attempt has begun is counted: a row that is lost there 
 });
 
 it('further connections are no need: one of a former attempt that is frozen is ended, and none is waited for', async () => {
-  await shop.database.execute(`CREATE TABLE helped WITH (fillfactor = 10) AS SELECT i AS id, repeat('x', 500) AS note FROM generate_series(1, 5000) AS i`); // prettier-ignore
-  await bench.write({ 'plumbline.yaml': yaml({ helped: '{ table: helped }' }) });
-  const { run } = await bench.open(`run-${++runs}`, ['elt']);
-  const { objects } = await bench.call('extractResource', { run, resource: 'shop.helped' });
-  const { schemas, resources } = await loadProject({ root: bench.root });
-  const source = openDatabase({ url: shop.url, startup: '' });
+  await manyPieces('helped');
+  const { run, source, options: of } = await toLoad('helped', '{ table: helped }');
   // For the writer alone.
   const database = openDatabase({ url: bench.test.url, max: 1 });
-  const options = { env: 'dev', project: 'shop', schemas, resource: resources[0]!, object: objects[0] as SourceObject, runId: run.runId, sourceName: 'the shop', database, source }; // prettier-ignore
+  const options = { ...of, database };
   const abort = new AbortController();
   const first = loadPostgres({ ...options, database: bench.test.database, signal: abort.signal, onProgress: ({ rows }) => rows > 0 && abort.abort(new Error('stop')) }); // prettier-ignore
   await expect(first).rejects.toThrow('stop');
   const [begun] = await database.query<{ stage: string }>(`SELECT stage_table AS stage FROM plumbline.loads WHERE resource = 'shop.helped'`); // prettier-ignore
   const never = new PassThrough();
   const frozen = bench.test.database
-    .session((session) => session.copyFrom(`COPY "${schemas.stage}"."${begun!.stage}" (id) FROM STDIN`, never))
+    .session((session) => session.copyFrom(`COPY "${of.schemas.stage}"."${begun!.stage}" (id) FROM STDIN`, never))
     .catch(() => 'ended');
   const isHeld = `SELECT 1 FROM pg_locks WHERE relation = to_regclass($1) AND mode = 'RowExclusiveLock'`;
-  while ((await database.execute(isHeld, [`${schemas.stage}.${begun!.stage}`])) === 0);
+  while ((await database.execute(isHeld, [`${of.schemas.stage}.${begun!.stage}`])) === 0);
   // Other rows: the stage is made anew.
   await shop.database.execute('UPDATE helped SET id = -id WHERE id = 1');
   expect((await loadPostgres(options)).rowsLoaded).toBe(5_000);
@@ -357,13 +364,9 @@ it('further connections are no need: one of a former attempt that is frozen is e
 }, 30_000);
 
 it('a further connection that waits behind a change of the table ends no load; one that is cancelled has let the source go', async () => {
-  await shop.database.execute(`CREATE TABLE altered WITH (fillfactor = 10) AS SELECT i AS id, repeat('x', 500) AS note FROM generate_series(1, 5000) AS i`); // prettier-ignore
-  await bench.write({ 'plumbline.yaml': yaml({ altered: '{ table: altered }' }) });
-  const { run } = await bench.open(`run-${++runs}`, ['elt']);
-  const { objects } = await bench.call('extractResource', { run, resource: 'shop.altered' });
-  const { schemas, resources } = await loadProject({ root: bench.root });
-  const source = openDatabase({ url: shop.url, startup: '' });
-  const options = { env: 'dev', project: 'shop', schemas, resource: resources[0]!, object: objects[0] as SourceObject, runId: run.runId, sourceName: 'the shop', database: bench.test.database, source }; // prettier-ignore
+  await manyPieces('altered');
+  const { run, source, options: of } = await toLoad('altered', '{ table: altered }');
+  const options = { ...of, database: bench.test.database };
   const cancels = { asked: 0, under: 0 };
   const slow: Database = {
     ...source,
@@ -409,14 +412,9 @@ it('a further connection that waits behind a change of the table ends no load; o
 }, 60_000);
 
 it('a load that is cancelled ends its statement in the source', async () => {
-  await bench.write({ 'plumbline.yaml': yaml({ slow: '{ query: "SELECT pg_sleep(120)::text AS slept" }' }) });
-  const { run } = await bench.open(`run-${++runs}`, ['elt']);
-  const { objects } = await bench.call('extractResource', { run, resource: 'shop.slow' });
-  const { schemas, resources } = await loadProject({ root: bench.root });
-  const source = openDatabase({ url: shop.url, startup: '' });
+  const { source, options } = await toLoad('slow', '{ query: "SELECT pg_sleep(120)::text AS slept" }');
   const abort = new AbortController();
-  const options = { env: 'dev', project: 'shop', schemas, resource: resources[0]!, object: objects[0] as SourceObject };
-  const loading = loadPostgres({ ...options, runId: run.runId, sourceName: 'the shop', database: bench.test.database, source, signal: abort.signal }).catch((error: unknown) => error); // prettier-ignore
+  const loading = loadPostgres({ ...options, database: bench.test.database, signal: abort.signal }).catch((error: unknown) => error); // prettier-ignore
   const running = (): Promise<unknown[]> => shop.database.query(`SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'COPY%pg_sleep%' AND pid <> pg_backend_pid()`); // prettier-ignore
   await expect.poll(running, { timeout: 20_000 }).toHaveLength(1);
   abort.abort(new Error('enough'));
