@@ -10,7 +10,8 @@ describe('a run that is stopped', { timeout: 240_000 }, () => {
   beforeAll(async () => {
     stack = await createFaultsStack({
       trips: 300_000,
-      slowSeconds: 3,
+      // Long enough for the command to come in time on a busy machine.
+      slowSeconds: 12,
       trainer: 'trainer: { type: gradient_boosting, n_estimators: 1500, learning_rate: 0.02 }',
     });
     await stack.plumbline(['up']);

@@ -283,7 +283,9 @@ test('a declared column that no file of several has; one that only some have is 
   // A key of JSON that no record has this time.
   await bench.write('rare.json', '[{"id":1}]');
   const { loads } = await bench.run(resourceOf({ id: 'rare', source: 'rare', table: 'rare', path: 'rare.json', columns })); // prettier-ignore
-  expect(loads[0]!.notices).toEqual(['There is a file without "tip", which plumbline.yaml gives a type, in any record: NULL in its rows.']);
+  expect(loads[0]!.notices).toEqual([
+    'There is a file without "tip", which plumbline.yaml gives a type, in any record: NULL in its rows.',
+  ]);
   expect(await rows('rare')).toEqual([{ id: 1, tip: null }]);
   // A key whose column has another name than itself is there, by that name.
   await bench.write('named.json', '[{"id":1," tip ":0.5,"xmin":3}]');
