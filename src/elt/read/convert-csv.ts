@@ -4,6 +4,7 @@ import { expectation } from '../schema/type-rules.js';
 import { writeBinaryRows } from './binary-rows.js';
 import { fieldsOf, type CsvDialect } from './csv-record.js';
 import type { ByteSource } from './open-bytes.js';
+import { bytesOfFault } from './fault-list.js';
 import { readRecords } from './read-records.js';
 import { MAX_CHUNK_BYTES, type ChunkOptions, type RowChunk } from './row-chunk.js';
 import { keptText, type RowFault } from './row-fault.js';
@@ -33,6 +34,7 @@ export async function* convertCsv(
   let chunk = emptyChunk(options.fromRow);
   let mostRows = Math.min(options.firstRows ?? options.maxRows, options.maxRows);
   let row = 0;
+  let faultBytes = 0;
   let nextFault = 0;
 
   /** Counts the rows that the file lacks before its next one. */
@@ -50,13 +52,16 @@ export async function* convertCsv(
     else {
       const misfit = writer.write(buffer, start, end, row);
       if (misfit === undefined) chunk.rowNumbers.push(row);
-      else if (misfit < columns.length)
-        chunk.faults.push(misfitOf(buffer.subarray(start, end), dialect, columns, misfit, row, lines.lineOf(row)));
-      else throw otherRows(options.file, scan.rows, row - 1);
+      else if (misfit < columns.length) {
+        const fault = misfitOf(buffer.subarray(start, end), dialect, columns, misfit, row, lines.lineOf(row));
+        chunk.faults.push(fault);
+        faultBytes += bytesOfFault(fault);
+      } else throw otherRows(options.file, scan.rows, row - 1);
     }
-    if (row + 1 - chunk.fromRow < mostRows && writer.bytes() < MAX_CHUNK_BYTES) return undefined;
+    if (row + 1 - chunk.fromRow < mostRows && writer.bytes() + faultBytes < MAX_CHUNK_BYTES) return undefined;
     const full = finished();
     chunk = emptyChunk(row + 1);
+    faultBytes = 0;
     mostRows = Math.min(2 * mostRows, options.maxRows);
     return full;
   };

@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import { TerminalError } from '../../errors.js';
 import { assertColumns } from '../schema/name-columns.js';
 import type { JsonRecord } from './json-document.js';
+import { FaultList } from './fault-list.js';
 import { LineIndex } from './line-index.js';
 import { jsonMembers, text, type JsonKind } from './ndjson-line.js';
 import { keptText, type RowFault } from './row-fault.js';
@@ -50,14 +51,17 @@ const MOST_PARSED = 1 << 20;
 const MOST_FIRST_FAULTS = 10_000;
 
 /** Makes rows of JSON texts: what is no object, not UTF-8 or holds what PostgreSQL cannot store is a fault. */
-export function collectJsonRows(onRow?: JsonScanOptions['onRow']): {
+export function collectJsonRows(
+  file: string,
+  onRow?: JsonScanOptions['onRow'],
+): {
   readonly take: (record: JsonRecord) => void;
   /** Throws `ELT_COLUMN_LIMIT` or `ELT_FILE_MALFORMED` where the rows so far show that they are none of a table; a retry does not help. */
-  readonly check: (file: string, mayHaveNoObject?: boolean) => void;
+  readonly check: (mayHaveNoObject?: boolean) => void;
   readonly scan: () => JsonScan;
 } {
   const columns = new Columns();
-  const faults: RowFault[] = [];
+  const faults = new FaultList(file);
   const lines = new LineIndex();
   const own = new ObjectPlaces();
   let rows = 0;
@@ -67,8 +71,8 @@ export function collectJsonRows(onRow?: JsonScanOptions['onRow']): {
   /** Looks at the record as a text, which takes longer and says what is wrong. Gives its bytes where nothing is. */
   const look = (bytes: Buffer, row: number, line: number, record: string): Buffer | undefined => {
     const fault = (column: string | null, value: string | null, reason: string): undefined => {
-      faults.push({ row, line, column, value, reason, raw: keptText(record) });
-      if (faults.length === row) firstFaults = row;
+      faults.add({ row, line, column, value, reason, raw: keptText(record) });
+      if (faults.all.length === row) firstFaults = row;
     };
     if (!isUtf8(bytes)) return fault(null, null, 'not valid UTF-8');
     // What JSON.parse would say of a long text takes many times its memory.
@@ -116,13 +120,13 @@ export function collectJsonRows(onRow?: JsonScanOptions['onRow']): {
       if (!isOneObject(sound, own)) throw new Error(`Line ${line} is a JSON object and was not read as one.`);
       give(sound, own);
     },
-    check(file, mayHaveNoObject = false) {
+    check(mayHaveNoObject = false) {
       // Where keys are data there are as many as rows, and each row has a value of each.
       assertColumns(columns.count, file);
       if (firstFaults >= MOST_FIRST_FAULTS && !mayHaveNoObject)
-        throw withoutObjects(file, firstFaults, faults[0]!.line);
+        throw withoutObjects(file, firstFaults, faults.all[0]!.line);
     },
-    scan: () => ({ keys: columns.keys(), rows, faults, lines }),
+    scan: () => ({ keys: columns.keys(), rows, faults: faults.all, lines }),
   };
 }
 

@@ -5,6 +5,7 @@ import { literal } from '../../model/sql-identifier.js';
 import { classifyCsv } from './classify-csv.js';
 import { convertInThread } from './convert-in-thread.js';
 import { numberColumns, numberReader, valuesOf } from './csv-numbers.js';
+import { FaultList } from './fault-list.js';
 import { keptText, type RowFault } from './row-fault.js';
 import { QUOTE, type CsvDialect } from './csv-record.js';
 import type { Compression } from './inspect-bytes.js';
@@ -96,7 +97,7 @@ async function cleanedCopy(
   const counted = read && numberColumns(scan.headers, read, known);
   if (counted) await scanCsv(source, { ...again, onRow: (fields) => counted.count(valuesOf(fields, nulls)) });
   const isNumber = counted?.columns();
-  const faults: RowFault[] = [];
+  const faults = new FaultList(source.file);
   const path = join(folder, `cleaned-${randomUUID()}.csv`);
   const writer = writeCsv(path);
   await scanCsv(source, {
@@ -106,12 +107,12 @@ async function cleanedCopy(
       const plain = values.map((value, index) => (value !== null && isNumber?.[index] ? read!(value) : value));
       const wrong = plain.indexOf(undefined);
       if (wrong === -1) writer.add(plain as (string | null)[]);
-      else faults.push(notANumber(scan.headers[wrong]!, values, wrong, { row, line, csv }));
+      else faults.add(notANumber(scan.headers[wrong]!, values, wrong, { row, line, csv }));
     },
     onChunk: () => writer.drain(),
   });
   await writer.end();
-  return { path, faults };
+  return { path, faults: faults.all };
 }
 
 function notANumber(

@@ -4,6 +4,7 @@ import { TerminalError } from '../../errors.js';
 import type { XlsxOptions } from '../../model/project.js';
 import { QUOTE } from './csv-record.js';
 import { headerOnly } from './empty-file.js';
+import { FaultList } from './fault-list.js';
 import { LineIndex } from './line-index.js';
 import { extraMemoryMb, readCsv } from './open-csv.js';
 import { keptText, type RowFault } from './row-fault.js';
@@ -30,7 +31,7 @@ export async function openXlsx(
   const target = join(folder, `rows-${randomUUID()}.csv`);
   const writer = writeCsv(target);
   const lines = new LineIndex();
-  const faults: RowFault[] = [];
+  const faults = new FaultList(file);
   let header: { readonly from: number; readonly names: readonly string[] } | undefined;
   let kinds: Record<CellKind, number>[] = [];
   let rows = 0;
@@ -67,7 +68,7 @@ export async function openXlsx(
     }
     longest = Math.max(longest, length);
     if (wrong === undefined) writer.add(values);
-    else faults.push({ row, line, ...wrong, raw: keptText(JSON.stringify(cells.map(({ text }) => text))) });
+    else faults.add({ row, line, ...wrong, raw: keptText(JSON.stringify(cells.map(({ text }) => text))) });
   };
 
   await withWorkbookParts(
@@ -99,7 +100,7 @@ export async function openXlsx(
       counts.string > tolerance * totalOf(counts) ? ['date', 'timestamp', 'timestamptz', 'text'] : undefined,
     ),
     rows,
-    faults,
+    faults: faults.all,
     lineOf: (row) => lines.lineOf(row),
     extraMemoryMb: extraMemoryMb(longestRecordBytes),
     dialect: { format: 'xlsx', ...options },

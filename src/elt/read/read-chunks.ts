@@ -2,6 +2,7 @@ import { TerminalError } from '../../errors.js';
 import type { LoadColumn } from '../schema/column.js';
 import { copyField, expectation, isValid } from '../schema/type-rules.js';
 import type { OpenDuckDB } from './duckdb.js';
+import { bytesOfFault } from './fault-list.js';
 import { MAX_CHUNK_BYTES, type ChunkOptions, type RowChunk } from './row-chunk.js';
 import { keptText, type RowFault } from './row-fault.js';
 import type { RowSource } from './row-source.js';
@@ -62,6 +63,7 @@ export async function* readChunks(
         const fault = misfitOf(source, columns, misfit, row, raws[index]!, options);
         if (misfit < columns.length && options.types === 'freeze') throw frozen(fault, options.file);
         chunk.faults.push(fault);
+        characters += bytesOfFault(fault);
       }
       row++;
       if (row - chunk.fromRow >= options.maxRows || characters >= MAX_CHUNK_BYTES) {

@@ -4,6 +4,7 @@ import type { CsvOptions } from '../../model/project.js';
 import { fieldsOf, recordAt, type CsvDialect, type CsvField, type RecordShape } from './csv-record.js';
 import { byteOf, sniffDialect } from './csv-dialect.js';
 import { assertText } from './inspect-bytes.js';
+import { FaultList } from './fault-list.js';
 import { LineIndex } from './line-index.js';
 import type { ByteSource } from './open-bytes.js';
 import { readStretches } from './read-stretches.js';
@@ -54,25 +55,37 @@ export const MAX_RECORD_BYTES = 16 << 20;
  * Throws `ELT_FILE_EMPTY`, `ELT_FILE_HEADER_ONLY`, `ELT_FILE_MALFORMED`, `ELT_FILE_ENCODING`, `ELT_FILE_BINARY`, `ELT_GZIP_BROKEN`; a retry does not help.
  */
 export async function scanCsv(source: ByteSource, options: ScanOptions = {}): Promise<CsvScan> {
-  const scan = await scanOnce(source, options);
-  // Broken quoting and not one well-quoted value: the marks are part of the text.
+  const seen: SeenQuotes = { broken: 0, quotedFields: 0 };
   const mayQuote = options.dialect === undefined && options.csv?.quote === undefined;
-  if (mayQuote && scan.brokenQuotes > 0 && scan.quotedFields === 0)
-    return scanOnce(source, { ...options, dialect: { ...scan.dialect, quote: undefined } });
-  return scan;
+  // Broken quoting and not one well-quoted value: the marks are part of the text.
+  const areText = (): boolean => mayQuote && seen.broken > 0 && seen.quotedFields === 0;
+  try {
+    const scan = await scanOnce(source, options, seen);
+    if (!areText()) return scan;
+  } catch (error) {
+    if (!areText()) throw error;
+  }
+  return scanOnce(source, { ...options, dialect: { ...seen.dialect!, quote: undefined } });
 }
 
-interface ScanState extends CsvScan {
-  readonly brokenQuotes: number;
-  readonly quotedFields: number;
+/** What a scan has seen so far, also one that fails. */
+interface SeenQuotes {
+  dialect?: CsvDialect;
+  /** Records with broken quoting. */
+  broken: number;
+  quotedFields: number;
 }
 
-async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanState> {
+async function scanOnce(
+  source: ByteSource,
+  options: ScanOptions,
+  seen: SeenQuotes = { broken: 0, quotedFields: 0 },
+): Promise<CsvScan> {
   const { csv = {}, maxRecordBytes = MAX_RECORD_BYTES } = options;
   const comment = byteOf(csv.comment);
   let dialect = options.dialect;
   let headers: readonly string[] | undefined = Array.isArray(csv.header) ? (csv.header as string[]) : undefined;
-  const faults: RowFault[] = [];
+  const faults = new FaultList(source.file);
   const lines = new LineIndex();
   const totals = {
     rows: 0,
@@ -81,8 +94,6 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
     innerLines: 0,
     returns: 0,
     plainEnds: 0,
-    brokenQuotes: 0,
-    quotedFields: 0,
   };
   let clean = csv.escape === undefined && (csv.skipLines ?? 0) === 0;
 
@@ -94,7 +105,7 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
     else if (shape.end < buffer.length) totals.plainEnds++;
     totals.line += 1 + shape.innerLines;
     totals.longest = Math.max(totals.longest, end - start);
-    totals.quotedFields += shape.quoted;
+    seen.quotedFields += shape.quoted;
     totals.innerLines += shape.innerLines;
     if (headers === undefined) {
       if (end === start && csv.header !== false) {
@@ -116,11 +127,11 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
     if (shape.bareReturn) clean = false;
     if (sound && shape.fields === headers.length && options.onRow === undefined) return;
     const record = buffer.subarray(start, end);
-    if (shape.fault !== undefined) totals.brokenQuotes++;
+    if (shape.fault !== undefined) seen.broken++;
     const reason = shape.fault ?? faultOf(record, shape.fields, headers.length, sound);
     if (reason === undefined) options.onRow?.(fieldsOf(record, dialect!), row, line);
     else {
-      faults.push({ row, line, column: null, value: null, reason, raw: keptText(record.toString('utf8')) });
+      faults.add({ row, line, column: null, value: null, reason, raw: keptText(record.toString('utf8')) });
       clean = false;
     }
   };
@@ -138,6 +149,7 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
       buffer = withoutLines(buffer, csv.skipLines ?? 0, source.file);
       totals.line += csv.skipLines ?? 0;
       dialect ??= sniffDialect(buffer.subarray(0, HEAD_BYTES), last && buffer.length <= HEAD_BYTES, csv);
+      seen.dialect = dialect;
       if (dialect.lineEnd === 13) clean = false;
     }
     // One look at the whole chunk; only a chunk with something odd in it is looked at record by record.
@@ -173,14 +185,12 @@ async function scanOnce(source: ByteSource, options: ScanOptions): Promise<ScanS
     headers,
     hasHeader: csv.header === undefined || csv.header === true,
     rows: totals.rows,
-    faults,
+    faults: faults.all,
     lines,
     clean: clean && (totals.returns === 0 || totals.plainEnds === 0),
     newLine: totals.returns > 0 ? '\r\n' : '\n',
     longestRecordBytes: totals.longest,
     multiLine: totals.innerLines > 0,
-    brokenQuotes: totals.brokenQuotes,
-    quotedFields: totals.quotedFields,
   };
 }
 

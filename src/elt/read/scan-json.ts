@@ -15,18 +15,18 @@ export async function scanJson(
   path: readonly string[],
   options: JsonScanOptions = {},
 ): Promise<JsonScan> {
-  const { take, check, scan } = collectJsonRows(options.onRow);
+  const { take, check, scan } = collectJsonRows(source.file, options.onRow);
   const document = readJsonDocument({ file: source.file, path, onRecord: take });
   let isFirst = true;
   for await (const chunk of openBytes(source, options.signal)) {
     if (isFirst) assertText(chunk.subarray(0, 1 << 16), source.file, 'JSON');
     document.push(isFirst && chunk.subarray(0, 3).equals(BYTE_ORDER_MARK) ? chunk.subarray(3) : chunk);
     isFirst = false;
-    check(source.file);
+    check();
     await options.onChunk?.();
   }
   document.end();
-  check(source.file);
+  check();
   const found = scan();
   if (found.rows > 0) return found;
   throw emptyFile(source.file, 'its list of records is empty');

@@ -7,6 +7,7 @@ import { recordFault } from '../singer/record-fault.js';
 import { schemaColumns, type StreamSchema } from '../singer/schema-columns.js';
 import type { StreamFacts } from '../singer/stream-facts.js';
 import { TABLE_VERSION } from '../singer/table-version.js';
+import { FaultList } from './fault-list.js';
 import { LineIndex } from './line-index.js';
 import { jsonMembers, type JsonMember } from './ndjson-line.js';
 import type { ByteSource } from './open-bytes.js';
@@ -39,7 +40,7 @@ export interface SingerScanOptions {
 export async function scanSinger(source: ByteSource, options: SingerScanOptions = {}): Promise<SingerScan> {
   const columns = new Map<string, ColumnType>();
   const unknown = new Map<string, number>();
-  const faults: RowFault[] = [];
+  const faults = new FaultList(source.file);
   const lines = new LineIndex();
   let schema: (StreamSchema & { readonly key: readonly string[]; readonly names: ReadonlySet<string> }) | undefined;
   const keys = new Map<string, readonly string[]>();
@@ -68,7 +69,7 @@ export async function scanSinger(source: ByteSource, options: SingerScanOptions 
           };
     if (fault !== undefined) {
       const value = fault.value === null ? null : keptText(fault.value);
-      faults.push({ row, line, column: fault.column, value, reason: fault.reason, raw: keptText(raw) });
+      faults.add({ row, line, column: fault.column, value, reason: fault.reason, raw: keptText(raw) });
       return;
     }
     for (const { key } of members) if (!schema!.names.has(key)) unknown.set(key, (unknown.get(key) ?? 0) + 1);
@@ -98,7 +99,7 @@ export async function scanSinger(source: ByteSource, options: SingerScanOptions 
     },
   });
   const facts = { keys: [...keys.values()], ...(activated !== undefined && { activated }) };
-  return { columns, rows, faults, lines, unknown, facts };
+  return { columns, rows, faults: faults.all, lines, unknown, facts };
 }
 
 function addColumn(columns: Map<string, ColumnType>, name: string, type: ColumnType): void {

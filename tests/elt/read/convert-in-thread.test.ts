@@ -107,3 +107,13 @@ it('fails as without a thread, and ends when nobody wants more', async () => {
   await expect(next).rejects.toThrow();
   expect(running).toBe(0);
 });
+
+it('a chunk has fewer rows where long ones of them are refused', async () => {
+  const path = join(folder, 'long.csv');
+  const rows = 5_000;
+  await writeFile(path, `id,note,day\n${`1,${'x'.repeat(9_000)},soon\n`.repeat(rows)}`);
+  const long = await byteSource(path, 'long.csv');
+  const chunks = await all(convertCsv(long, await scanCsv(long), columns, { ...options, fromRow: 1, maxRows: 50_000 }));
+  expect(chunks.flatMap(({ faults }) => faults)).toHaveLength(rows);
+  expect(Math.max(...chunks.map(({ faults }) => faults.length))).toBeLessThan(2_000);
+});

@@ -66,7 +66,7 @@ test('an object is one where JSON.parse says so, and its members are where they 
 test('a document is the same read in one piece, in pieces and byte by byte, and so is what is wrong with it', () => {
   const read = (bytes: Buffer, size: number): unknown => {
     const rows: unknown[] = [];
-    const scan = collectJsonRows((row) =>
+    const scan = collectJsonRows('x.json', (row) =>
       rows.push([...row.kinds].flatMap((kind, column) => (kind === 0 ? [] : [[column, kind, row.bytes.toString('utf8', row.starts[column], row.ends[column])]]))),
     ); // prettier-ignore
     const document = readJsonDocument({ file: 'a.json', path: ['rows'], onRecord: scan.take });
