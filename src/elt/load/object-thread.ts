@@ -1,4 +1,4 @@
-/** The thread of `openReadingThread`: reads clean CSV objects whole, and leaves everything else to whoever asked. */
+/** The thread of `openReadingThread`: reads CSV objects whole, and leaves everything else to whoever asked. */
 import { parentPort } from 'node:worker_threads';
 import { fileFormat } from '../read/file-format.js';
 import { byteSource, firstBytes } from '../read/open-bytes.js';
@@ -16,7 +16,6 @@ async function read(object: GivenObject, { settings, folder }: ReadRequest): Pro
   if (fileFormat(resource.format, file, head) !== 'csv') return undefined;
   const types = new Map([...readTypes(resource, existing), ...Object.entries(resource.columns)]);
   const source = await openCsvOf(resource, await byteSource(path, file, resource.encoding, head), { folder, types });
-  if (source.convert === undefined) return undefined;
   const whole = await readWhole(noDuckDB, source, { path: file, loadId: object.loadId }, settings);
   return whole && { ...whole, lines: source.lines!.found() };
 }

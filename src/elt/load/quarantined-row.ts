@@ -1,4 +1,5 @@
-import { writeCsv } from '../read/write-csv.js';
+import { writeFile } from 'node:fs/promises';
+import { csvLine } from '../../model/csv-line.js';
 import type { LoadColumn } from '../schema/column.js';
 
 /** One line of plumbline.rejects, as far as it says what the row was. */
@@ -45,15 +46,10 @@ export async function writeKeptRows(
   rows: readonly QuarantinedRow[],
   columns: readonly LoadColumn[],
 ): Promise<number> {
-  const writer = writeCsv(path);
-  writer.add([ROW_NUMBER, ...columns.map(({ name }) => name)]);
-  let written = 0;
-  for (const row of rows) {
+  const kept = rows.flatMap((row) => {
     const values = valuesOf(row, columns);
-    if (values === undefined) continue;
-    writer.add([String(row.row), ...values]);
-    written++;
-  }
-  await writer.end();
-  return written;
+    return values === undefined ? [] : [[String(row.row), ...values]];
+  });
+  await writeFile(path, [[ROW_NUMBER, ...columns.map(({ name }) => name)], ...kept].map(csvLine));
+  return kept.length;
 }

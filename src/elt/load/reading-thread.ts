@@ -29,7 +29,7 @@ export interface ReadObject extends WholeObject {
 
 /** A thread that reads small objects whole while this one fetches the next and feeds a COPY. */
 export interface ReadingThread {
-  /** In the order of the objects; undefined for each that it leaves to this thread: what is no clean CSV file, and what cannot be read. */
+  /** In the order of the objects; undefined for each that it leaves to this thread: what is no CSV file, and what cannot be read. */
   read(request: ReadRequest): Promise<readonly (ReadObject | undefined)[]>;
   /** Ends it, or keeps it for the next time. */
   release(): Promise<void>;

@@ -102,9 +102,15 @@ function closingMark(buffer: Buffer, from: number, quote: number, escape: number
   return -1;
 }
 
+function plainFields(record: Buffer, { delimiter }: CsvDialect): CsvField[] {
+  const values = record.toString('utf8').split(String.fromCharCode(delimiter));
+  return values.map((text) => ({ text, quoted: false }));
+}
+
 /** The values of one well-formed record, without its line end. */
 export function fieldsOf(record: Buffer, dialect: CsvDialect): CsvField[] {
   const { quote, escape } = dialect;
+  if (quote === undefined || !record.includes(quote)) return plainFields(record, dialect);
   const fields: CsvField[] = [];
   let index = 0;
   for (;;) {

@@ -11,6 +11,7 @@ const LINE_END = 10;
 const RETURN = 13;
 const BLANK = 32;
 const BACKSLASH = 92;
+const SPECIAL = /["\n\r]/;
 
 export interface SpooledCsv {
   /** One after the other they are the file. */
@@ -47,14 +48,23 @@ export class CsvSpool {
   }
 
   addText(value: string): void {
-    this.#multiLine ||= /[\n\r]/.test(value);
-    const written = value.replaceAll('"', '""');
+    const isPlain = !SPECIAL.test(value);
+    this.#multiLine ||= !isPlain && /[\n\r]/.test(value);
+    const written = isPlain ? value : value.replaceAll('"', '""');
     // A UTF-16 unit has at most three bytes.
     this.#makeRoom(3 * written.length + 3);
     this.#block[this.#at++] = QUOTE;
     this.#at += this.#block.write(written, this.#at);
     this.#block[this.#at++] = QUOTE;
     this.#block[this.#at++] = COMMA;
+  }
+
+  /** A whole row. */
+  addRow(values: readonly (string | null)[]): void {
+    for (const value of values)
+      if (value === null) this.addMissing();
+      else this.addText(value);
+    this.endRow();
   }
 
   /** The text that the JSON string from `start` to `end` stands for. */

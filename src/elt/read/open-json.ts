@@ -45,9 +45,9 @@ export async function openJson(
 
   const spooled = await spoolRows(
     folder,
-    { ...scan, file, headers },
-    (spool) =>
-      scanRecords({
+    file,
+    async (spool) => {
+      await scanRecords({
         signal,
         onRow({ bytes, kinds, starts, ends }) {
           for (let column = 0; column < asJson.length; column++) {
@@ -60,11 +60,12 @@ export async function openJson(
           spool.endRow();
         },
         onChunk: () => spool.drain(),
-      }),
+      });
+      return { ...scan, headers };
+    },
     signal,
   );
   return {
-    headers,
     ...spooled,
     types: kinds.map((kind, index) => stated[index] ?? kindTypes(kind).type),
     allowed: kinds.map((kind) => kindTypes(kind).allowed),

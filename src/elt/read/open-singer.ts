@@ -24,9 +24,9 @@ export async function openSinger(
   const positions = new Map(headers.map((name, index) => [name, index]));
   const spooled = await spoolRows(
     folder,
-    { ...scan, file: source.file, headers },
-    (spool) =>
-      scanSinger(source, {
+    source.file,
+    async (spool) => {
+      await scanSinger(source, {
         signal,
         onRow(members) {
           const values = new Array<string | null>(headers.length).fill(null);
@@ -34,17 +34,15 @@ export async function openSinger(
             const index = positions.get(member.key)!;
             values[index] = written(member, types[index]!);
           }
-          for (const value of values)
-            if (value === null) spool.addMissing();
-            else spool.addText(value);
-          spool.endRow();
+          spool.addRow(values);
         },
         onChunk: () => spool.drain(),
-      }),
+      });
+      return { ...scan, headers };
+    },
     signal,
   );
   return {
-    headers,
     ...spooled,
     types: headers.map((name) => scan.columns.get(name)),
     allowed: headers.map(() => undefined),

@@ -1,15 +1,12 @@
-import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
 import { TerminalError } from '../../errors.js';
 import type { XlsxOptions } from '../../model/project.js';
-import { QUOTE } from './csv-record.js';
+import type { CsvSpool } from './csv-spool.js';
 import { headerOnly } from './empty-file.js';
 import { FaultList } from './fault-list.js';
 import { LineIndex } from './line-index.js';
-import { extraMemoryMb, readCsv } from './open-csv.js';
 import { keptText, type RowFault } from './row-fault.js';
 import type { RowSource } from './row-source.js';
-import { writeCsv } from './write-csv.js';
+import { spoolRows, type SpooledRows } from './spool-rows.js';
 import { openWorkbook } from './xlsx/open-workbook.js';
 import { columnOf, readSheet, type Cell, type CellKind } from './xlsx/read-sheet.js';
 import { withWorkbookParts } from './xlsx/workbook-parts.js';
@@ -28,16 +25,13 @@ export async function openXlsx(
   signal?: AbortSignal,
 ): Promise<RowSource> {
   const bounds = boundsOf(options);
-  const target = join(folder, `rows-${randomUUID()}.csv`);
-  const writer = writeCsv(target);
   const lines = new LineIndex();
   const faults = new FaultList(file);
   let header: { readonly from: number; readonly names: readonly string[] } | undefined;
   let kinds: Record<CellKind, number>[] = [];
   let rows = 0;
-  let longest = 0;
 
-  const take = (line: number, all: readonly Cell[]): void => {
+  const take = (spool: CsvSpool, line: number, all: readonly Cell[]): void => {
     if (line < bounds.fromRow || line > bounds.toRow) return;
     const cells = all.filter(({ column }) => column >= bounds.fromColumn && column <= bounds.toColumn);
     if (cells.length === 0) return;
@@ -54,7 +48,6 @@ export async function openXlsx(
     lines.add(row, line);
     const values = new Array<string | null>(names.length).fill(null);
     let wrong: Pick<RowFault, 'column' | 'value' | 'reason'> | undefined;
-    let length = 0;
     for (const { column, text, kind, fault } of cells) {
       const name = names[column - from];
       if (name === undefined)
@@ -63,48 +56,51 @@ export async function openXlsx(
       else {
         values[column - from] = text;
         kinds[column - from]![kind]++;
-        length += 2 * text.length + 3;
       }
     }
-    longest = Math.max(longest, length);
-    if (wrong === undefined) writer.add(values);
+    if (wrong === undefined) spool.addRow(values);
     else faults.add({ row, line, ...wrong, raw: keptText(JSON.stringify(cells.map(({ text }) => text))) });
   };
 
-  await withWorkbookParts(
-    path,
-    file,
-    async (parts) => {
-      const workbook = await openWorkbook(parts, file, options.sheet);
-      await readSheet(parts, workbook, take, () => writer.drain());
-    },
-    signal,
-  ).finally(() => writer.end());
-  if (header === undefined)
-    throw new TerminalError('ELT_FILE_EMPTY', `Reading ${file} failed: the sheet has no cells where rows are expected.`, {
-      at: { file },
-      next: 'Correct `xlsx.sheet`, `xlsx.range` or `xlsx.header_row` of the resource. The table keeps its former rows.',
-    }); // prettier-ignore
-  if (rows === 0) throw headerOnly(file);
-  const headers = (header as { readonly names: readonly string[] }).names;
-  const longestRecordBytes = 3 * longest;
+  const write = async (spool: CsvSpool): Promise<SpooledRows> => {
+    await withWorkbookParts(
+      path,
+      file,
+      async (parts) => {
+        const workbook = await openWorkbook(parts, file, options.sheet);
+        await readSheet(
+          parts,
+          workbook,
+          (line, cells) => take(spool, line, cells),
+          () => spool.drain(),
+        );
+      },
+      signal,
+    );
+    if (header === undefined) throw withoutCells(file);
+    if (rows === 0) throw headerOnly(file);
+    return { headers: header.names, rows, faults: faults.all, lines };
+  };
+  const spooled = await spoolRows(folder, file, write, signal);
   return {
-    headers,
-    relation: readCsv(
-      target,
-      { headers, longestRecordBytes, multiLine: true },
-      { dialect: { delimiter: 44, quote: QUOTE, lineEnd: 10 }, header: false, compression: 'none', newLine: '\n' },
-    ),
+    ...spooled,
     types: kinds.map((counts) => (isOnly(counts, 'boolean') ? 'boolean' : undefined)),
     allowed: kinds.map((counts) =>
       counts.string > tolerance * totalOf(counts) ? ['date', 'timestamp', 'timestamptz', 'text'] : undefined,
     ),
-    rows,
-    faults: faults.all,
-    lineOf: (row) => lines.lineOf(row),
-    extraMemoryMb: extraMemoryMb(longestRecordBytes),
     dialect: { format: 'xlsx', ...options },
   };
+}
+
+function withoutCells(file: string): TerminalError {
+  return new TerminalError(
+    'ELT_FILE_EMPTY',
+    `Reading ${file} failed: the sheet has no cells where rows are expected.`,
+    {
+      at: { file },
+      next: 'Correct `xlsx.sheet`, `xlsx.range` or `xlsx.header_row` of the resource. The table keeps its former rows.',
+    },
+  );
 }
 
 interface Bounds {

@@ -4,41 +4,51 @@ import { QUOTE, type CsvDialect } from './csv-record.js';
 import { CsvSpool } from './csv-spool.js';
 import type { LineIndex } from './line-index.js';
 import type { ByteSource } from './open-bytes.js';
-import { extraMemoryMb, readCsv } from './open-csv.js';
+import { extraMemoryMb, readCsv } from './read-csv.js';
 import type { RowFault } from './row-fault.js';
 import type { RowSource } from './row-source.js';
 
 const SPOOLED: CsvDialect = { delimiter: 44, quote: QUOTE, lineEnd: 10 };
 
+/** How it is read. */
+export type Spooled = Pick<
+  RowSource,
+  'headers' | 'relation' | 'extraMemoryMb' | 'convert' | 'classify' | 'rows' | 'faults' | 'lineOf' | 'lines'
+>;
+
+/** What a source holds, as far as its reader says. */
+export interface SpooledRows {
+  readonly headers: readonly string[];
+  /** The faulty ones included. */
+  readonly rows: number;
+  /** They are not written. */
+  readonly faults: readonly RowFault[];
+  readonly lines: LineIndex;
+}
+
 /**
  * Has rows written into `folder` as a clean CSV file, and says how it is read.
  *
- * @param scan of the source: what it is called, its columns, its rows with the faulty ones, and those, which are not written
+ * @param file what the user calls the source
  * @param write adds a value for each header, row by row
  * @param mostPartBytes see `CsvSpool`
  */
 export async function spoolRows(
   folder: string,
-  scan: {
-    readonly file: string;
-    readonly headers: readonly string[];
-    readonly rows: number;
-    readonly faults: readonly RowFault[];
-    readonly lines: LineIndex;
-  },
-  write: (spool: CsvSpool) => Promise<unknown>,
+  file: string,
+  write: (spool: CsvSpool) => Promise<SpooledRows>,
   signal?: AbortSignal,
   mostPartBytes?: number,
-): Promise<Pick<RowSource, 'relation' | 'extraMemoryMb' | 'convert' | 'classify' | 'rows' | 'faults' | 'lineOf'>> {
-  const { file, headers, rows, faults, lines } = scan;
+): Promise<Spooled> {
   const spool = new CsvSpool(folder, mostPartBytes);
   try {
-    await write(spool);
+    const { headers, rows, faults, lines } = await write(spool);
     const { paths, multiLine, longestRecordBytes } = await spool.end();
     const [path, ...further] = paths;
     const source: ByteSource = { path: path!, further, file, compression: 'none', encoding: 'utf-8' };
     const shape = { dialect: SPOOLED, hasHeader: false, multiLine, rows, lines };
     return {
+      headers,
       relation: readCsv(
         paths,
         { headers, longestRecordBytes, multiLine },
@@ -50,6 +60,7 @@ export async function spoolRows(
       rows,
       faults,
       lineOf: (row) => lines.lineOf(row),
+      lines,
     };
   } finally {
     await spool.close();

@@ -27,7 +27,7 @@ function request(files: Readonly<Record<string, string>>): ReadRequest {
   };
 }
 
-test('reads clean CSV files whole, with their lines and bad rows, and leaves what is none', async () => {
+test('reads CSV files whole, with their lines and bad rows, and leaves what is none', async () => {
   const thread = openReadingThread()!;
   const clean = 'id,note\n1,"two\nlines"\nx,bad\n3,\n';
   const files = {
@@ -40,7 +40,8 @@ test('reads clean CSV files whole, with their lines and bad rows, and leaves wha
   // Both are under way at once.
   const [mixed, again] = await Promise.all([thread.read(request(files)), thread.read(request({ 'f.csv': clean }))]);
   await thread.release();
-  expect(mixed.map((one) => one !== undefined)).toEqual([true, false, false, false, false]);
+  expect(mixed.map((one) => one !== undefined)).toEqual([true, true, false, false, false]);
+  expect(mixed[1]).toMatchObject({ rows: 1, faults: [{ row: 1, line: 2, raw: '1,2' }] });
   for (const read of [mixed[0]!, again[0]!]) {
     expect(read).toMatchObject({
       reader: {

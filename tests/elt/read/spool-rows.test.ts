@@ -22,7 +22,7 @@ test('rows with line ends in their values lie in several files, and are read as 
     if (isFault(row)) faults.push({ row, line: 3 * row, column: null, value: null, reason: 'no row', raw: '7' });
   }
   try {
-    const spooled = await spoolRows(folder, { file: 'a.json', headers: ['id', 'note', 'nothing'], rows, faults, lines }, async (spool) => {
+    const spooled = await spoolRows(folder, 'a.json', async (spool) => {
       for (let row = 1; row <= rows; row++) {
         if (isFault(row)) continue;
         spool.addText(String(row));
@@ -32,9 +32,10 @@ test('rows with line ends in their values lie in several files, and are read as 
         spool.endRow();
         if (row % 97 === 0) await spool.drain();
       }
+      return { headers: ['id', 'note', 'nothing'], rows, faults, lines };
     }, undefined, 10_000); // prettier-ignore
     expect((await readdir(folder)).length).toBeGreaterThan(10);
-    const source: RowSource = { headers: ['id', 'note', 'nothing'], types: [], allowed: [], dialect: {}, ...spooled };
+    const source: RowSource = { types: [], allowed: [], dialect: {}, ...spooled };
     const { convert: _convert, ...byDuckDB } = source;
     const columns = [{ name: 'id', type: 'bigint', header: 'id' }, { name: 'note', type: 'text', header: 'note' }, { name: 'nothing', type: 'text', header: 'nothing' }] as const; // prettier-ignore
     await withDuckDB({ folder, extraMemoryMb: 0 }, async (duckdb) => {
