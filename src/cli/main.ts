@@ -4,6 +4,7 @@ import { VERSION } from '../version.js';
 import * as commands from './commands/index.js';
 import { guardOutput } from './guard-output.js';
 import { exitCodeOf, printError } from './print-error.js';
+import { knowCommands, tellFor } from './told-commands.js';
 
 /** `plumbline …`. Each command loads what it needs when it runs, so that `--help` stays quick. */
 async function main(argv: readonly string[]): Promise<number> {
@@ -14,6 +15,8 @@ async function main(argv: readonly string[]): Promise<number> {
     .showHelpAfterError('(see --help)')
     .exitOverride();
   for (const command of Object.values(commands)) command(program);
+  knowCommands(program);
+  program.hook('preAction', (_program, command) => tellFor(command.opts<{ env?: string }>().env));
   // Nested commands do not inherit it.
   for (const command of allCommands(program)) command.exitOverride();
   try {

@@ -3,7 +3,9 @@ import { openStore } from '../storage/open-store.js';
 import { startRun, type RunRequest } from '../client/start-run.js';
 import { loadSettings, type Settings } from '../config.js';
 import type { RunRef, Stage } from '../contracts/run.js';
+import { readPointer } from '../deployment/read-versions.js';
 import { shownInterval } from '../model/data-interval.js';
+import type { Queryable } from '../model/database.js';
 import { loadProject } from '../project/load-project.js';
 import type { StepRow } from '../storage/run-steps.js';
 import { isClosed, type RunRow } from '../storage/runs.js';
@@ -141,7 +143,7 @@ export async function followToEnd(
     if (run.json) print({ run: followed.run, steps: followed.steps });
     else
       process.stdout.write(
-        `${pc.green('done')} in ${duration(Date.now() - run.began)}.${await nextHint(settings, followed.run.result, followed.steps)}\n`,
+        `${pc.green('done')} in ${duration(Date.now() - run.began)}.${await nextHint(settings, database, followed.run, followed.steps)}\n`,
       );
   } finally {
     process.off('SIGINT', onInterrupt);
@@ -151,12 +153,20 @@ export async function followToEnd(
 /** What to do after a run that went well. */
 export async function nextHint(
   settings: Settings,
-  result: RunRow['result'],
+  database: Queryable,
+  { env, project, result }: Pick<RunRow, 'env' | 'project' | 'result'>,
   steps: readonly StepRow[],
 ): Promise<string> {
   const deployed = result?.['deployment'] as { model?: string; status?: string; reason?: string } | undefined;
   const trained = result?.['training'] as { model: string; version: number } | undefined;
-  if (deployed?.status === 'waiting_for_approval') return ` Waiting for approval: \`${deployed.reason}\``;
+  if (deployed?.status === 'waiting_for_approval') {
+    // The run does not wait for a deployment that needs approval: the version may have it since an earlier run.
+    const key = trained && { env, project, model: trained.model };
+    const serving = key && (await readPointer(database, key));
+    if (serving === undefined || serving.version !== trained?.version)
+      return ` Waiting for approval: \`${deployed.reason}\``;
+    return ` ${trained.model} v${trained.version} serves already.`;
+  }
   if (deployed?.status === 'held_back') return ` Not deployed: ${deployed.reason}`;
   if (deployed?.status === 'not_deployed' && trained !== undefined) {
     const promote = `plumbline models promote ${trained.model} ${trained.version} --reason …`;
@@ -166,10 +176,22 @@ export async function nextHint(
   const { exampleInput } = await import('./example-input.js');
   const example = (await exampleInput(openStore(settings), steps)) ?? '{…}';
   const { url, isKnown } = settings.serving;
-  // The servers of a stack elsewhere have addresses that nothing here tells.
-  return isKnown
-    ? ` Serving at ${url}/models/${deployed.model}. Try:\n  plumbline predict ${deployed.model} --json '${example}'`
-    : ` Model ${deployed.model} goes live on every server of the project. Try, with the address of one:\n  plumbline predict ${deployed.model} --url http://… --json '${example}'`;
+  // The servers of a stack elsewhere have addresses that nothing here tells; the one of `up` serves dev.
+  if (isKnown && (await serves(url, env)))
+    return ` Serving at ${url}/models/${deployed.model}. Try:\n  plumbline predict ${deployed.model} --json '${example}'`;
+  const servers = env === 'dev' ? 'every server of the project' : `every server of ${env} (\`plumbline serve\` is one)`;
+  return ` Model ${deployed.model} goes live on ${servers}. Try, with the address of one:\n  plumbline predict ${deployed.model} --url http://… --json '${example}'`;
+}
+
+/** Whether the server there is one of the environment; one that does not answer is taken for what it should be. */
+async function serves(url: string, env: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${url}/v2/health/ready`, { signal: AbortSignal.timeout(2_000) });
+    const health = (await response.json()) as { readonly env?: string };
+    return health.env === undefined || health.env === env;
+  } catch {
+    return true;
+  }
 }
 
 export function runUrl(settings: Settings, workflowId: string): string {

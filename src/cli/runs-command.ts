@@ -17,6 +17,7 @@ import { failureOf } from './follow-run.js';
 import { table } from './format.js';
 import { printError } from './print-error.js';
 import { iso, renderSteps } from './render-run.js';
+import { tellFor } from './told-commands.js';
 import { halfOfRun } from './stage-words.js';
 import { followToEnd, startAndFollow, withRunConnections } from './run-command.js';
 
@@ -167,7 +168,10 @@ export async function oneRun(
     found = await findRun(database, id, { project, env });
   }
   const exact = found.find((run) => run.run_id === id) ?? (found.length === 1 ? found[0] : undefined);
-  if (exact !== undefined) return exact;
+  if (exact !== undefined) {
+    tellFor(exact.env);
+    return exact;
+  }
   throw new TerminalError(
     'RUN_NOT_FOUND',
     `Looking for run ${id} of ${project}${env === undefined ? '' : ` in ${env}`} found ${found.length === 0 ? 'none' : 'several that begin so'}.`,
