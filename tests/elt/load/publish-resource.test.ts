@@ -147,6 +147,31 @@ describe('append', () => {
     await abandonLoads({ database: bench.database, env: 'dev', project: 'demo' });
     expect(await sweepStages({ database: bench.database, schemas })).toHaveLength(2);
   });
+
+  test('gives a column a declared type only where no row that stays becomes another', async () => {
+    const one = resourceOf({ id: 'n', source: 'n', table: 'n', path: 'n/*.csv', write: 'append' });
+    await bench.write('n/1.csv', 'v,t\n1.5,2024-01-01 10:00:00\n');
+    await bench.write('n/2.csv', 'v,t\n2,2024-01-02\n');
+    await bench.run(one);
+    await rm(join(bench.root, 'n/1.csv'));
+    for (const columns of [{ v: 'bigint' }, { t: 'date' }] as const)
+      await expect(bench.run({ ...one, columns })).rejects.toMatchObject({
+        code: 'ELT_TYPE_CHANGE',
+        message: expect.stringMatching(/failed: it has (1\.5|2024-01-01 10:00:00), which would be another value\./),
+      });
+    expect(await bench.rows('n', 'v::text, t::text')).toEqual([
+      { v: '1.5', t: '2024-01-01 10:00:00' },
+      { v: '2', t: '2024-01-02 00:00:00' },
+    ]);
+    // What makes way is not in the way.
+    await bench.write('n/1.csv', 'v,t\n1,2024-01-01\n');
+    await bench.run({ ...one, columns: { v: 'bigint', t: 'date' } }, { runId: 'run-2' });
+    expect(await bench.database.query('SELECT v::text, t::text FROM demo_dev_raw.n ORDER BY v')).toEqual([
+      { v: '1', t: '2024-01-01' },
+      { v: '2', t: '2024-01-02' },
+    ]);
+    await sweepStages({ database: bench.database, schemas });
+  });
 });
 
 describe('merge', () => {
