@@ -62,6 +62,24 @@ describe('replace', () => {
     ]);
   });
 
+  test('a row that gave way to a later file is there again when that file has it no more', async () => {
+    const keyed = resourceOf({ id: 'way', source: 'way', table: 'way', path: 'way/*.csv', primaryKey: ['id'] });
+    const rows = () => bench.rows('way', 'id::int, v');
+    await bench.write('way/a.csv', 'id,v\n1,a\n2,a\n');
+    await bench.write('way/b.csv', 'id,v\n1,b\n3,b\n');
+    await bench.run(keyed);
+    expect(await rows()).toEqual([{ id: 2, v: 'a' }, { id: 1, v: 'b' }, { id: 3, v: 'b' }]); // prettier-ignore
+    await bench.write('way/b.csv', 'id,v\n3,b\n');
+    await bench.run(keyed, { runId: 'run-2' });
+    expect(await bench.database.query(`SELECT id::int, v FROM demo_dev_raw.way ORDER BY id`)).toEqual([{ id: 1, v: 'a' }, { id: 2, v: 'a' }, { id: 3, v: 'b' }]); // prettier-ignore
+    await bench.write('way/b.csv', 'id,v\n1,b\n');
+    await bench.run(keyed, { runId: 'run-3' });
+    await rm(join(bench.root, 'way/b.csv'));
+    const last = await bench.run(keyed, { runId: 'run-4' });
+    expect(await rows()).toEqual([{ id: 1, v: 'a' }, { id: 2, v: 'a' }]); // prettier-ignore
+    expect(last.loads).toMatchObject([{ status: 'staged', rowsRead: 2, rowsLoaded: 2, rowsDuplicate: 0 }]);
+  });
+
   test('loads a former content again when the file goes back to it', async () => {
     const one = resourceOf({ id: 'back', source: 'back', table: 'back', path: 'back.csv' });
     for (const [content, rows] of [
