@@ -27,6 +27,7 @@ import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
 import { readColumns } from './read-columns.js';
 import { choosingColumn, refuseOtherColumn } from './refuse-other-column.js';
+import { refuseOtherSource } from './refuse-other-source.js';
 import { refuseRepeatedKey } from './refuse-repeated-key.js';
 import { shapeTable, type Shape } from './shape-table.js';
 import { tableUnknown } from './table-unknown.js';
@@ -48,6 +49,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const { batches, anomalies } = await guard(session, work, target, staged);
   const rowsAfter = await followRows(session, publication, target);
   const isNew = (await tableColumns(session, target.schema, target.name)) === undefined;
+  if (resource.write === 'append' && !isNew) await refuseOtherSource(session, publication, resource, target);
   const displacedIds = await formerContents(session, work, staged, isNew);
   const intervalColumn = choosingColumn(resource);
   if (intervalColumn !== undefined && !isNew)

@@ -166,6 +166,21 @@ describe('append', () => {
     expect(await sweepStages({ database: bench.database, schemas })).toHaveLength(2);
   });
 
+  test('adds nothing to the rows of a source that had the table under another name', async () => {
+    const one = resourceOf({ id: 'shop.t', source: 'shop', table: 'shop_t', path: 't/*.csv', write: 'append' });
+    await bench.write('t/1.csv', 'id\n1\n');
+    await bench.run(one);
+    const renamed = { ...one, id: 'shop_t', source: 'shop_t' };
+    await expect(bench.run(renamed)).rejects.toMatchObject({
+      code: 'ELT_TABLE_TAKEN',
+      message: expect.stringContaining('demo_dev_raw.shop_t has the rows of shop.t') as string,
+    });
+    expect(await bench.rows('shop_t', 'id')).toEqual([{ id: '1' }]);
+    await bench.database.execute('DROP TABLE demo_dev_raw.shop_t');
+    expect((await bench.run(renamed, { runId: 'run-2' })).published).toMatchObject({ rows: 1 });
+    await sweepStages({ database: bench.database, schemas });
+  });
+
   test('gives a column a declared type only where no row that stays becomes another', async () => {
     const one = resourceOf({ id: 'n', source: 'n', table: 'n', path: 'n/*.csv', write: 'append' });
     await bench.write('n/1.csv', 'v,t\n1.5,2024-01-01 10:00:00\n');
