@@ -65,8 +65,15 @@ function closeGone(into: string, from: string, sameKey: string): string {
     WHERE t.dbt_valid_to IS NULL AND NOT EXISTS (SELECT FROM ${from} s WHERE ${sameKey})`;
 }
 
-// What a load writes beside a row: the same row loaded again has others.
-const BOOKKEEPING = ['_load_id', '_row_number', '_loaded_at'];
+// What a load writes beside a row, or an element of one: the same row loaded again has others.
+const BOOKKEEPING = [
+  '_load_id',
+  '_row_number',
+  '_loaded_at',
+  '_parent_load_id',
+  '_parent_row_number',
+  '_root_row_number',
+];
 
 function isDistinct(checked: SnapshotConfig['checkColumns'], columns: readonly string[]): string {
   const names = checked === 'all' ? columns.filter((name) => !BOOKKEEPING.includes(name)) : checked;

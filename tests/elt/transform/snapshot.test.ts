@@ -191,6 +191,16 @@ describe('strategy check', () => {
     await assertSound();
   });
 
+  it('sees no change in a row, or an element of one, that was loaded again', async () => {
+    const loaded = (id: number): Build => ({
+      snapshot: CHECK,
+      sql: `SELECT id, name, ${id} AS _load_id, ${id} AS _row_number, ${id} AS _loaded_at, ${id} AS _parent_load_id,
+        ${id} AS _parent_row_number, ${id} AS _root_row_number FROM raw.people`,
+    });
+    await snap(['1 Ann 2024-01-01'], loaded(1));
+    expect(await snap(['1 Ann 2024-01-01'], loaded(2))).toMatchObject({ rows: 1, incrementRows: 0 });
+  });
+
   it('takes a new column in beside the history, and goes on without one that is gone', async () => {
     const all = { snapshot: CHECK, sql: 'SELECT id, name FROM raw.people' };
     await snap(['1 Ann 2024-01-01'], all);
