@@ -57,15 +57,15 @@ export async function loadsOfVersion(
          (SELECT created_at FROM plumbline.step_results
           WHERE env = $1 AND project = $2 AND step = 'load:' || $3 AND result ->> 'version' = $4 ORDER BY created_at DESC LIMIT 1) AS s
        WHERE env = $1 AND project = $2 AND resource = $3 AND v.published_at <= s.created_at ORDER BY v.version DESC LIMIT 1),
-     applied AS (
-       SELECT unnest(v.load_ids) AS load_id FROM plumbline.resource_versions AS v, asked
-       WHERE env = $1 AND project = $2 AND resource = $3 AND v.version <= asked.version AND v.version >= coalesce(
-         (SELECT max(version) FROM plumbline.resource_versions
-          WHERE env = $1 AND project = $2 AND resource = $3 AND version <= asked.version AND write = 'replace'), 0))
-     SELECT l.path, l.sha256, l.load_id AS "loadId" FROM plumbline.loads AS l, asked
-     WHERE l.load_id IN (SELECT load_id FROM applied) AND (l.status = 'published' OR asked.write = 'merge' OR NOT EXISTS (
-       SELECT FROM plumbline.loads AS n WHERE (n.env, n.project, n.resource, n.path) = (l.env, l.project, l.resource, l.path)
-         AND n.load_id > l.load_id AND n.published_at <= asked.published_at))
+     whole AS (
+       SELECT v.load_ids, v.published_at FROM plumbline.resource_versions AS v, asked
+       WHERE env = $1 AND project = $2 AND resource = $3 AND v.version <= asked.version AND v.write = 'replace' ORDER BY v.version DESC LIMIT 1)
+     SELECT l.path, l.sha256, l.load_id AS "loadId" FROM plumbline.loads AS l CROSS JOIN asked LEFT JOIN whole ON true
+     WHERE env = $1 AND project = $2 AND resource = $3 AND l.published_at <= asked.published_at
+       AND (whole.published_at IS NULL OR l.published_at > whole.published_at OR l.load_id = ANY(whole.load_ids))
+       AND (l.status = 'published' OR asked.write = 'merge' OR NOT EXISTS (
+         SELECT FROM plumbline.loads AS n WHERE (n.env, n.project, n.resource, n.path) = (l.env, l.project, l.resource, l.path)
+           AND n.load_id > l.load_id AND n.published_at <= asked.published_at))
      ORDER BY l.load_id`,
     [env, project, resource, version],
   );
