@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { abandonLoads } from '../../../src/elt/load/abandon-loads.js';
 import { sweepStages } from '../../../src/elt/load/sweep-stages.js';
 import { publishResource } from '../../../src/elt/load/publish-resource.js';
+import type { ResourceConfig } from '../../../src/model/project.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from './workbench.js';
 
 let bench: Workbench;
@@ -187,7 +188,8 @@ describe('append', () => {
     await bench.write('n/2.csv', 'v,t\n2,2024-01-02\n');
     await bench.run(one);
     await rm(join(bench.root, 'n/1.csv'));
-    for (const columns of [{ v: 'bigint' }, { t: 'date' }] as const)
+    const narrower: ResourceConfig['columns'][] = [{ v: 'bigint' }, { t: 'date' }];
+    for (const columns of narrower)
       await expect(bench.run({ ...one, columns })).rejects.toMatchObject({
         code: 'ELT_TYPE_CHANGE',
         message: expect.stringMatching(
