@@ -18,6 +18,7 @@ import {
   type LoadKey,
 } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
+import { otherSource } from './other-source.js';
 import type { ExtractedObject } from './load-result.js';
 import { childStagesOf, keysName, stageName, stageOf } from './stage-table.js';
 
@@ -144,10 +145,10 @@ async function spent(
   session: Session,
   newest: ReadonlyMap<string, LedgerLine>,
   settings: string,
-  { force, runId, schemas, resource }: Omit<ClaimOptions, 'object'>,
+  { force, runId, env, project, schemas, resource }: Omit<ClaimOptions, 'object'>,
 ): Promise<(line: LedgerLine) => boolean> {
   const isPublished = [...newest.values()].some(({ status }) => status === 'published');
-  const isGone = isPublished && !(await isThere(session, schemas, resource));
+  const isGone = isPublished && !(await isThere(session, { env, project }, schemas, resource));
   const outdone = await outdoneLoads(session, resource, [...newest.values()]);
   return (line) =>
     line.status === 'replaced' ||
@@ -177,7 +178,17 @@ async function outdoneLoads(
   return new Set(found.map(({ loadId }) => loadId));
 }
 
-async function isThere(session: Session, { raw }: Schemas, resource: ResourceConfig): Promise<boolean> {
+async function isThere(
+  session: Session,
+  of: Pick<LoadKey, 'env' | 'project'>,
+  { raw }: Schemas,
+  resource: ResourceConfig,
+): Promise<boolean> {
+  // What another source has put into a table of that name is not of these loads.
+  if (
+    (await otherSource(session, { ...of, resource: resource.id }, { schema: raw, name: resource.table })) !== undefined
+  )
+    return false;
   for (const { table } of [resource, ...childTables(resource)])
     if ((await tableColumns(session, raw, table)) === undefined) return false;
   return true;

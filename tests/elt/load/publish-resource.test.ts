@@ -81,6 +81,17 @@ describe('replace', () => {
     expect(last.loads).toMatchObject([{ status: 'staged', rowsRead: 2, rowsLoaded: 2, rowsDuplicate: 0 }]);
   });
 
+  test('has the rows of its own files when another source had its table meanwhile', async () => {
+    const one = resourceOf({ id: 'shop.u', source: 'shop', table: 'shop_u', path: 'u/*.csv' });
+    await bench.write('u/1.csv', 'id\n1\n');
+    await bench.write('u/2.csv', 'id\n2\n');
+    await bench.run(one);
+    await bench.run({ ...one, id: 'shop_u', source: 'shop_u' }, { runId: 'run-2' });
+    await bench.write('u/2.csv', 'id\n3\n');
+    expect((await bench.run(one, { runId: 'run-3' })).published).toMatchObject({ rows: 2 });
+    expect(await bench.rows('shop_u', 'id')).toEqual([{ id: '1' }, { id: '3' }]);
+  });
+
   test('loads a former content again when the file goes back to it', async () => {
     const one = resourceOf({ id: 'back', source: 'back', table: 'back', path: 'back.csv' });
     for (const [content, rows] of [
@@ -179,6 +190,9 @@ describe('append', () => {
     expect(await bench.rows('shop_t', 'id')).toEqual([{ id: '1' }]);
     await bench.database.execute('DROP TABLE demo_dev_raw.shop_t');
     expect((await bench.run(renamed, { runId: 'run-2' })).published).toMatchObject({ rows: 1 });
+    await bench.write('t/1.csv', 'id\n2\n');
+    await expect(bench.run(one, { runId: 'run-3' })).rejects.toMatchObject({ code: 'ELT_TABLE_TAKEN' });
+    await bench.database.execute(`UPDATE plumbline.loads SET status = 'failed' WHERE status = 'staged'`);
     await sweepStages({ database: bench.database, schemas });
   });
 
