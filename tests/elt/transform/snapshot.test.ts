@@ -129,6 +129,18 @@ describe('strategy timestamp', () => {
   });
 });
 
+it.each([false, true])('a row that was gone and is back changes by its own clock, also one that is behind (new_record: %s)', async (recordsDeleted) => {
+  const snapshot = { ...TIMESTAMP, closesDeleted: true, ...(recordsDeleted && { recordsDeleted }) };
+  const other = '9 Zoe 2024-01-01';
+  await snap(['1 Ann 2024-01-01', other], { snapshot });
+  await snap([other], { snapshot });
+  await snap(['1 Ann 2024-01-01', other], { snapshot });
+  expect(await snap(['1 Anna 2024-05-01', other], { snapshot })).toMatchObject({ incrementRows: 1 });
+  expect(await snap(['1 Anna 2024-05-01', other], { snapshot })).toMatchObject({ incrementRows: 0 });
+  expect((await states()).slice(-3, -1)).toEqual(['1 Ann run→run', '1 Anna run→']);
+  await assertSound();
+}); // prettier-ignore
+
 describe('hard_deletes: new_record', () => {
   const MARKED = { ...TIMESTAMP, closesDeleted: true, recordsDeleted: true as const };
   const marked = () => states('id, name, dbt_is_deleted');
