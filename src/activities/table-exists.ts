@@ -1,4 +1,5 @@
 import type { Queryable } from '../model/database.js';
+import { otherSource } from '../elt/load/other-source.js';
 import { childTables } from '../model/child-tables.js';
 import type { Project, ResourceConfig } from '../model/project.js';
 import { qualified } from '../model/sql-identifier.js';
@@ -22,8 +23,8 @@ export async function hasNoRelations(database: Queryable, schema: string): Promi
 }
 
 /**
- * Whether a resource's table and all of its child tables are there, and these since its newest load: what was loaded while one of them was no child
- * table has no rows there.
+ * Whether a resource's table and all of its child tables are there, the table made by no other source meanwhile, and the child tables since its
+ * newest load: what was loaded while one of them was no child table has no rows there.
  */
 export async function resourceExists(
   database: Queryable,
@@ -32,6 +33,8 @@ export async function resourceExists(
 ): Promise<boolean> {
   const children = childTables(resource);
   for (const { table } of [resource, ...children]) if (!(await tableExists(database, raw, table))) return false;
+  const key = { env, project: name, resource: resource.id };
+  if ((await otherSource(database, key, { schema: raw, name: resource.table })) !== undefined) return false;
   if (children.length === 0) return true;
   const [newest] = await database.query<{ targets: string[] }>(
     `SELECT coalesce(jsonb_path_query_array(reader, '$.children[*].target'), '[]') AS targets FROM plumbline.loads

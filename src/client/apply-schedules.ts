@@ -72,7 +72,8 @@ export async function applySchedules(scope: ApplyScope, changes: readonly Schedu
       alerts: project.alerts ?? null,
       root: template.root,
     });
-    await writeTemporalSchedule(temporal, scheduleOptions(config, template));
+    const isPaused = rows.get(name)?.paused === true;
+    await writeTemporalSchedule(temporal, scheduleOptions(config, template), isPaused);
   }
 }
 
@@ -80,10 +81,16 @@ function keyOf({ env, name }: Project): { env: string; project: string } {
   return { env, project: name };
 }
 
-async function writeTemporalSchedule({ client }: TemporalConnection, options: ScheduleOptions): Promise<void> {
+/** @param isPaused as a person left it, where Temporal does not know: it is another server, or has lost the schedule */
+async function writeTemporalSchedule(
+  { client }: TemporalConnection,
+  options: ScheduleOptions,
+  isPaused: boolean,
+): Promise<void> {
   const { ScheduleAlreadyRunning } = await import('@temporalio/client');
+  const state = isPaused ? { state: { paused: true, note: 'paused before it was made anew' } } : {};
   try {
-    await client.schedule.create(options);
+    await client.schedule.create({ ...options, ...state });
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     const { spec, action, policies } = options;

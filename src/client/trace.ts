@@ -5,6 +5,7 @@ import {
   findPrediction,
   findVersion,
   loadsOfObject,
+  loadsOfVersion,
   nameOfObject,
   objectsOfBatch,
   readersOf,
@@ -12,6 +13,7 @@ import {
   trainingSetStep,
   versionsOfTrainingSet,
   type LineageStep,
+  type LoadedObject,
   type VersionOrigin,
 } from '../storage/lineage.js';
 import { newestResult } from '../storage/step-results.js';
@@ -128,19 +130,18 @@ async function traceTable(scope: TraceScope, input: string, version: string): Pr
       facts: { rows: text(step.result['rows']), run: step.run_id, version },
       from: await traceInputs(scope, step),
     };
+  const loads = await loadsOfVersion(scope.database, scope.env, scope.project, name, version);
+  const objects = loads.length === 0 ? objectsOf(step) : loads;
   return {
     kind: 'load',
     name,
     facts: { table: text(step.result['table']), rows: text(step.result['tableRows']), run: step.run_id },
-    from: await Promise.all(objectsOf(step).map((object) => objectNode(scope, object))),
+    from: await Promise.all(objects.map((object) => objectNode(scope, object))),
   };
 }
 
 /** A file, or a batch of an inventory with the objects that are in it. */
-async function objectNode(
-  { database }: TraceScope,
-  { path, sha256, loadId }: { readonly path: string; readonly sha256: string; readonly loadId: string },
-): Promise<TraceNode> {
+async function objectNode({ database }: TraceScope, { path, sha256, loadId }: LoadedObject): Promise<TraceNode> {
   const members = await objectsOfBatch(database, sha256);
   const from = members.map((member): TraceNode => ({ kind: 'raw object', name: hideParameters(member.url), facts: { sha256: member.sha256 }, from: [] })); // prettier-ignore
   return { kind: 'raw object', name: hideParameters(path), facts: { sha256, load: loadId }, from };
@@ -182,8 +183,8 @@ async function usesOf(scope: TraceScope, step: LineageStep): Promise<TraceNode> 
   };
 }
 
-function objectsOf(step: LineageStep): { path: string; sha256: string; loadId: string }[] {
-  return (step.result['objects'] ?? []) as { path: string; sha256: string; loadId: string }[];
+function objectsOf(step: LineageStep): readonly LoadedObject[] {
+  return (step.result['objects'] ?? []) as LoadedObject[];
 }
 
 function text(value: unknown): string {

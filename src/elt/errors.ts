@@ -122,7 +122,10 @@ export const eltErrorCodes = {
     'The table that is to be a child table is there and is none. Give the child table another name with `table`, or leave the column as it is.',
   ELT_CONTRACT:
     'A file would change its table in a way that `contract` forbids; the message names the column. The table is untouched.',
-  ELT_TYPE_CHANGE: 'A column of a published table cannot be changed to the type now declared.',
+  ELT_TABLE_TAKEN:
+    'Rows would be added to a table that has those of another source, or of the same one under its former name. Drop the table and run again, or rename the source.',
+  ELT_TYPE_CHANGE:
+    'A column of a published table cannot be changed to the type now declared, or a row that stays in it would get another value, as 1.5 for `bigint`.',
   ELT_TOO_MANY_REJECTS:
     'More rows were refused than `max_rejected` allows. Nothing was changed; see plumbline.rejects.',
   ELT_ROW_COUNT:

@@ -35,9 +35,11 @@ function eventOf(run: UntoldRun, one: Untold, context: EventContext): RunEvent {
   };
 }
 
-function eventType(run: UntoldRun, { step, phase, status }: Untold): RunEvent['eventType'] {
+function eventType(run: UntoldRun, { step, phase, status, error }: Untold): RunEvent['eventType'] {
   if (phase === 'start') return 'START';
   if (status === 'succeeded' || status === 'reused') return 'COMPLETE';
+  // Another run has done its interval: that there was nothing to do is no failure.
+  if (error?.code === 'RUN_INTERVAL_DONE') return 'ABORT';
   // Of a run that was cancelled, what was at work did not fail by itself.
   return status === 'cancelled' || (step !== '' && run.status === 'cancelled') ? 'ABORT' : 'FAIL';
 }

@@ -5,7 +5,7 @@ export const HASH = `'[0-9a-f]{64}'`;
 
 /**
  * Fills, for the rest of the transaction, `lineage` with the outcomes of steps that a registered model version of any project was made
- * from, `lineage_objects` with the hashes in them, and `active_objects` with the objects that loads have in a table, or are about to.
+ * from, `lineage_objects` with the hashes in them and what earlier loads brought into tables that rows are added to, and `active_objects` with the objects that loads have in a table, or are about to.
  * A batch of an inventory counts with its objects.
  */
 export async function listLineage(session: Queryable): Promise<void> {
@@ -32,7 +32,14 @@ export async function listLineage(session: Queryable): Promise<void> {
     `CREATE TEMPORARY TABLE lineage_objects ON COMMIT DROP AS
      SELECT DISTINCT m.env, m.project, hash[1] AS sha256
      FROM lineage m JOIN plumbline.step_results s ON (s.env, s.project, s.step, s.fingerprint) = (m.env, m.project, m.step, m.fingerprint)
-     CROSS JOIN LATERAL regexp_matches(s.inputs::text || s.result::text, ${HASH}, 'g') AS hash`,
+     CROSS JOIN LATERAL regexp_matches(s.inputs::text || s.result::text, ${HASH}, 'g') AS hash
+     UNION SELECT l.env, l.project, l.sha256
+     FROM lineage m JOIN plumbline.step_results s ON (s.env, s.project, s.step, s.fingerprint) = (m.env, m.project, m.step, m.fingerprint)
+     JOIN plumbline.loads l ON (l.env, l.project) = (m.env, m.project) AND m.step = 'load:' || l.resource AND l.published_at <= s.created_at
+     JOIN plumbline.resource_versions v ON (v.env, v.project, v.resource, v.published_at) = (l.env, l.project, l.resource, l.published_at)
+     WHERE v.write = 'merge' OR (v.write = 'append' AND NOT EXISTS (
+       SELECT FROM plumbline.loads n WHERE (n.env, n.project, n.resource, n.path) = (l.env, l.project, l.resource, l.path)
+         AND n.load_id > l.load_id AND n.published_at <= s.created_at))`,
   );
   await session.execute(
     `CREATE TEMPORARY TABLE active_objects ON COMMIT DROP AS

@@ -34,6 +34,43 @@ export async function stepByVersion(
   return row;
 }
 
+export interface LoadedObject {
+  readonly path: string;
+  readonly sha256: string;
+  readonly loadId: string;
+}
+
+/**
+ * All loads whose rows a version of a loaded table has, the oldest first: also those that earlier publications brought in, where rows are added. Of a table
+ * that rows are merged into, also those of which no row may be left.
+ */
+export async function loadsOfVersion(
+  database: Queryable,
+  env: string,
+  project: string,
+  resource: string,
+  version: string,
+): Promise<LoadedObject[]> {
+  return database.query<LoadedObject>(
+    `WITH asked AS (
+       SELECT v.version, v.write, v.published_at FROM plumbline.resource_versions AS v,
+         (SELECT created_at FROM plumbline.step_results
+          WHERE env = $1 AND project = $2 AND step = 'load:' || $3 AND result ->> 'version' = $4 ORDER BY created_at DESC LIMIT 1) AS s
+       WHERE env = $1 AND project = $2 AND resource = $3 AND v.published_at <= s.created_at ORDER BY v.version DESC LIMIT 1),
+     whole AS (
+       SELECT v.load_ids, v.published_at FROM plumbline.resource_versions AS v, asked
+       WHERE env = $1 AND project = $2 AND resource = $3 AND v.version <= asked.version AND v.write = 'replace' ORDER BY v.version DESC LIMIT 1)
+     SELECT l.path, l.sha256, l.load_id AS "loadId" FROM plumbline.loads AS l CROSS JOIN asked LEFT JOIN whole ON true
+     WHERE env = $1 AND project = $2 AND resource = $3 AND l.published_at <= asked.published_at
+       AND (whole.published_at IS NULL OR l.published_at > whole.published_at OR l.load_id = ANY(whole.load_ids))
+       AND (l.status = 'published' OR asked.write = 'merge' OR NOT EXISTS (
+         SELECT FROM plumbline.loads AS n WHERE (n.env, n.project, n.resource, n.path) = (l.env, l.project, l.resource, l.path)
+           AND n.load_id > l.load_id AND n.published_at <= asked.published_at))
+     ORDER BY l.load_id`,
+    [env, project, resource, version],
+  );
+}
+
 /** The training set a model was trained on, by its content hash. */
 export async function trainingSetStep(
   database: Queryable,

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { failures } from '../../src/cli/backfill-command.js';
 import { skipIntervals, unskipIntervals } from '../../src/client/skip-intervals.js';
+import { trace } from '../../src/client/trace.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
 import { failedRunsBy } from '../../src/storage/runs.js';
 import { saveSchedule } from '../../src/storage/schedules.js';
@@ -77,6 +78,10 @@ it('a run of an interval asks an API for it and replaces its rows only, and is n
     { id: 9, units: 99 },
   ]);
   expect(await daily()).toMatchObject([{ units: 10 }, { units: 99 }, { units: 30 }]);
+
+  // Each interval is one of the table's origins, with the answer that its rows came from last.
+  const { from } = await trace({ database: bench.test.database, env: 'dev', project: 'shop' }, 'daily');
+  expect(from[0]!.from.map(({ name }) => /\?interval=([\d-]+)/.exec(name)![1])).toEqual(['2024-01-01', '2024-01-03', '2024-01-02']); // prettier-ignore
 
   expect(await intervals()).toMatchObject([
     { interval: '2024-01-01/2024-01-02', state: 'done', run_id: 'run-1' },

@@ -62,3 +62,26 @@ it('is not loaded again under another name, and a key that is there is refused',
   });
   expect(await ids()).toEqual(['1', '2', '3', '4']);
 });
+
+it('counts a row that gave way to one of a later file as duplicate, in the run as in the ledger', async () => {
+  const own = await createWorkbench({
+    'plumbline.yaml': 'name: shop\nsources: { days: { path: d/*.csv, write: replace, primary_key: id } }\n',
+    'd/a.csv': 'id,v\n1,x\n2,y\n',
+    'd/b.csv': 'id,v\n2,z\n',
+  });
+  const counts: unknown[] = [];
+  for (const content of ['id,v\n2,z\n', 'id,v\n3,z\n']) {
+    await own.write({ 'd/b.csv': content });
+    const { run, plan } = await own.open(`run-${counts.length}`, ['elt']);
+    const { loads } = await own.elt(run, plan);
+    await own.close(run);
+    const [{ rowsRead, rowsLoaded, rowsDuplicate, tableRows }] = loads as [LoadSummary];
+    counts.push([rowsRead, rowsLoaded, rowsDuplicate, tableRows]);
+    const [ledger] = await own.test.database.query<{ loaded: number; duplicate: number }>(
+      `SELECT sum(rows_loaded)::int AS loaded, sum(rows_duplicate)::int AS duplicate FROM plumbline.loads WHERE status = 'published'`,
+    );
+    expect([ledger!.loaded, ledger!.duplicate]).toEqual([rowsLoaded, rowsDuplicate]);
+  }
+  expect(counts).toEqual([[3, 2, 1, 2], [3, 3, 0, 3]]); // prettier-ignore
+  await own.destroy();
+});

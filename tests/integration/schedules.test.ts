@@ -16,6 +16,7 @@ import { createRunTemplate, recordBundle } from '../../src/client/start-run.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { packBundle } from '../../src/project/pack-bundle.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
+import { markPaused } from '../../src/storage/schedules.js';
 import { bundleWorkflows } from '../setup/bundle-workflows.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 import { startTestTemporal, type TestTemporal } from '../setup/temporal.js';
@@ -168,6 +169,11 @@ it('the file is made true in Temporal, and every interval that is missing is don
   const both = `{ load: ${yearly('stages: [load]')}, again: { cron: 0 5 1 1 *, interval: daily, start: ${day(-4)}, stages: [load] } }`;
   await apply(both);
   expect((await listed('load')).state).toBe('paused');
+  // Also where Temporal has lost it, if a person paused it.
+  await markPaused(test.database, { env: 'dev', project: 'shop' }, 'load', true);
+  await temporal.client.schedule.getHandle('dev/shop/schedule/load').delete();
+  expect((await apply(both))[0]).toMatchObject({ name: 'load', action: 'create' });
+  expect(await listed('load')).toMatchObject({ state: 'paused', note: 'paused before it was made anew' });
   await temporal.client.schedule.getHandle('dev/shop/schedule/load').unpause();
   await Promise.all([trigger('load'), trigger('again')]);
   await waitFor(

@@ -207,6 +207,9 @@ it('tells of what failed and why when its run is over, of a cancelled run as abo
   await bench.call('closeRun', { run, status: 'failed', error: { code: 'X', message: 'bad file' } });
   const stopped = await bench.open('run-4', ['elt']);
   await bench.close(stopped.run, 'cancelled');
+  const needless = await bench.open('run-5', ['elt']);
+  const error = { code: 'RUN_INTERVAL_DONE', message: 'done' };
+  await bench.call('closeRun', { run: needless.run, status: 'failed', error });
   await make();
   await send();
   for (const event of received) assertValid(event);
@@ -214,7 +217,7 @@ it('tells of what failed and why when its run is over, of a cancelled run as abo
   const of = (runId: string) => told.filter(([id]) => ['', 'load:sales'].some((step) => id === eventRunId(runId, step))).map(([, what]) => what); // prettier-ignore
   expect(of('run-2')).toEqual(['dev.shop START', 'dev.shop COMPLETE']);
   expect(of('run-3')).toEqual(['dev.shop START', 'dev.shop.load.sales START', 'dev.shop.load.sales FAIL', 'dev.shop FAIL']); // prettier-ignore
-  expect(of('run-4')).toEqual(['dev.shop START', 'dev.shop ABORT']);
+  for (const id of ['run-4', 'run-5']) expect(of(id)).toEqual(['dev.shop START', 'dev.shop ABORT']);
   const failed = received.find(({ eventType, job }) => eventType === 'FAIL' && job.name === 'dev.shop.load.sales');
   expect(failed!.run.facets['errorMessage']).toMatchObject({ message: 'bad file' });
 });

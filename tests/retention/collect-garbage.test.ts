@@ -92,6 +92,29 @@ const REFERENCES: Readonly<Record<string, (sha256: string, n: number) => Promise
     await insertStep(`transform:demand_${n}`, n, { [`source rides_${n}`]: `l${n}` }, { version: `t${n}` });
     await insertStep(`load:rides_${n}`, n, {}, { version: `l${n}`, objects: [{ path: 'a', sha256, loadId: '1' }] });
   },
+  'lineage: a raw object that an earlier load added to its table': async (sha256, n) => {
+    await insertModel(n, { set: hash(`set ${n}`) });
+    await insertStep(
+      `features:main`,
+      n,
+      { [`source api_${n}`]: `l${n}` },
+      { trainingSet: { artifact: { sha256: hash(`set ${n}`) } } },
+    );
+    await insertStep(`load:api_${n}`, n, {}, { version: `l${n}`, objects: [] });
+    // Its interval was loaded anew since.
+    const published = `date_trunc('day', now()) - interval '2 years'`;
+    await execute(
+      `INSERT INTO plumbline.loads (env, project, resource, unit, generation, path, sha256, settings, status, stage_schema, run_id, published_at)
+       VALUES ('dev', 'shop', $1, 'u', 1, 'p', $2, 's', 'replaced', 'x', 'gone', ${published})`,
+      `api_${n}`,
+      sha256,
+    );
+    await execute(
+      `INSERT INTO plumbline.resource_versions (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, row_count, run_id, published_at)
+       VALUES ('dev', 'shop', $1, 1, 'append', 'x', 'y', '{}', '[]', '{}', 1, 'gone', ${published})`,
+      `api_${n}`,
+    );
+  },
   'load: in a table': (sha256, n) => insertLoad(sha256, n, 'published'),
   'load: in a batch': async (sha256, n) => {
     await insertLoad(hash(`list ${n}`), n, 'published');

@@ -53,7 +53,7 @@ export async function guardPublication(
 
 async function refuseToEmpty(database: Queryable, resource: ResourceConfig, target: Table): Promise<void> {
   const [counted] = await database.query<{ rows: string }>(
-    `SELECT row_count AS rows FROM plumbline.resource_versions WHERE table_schema = $1 AND table_name = $2 ORDER BY version DESC LIMIT 1`,
+    `SELECT row_count AS rows FROM plumbline.resource_versions WHERE table_schema = $1 AND table_name = $2 ORDER BY published_at DESC, version DESC LIMIT 1`,
     [target.schema, target.name],
   );
   if (Number(counted?.rows ?? 0) === 0) return;

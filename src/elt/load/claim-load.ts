@@ -18,6 +18,7 @@ import {
   type LoadKey,
 } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
+import { otherSource } from './other-source.js';
 import type { ExtractedObject } from './load-result.js';
 import { childStagesOf, keysName, stageName, stageOf } from './stage-table.js';
 
@@ -144,17 +145,50 @@ async function spent(
   session: Session,
   newest: ReadonlyMap<string, LedgerLine>,
   settings: string,
-  { force, runId, schemas, resource }: Omit<ClaimOptions, 'object'>,
+  { force, runId, env, project, schemas, resource }: Omit<ClaimOptions, 'object'>,
 ): Promise<(line: LedgerLine) => boolean> {
   const isPublished = [...newest.values()].some(({ status }) => status === 'published');
-  const isGone = isPublished && !(await isThere(session, schemas, resource));
+  const isGone = isPublished && !(await isThere(session, { env, project }, schemas, resource));
+  const outdone = await outdoneLoads(session, resource, [...newest.values()]);
   return (line) =>
     line.status === 'replaced' ||
     (line.status === 'published' &&
-      ((force === true && line.forcedBy !== runId) || line.settings !== settings || isGone));
+      ((force === true && line.forcedBy !== runId) ||
+        line.settings !== settings ||
+        isGone ||
+        outdone.has(line.loadId)));
 }
 
-async function isThere(session: Session, { raw }: Schemas, resource: ResourceConfig): Promise<boolean> {
+/**
+ * Published loads of a `replace` whose rows a later load's rows with the same keys took out of the table: those may not come again, and
+ * then only the content has the rows.
+ */
+async function outdoneLoads(
+  session: Session,
+  { write, primaryKey }: ResourceConfig,
+  lines: readonly LedgerLine[],
+): Promise<ReadonlySet<string>> {
+  const doubtful = lines.filter(({ status, rowsDuplicate }) => status === 'published' && rowsDuplicate > 0);
+  if (write !== 'replace' || primaryKey.length === 0 || doubtful.length === 0) return new Set();
+  const found = await session.query<{ loadId: string }>(
+    `SELECT load_id AS "loadId" FROM plumbline.loads AS l WHERE load_id = ANY($1::bigint[]) AND rows_duplicate >
+       (SELECT count(*) FROM plumbline.rejects AS r WHERE r.load_id = l.load_id AND r.kind = 'duplicate')`,
+    [doubtful.map(({ loadId }) => loadId)],
+  );
+  return new Set(found.map(({ loadId }) => loadId));
+}
+
+async function isThere(
+  session: Session,
+  of: Pick<LoadKey, 'env' | 'project'>,
+  { raw }: Schemas,
+  resource: ResourceConfig,
+): Promise<boolean> {
+  // What another source has put into a table of that name is not of these loads.
+  if (
+    (await otherSource(session, { ...of, resource: resource.id }, { schema: raw, name: resource.table })) !== undefined
+  )
+    return false;
   for (const { table } of [resource, ...childTables(resource)])
     if ((await tableColumns(session, raw, table)) === undefined) return false;
   return true;

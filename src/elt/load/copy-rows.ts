@@ -1,6 +1,7 @@
 import type { Session } from '../../model/database.js';
 import type { ColumnType } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { valueAs } from '../schema/value-as.js';
 import type { LedgerLine } from './ledger.js';
 import type { StageName } from './stage-table.js';
 import type { TypedTable } from './unite-columns.js';
@@ -20,7 +21,7 @@ export async function copyRows(
   const names = [...source.columns.keys()];
   const into = [...names, '_load_id', '_row_number', '_loaded_at'].map(identifier).join(', ');
   const values = [
-    ...names.map((name) => `${identifier(name)}::${columns.get(name)!}`),
+    ...names.map((name) => valueAs(identifier(name), columns.get(name)!, source.columns.get(name))),
     '_load_id',
     '_row_number',
     '_loaded_at',

@@ -1,6 +1,7 @@
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { valueAs } from '../schema/value-as.js';
 import type { LedgerLine } from './ledger.js';
 import { readColumns } from './read-columns.js';
 import type { StageName } from './stage-table.js';
@@ -17,9 +18,10 @@ export async function countChangedRows(
   },
 ): Promise<number> {
   const { resource, target, stage, line, columns } = options;
-  const names = [...readColumns(line, resource).keys()];
+  const types = readColumns(line, resource);
+  const names = [...types.keys()];
   const there = names.map((name) => `t.${identifier(name)}`).join(', ');
-  const staged = names.map((name) => `s.${identifier(name)}::${columns.get(name)!}`).join(', ');
+  const staged = names.map((name) => valueAs(`s.${identifier(name)}`, columns.get(name)!, types.get(name))).join(', ');
   const same = resource.primaryKey.map((key) => `t.${identifier(key)} = s.${identifier(key)}`).join(' AND ');
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${qualified(stage.schema, stage.name)} AS s

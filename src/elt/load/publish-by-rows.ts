@@ -27,6 +27,7 @@ import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
 import { readColumns } from './read-columns.js';
 import { choosingColumn, refuseOtherColumn } from './refuse-other-column.js';
+import { refuseOtherSource } from './refuse-other-source.js';
 import { refuseRepeatedKey } from './refuse-repeated-key.js';
 import { shapeTable, type Shape } from './shape-table.js';
 import { tableUnknown } from './table-unknown.js';
@@ -47,7 +48,8 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const filled = staged.filter(isFilled);
   const { batches, anomalies } = await guard(session, work, target, staged);
   const rowsAfter = await followRows(session, publication, target);
-  const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, filled);
+  const isNew = (await tableColumns(session, target.schema, target.name)) === undefined;
+  if (resource.write === 'append' && !isNew) await refuseOtherSource(session, publication, resource, target);
   const displacedIds = await formerContents(session, work, staged, isNew);
   const intervalColumn = choosingColumn(resource);
   if (intervalColumn !== undefined && !isNew)
@@ -57,10 +59,12 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     ]);
   if (resource.write === 'append' && filled.length < staged.length)
     await refuseToEmpty(session, options, staged, displacedIds);
-  if (resource.write === 'append' && displacedIds.length > 0)
+  if (resource.write === 'append' && displacedIds.length > 0 && !isNew)
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
     ]);
+  // What makes way need not fit.
+  const { columns, columnsAdded, typesChanged } = await shapeTarget(session, options, target, filled);
   const batch = staged.map(({ loadId }) => loadId);
   let rowsLate = 0;
   let rowsChanged = 0;
@@ -80,10 +84,10 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     const isWhole = options.isPart !== true && unit.every(({ rowsRejected }) => rowsRejected === 0);
     const stages = unitStages(options, unit);
     await addRows(session, { resource, target, columns, stages, batch }, isWhole);
-    for (const { table, loadId } of resource.postgres?.reconciles === true ? stages : []) {
+    for (const { table, loadId, types: keyTypes } of resource.postgres?.reconciles === true ? stages : []) {
       const keys = keysName(table);
-      rowsGone += await removeGone(session, { resource, target, columns, keys, loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
-      rowsMissing += await countMissing(session, { resource, target, columns, keys });
+      rowsGone += await removeGone(session, { resource, target, columns, keys, keyTypes, loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
+      rowsMissing += await countMissing(session, { resource, target, columns, keys, keyTypes });
     }
   }
   await refuseRepeatedKey(session, {
@@ -191,12 +195,16 @@ function unitsOf({ type, write }: ResourceConfig, staged: readonly LedgerLine[])
 }
 
 /** The stages of a unit; of a stage that others share, their own rows. */
-function unitStages({ schemas, resource }: PublishOptions, unit: readonly LedgerLine[]): UnitStage[] {
+function unitStages(
+  { schemas, resource }: PublishOptions,
+  unit: readonly LedgerLine[],
+): (UnitStage & Required<Pick<UnitStage, 'types'>>)[] {
   return linesByStage(unit).map((lines) => {
     const [first] = lines as readonly [LedgerLine];
     const stage = stageOf(schemas.stage, first);
     const ofLoads = isGroupStage(stage) ? { ofLoads: lines.map(({ loadId }) => loadId) } : {};
-    return { table: { ...stage, ...ofLoads }, names: [...readColumns(first, resource).keys()], loadId: first.loadId };
+    const types = readColumns(first, resource);
+    return { table: { ...stage, ...ofLoads }, names: [...types.keys()], types, loadId: first.loadId };
   });
 }
 

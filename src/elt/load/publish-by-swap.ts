@@ -70,8 +70,10 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
     isNew: former === undefined,
     accepted,
   });
+  const rowsOutdone = [...built.duplicates.values()].reduce((sum, gone) => sum + gone, 0);
   const result = {
     rows,
+    ...(rowsOutdone > 0 && { rowsOutdone }),
     table: `${target.schema}.${target.name}`,
     version: 0,
     columnsAdded,

@@ -78,6 +78,8 @@ export interface PublishResult {
   readonly rowsGone?: number;
   /** Rows of which the source has the key and the table has not; missing where keys are not compared. */
   readonly rowsMissing?: number;
+  /** Rows of these loads that one of a later load with the same key took the place of; missing when there are none. */
+  readonly rowsOutdone?: number;
   /** Rows of older versions of the table, which the loads took out; missing where nothing was. */
   readonly rowsRemoved?: number;
   /** Of the whole child tables, which change with the table; missing when there are none. */
@@ -96,7 +98,7 @@ export interface PublishWork {
  * their rows in place of the rows of former contents of the same files, `merge` writes them by primary key unless a
  * newer load wrote that row. Idempotent: the same loads again are `unchanged`. The stages are gone afterwards.
  *
- * Terminal: `ELT_LOAD_UNKNOWN`, `ELT_COLUMN_UNKNOWN`, `ELT_PRIMARY_KEY_MISSING`, `ELT_KEY_REPEATED`, `ELT_TYPE_CHANGE`, `ELT_ANOMALY`, `ELT_SOURCE_EMPTY`, those of `swapTable`. Transient: `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`,
+ * Terminal: `ELT_LOAD_UNKNOWN`, `ELT_COLUMN_UNKNOWN`, `ELT_PRIMARY_KEY_MISSING`, `ELT_KEY_REPEATED`, `ELT_TABLE_TAKEN`, `ELT_TYPE_CHANGE`, `ELT_ANOMALY`, `ELT_SOURCE_EMPTY`, those of `swapTable`. Transient: `ELT_LOAD_FENCED`, `ELT_WRITER_STUCK`,
  * `ELT_PUBLISH_TIMEOUT`, PostgreSQL's own; and what `onPublish` throws. After an error the table is what it was.
  */
 export async function publishResource(options: PublishOptions): Promise<PublishResult> {

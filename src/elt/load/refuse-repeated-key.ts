@@ -4,6 +4,7 @@ import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { ensureIndex } from '../merge/merge-index.js';
 import { sqlName, type UnitStage } from '../merge/unit.js';
+import { valueAs } from '../schema/value-as.js';
 import { READ_BYTES } from './follow-rows.js';
 import type { LedgerLine } from './ledger.js';
 import type { StageName } from './stage-table.js';
@@ -86,9 +87,10 @@ async function repeatedInTable(
   const [size] = await session.query<{ bytes: number }>('SELECT pg_relation_size($1)::float8 AS bytes', [table]);
   if (!isNew && size!.bytes > READ_BYTES) await ensureIndex(session, target, resource.primaryKey, '', '');
   const key = resource.primaryKey.map(identifier);
-  const typed = resource.primaryKey.map((name) => `${identifier(name)}::${columns.get(name)!} AS ${identifier(name)}`);
+  const typed = ({ types }: UnitStage): string[] =>
+    resource.primaryKey.map((name) => `${valueAs(identifier(name), columns.get(name)!, types?.get(name))} AS ${identifier(name)}`); // prettier-ignore
   const fresh = stages.map(
-    ({ table }) => `SELECT ${typed.join(', ')}, _load_id, _row_number FROM ${sqlName(table)} AS s`,
+    (stage) => `SELECT ${typed(stage).join(', ')}, _load_id, _row_number FROM ${sqlName(stage.table)} AS s`,
   );
   const [repeated] = await session.query<Repeated>(
     `SELECT jsonb_build_array(${key.map((name) => `t.${name}`).join(', ')})::text AS key,

@@ -22,13 +22,15 @@ export async function countMissing(
     readonly target: Table;
     readonly columns: ReadonlyMap<string, ColumnType>;
     readonly keys: Table;
+    /** Of the keys' columns. */
+    readonly keyTypes: ReadonlyMap<string, ColumnType>;
   },
 ): Promise<number> {
-  const { resource, target, columns, keys } = work;
+  const { resource, target, columns, keys, keyTypes } = work;
   const isWhole = resource.primaryKey.map((name) => `k.${identifier(name)} IS NOT NULL`).join(' AND ');
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${sqlName(keys)} AS k
-     WHERE ${isWhole} AND NOT EXISTS (SELECT 1 FROM ${sqlName(target)} AS t WHERE ${isPresent(resource)} AND ${hasSourceKey(resource, columns)})`,
+     WHERE ${isWhole} AND NOT EXISTS (SELECT 1 FROM ${sqlName(target)} AS t WHERE ${isPresent(resource)} AND ${hasSourceKey(resource, columns, keyTypes)})`,
   );
   return counted?.rows ?? 0;
 }

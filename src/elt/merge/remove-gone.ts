@@ -26,15 +26,17 @@ export async function removeGone(
     readonly target: Table;
     readonly columns: ReadonlyMap<string, ColumnType>;
     readonly keys: Table;
+    /** Of the keys' columns. */
+    readonly keyTypes: ReadonlyMap<string, ColumnType>;
     readonly loadId: string;
     /** A person wants the table to be emptied. */
     readonly mayEmpty: boolean;
   },
 ): Promise<number> {
-  const { resource, target, columns, keys, loadId } = work;
+  const { resource, target, columns, keys, keyTypes, loadId } = work;
   const present = isPresent(resource);
   if (resource.allowEmpty !== true && !work.mayEmpty) await refuseToEmpty(session, resource, target, keys, present);
-  const isGone = `${present} AND t._load_id <= $1::bigint AND NOT EXISTS (SELECT 1 FROM ${sqlName(keys)} AS k WHERE ${hasSourceKey(resource, columns)})`;
+  const isGone = `${present} AND t._load_id <= $1::bigint AND NOT EXISTS (SELECT 1 FROM ${sqlName(keys)} AS k WHERE ${hasSourceKey(resource, columns, keyTypes)})`;
   if (mergeStrategy(resource) !== 'scd2')
     return session.execute(`DELETE FROM ${sqlName(target)} AS t WHERE ${isGone}`, [loadId]);
   return session.execute(`UPDATE ${sqlName(target)} AS t SET _valid_to = $2::timestamptz WHERE ${isGone}`, [

@@ -1,5 +1,6 @@
 import type { Session } from '../../model/database.js';
 import { identifier } from '../../model/sql-identifier.js';
+import { valueAs } from '../schema/value-as.js';
 import { TABLE_VERSION } from '../singer/table-version.js';
 import { isNotOlder } from './row-version.js';
 import { isDeleted, sameKey, sqlName, writtenColumns, writtenValues, type Unit, type UnitStage } from './unit.js';
@@ -35,7 +36,9 @@ async function endVersions(session: Session, unit: Unit, stage: UnitStage, at: s
   // Which full replication a row came with is none of its state.
   const names = stage.names.filter((name) => !resource.primaryKey.includes(name) && name !== TABLE_VERSION);
   const there = names.map((name) => `t.${identifier(name)}`).join(', ');
-  const added = names.map((name) => `s.${identifier(name)}::${columns.get(name)!}`).join(', ');
+  const added = names
+    .map((name) => valueAs(`s.${identifier(name)}`, columns.get(name)!, stage.types?.get(name)))
+    .join(', ');
   const isChanged = names.length === 0 ? 'false' : `ROW(${there}) IS DISTINCT FROM ROW(${added})`;
   const isOver = `${sameKey(resource.primaryKey, 't', 's')} AND t._valid_to IS NULL
     AND (${isChanged} OR ${isDeleted(unit, stage, 's')}) AND ${isNotOlder(unit, stage, 't', 's')}`;

@@ -1,5 +1,6 @@
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier } from '../../model/sql-identifier.js';
+import { valueAs } from '../schema/value-as.js';
 import { mergeStrategy } from './merge-key.js';
 
 /** Which rows of a table `t` are those of now, as a condition: of a history the states that have no end. */
@@ -8,8 +9,14 @@ export function isPresent(resource: ResourceConfig): string {
 }
 
 /** That a row of the table `t` has the primary key of a row of `k`, the keys as the source has them. */
-export function hasSourceKey(resource: ResourceConfig, columns: ReadonlyMap<string, ColumnType>): string {
+export function hasSourceKey(
+  resource: ResourceConfig,
+  columns: ReadonlyMap<string, ColumnType>,
+  keyTypes: ReadonlyMap<string, ColumnType>,
+): string {
   return resource.primaryKey
-    .map((name) => `t.${identifier(name)} = k.${identifier(name)}::${columns.get(name)!}`)
+    .map(
+      (name) => `t.${identifier(name)} = ${valueAs(`k.${identifier(name)}`, columns.get(name)!, keyTypes.get(name))}`,
+    )
     .join(' AND ');
 }

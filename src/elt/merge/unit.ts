@@ -1,5 +1,6 @@
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { valueAs } from '../schema/value-as.js';
 
 interface Table {
   readonly schema: string;
@@ -13,6 +14,8 @@ export interface UnitStage {
   readonly table: Table;
   /** Its own columns. */
   readonly names: readonly string[];
+  /** Their types, where these may be others than the target's. */
+  readonly types?: ReadonlyMap<string, ColumnType>;
   readonly loadId: string;
 }
 
@@ -47,12 +50,12 @@ export function writtenColumns({ names }: Pick<UnitStage, 'names'>): string[] {
 
 /** A stage's values in the order of `writtenColumns`, each as the target's type. */
 export function writtenValues(
-  { names }: Pick<UnitStage, 'names'>,
+  { names, types }: Pick<UnitStage, 'names' | 'types'>,
   columns: ReadonlyMap<string, ColumnType>,
   alias: string,
 ): string[] {
   return [
-    ...names.map((name) => `${alias}.${identifier(name)}::${columns.get(name)!}`),
+    ...names.map((name) => valueAs(`${alias}.${identifier(name)}`, columns.get(name)!, types?.get(name))),
     ...['_load_id', '_row_number', '_loaded_at'].map((name) => `${alias}.${name}`),
   ];
 }

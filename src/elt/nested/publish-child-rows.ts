@@ -4,12 +4,15 @@ import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { countRows } from '../load/count-rows.js';
 import type { ChildStage, LedgerLine } from '../load/ledger.js';
+import { readColumns } from '../load/read-columns.js';
 import { shapeTable, type Shape } from '../load/shape-table.js';
 import { stageOf, type StageName } from '../load/stage-table.js';
 import type { TypedTable } from '../load/unite-columns.js';
 import { ensureIndex } from '../merge/merge-index.js';
 import { mergeKey, mergeStrategy } from '../merge/merge-key.js';
 import { writtenColumns, writtenValues } from '../merge/unit.js';
+import { tableColumns } from '../schema/table-columns.js';
+import { valueAs } from '../schema/value-as.js';
 import { keyColumns, keyName, rootRow } from './child-columns.js';
 import { childResource } from './child-resource.js';
 import { countChangedElements } from './count-changed-elements.js';
@@ -56,6 +59,7 @@ export async function publishChildRows(session: Session, work: ChildPublication)
   for (const child of childTables(resource)) {
     const table = { schema: schemas.raw, name: child.table };
     const stages = childStages(work, child);
+    await deleteDisplacedLoads(session, work, table);
     const shape = await shapeTable(session, childResource(resource, child), table, stages);
     shaped.push({ child, table, stages, shape });
   }
@@ -163,27 +167,34 @@ function stagesOf({ stage: schema }: Schemas, stages: readonly ChildStage[], chi
     }));
 }
 
+/** Of `append`; before the table gets another form, as what makes way need not fit. */
+async function deleteDisplacedLoads(
+  session: Session,
+  { resource, displacedIds }: ChildPublication,
+  table: StageName,
+): Promise<void> {
+  if (resource.write !== 'append' || displacedIds.length === 0) return;
+  if ((await tableColumns(session, table.schema, table.name)) === undefined) return;
+  await session.execute(`DELETE FROM ${qualified(table.schema, table.name)} WHERE _load_id = ANY($1::bigint[])`, [
+    [...displacedIds],
+  ]);
+}
+
 async function deleteDisplaced(
   session: Session,
-  { resource, schemas, target, columns, staged, displacedIds }: ChildPublication,
+  { resource, schemas, target, columns, staged }: ChildPublication,
   child: ChildTable,
   table: StageName,
 ): Promise<void> {
-  if (resource.write === 'append') {
-    if (displacedIds.length > 0)
-      await session.execute(`DELETE FROM ${qualified(table.schema, table.name)} WHERE _load_id = ANY($1::bigint[])`, [
-        [...displacedIds],
-      ]);
-    return;
-  }
+  if (resource.write === 'append') return;
   // A former state of a row keeps its elements.
   if (mergeStrategy(resource) === 'scd2') return;
   const key = mergeKey(resource);
   await ensureIndex(session, table, key.map((name) => keyName(child, name)), '', ''); // prettier-ignore
-  const isOfKey = sameKey(child, key, columns, 's').join(' AND ');
   const isThere = sameKey(child, key, columns, 't').join(' AND ');
   for (const line of staged) {
     const stage = stageOf(schemas.stage, line);
+    const isOfKey = sameKey(child, key, columns, 's', readColumns(line, resource)).join(' AND ');
     await session.execute(
       // Both are looked up once a child row: a key may have many rows, in the stage and in the table.
       `DELETE FROM ${qualified(table.schema, table.name)} AS c
@@ -200,10 +211,11 @@ function sameKey(
   key: readonly string[],
   columns: ReadonlyMap<string, ColumnType>,
   one: 's' | 't',
+  types: ReadonlyMap<string, ColumnType> = columns,
 ): string[] {
   return key.map(
     (name) =>
-      `${one}.${identifier(name)}::${columns.get(name)!} = c.${identifier(keyName(child, name))}::${columns.get(name)!}`,
+      `${valueAs(`${one}.${identifier(name)}`, columns.get(name)!, types.get(name))} = c.${identifier(keyName(child, name))}::${columns.get(name)!}`,
   );
 }
 
@@ -220,7 +232,7 @@ async function addRows(
   stage: TypedTable,
   isWhole: boolean,
 ): Promise<void> {
-  const names = { names: [...stage.columns.keys()] };
+  const names = { names: [...stage.columns.keys()], types: stage.columns };
   // What rows are merged by has an index.
   const key = resource.write === 'merge' ? mergeKey(resource) : [];
   const isOfKey = sameKey(child, key, own, 't').map((same) => `${same} AND `);

@@ -24,18 +24,19 @@ export async function applySnapshot(
   const current = `t.dbt_valid_to IS NULL AND ${sameKey}`;
   const changed = changedAt(config, 's');
   const isChanged =
-    config.updatedAt === undefined ? isDistinct(config.checkColumns, columns) : `t.dbt_valid_from < ${changed}`;
+    config.updatedAt === undefined ? isDistinct(config.checkColumns, columns) : `t.dbt_updated_at < ${changed}`;
   const isThere = config.recordsDeleted === true ? ` AND t.${IS_DELETED} = 'False'` : '';
+  // A row that was back began when a run saw that, which its own clock may be behind: no state ends before it began.
+  const ended = `CASE WHEN ${changed} <= t.dbt_valid_from THEN greatest(now(), t.dbt_valid_from) ELSE ${changed} END`;
   await session.execute(
-    `UPDATE ${into} t SET dbt_valid_to = ${changed} FROM ${from} s WHERE ${current}${isThere} AND ${isChanged}`,
+    `UPDATE ${into} t SET dbt_valid_to = ${ended} FROM ${from} s WHERE ${current}${isThere} AND ${isChanged}`,
   );
   const list = columns.map(identifier).join(', ');
   let began = 0;
   if (config.recordsDeleted === true) {
     // A row that is back ends the state that says it is gone, which began when a run saw that: not earlier.
     await session.execute(
-      `UPDATE ${into} t SET dbt_valid_to = CASE WHEN ${changed} <= t.dbt_valid_from THEN greatest(now(), t.dbt_valid_from) ELSE ${changed} END
-       FROM ${from} s WHERE ${current} AND t.${IS_DELETED} = 'True'`,
+      `UPDATE ${into} t SET dbt_valid_to = ${ended} FROM ${from} s WHERE ${current} AND t.${IS_DELETED} = 'True'`,
     );
     began = await session.execute(
       `WITH gone AS (${closeGone(into, from, sameKey)} AND t.${IS_DELETED} = 'False' RETURNING t.*)
@@ -65,8 +66,15 @@ function closeGone(into: string, from: string, sameKey: string): string {
     WHERE t.dbt_valid_to IS NULL AND NOT EXISTS (SELECT FROM ${from} s WHERE ${sameKey})`;
 }
 
-// What a load writes beside a row: the same row loaded again has others.
-const BOOKKEEPING = ['_load_id', '_row_number', '_loaded_at'];
+// What a load writes beside a row, or an element of one: the same row loaded again has others.
+const BOOKKEEPING = [
+  '_load_id',
+  '_row_number',
+  '_loaded_at',
+  '_parent_load_id',
+  '_parent_row_number',
+  '_root_row_number',
+];
 
 function isDistinct(checked: SnapshotConfig['checkColumns'], columns: readonly string[]): string {
   const names = checked === 'all' ? columns.filter((name) => !BOOKKEEPING.includes(name)) : checked;

@@ -5,6 +5,7 @@ import type { Database, Session } from '../../model/database.js';
 import type { Schemas, SnapshotConfig } from '../../model/project.js';
 import { assertSwappable } from '../publish/assert-swappable.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
+import { identifier } from '../../model/sql-identifier.js';
 import { onSession } from '../../model/on-session.js';
 import { dropReplaced } from '../publish/drop-replaced.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
@@ -168,7 +169,7 @@ async function buildAndTest(session: Session, build: Build, options: BuildOption
   const started = performance.now();
   onProgress?.({ step: 'building' });
   await dropStage(session, build.staged);
-  if (node.incremental !== undefined && options.isIncremental === true && (await exists(session, build.target)))
+  if (node.incremental !== undefined && options.isIncremental === true && (await isTable(session, build.target)))
     return addRows(session, build, options, node.incremental);
   const rows = await createStage(session, node, build.staged);
   await failpoint('transform.after-build');
@@ -274,4 +275,13 @@ async function exists(session: Session, table: TableName): Promise<boolean> {
     sqlName(table),
   ]);
   return row?.found === true;
+}
+
+/** Rows that are put into a view of that name would go into the table that it reads. */
+async function isTable(session: Session, { schema, name }: TableName): Promise<boolean> {
+  const found = await session.query(
+    `SELECT FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relname = $2 AND relkind IN ('r', 'p')`,
+    [identifier(schema), name],
+  );
+  return found.length > 0;
 }

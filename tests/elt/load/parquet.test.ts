@@ -123,6 +123,17 @@ test('a file without rows is refused', async () => {
   });
 });
 
+test('a double keeps all of its digits when its column becomes numeric', async () => {
+  await writeParquet('whole.parquet', 'SELECT 9007199254740993::BIGINT AS v');
+  await writeParquet('double.parquet', 'SELECT 0.30000000000000004::DOUBLE AS v');
+  await bench.run(resourceOf({ path: '*o*le.parquet', id: 'both', table: 'both' }));
+  expect(await bench.rows('both', 'v::text')).toEqual([{ v: '0.30000000000000004' }, { v: '9007199254740993' }]);
+  const added = resourceOf({ path: 'double.parquet', id: 'added', table: 'added', write: 'append' });
+  await bench.run(added);
+  await bench.run({ ...added, path: 'whole.parquet', columns: { v: 'numeric' } }, { runId: 'run-2' });
+  expect(await bench.rows('added', 'v::text')).toEqual([{ v: '0.30000000000000004' }, { v: '9007199254740993' }]);
+});
+
 test('whole numbers of a double or decimal column fit a column of whole numbers, under each contract, and others are told', async () => {
   await writeParquet('whole.parquet', `SELECT 7::BIGINT AS id, 1::BIGINT AS n`);
   await writeParquet(

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { abandonLoads } from '../../../src/elt/load/abandon-loads.js';
 import { sweepStages } from '../../../src/elt/load/sweep-stages.js';
 import { publishResource } from '../../../src/elt/load/publish-resource.js';
+import type { ResourceConfig } from '../../../src/model/project.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from './workbench.js';
 
 let bench: Workbench;
@@ -60,6 +61,35 @@ describe('replace', () => {
       { path: 'r/b.csv', generation: 1, status: 'replaced' },
       { path: 'r/b.csv', generation: 1, status: 'published' },
     ]);
+  });
+
+  test('a row that gave way to a later file is there again when that file has it no more', async () => {
+    const keyed = resourceOf({ id: 'way', source: 'way', table: 'way', path: 'way/*.csv', primaryKey: ['id'] });
+    const rows = () => bench.rows('way', 'id::int, v');
+    await bench.write('way/a.csv', 'id,v\n1,a\n2,a\n');
+    await bench.write('way/b.csv', 'id,v\n1,b\n3,b\n');
+    await bench.run(keyed);
+    expect(await rows()).toEqual([{ id: 2, v: 'a' }, { id: 1, v: 'b' }, { id: 3, v: 'b' }]); // prettier-ignore
+    await bench.write('way/b.csv', 'id,v\n3,b\n');
+    await bench.run(keyed, { runId: 'run-2' });
+    expect(await bench.database.query(`SELECT id::int, v FROM demo_dev_raw.way ORDER BY id`)).toEqual([{ id: 1, v: 'a' }, { id: 2, v: 'a' }, { id: 3, v: 'b' }]); // prettier-ignore
+    await bench.write('way/b.csv', 'id,v\n1,b\n');
+    await bench.run(keyed, { runId: 'run-3' });
+    await rm(join(bench.root, 'way/b.csv'));
+    const last = await bench.run(keyed, { runId: 'run-4' });
+    expect(await rows()).toEqual([{ id: 1, v: 'a' }, { id: 2, v: 'a' }]); // prettier-ignore
+    expect(last.loads).toMatchObject([{ status: 'staged', rowsRead: 2, rowsLoaded: 2, rowsDuplicate: 0 }]);
+  });
+
+  test('has the rows of its own files when another source had its table meanwhile', async () => {
+    const one = resourceOf({ id: 'shop.u', source: 'shop', table: 'shop_u', path: 'u/*.csv' });
+    await bench.write('u/1.csv', 'id\n1\n');
+    await bench.write('u/2.csv', 'id\n2\n');
+    await bench.run(one);
+    await bench.run({ ...one, id: 'shop_u', source: 'shop_u' }, { runId: 'run-2' });
+    await bench.write('u/2.csv', 'id\n3\n');
+    expect((await bench.run(one, { runId: 'run-3' })).published).toMatchObject({ rows: 2 });
+    expect(await bench.rows('shop_u', 'id')).toEqual([{ id: '1' }, { id: '3' }]);
   });
 
   test('loads a former content again when the file goes back to it', async () => {
@@ -146,6 +176,52 @@ describe('append', () => {
     );
     await abandonLoads({ database: bench.database, env: 'dev', project: 'demo' });
     expect(await sweepStages({ database: bench.database, schemas })).toHaveLength(2);
+  });
+
+  test('adds nothing to the rows of a source that had the table under another name', async () => {
+    const one = resourceOf({ id: 'shop.t', source: 'shop', table: 'shop_t', path: 't/*.csv', write: 'append' });
+    await bench.write('t/1.csv', 'id\n1\n');
+    await bench.run(one);
+    const renamed = { ...one, id: 'shop_t', source: 'shop_t' };
+    await expect(bench.run(renamed)).rejects.toMatchObject({
+      code: 'ELT_TABLE_TAKEN',
+      message: expect.stringContaining('demo_dev_raw.shop_t has the rows of shop.t') as string,
+    });
+    expect(await bench.rows('shop_t', 'id')).toEqual([{ id: '1' }]);
+    await bench.database.execute('DROP TABLE demo_dev_raw.shop_t');
+    expect((await bench.run(renamed, { runId: 'run-2' })).published).toMatchObject({ rows: 1 });
+    await bench.write('t/1.csv', 'id\n2\n');
+    await expect(bench.run(one, { runId: 'run-3' })).rejects.toMatchObject({ code: 'ELT_TABLE_TAKEN' });
+    await bench.database.execute(`UPDATE plumbline.loads SET status = 'failed' WHERE status = 'staged'`);
+    await sweepStages({ database: bench.database, schemas });
+  });
+
+  test('gives a column a declared type only where no row that stays becomes another', async () => {
+    const one = resourceOf({ id: 'n', source: 'n', table: 'n', path: 'n/*.csv', write: 'append' });
+    await bench.write('n/1.csv', 'v,t\n1.5,2024-01-01 10:00:00\n');
+    await bench.write('n/2.csv', 'v,t\n2,2024-01-02\n');
+    await bench.run(one);
+    await rm(join(bench.root, 'n/1.csv'));
+    const narrower: ResourceConfig['columns'][] = [{ v: 'bigint' }, { t: 'date' }];
+    for (const columns of narrower)
+      await expect(bench.run({ ...one, columns })).rejects.toMatchObject({
+        code: 'ELT_TYPE_CHANGE',
+        message: expect.stringMatching(
+          /failed: it has (1\.5|2024-01-01 10:00:00), which would be another value\./,
+        ) as string,
+      });
+    expect(await bench.rows('n', 'v::text, t::text')).toEqual([
+      { v: '1.5', t: '2024-01-01 10:00:00' },
+      { v: '2', t: '2024-01-02 00:00:00' },
+    ]);
+    // What makes way is not in the way.
+    await bench.write('n/1.csv', 'v,t\n1,2024-01-01\n');
+    await bench.run({ ...one, columns: { v: 'bigint', t: 'date' } }, { runId: 'run-2' });
+    expect(await bench.database.query('SELECT v::text, t::text FROM demo_dev_raw.n ORDER BY v')).toEqual([
+      { v: '1', t: '2024-01-01' },
+      { v: '2', t: '2024-01-02' },
+    ]);
+    await sweepStages({ database: bench.database, schemas });
   });
 });
 

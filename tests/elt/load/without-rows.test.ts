@@ -50,6 +50,20 @@ test('a file of any format that may be empty empties its table, which keeps colu
   instance.closeSync();
 });
 
+test('a table is not emptied because a source that had it before had no rows', async () => {
+  const former = of('was', 'was*.csv', { allowEmpty: true });
+  for (const content of ['id\n1\n', 'id\n2\n', 'id\n']) {
+    await bench.write('was.csv', content);
+    await bench.run(former);
+  }
+  const now = { ...former, id: 'is', allowEmpty: false };
+  await bench.write('was.csv', 'id\n3\n');
+  await bench.run(now);
+  await bench.write('was.csv', 'id\n');
+  await expect(bench.run(now)).rejects.toMatchObject({ code: 'ELT_SOURCE_EMPTY' });
+  expect(await bench.rows('was', 'id')).toEqual([{ id: '3' }]);
+});
+
 test('among others a file may have a header only, in which ever order, but not take former rows away', async () => {
   const days = of('days', 'days-*.csv', { write: 'append', columns: { id: 'bigint' }, primaryKey: ['id'] });
   await bench.write('days-1.csv', 'id,v\n');

@@ -86,6 +86,21 @@ describe('merge', () => {
     expect((await table())[0]).toEqual([1, '2025-01-01', 11]);
   });
 
+  test('takes the place of a view of its name, and writes nothing into what that reads', async () => {
+    await test_.database.execute(`CREATE VIEW main.demand AS SELECT id, day, n FROM raw.rides WHERE n < 30`);
+    const sql = `SELECT id, day, n + 1 AS n FROM raw.rides WHERE day = '2025-01-02'`;
+    expect(await build({ sql, config: BY_DAY })).toMatchObject({ kind: 'table', rows: 2 });
+    expect(await table()).toEqual([
+      [2, '2025-01-02', 21],
+      [3, '2025-01-02', 31],
+    ]);
+    expect(await rows('SELECT id, n FROM raw.rides ORDER BY id')).toEqual([
+      { id: 1, n: 10 },
+      { id: 2, n: 20 },
+      { id: 3, n: 30 },
+    ]);
+  });
+
   test.each([
     [
       'a key that comes twice',

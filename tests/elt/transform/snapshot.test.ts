@@ -129,6 +129,18 @@ describe('strategy timestamp', () => {
   });
 });
 
+it.each([false, true])('a row that was gone and is back changes by its own clock, also one that is behind (new_record: %s)', async (recordsDeleted) => {
+  const snapshot = { ...TIMESTAMP, closesDeleted: true, ...(recordsDeleted && { recordsDeleted }) };
+  const other = '9 Zoe 2024-01-01';
+  await snap(['1 Ann 2024-01-01', other], { snapshot });
+  await snap([other], { snapshot });
+  await snap(['1 Ann 2024-01-01', other], { snapshot });
+  expect(await snap(['1 Anna 2024-05-01', other], { snapshot })).toMatchObject({ incrementRows: 1 });
+  expect(await snap(['1 Anna 2024-05-01', other], { snapshot })).toMatchObject({ incrementRows: 0 });
+  expect((await states()).slice(-3, -1)).toEqual(['1 Ann run→run', '1 Anna run→']);
+  await assertSound();
+}); // prettier-ignore
+
 describe('hard_deletes: new_record', () => {
   const MARKED = { ...TIMESTAMP, closesDeleted: true, recordsDeleted: true as const };
   const marked = () => states('id, name, dbt_is_deleted');
@@ -189,6 +201,16 @@ describe('strategy check', () => {
       '2 Rob 2024-01-01 run→',
     ]);
     await assertSound();
+  });
+
+  it('sees no change in a row, or an element of one, that was loaded again', async () => {
+    const loaded = (id: number): Build => ({
+      snapshot: CHECK,
+      sql: `SELECT id, name, ${id} AS _load_id, ${id} AS _row_number, ${id} AS _loaded_at, ${id} AS _parent_load_id,
+        ${id} AS _parent_row_number, ${id} AS _root_row_number FROM raw.people`,
+    });
+    await snap(['1 Ann 2024-01-01'], loaded(1));
+    expect(await snap(['1 Ann 2024-01-01'], loaded(2))).toMatchObject({ rows: 1, incrementRows: 0 });
   });
 
   it('takes a new column in beside the history, and goes on without one that is gone', async () => {
