@@ -115,7 +115,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     isAnomalyAccepted: options.acceptAnomaly === true && anomalies.length > 0,
   });
   if (options.cursor?.to !== undefined && resource.cursor !== undefined)
-    await moveCursor(session, publication, resource.cursor, options.cursor.to);
+    await moveCursor(session, publication, resource.cursor, { from: options.cursor.from, to: options.cursor.to });
   const late = options.cursor === undefined ? {} : { rowsLate };
   const changed = isCounted ? { rowsChanged } : {};
   const removed = rowsRemoved === 0 ? {} : { rowsRemoved };

@@ -118,7 +118,7 @@ async function storageOf(
   if (found === undefined || !['r', 'p', 'm'].includes(found.kind)) return { isStable: false };
   const [storage] = await session.query<{ isHeap: boolean; isOpen: boolean; blocks: number; version: number }>(
     `WITH RECURSIVE tree AS (SELECT $1::oid AS id UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.id)
-     SELECT bool_and(c.relkind = 'p' OR a.amname = 'heap') AS "isHeap", NOT bool_or(c.relrowsecurity) AS "isOpen",
+     SELECT bool_and(c.relkind = 'p' OR coalesce(a.amname, '') = 'heap') AS "isHeap", NOT bool_or(c.relrowsecurity) AS "isOpen",
        max(pg_relation_size(c.oid) / current_setting('block_size')::bigint)::float8 AS blocks,
        current_setting('server_version_num')::integer AS version
      FROM tree JOIN pg_class c ON c.oid = tree.id LEFT JOIN pg_am a ON a.oid = c.relam`,
