@@ -28,7 +28,7 @@ class RowEncoder:
 
     def encode(self, row: Mapping[str, Any]) -> bytes:
         """One line. Raises TypeError, with the key, for a value that no column can hold."""
-        shape = (tuple(row), tuple(map(type, row.values())))
+        shape = (type(row), tuple(row), tuple(map(type, row.values())))
         whole = self._whole.get(shape)
         if whole is not None:
             try:
@@ -41,7 +41,7 @@ class RowEncoder:
                         self._kinds[key].add(_int_kind(row[key]))
         else:
             line = self._slow(row)
-            if _FAST_TYPES.issuperset(shape[1]) and all(type(key) is str for key in row):
+            if isinstance(row, dict) and _FAST_TYPES.issuperset(shape[2]) and all(type(key) is str for key in row):
                 self._whole[shape] = [key for key, value in row.items() if type(value) is int]
         return line.encode("utf-8", "surrogatepass") + b"\n"
 

@@ -4,6 +4,7 @@ import random
 import unittest
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from types import MappingProxyType
 from uuid import UUID
 
 from plumbline._encode import RowEncoder, encode_json
@@ -38,6 +39,12 @@ class Colour(enum.Enum):
 
 
 class EncodeTest(unittest.TestCase):
+    def test_rows_of_any_mapping(self):
+        rows = [MappingProxyType({"id": id, "note": "a"}) for id in (1, 2**60)]
+        lines, columns = self.encode({"id": 0, "note": "a"}, *rows)
+        self.assertEqual(lines[1:], ['{"id":1,"note":"a"}\n', '{"id":1152921504606846976,"note":"a"}\n'])
+        self.assertEqual(columns, {"id": "bigint", "note": None})
+
     def encode(self, *rows):
         encoder = RowEncoder()
         return [encoder.encode(row).decode() for row in rows], encoder.columns()

@@ -78,11 +78,11 @@ export async function beginExtract(
     [...values, key.unit, key.settings, runId, isForced || isAhead, takenOut],
   );
   if (newest !== undefined) {
-    await database.execute('UPDATE plumbline.extracts SET run_id = $2, landed_ahead = $3 WHERE extract_id = $1', [
-      newest.extractId,
-      runId,
-      isAhead,
-    ]);
+    await database.execute(
+      `UPDATE plumbline.extracts SET run_id = $2, landed_ahead = $3, futile_attempts = CASE run_id WHEN $2 THEN futile_attempts ELSE 0 END
+       WHERE extract_id = $1`,
+      [newest.extractId, runId, isAhead],
+    );
     return { ...newest, pages: await pagesOf(database, newest.extractId) };
   }
   const [added] = await database.query<{ extractId: string }>(
