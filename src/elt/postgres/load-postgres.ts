@@ -104,8 +104,10 @@ async function load(
   return { line: await finish(options, session, line, description, rowsCopied), fromRow: line.nextRow };
 }
 
-function keysTarget({ schemas, resource }: PostgresLoadOptions, { loadId, token }: LedgerLine) {
-  return { loadId, token, stage: stageName(schemas.stage, loadId), primaryKey: resource.primaryKey };
+function keysTarget({ schemas, resource, object: { to } }: PostgresLoadOptions, { loadId, token }: LedgerLine) {
+  const { primaryKey, cursor } = resource;
+  const range = { ...(cursor?.initial !== undefined && { from: cursor.initial }), ...(to !== undefined && { to }) };
+  return { loadId, token, stage: stageName(schemas.stage, loadId), primaryKey, range };
 }
 
 /** Values of columns that the contract leaves out, which are not read. */
