@@ -532,6 +532,18 @@ describe('a cursor', () => {
     expect(news).toEqual({ rows: 3 });
   });
 
+  it('of transactions is refused where a part of the table is on another server, whose rows tell of none', async () => {
+    const { port, hostname } = new URL(shop.url);
+    await shop.database
+      .execute(`CREATE EXTENSION postgres_fdw; CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '${hostname}', port '${port}', dbname 'postgres');
+      CREATE USER MAPPING FOR CURRENT_USER SERVER elsewhere OPTIONS (user 'postgres');
+      CREATE TABLE remote_part (id integer); CREATE TABLE parted (id integer) PARTITION BY RANGE (id); CREATE TABLE parted_here PARTITION OF parted FOR VALUES FROM (0) TO (9);
+      CREATE FOREIGN TABLE parted_there PARTITION OF parted FOR VALUES FROM (10) TO (19) SERVER elsewhere OPTIONS (table_name 'remote_part')`);
+    await shop.database.execute('INSERT INTO parted VALUES (1), (11)');
+    const parted = { parted: '{ table: parted, primary_key: id, cursor: { xmin: true } }' };
+    await expect(load(parted)).rejects.toMatchObject({ details: [{ code: 'ELT_PG_CURSOR', terminal: true }] });
+  });
+
   it('is planned without asking', async () => {
     await bench.write({ 'plumbline.yaml': yaml({ ...resources, lines: '{ schema: sales, table: lines, parallel: 4 }' }) });
     const { run } = await bench.open(`run-${++runs}`, ['elt']);
