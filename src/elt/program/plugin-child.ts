@@ -9,7 +9,7 @@ import { inspect } from 'node:util';
 import type { Source, SourceRow } from '../../model/define-source.js';
 import type { Json, JsonObject } from '../../model/project.js';
 import { describeProgramError } from './describe-error.js';
-import { openRowEncoder } from './encode-row.js';
+import { isPlain, nameOf, openRowEncoder } from './encode-row.js';
 
 const BUFFER_CHARACTERS = 1 << 16;
 const [module, name] = process.argv.slice(2) as [string, string];
@@ -51,7 +51,7 @@ async function run(): Promise<void> {
 
 function addRow(row: unknown): void {
   if (!isRow(row))
-    throw new TypeError(`expected a row as an object, or a list of them, got ${kindOf(row)}: ${shown(row)}`);
+    throw new TypeError(`expected a row as an object, or a list of them, got ${nameOf(row)}: ${shown(row)}`);
   write(`${encoder.encode(row as SourceRow)}\n`);
 }
 
@@ -59,18 +59,6 @@ function addRow(row: unknown): void {
 function isRow(value: unknown): boolean {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) return false;
   return Object.keys(value).length > 0 || isPlain(value);
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  return typeof value === 'object'
-    ? (value.constructor as { name?: string } | undefined)?.name || 'an iterator'
-    : typeof value;
 }
 
 function shown(value: unknown): string {
