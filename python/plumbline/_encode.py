@@ -28,7 +28,7 @@ class RowEncoder:
 
     def encode(self, row: Mapping[str, Any]) -> bytes:
         """One line. Raises TypeError, with the key, for a value that no column can hold."""
-        shape = (tuple(row), tuple(map(type, row.values())))
+        shape = (type(row), tuple(row), tuple(map(type, row.values())))
         whole = self._whole.get(shape)
         if whole is not None:
             try:
@@ -41,7 +41,7 @@ class RowEncoder:
                         self._kinds[key].add(_int_kind(row[key]))
         else:
             line = self._slow(row)
-            if _FAST_TYPES.issuperset(shape[1]) and all(type(key) is str for key in row):
+            if isinstance(row, dict) and _FAST_TYPES.issuperset(shape[2]) and all(type(key) is str for key in row):
                 self._whole[shape] = [key for key, value in row.items() if type(value) is int]
         return line.encode("utf-8", "surrogatepass") + b"\n"
 
@@ -51,8 +51,12 @@ class RowEncoder:
 
     def _slow(self, row: Mapping[str, Any]) -> str:
         members = []
+        names: Set[str] = set()
         for key, value in row.items():
             name = str(key)
+            if name in names:
+                raise TypeError(f"key {name!r}: the row has two that are written so")
+            names.add(name)
             kinds = self._kinds.setdefault(name, set())
             try:
                 kind, source = _value(value)
@@ -102,7 +106,10 @@ def _value(value: Any) -> "tuple[Optional[str], str]":
         return "jsonb", "[" + ",".join(_value(one)[1] for one in value) + "]"
     if type(value).__name__ == "NAType":  # pandas
         return None, "null"
-    for convert in ("item", "tolist"):  # a scalar, an array of numpy
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind == "M":
+        return _numpy_time(value)
+    for convert in ("item", "tolist") if kind != "m" else ():  # a scalar, an array of numpy
         method = getattr(value, convert, None)
         if callable(method) and getattr(value, "ndim", 0) == (0 if convert == "item" else value.ndim):
             return _value(method())
@@ -110,6 +117,18 @@ def _value(value: Any) -> "tuple[Optional[str], str]":
         f"got {type(value).__name__}, expected str, int, float, bool, Decimal, datetime, date, time, bytes, UUID, "
         "a list or a mapping"
     )
+
+
+def _numpy_time(value: Any) -> "tuple[Optional[str], str]":
+    """A time of numpy, or an array of them: of nanoseconds numpy itself would make a whole number."""
+    if value.ndim > 0:
+        return "jsonb", "[" + ",".join(_value(one)[1] for one in value) + "]"
+    time = value.item()
+    if isinstance(time, int):
+        time = value.astype("datetime64[us]").item()
+    if isinstance(time, int):
+        raise TypeError(f"got {value}, expected a time of the years 1 to 9999")
+    return _value(time)
 
 
 def _int_kind(value: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, List
 
 
 def rows(value: Any) -> Iterator[Mapping[str, Any]]:
@@ -18,12 +18,13 @@ def rows(value: Any) -> Iterator[Mapping[str, Any]]:
     elif hasattr(value, "model_dump"):  # a model of pydantic
         yield value.model_dump()
     elif hasattr(value, "itertuples") and hasattr(value, "columns"):  # pandas: a missing value is NaN there
-        names = [str(name) for name in value.columns]
+        names = distinct([str(name) for name in value.columns])
         for row in value.itertuples(index=False, name=None):
-            yield {name: None if cell != cell else cell for name, cell in zip(names, map(plain, row))}
+            yield dict(zip(names, map(plain, row)))
     elif hasattr(value, "iter_rows"):  # polars
         yield from value.iter_rows(named=True)
     elif hasattr(value, "to_batches"):  # Arrow
+        distinct(getattr(getattr(value, "schema", None), "names", []))
         for batch in value.to_batches():
             yield from batch.to_pylist()
     elif isinstance(value, Iterable) and not isinstance(value, (str, bytes)):
@@ -35,6 +36,17 @@ def rows(value: Any) -> Iterator[Mapping[str, Any]]:
         raise TypeError(f"expected a row as a mapping, or many of them, got {type(value).__name__}: {shown}")
 
 
+def distinct(names: List[str]) -> List[str]:
+    """The names of the columns. Raises TypeError where two are one: a row would have the later one's value only."""
+    for name in names:
+        if names.count(name) > 1:
+            raise TypeError(f"expected columns of different names, got {names.count(name)} that are called {name!r}")
+    return names
+
+
 def plain(cell: Any) -> Any:
-    """``pandas.NA`` compares to nothing, not even to itself."""
-    return None if type(cell).__name__ == "NAType" else cell
+    """None for a missing value, which is not equal to itself; ``pandas.NA`` compares to nothing, and an array cell by cell."""
+    if type(cell).__name__ == "NAType":
+        return None
+    differs = cell != cell
+    return None if getattr(differs, "ndim", 0) == 0 and differs else cell

@@ -69,7 +69,8 @@ def main(arguments: List[str]) -> int:
     script, function = arguments
     # So that what is printed is seen while the script runs, and is there when it is killed.
     sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")
-    request = json.load(sys.stdin)
+    # Whatever encoding the environment asks for: what comes is UTF-8.
+    request = json.load(sys.stdin.buffer)
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)
     # So that `finally` and `with` of the script run when the load is cancelled.

@@ -4,6 +4,7 @@ import random
 import unittest
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from types import MappingProxyType
 from uuid import UUID
 
 from plumbline._encode import RowEncoder, encode_json
@@ -33,11 +34,46 @@ class Array:
         return [1.5, 2]
 
 
+class Datetime64:
+    """What a time of numpy is like, and an array of two."""
+
+    def __init__(self, *nanoseconds):
+        self._nanoseconds = nanoseconds
+        self.ndim = len(nanoseconds) - 1
+        self.dtype = type("dtype", (), {"kind": "M"})
+
+    def astype(self, unit):
+        assert unit == "datetime64[us]"
+        return type("Microseconds", (), {"item": lambda _: None if self._nanoseconds[0] is None else datetime(2024, 1, 1)})()
+
+    def item(self):
+        return self._nanoseconds[0]
+
+    def __iter__(self):
+        return map(Datetime64, self._nanoseconds)
+
+
 class Colour(enum.Enum):
     RED = "red"
 
 
 class EncodeTest(unittest.TestCase):
+    def test_times_of_numpy(self):
+        lines, columns = self.encode({"at": Datetime64(0), "many": [1]}, {"at": Datetime64(None), "many": Datetime64(0, 0)})
+        self.assertEqual(lines[0], '{"at":"2024-01-01T00:00:00","many":[1]}\n')
+        self.assertEqual(lines[1], '{"at":null,"many":["2024-01-01T00:00:00","2024-01-01T00:00:00"]}\n')
+        self.assertEqual(columns, {"at": "timestamp", "many": "jsonb"})
+
+    def test_keys_that_are_written_alike(self):
+        with self.assertRaisesRegex(TypeError, "key '1': the row has two"):
+            self.encode({1: "a", "1": "b"})
+
+    def test_rows_of_any_mapping(self):
+        rows = [MappingProxyType({"id": id, "note": "a"}) for id in (1, 2**60)]
+        lines, columns = self.encode({"id": 0, "note": "a"}, *rows)
+        self.assertEqual(lines[1:], ['{"id":1,"note":"a"}\n', '{"id":1152921504606846976,"note":"a"}\n'])
+        self.assertEqual(columns, {"id": "bigint", "note": None})
+
     def encode(self, *rows):
         encoder = RowEncoder()
         return [encoder.encode(row).decode() for row in rows], encoder.columns()

@@ -51,6 +51,22 @@ class RowsTest(unittest.TestCase):
 
         value = [{"x": 1}, ({"x": 2} for _ in range(1)), Point(3), Item(4), Model(), Polars(), Arrow()]
         self.assertEqual([row["x"] for row in rows(value)], [1, 2, 3, 4, 5, 6, 7])
+
+        class Array:  # numpy's is compared cell by cell
+            def __ne__(self, other):
+                return type("Bools", (), {"ndim": 1, "__bool__": None})()
+
+        class Frame:
+            def __init__(self, *columns):
+                self.columns = columns
+
+            def itertuples(self, index, name):
+                return iter([(array, float("nan"))])
+
+        array = Array()
+        self.assertEqual(list(rows(Frame("x", "y"))), [{"x": array, "y": None}])
+        with self.assertRaisesRegex(TypeError, "different names, got 2 that are called 'x'"):
+            list(rows(Frame("x", "x")))
         for wrong in (5, "text", None):
             with self.assertRaisesRegex(TypeError, "expected a row as a mapping"):
                 list(rows(wrong))

@@ -20,7 +20,7 @@ import {
   transformInput,
 } from '../contracts/elt.js';
 import { stepNames } from '../contracts/step-names.js';
-import { moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
+import { forgetCheckpoint, moveCheckpoint } from '../elt/cursor/checkpoint-state.js';
 import { landedExtract, type LandedExtract } from '../elt/extract/extract-progress.js';
 import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { leaveOutCopies } from '../elt/load/leave-out-copies.js';
@@ -333,15 +333,19 @@ function isFull(landed: LandedExtract | undefined): boolean {
   return landed?.checkpoint !== undefined && landed.cursorFrom === undefined;
 }
 
-/** In the transaction that makes the rows visible. A `replace` always begins anew, so it keeps no checkpoint. */
+/**
+ * In the transaction that makes the rows visible. A `replace` always begins anew, so it keeps no checkpoint, nor one of before: that would be no
+ * longer where its rows end.
+ */
 async function commitCheckpoint(
   session: Session,
   { env, project }: RunRef,
   { id, write }: ResourceConfig,
   { checkpoint: to, cursorFrom: from }: LandedExtract,
 ): Promise<void> {
-  if (to !== undefined && write !== 'replace')
-    await moveCheckpoint(session, { env, project, resource: id }, { from, to });
+  const key = { env, project, resource: id };
+  if (write === 'replace') await forgetCheckpoint(session, key);
+  else if (to !== undefined) await moveCheckpoint(session, key, { from, to });
 }
 
 async function reusableLoad(

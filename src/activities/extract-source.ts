@@ -112,7 +112,8 @@ async function postgres(extraction: Extraction): Promise<Extracted> {
 
 async function singer(extraction: Extraction): Promise<Extracted> {
   const { scratchDir: scratch = tmpdir() } = extraction.dependencies;
-  return extractSinger({ ...(await code(extraction)), scratch });
+  const { attempt } = extraction.scope;
+  return extractSinger({ ...(await code(extraction)), scratch, attempt });
 }
 
 async function program(extraction: Extraction): Promise<Extracted> {
@@ -138,7 +139,7 @@ async function asked(extraction: Extraction) {
 async function code(extraction: Extraction) {
   const { dependencies, run, scope } = extraction;
   const codeRoot = await bundleFolder(dependencies, run);
-  return { ...(await asked(extraction)), codeRoot, attempt: scope.attempt, onLog: scope.output };
+  return { ...(await asked(extraction)), codeRoot, onLog: scope.output };
 }
 
 /** Without the table, what the cursor says is loaded is not there. */

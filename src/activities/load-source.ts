@@ -36,6 +36,7 @@ export async function loadSource({
         ...opened,
         object: object as SourceObject,
         onProgress: (at) => progress({ ...at }),
+        onLog: output,
       }),
     );
   const stated = object.statedBy === undefined ? undefined : await statedColumns(database, object.statedBy);

@@ -45,6 +45,8 @@ export default defineSource<Config, number>({
   },
   *busy() { yield {}; throw new Retry('busy', { after: 7 }); },
   *wrong() { yield 5 as never; },
+  *none({ config: _config }: SourceContext<Config, number>) { yield [{}, new Map([['id', 1]])] as never; },
+  *nested() { yield [[{ id: 1 }]] as never; },
   async *hangs() { await new Promise(() => {}); yield {}; },
 });
 `;
@@ -178,7 +180,9 @@ sources:
   });
 
   it("says where the author's code went wrong", async () => {
-    await bench.write({ 'plumbline.yaml': yaml('broken: {}, busy: {}, wrong: {}, missing: {}, hangs: {}') });
+    await bench.write({
+      'plumbline.yaml': yaml('broken: {}, busy: {}, wrong: {}, missing: {}, hangs: {}, none: {}, nested: {}'),
+    });
     const { run } = await open();
     const refused = (resource: string) =>
       bench.call('extractResource', { run, resource: `shop.${resource}` }).catch((error: unknown) => error);
@@ -190,6 +194,9 @@ sources:
     });
     expect(await refused('busy')).toMatchObject({ details: [{ code: 'ELT_PROGRAM_RETRY', details: { retryAfterMs: 7_000 } }] }); // prettier-ignore
     expect(await refused('wrong')).toMatchObject({ message: expect.stringContaining('expected a row as an object, or a list of them, got number: 5') as string }); // prettier-ignore
+    // A row of it would have no value, and be taken for one.
+    expect(await refused('none')).toMatchObject({ message: expect.stringContaining("expected a row as an object, or a list of them, got Map: Map(1) { 'id' => 1 }") as string }); // prettier-ignore
+    expect(await refused('nested')).toMatchObject({ message: expect.stringContaining('got Array: [ { id: 1 } ]') as string }); // prettier-ignore
     expect(await refused('missing')).toMatchObject({ message: expect.stringContaining('has no function missing; it has broken, busy') as string }); // prettier-ignore
     // Nothing is left that could resolve its promise, so Node.js ends.
     expect(await refused('hangs')).toMatchObject({ details: [{ code: 'ELT_PROGRAM_ENDED' }] });

@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { LoadSummary } from '../../src/contracts/elt.js';
@@ -100,6 +103,23 @@ describe('a table', () => {
     await shop.database.execute('UPDATE orders SET units = 7 WHERE id = 500');
     const [changed] = await load(resources);
     expect(changed!.version).not.toBe(first!.version);
+  });
+
+  it('of which a part is on another server is read each time: nothing here tells what changes there', async () => {
+    const file = join(tmpdir(), `plumbline-foreign-${process.pid}.csv`);
+    await writeFile(file, '2,there\n', { mode: 0o644 });
+    await shop.database.execute(`CREATE EXTENSION file_fdw; CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+      CREATE TABLE mixed (id integer, note text) PARTITION BY LIST (id); CREATE TABLE mixed_here PARTITION OF mixed FOR VALUES IN (1);
+      CREATE FOREIGN TABLE mixed_there PARTITION OF mixed FOR VALUES IN (2) SERVER files OPTIONS (filename '${file}', format 'csv');
+      INSERT INTO mixed_here VALUES (1, 'here')`);
+    const resources = { mixed: '{ table: mixed, primary_key: id }' };
+    const notes = async () => (await bench.test.database.query('SELECT note FROM shop_dev_raw.shop_mixed ORDER BY id')).map(({ note }) => note); // prettier-ignore
+    await load(resources);
+    expect(await notes()).toEqual(['here', 'there']);
+    await writeFile(file, '2,changed\n');
+    await load(resources);
+    expect(await notes()).toEqual(['here', 'changed']);
+    await rm(file);
   });
 
   it.each([', parallel: 2', ''])('is read under one snapshot%s, while rows move', async (parallel) => {
@@ -411,6 +431,17 @@ it('a further connection that waits behind a change of the table ends no load; o
   await bench.close(run);
 }, 60_000);
 
+it('a load that is given fewer connections than it wants says so, and why', async () => {
+  await manyPieces('limited');
+  await shop.database.execute('CREATE ROLE plumb_limited LOGIN CONNECTION LIMIT 1; GRANT SELECT ON limited TO plumb_limited'); // prettier-ignore
+  process.env['TEST_SHOP_URL'] = shop.url.replace(/\/\/[^@]*@/, '//plumb_limited@');
+  const [summary] = await load({ limited: '{ table: limited }' }).finally(() => (process.env['TEST_SHOP_URL'] = shop.url)); // prettier-ignore
+  expect(summary).toMatchObject({ rowsLoaded: 5_000 });
+  const said = await bench.test.database.query(`SELECT step, content FROM plumbline.run_logs WHERE run_id = 'run-${runs}'`); // prettier-ignore
+  expect(JSON.stringify(said)).toMatch(/"load:shop.limited#public.limited".*reads over fewer than \d connections: .*too many connections for role/); // prettier-ignore
+  await shop.database.execute('REVOKE ALL ON limited FROM plumb_limited; DROP ROLE plumb_limited');
+});
+
 it('a load that is cancelled ends its statement in the source', async () => {
   const { source, options } = await toLoad('slow', '{ query: "SELECT pg_sleep(120)::text AS slept" }');
   const abort = new AbortController();
@@ -474,6 +505,43 @@ describe('a cursor', () => {
     expect(loads[0]).not.toBe(loads[1]);
     await bench.test.database.execute(`UPDATE plumbline.cursors SET value = '99999999999' WHERE field = 'xmin'`);
     expect((await load(byTransaction))[0]).toMatchObject({ rowsRead: 3 });
+    // That of another server is not kept: until this one has come so far, what it writes would be behind it.
+    const [state] = await bench.test.database.query<{ isOwn: boolean }>(`SELECT value::bigint < 99999999999 AS "isOwn" FROM plumbline.cursors WHERE field = 'xmin'`); // prettier-ignore
+    expect(state).toEqual({ isOwn: true });
+  });
+
+  it('goes on from where a full refresh ends: a table that was made anew may count from its beginning', async () => {
+    const numbered = yaml({ numbered: '{ table: numbered, primary_key: id, cursor: { field: id, type: integer } }' });
+    await bench.write({ 'plumbline.yaml': numbered });
+    const refresh = async (force: boolean): Promise<LoadSummary> => {
+      const { run, plan } = await bench.open(`run-${++runs}`, ['elt'], { force });
+      const [summary] = (await bench.elt(run, plan)).loads;
+      await bench.close(run);
+      return summary!;
+    };
+    await shop.database.execute(`CREATE TABLE numbered (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, note text);
+      INSERT INTO numbered (note) SELECT 'old' FROM generate_series(1, 100)`);
+    await refresh(false);
+    await shop.database.execute(
+      `TRUNCATE numbered RESTART IDENTITY; INSERT INTO numbered (note) VALUES ('new'), ('new')`,
+    );
+    expect(await refresh(true)).toMatchObject({ rowsRead: 2, extract: { cursor: { to: '2', rowsLate: 0 } } });
+    await shop.database.execute(`INSERT INTO numbered (note) VALUES ('new')`);
+    expect(await refresh(false)).toMatchObject({ rowsLoaded: 3, extract: { cursor: { from: '2', to: '3' } } });
+    const [news] = await bench.test.database.query(`SELECT count(*)::int AS rows FROM shop_dev_raw.shop_numbered WHERE note = 'new'`); // prettier-ignore
+    expect(news).toEqual({ rows: 3 });
+  });
+
+  it('of transactions is refused where a part of the table is on another server, whose rows tell of none', async () => {
+    const { port, hostname } = new URL(shop.url);
+    await shop.database
+      .execute(`CREATE EXTENSION postgres_fdw; CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '${hostname}', port '${port}', dbname 'postgres');
+      CREATE USER MAPPING FOR CURRENT_USER SERVER elsewhere OPTIONS (user 'postgres');
+      CREATE TABLE remote_part (id integer); CREATE TABLE parted (id integer) PARTITION BY RANGE (id); CREATE TABLE parted_here PARTITION OF parted FOR VALUES FROM (0) TO (9);
+      CREATE FOREIGN TABLE parted_there PARTITION OF parted FOR VALUES FROM (10) TO (19) SERVER elsewhere OPTIONS (table_name 'remote_part')`);
+    await shop.database.execute('INSERT INTO parted VALUES (1), (11)');
+    const parted = { parted: '{ table: parted, primary_key: id, cursor: { xmin: true } }' };
+    await expect(load(parted)).rejects.toMatchObject({ details: [{ code: 'ELT_PG_CURSOR', terminal: true }] });
   });
 
   it('is planned without asking', async () => {
@@ -667,6 +735,25 @@ describe('what a table may become', () => {
     await bench.test.database.execute('DELETE FROM plumbline.leases');
     expect(await load(live(', allow_empty: true'))).toMatchObject([{ tableRows: 0 }, { tableRows: 6_002 }]);
   }, 60_000);
+
+  it('tells of rows that the cursor has passed by, not of those that it was not to ask for', async () => {
+    await shop.database.execute(`CREATE TABLE passed (id integer PRIMARY KEY, at timestamptz);
+      INSERT INTO passed VALUES (1, '2023-06-01Z'), (2, '2024-06-01Z'), (3, NULL)`);
+    const resource =
+      '{ table: passed, primary_key: id, cursor: { field: at, initial: 2024-01-01 }, deletes: reconcile }';
+    const [first] = await load({ passed: resource });
+    expect(first).toMatchObject({ tableRows: 2, notices: [] });
+    // While the load is under way a row comes that is the next one's.
+    const { run, source, options } = await toLoad('passed', resource);
+    await shop.database.execute(`INSERT INTO passed VALUES (4, '2024-07-01Z'), (5, '2024-05-01Z'), (6, NULL)`);
+    const loaded = await loadPostgres({ ...options, database: bench.test.database });
+    await source.close();
+    const { extractId } = options.object;
+    const published = await bench.call('publishResource', { run, resource: 'shop.passed', loads: [{ ...loaded, notices: [] }], extractId }); // prettier-ignore
+    await bench.close(run);
+    expect(published).toMatchObject({ tableRows: 3, notices: ['shop.passed: 1 row of the source is not in the table: raise `lag` of its cursor, and load once with --force'] }); // prettier-ignore
+    expect((await load({ passed: resource }))[0]).toMatchObject({ tableRows: 4 });
+  });
 
   it('has child tables of its lists, whatever type they have, whose rows go with those that are gone', async () => {
     await shop.database

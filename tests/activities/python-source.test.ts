@@ -210,6 +210,65 @@ def exact():
     expect((await state())[0]).toEqual({ resource: 'shop.events', value: '3' });
   });
 
+  it('is all there is after `replace`: a table that appends again begins anew, and has no row twice', async () => {
+    const write = async (last: number, how: string) => {
+      await bench.write({
+        'plumbline.yaml': yaml(
+          `  grown: { type: python, python: ${PYTHON}, script: sources/events.py, function: events, write: ${how}, config: { last: ${last} } }`,
+        ),
+        'sources/events.py': EVENTS,
+      });
+      await load();
+      return (await rows('grown', 'id::int')).map(({ id }) => id);
+    };
+    expect(await write(2, 'append')).toEqual([1, 2]);
+    expect(await write(4, 'replace')).toEqual([1, 2, 3, 4]);
+    expect(await write(6, 'append')).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(await write(8, 'append')).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it('is tried again while it comes further, and given up when it says the same checkpoint again and again', async () => {
+    const marker = join(bench.root, 'attempts');
+    await bench.write({
+      'plumbline.yaml': yaml(
+        `  stuck: { type: python, python: ${PYTHON}, script: sources/stuck.py, write: append, config: { é: "ä" }, env: { PYTHONIOENCODING: latin-1 } }`,
+      ),
+      'sources/stuck.py': `
+import plumbline
+def stuck():
+    with open(${JSON.stringify(marker)}, "a+") as file:
+        file.write("x")
+        file.seek(0)
+        attempt = len(file.read())
+    assert plumbline.config() == {"é": "ä"}
+    if attempt == 2:
+        raise plumbline.Retry("busy")
+    yield {"attempt": attempt}
+    plumbline.checkpoint(min(attempt, 9))
+    raise plumbline.Retry("busy")
+`,
+    });
+    const { run } = await bench.open(`run-${++runs}`, ['elt']);
+    const pauses: unknown[] = [];
+    for (let attempt = 1; attempt <= 15; attempt++) {
+      const failure = (await bench
+        .call('extractResource', { run, resource: 'stuck' })
+        .catch((error: unknown) => error)) as {
+        nonRetryable: boolean;
+        message: string;
+        details: { details: { retryAfterMs?: number } }[];
+      };
+      if (failure.nonRetryable) pauses.push(failure.message);
+      else pauses.push(failure.details[0]!.details.retryAfterMs);
+    }
+    expect(pauses).toEqual([
+      ...[1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000],
+      ...[1_000, 5_000, 15_000, 30_000, 60_000],
+      expect.stringContaining('It was tried 6 times and came no further.'),
+    ]);
+    await bench.close(run, 'failed');
+  });
+
   it('says where its code went wrong, keeps its secrets, and lets the rest of the environment out', async () => {
     await bench.write({
       'plumbline.yaml': yaml(`

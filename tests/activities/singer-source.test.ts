@@ -25,6 +25,7 @@ interface Behaviour {
   readonly last?: number;
   readonly inclusive?: boolean;
   readonly stateless?: boolean;
+  readonly keys?: readonly string[];
   /** Of BATCH messages; with a name it is somebody else's. */
   readonly files?: readonly { readonly text?: string; readonly plain?: true; readonly name?: string; readonly parquet?: string; readonly encoding?: object }[]; // prettier-ignore
 }
@@ -236,8 +237,24 @@ describe('a Singer tap', { timeout: 120_000 }, () => {
     const loaded = await load({ rows: rowsTo(2), version: 2, stateless: true });
     expect(loaded).toMatchObject({ tableRows: 2, notices: ['1 row of older versions of the table was removed.'] });
     expect(await rows('id::int, _sdc_table_version::int')).toEqual([[1, 2], [2, 2]]); // prettier-ignore
-    // A table that is empty now sends no row, and still says so.
-    expect(await load({ version: 3, stateless: true })).toMatchObject({ tableRows: 0 });
+    // A table that is empty now sends no row, and still says so; so does one that the tap may not read.
+    expect(await failure({ version: 3, stateless: true })).toMatchObject({ details: [{ code: 'ELT_SOURCE_EMPTY' }] });
+    expect(await rows('id::int, _sdc_table_version::int')).toEqual([[1, 2], [2, 2]]); // prettier-ignore
+    expect(await load({ version: 3, stateless: true }, '{ allow_empty: true }')).toMatchObject({ tableRows: 0 });
+    expect(await load({ version: 4, stateless: true })).toMatchObject({ tableRows: 0 });
+  });
+
+  it('may have a key that its column cannot be called', async () => {
+    const name = 'k'.repeat(70);
+    const keyed = { properties: { id: { type: 'integer' }, [name]: { type: 'integer' }, xmin: { type: 'string' } } };
+    const of = (...values: string[]): Behaviour => ({
+      rows: values.map((value, index) => `{"id":1,"${name}":${index},"xmin":"${value}"}`),
+      schema: keyed,
+      keys: [name, 'xmin'],
+      stateless: true,
+    });
+    await load(of('a', 'b'));
+    expect(await load(of('a', 'c'))).toMatchObject({ tableRows: 3 });
   });
 
   it('follows contract, merge and anomaly, and keeps the states of its rows over versions', async () => {

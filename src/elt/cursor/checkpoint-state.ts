@@ -50,3 +50,11 @@ export async function moveCheckpoint(
       { details: { resource }, next: 'Run the load again: it goes on from the checkpoint that is there now.' },
     );
 }
+
+/** The next load that asks for a checkpoint starts from the beginning. */
+export async function forgetCheckpoint(session: Session, { env, project, resource }: CursorKey): Promise<void> {
+  await session.execute(
+    `DELETE FROM plumbline.cursors WHERE env = $1 AND project = $2 AND resource = $3 AND type = 'json'`,
+    [env, project, resource],
+  );
+}

@@ -23,11 +23,18 @@ export async function readCursor(
 }
 
 /**
- * Moves a cursor forward, in the transaction that publishes the rows up to there. What was asked from further back, by
- * a full refresh or a late run, leaves it where it is.
+ * Moves a cursor forward, in the transaction that publishes the rows up to there; a late run leaves it where it is. Where everything was asked for, it is
+ * where that ends, be it further back: the source may have been made anew, and count from its beginning.
+ *
+ * @param move.from undefined when everything was asked for, whatever the cursor was
  */
-export async function moveCursor(session: Session, key: CursorKey, config: CursorConfig, to: string): Promise<void> {
-  const former = (await readCursor(session, key, config)) ?? null;
+export async function moveCursor(
+  session: Session,
+  key: CursorKey,
+  config: CursorConfig,
+  { from, to }: { readonly from: string | undefined; readonly to: string },
+): Promise<void> {
+  const former = from === undefined ? null : ((await readCursor(session, key, config)) ?? null);
   const value = laterCursor(config.type, former, to);
   await session.execute(
     `INSERT INTO plumbline.cursors (env, project, resource, field, type, value) VALUES ($1, $2, $3, $4, $5, $6)

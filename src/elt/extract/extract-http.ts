@@ -37,7 +37,7 @@ export interface HttpExtractOptions {
   readonly force?: boolean;
   /** For a run that is still to come: nothing of a run that may be at work is taken. @default false */
   readonly ahead?: boolean;
-  /** Asks for everything, or from the cursor's initial value on; its state stays. @default false */
+  /** Asks for everything, or from the cursor's initial value on, whatever its state. @default false */
   readonly full?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { readonly pages: number; readonly rows: number; readonly bytes: number }) => void;
@@ -93,7 +93,7 @@ export async function extractHttp(options: HttpExtractOptions): Promise<HttpExtr
   };
 }
 
-/** The unit to ask for. `state`: how far the resource is loaded; `askFrom`: what is sent. */
+/** The unit to ask for. `state`: how far the resource is loaded, null where that is not asked; `askFrom`: what is sent. */
 async function unitOf(
   { database, env, project, resource, full, interval }: HttpExtractOptions,
   parents: ParentRows | undefined,
@@ -104,8 +104,8 @@ async function unitOf(
     return { unit: `interval ${interval.start}/${interval.end}${each}`, state: null, interval };
   if (parents !== undefined) return { unit: `all${each}`, state: null };
   if (cursor === undefined) return { unit: 'all', state: null };
-  const state = (await readCursor(database, { env, project, resource: id }, cursor)) ?? null;
-  const askFrom = state === null || full === true ? cursor.initial : cursorBefore(cursor, state);
+  const state = full === true ? null : ((await readCursor(database, { env, project, resource: id }, cursor)) ?? null);
+  const askFrom = state === null ? cursor.initial : cursorBefore(cursor, state);
   return {
     unit: askFrom === undefined ? 'all' : `${cursor.field} from ${askFrom}`,
     state,

@@ -22,8 +22,6 @@ export interface ProgramExtractOptions extends Omit<LandingOptions, 'resource' |
   readonly root: string;
   /** The worker's; secrets of `env:` are in it. */
   readonly environment: Readonly<NodeJS.ProcessEnv>;
-  /** From 1. */
-  readonly attempt: number;
   readonly signal?: AbortSignal;
   /** What the program prints, line by line, as it may be shown. */
   readonly onLog?: (line: string) => void;
@@ -39,23 +37,21 @@ export interface ProgramExtractOptions extends Omit<LandingOptions, 'resource' |
  * of `openLanding`. Transient until attempts come no further: `ELT_PROGRAM_RETRY`, `ELT_PROGRAM_ENDED`.
  */
 export async function extractProgram(options: ProgramExtractOptions): Promise<LandedRows> {
-  const { resource, codeRoot, attempt } = options;
+  const { resource, codeRoot } = options;
   const origin = `${resource.path} ${resource.program!.function}`;
   const landing = await openLanding({ ...options, origin, settings: await settingsOf(resource, codeRoot) });
   if (landing.isComplete) return landing.complete();
-  const progress = { checkpoints: 0 };
   try {
-    await run(options, landing, progress);
+    await run(options, landing);
   } catch (error) {
     if (!(error instanceof PipelineError) || !/^ELT_(PROGRAM|CHILD)_/.test(error.code)) throw error;
     // What came before the last checkpoint is there for the next attempt.
-    await landing.keep();
-    throw pausedOrGivenUp(error, { attempt, cameFurther: progress.checkpoints > 0 });
+    throw pausedOrGivenUp(error, await landing.keep());
   }
   return landing.complete();
 }
 
-async function run(options: ProgramExtractOptions, landing: Landing, progress: { checkpoints: number }): Promise<void> {
+async function run(options: ProgramExtractOptions, landing: Landing): Promise<void> {
   const { resource, root, codeRoot, environment, signal, onLog, graceMs } = options;
   const program = resource.program!;
   const secrets = openSecrets(environment, root);
@@ -77,10 +73,7 @@ async function run(options: ProgramExtractOptions, landing: Landing, progress: {
     if (message.kind === 'error') failure = message.error;
     else if (message.kind === 'done') isDone = true;
     else if (message.kind === 'columns') landing.setColumns(message.columns);
-    else {
-      progress.checkpoints++;
-      return landing.addCheckpoint(message.checkpoint);
-    }
+    else return landing.addCheckpoint(message.checkpoint);
   };
   const result = await runChild({
     command: start.command,

@@ -13,7 +13,7 @@ export interface ExtractKey {
   /** What is asked for: `all`, or from which cursor on. */
   readonly unit: string;
   readonly settings: string;
-  /** The cursor's state that the unit begins from. */
+  /** The cursor's state that the unit begins from; null where everything is asked for. */
   readonly cursorFrom: string | null;
 }
 
@@ -78,11 +78,11 @@ export async function beginExtract(
     [...values, key.unit, key.settings, runId, isForced || isAhead, takenOut],
   );
   if (newest !== undefined) {
-    await database.execute('UPDATE plumbline.extracts SET run_id = $2, landed_ahead = $3 WHERE extract_id = $1', [
-      newest.extractId,
-      runId,
-      isAhead,
-    ]);
+    await database.execute(
+      `UPDATE plumbline.extracts SET run_id = $2, landed_ahead = $3, futile_attempts = CASE run_id WHEN $2 THEN futile_attempts ELSE 0 END
+       WHERE extract_id = $1`,
+      [newest.extractId, runId, isAhead],
+    );
     return { ...newest, pages: await pagesOf(database, newest.extractId) };
   }
   const [added] = await database.query<{ extractId: string }>(
@@ -167,7 +167,7 @@ export interface LandedExtract {
   readonly pages: number;
   /** Of a source that is asked for rows of a table one by one: how many, and for how many of them the server has nothing. */
   readonly parents?: { readonly asked: number; readonly missing: number };
-  /** The cursor's state that it began from; undefined when there was none. */
+  /** The cursor's state that it began from; undefined when there was none, or everything was asked for. */
   readonly cursorFrom?: string;
   /** What the state becomes with the rows' publication; undefined when no row says. */
   readonly cursorTo?: string;

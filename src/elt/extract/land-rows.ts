@@ -61,8 +61,11 @@ export interface Landing {
   setColumns(columns: StatedColumns): void;
   /** Takes what stands for all rows so far, as JSON text. */
   addCheckpoint(checkpoint: string): Promise<void>;
-  /** Lands what a source that failed has given up to its last checkpoint, for the next attempt to go on behind. */
-  keep(): Promise<void>;
+  /**
+   * Lands what a source that failed has given up to its last checkpoint, for the next attempt to go on behind. Gives how many attempts of this run
+   * have failed in a row without a new checkpoint, this one included; 0 when it has one.
+   */
+  keep(): Promise<number>;
   /**
    * Lands the rest; there are no more rows. With `withHead` the head lands also when nothing else did, so that a table can be made of it.
    */
@@ -219,7 +222,10 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
       covered = { checkpoint: text, head, lines: filling.lines.length, notes: filling.notes };
       if (stored.length > 0 || performance.now() - landedAt >= landEveryMs) await landCovered();
     },
-    keep: landCovered,
+    async keep() {
+      await landCovered();
+      return countFutile(database, extractId, newest !== checkpoint);
+    },
     async complete({ withHead = false } = {}) {
       if (!isComplete) {
         const { lines, notes } = covered ?? { lines: 0, notes: 0 };
@@ -253,6 +259,15 @@ function land(options: LandingOptions, { extractId, isComplete, checkpoint, land
 }
 
 const LINE_END = Buffer.from('\n');
+
+async function countFutile(database: Database, extractId: string, cameFurther: boolean): Promise<number> {
+  const [extract] = await database.query<{ attempts: number }>(
+    `UPDATE plumbline.extracts SET futile_attempts = CASE WHEN $2 THEN 0 ELSE futile_attempts + 1 END
+     WHERE extract_id = $1 RETURNING futile_attempts AS attempts`,
+    [extractId, cameFurther],
+  );
+  return extract?.attempts ?? 0;
+}
 
 /** Pages and what stands for them, in one transaction. Throws `ELT_LOAD_FENCED` when another attempt was first. */
 async function recordPages(to: {

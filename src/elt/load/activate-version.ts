@@ -1,3 +1,4 @@
+import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
@@ -10,6 +11,10 @@ import type { StageName } from './stage-table.js';
 /**
  * Removes the rows of older versions of a table when one of the loads activates a newer one, as full-table replication of a Singer tap
  * does; `scd2` closes them. Ask in the transaction that adds the rows, after them. Gives the number of rows.
+ *
+ * Throws `ELT_SOURCE_EMPTY` (terminal) when the newer version has no row, the table has rows, and it is not meant to become empty.
+ *
+ * @param mayEmpty a person wants the table to be emptied
  */
 export async function activateVersion(
   session: Session,
@@ -17,15 +22,37 @@ export async function activateVersion(
   target: StageName,
   columns: ReadonlyMap<string, ColumnType>,
   lines: readonly LedgerLine[],
+  mayEmpty: boolean,
 ): Promise<number> {
   const activated = lines.map(({ reader }) => reader?.stream?.activated).findLast((version) => version !== undefined);
   if (activated === undefined || !columns.has(TABLE_VERSION)) return 0;
   const version = identifier(TABLE_VERSION);
   const isOlder = `(${version} IS NULL OR ${version} < $1::bigint)`;
-  if (resource.write === 'merge' && mergeStrategy(resource) === 'scd2')
-    return session.execute(
-      `UPDATE ${qualified(target.schema, target.name)} SET _valid_to = $2::timestamptz WHERE _valid_to IS NULL AND ${isOlder}`,
-      [activated, await nextMoment(session, { target })],
+  const isClosed = resource.write === 'merge' && mergeStrategy(resource) === 'scd2';
+  const table = qualified(target.schema, target.name);
+  const isPresent = isClosed ? '_valid_to IS NULL' : 'true';
+  if (resource.allowEmpty !== true && !mayEmpty) {
+    const [left] = await session.query<{ isEmptied: boolean }>(
+      `SELECT bool_and(${isOlder}) AS "isEmptied" FROM ${table} WHERE ${isPresent}`,
+      [activated],
     );
-  return session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE ${isOlder}`, [activated]);
+    if (left?.isEmptied === true) throw emptied(resource, target);
+  }
+  if (isClosed)
+    return session.execute(`UPDATE ${table} SET _valid_to = $2::timestamptz WHERE ${isPresent} AND ${isOlder}`, [
+      activated,
+      await nextMoment(session, { target }),
+    ]);
+  return session.execute(`DELETE FROM ${table} WHERE ${isOlder}`, [activated]);
+}
+
+function emptied({ path, at }: ResourceConfig, { schema, name }: StageName): TerminalError {
+  return new TerminalError(
+    'ELT_SOURCE_EMPTY',
+    `Publishing ${schema}.${name} was stopped: the tap sent no row of the version of ${path} that it activated, and all rows of the table would be gone; it keeps them.`,
+    {
+      at,
+      next: 'Look at the source. If it is right, `plumbline run --accept-anomaly` empties the table; `allow_empty: true` always lets it.',
+    },
+  );
 }

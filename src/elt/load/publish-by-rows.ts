@@ -73,6 +73,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   // Without a cursor nothing comes twice for no reason; a history has other rows than come.
   const isCounted =
     resource.cursor !== undefined && !isNew && typesChanged.length === 0 && mergeStrategy(resource) === 'upsert';
+  const mayEmpty = options.acceptAnomaly === true;
   if (resource.write === 'merge') await indexSharedStages(session, schemas, filled);
   for (const unit of unitsOf(resource, filled)) {
     for (const line of unit) {
@@ -86,7 +87,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     await addRows(session, { resource, target, columns, stages, batch }, isWhole);
     for (const { table, loadId, types: keyTypes } of resource.postgres?.reconciles === true ? stages : []) {
       const keys = keysName(table);
-      rowsGone += await removeGone(session, { resource, target, columns, keys, keyTypes, loadId, mayEmpty: options.acceptAnomaly === true }); // prettier-ignore
+      rowsGone += await removeGone(session, { resource, target, columns, keys, keyTypes, loadId, mayEmpty }); // prettier-ignore
       rowsMissing += await countMissing(session, { resource, target, columns, keys, keyTypes });
     }
   }
@@ -98,7 +99,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     stages: filled.length === 0 ? [] : unitStages(options, filled),
     isNew,
   });
-  const rowsRemoved = await activateVersion(session, resource, target, columns, filled);
+  const rowsRemoved = await activateVersion(session, resource, target, columns, filled, mayEmpty);
   const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged: filled, displacedIds, isThinned: rowsRemoved + rowsGone > 0, isNew, isCounted }); // prettier-ignore
   rowsChanged += elements.rowsChanged;
   await dropStages(session, schemas.stage, staged);
@@ -119,7 +120,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     isAnomalyAccepted: options.acceptAnomaly === true && anomalies.length > 0,
   });
   if (options.cursor?.to !== undefined && resource.cursor !== undefined)
-    await moveCursor(session, publication, resource.cursor, options.cursor.to);
+    await moveCursor(session, publication, resource.cursor, { from: options.cursor.from, to: options.cursor.to });
   const late = options.cursor === undefined ? {} : { rowsLate };
   const changed = isCounted ? { rowsChanged } : {};
   const removed = rowsRemoved === 0 ? {} : { rowsRemoved };

@@ -32,7 +32,7 @@ export interface PublishOptions {
   /** In the order of the files: of two rows with one key the later load's wins. */
   readonly loads: readonly Pick<LoadResult, 'loadId'>[];
   readonly runId: string;
-  /** How far the rows go, of a resource with a cursor: it moves with their publication. */
+  /** How far the rows go, of a resource with a cursor: it moves with their publication. `from` is where it was; undefined when everything was asked for. */
   readonly cursor?: { readonly from?: string; readonly to?: string };
   /** The rows are all that the source has: `append` puts them in place of those that are there. @default false */
   readonly isFull?: boolean;

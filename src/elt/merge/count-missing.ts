@@ -1,7 +1,7 @@
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier } from '../../model/sql-identifier.js';
-import { hasSourceKey, isPresent } from './source-keys.js';
+import { ASKED, hasSourceKey, isPresent } from './source-keys.js';
 import { sqlName } from './unit.js';
 
 interface Table {
@@ -10,8 +10,8 @@ interface Table {
 }
 
 /**
- * Rows whose primary key the source has and the table has not, though all that was read is in it: the cursor passed them by, or they were
- * rejected. Call it in the transaction that publishes. Costs one join of the keys with the table.
+ * Rows whose primary key the source has and the table has not, though they were asked for: the cursor passed them by, or they were
+ * rejected. Those before its initial value, and those that came while the load was under way, are none of them. Call it in the transaction that publishes. Costs one join of the keys with the table.
  *
  * @param keys as of `removeGone`
  */
@@ -30,7 +30,7 @@ export async function countMissing(
   const isWhole = resource.primaryKey.map((name) => `k.${identifier(name)} IS NOT NULL`).join(' AND ');
   const [counted] = await session.query<{ rows: number }>(
     `SELECT count(*)::float8 AS rows FROM ${sqlName(keys)} AS k
-     WHERE ${isWhole} AND NOT EXISTS (SELECT 1 FROM ${sqlName(target)} AS t WHERE ${isPresent(resource)} AND ${hasSourceKey(resource, columns, keyTypes)})`,
+     WHERE ${isWhole} AND k.${identifier(ASKED)} AND NOT EXISTS (SELECT 1 FROM ${sqlName(target)} AS t WHERE ${isPresent(resource)} AND ${hasSourceKey(resource, columns, keyTypes)})`,
   );
   return counted?.rows ?? 0;
 }

@@ -2,7 +2,9 @@ import type { Session } from '../../model/database.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { LoadFencedError } from '../load/load-fenced-error.js';
 import { keysName, type StageName } from '../load/stage-table.js';
+import { ASKED } from '../merge/source-keys.js';
 import { streamPiece } from './copy-piece.js';
+import { inRange, type CursorRange } from './cursor-range.js';
 import type { SourceDescription } from './describe-source.js';
 import { meterPiece } from './piece-meter.js';
 import { piecesByPlace } from './plan-pieces.js';
@@ -12,6 +14,8 @@ interface KeysTarget {
   readonly token: string;
   readonly stage: StageName;
   readonly primaryKey: readonly string[];
+  /** How far the loads so far have asked, of a resource with a cursor. */
+  readonly range: CursorRange;
 }
 
 /**
@@ -22,15 +26,16 @@ export async function copyKeys(
   from: Session,
   into: Session,
   description: SourceDescription,
-  { loadId, token, stage, primaryKey }: KeysTarget,
+  { loadId, token, stage, primaryKey, range }: KeysTarget,
   signal?: AbortSignal,
 ): Promise<void> {
   const keys = keysName(stage);
   const table = qualified(keys.schema, keys.name);
   const places = primaryKey.map((name) => description.columns.findIndex((column) => column.name === name));
   const own = places.map((place) => description.columns[place]!);
-  const names = own.map(({ name }) => identifier(name)).join(', ');
-  const values = places.map((place) => description.values[place]!).join(', ');
+  const names = [...own.map(({ name }) => name), ASKED].map(identifier).join(', ');
+  const asked = description.cursor === undefined ? 'true' : inRange(description.cursor, range);
+  const values = [...places.map((place) => description.values[place]!), asked].join(', ');
   const fence = async (): Promise<void> => {
     const held = await into.execute(
       `UPDATE plumbline.loads SET token = token WHERE load_id = $1 AND token = $2 AND status = 'loading'`,
@@ -42,7 +47,7 @@ export async function copyKeys(
     await fence();
     await into.execute(`DROP TABLE IF EXISTS ${table}`);
     await into.execute(
-      `CREATE TABLE ${table} (${own.map(({ name, type }) => `${identifier(name)} ${type}`).join(', ')})`,
+      `CREATE TABLE ${table} (${own.map(({ name, type }) => `${identifier(name)} ${type}, `).join('')}${identifier(ASKED)} boolean)`,
     );
   });
   for (const { where } of piecesOf(description)) {

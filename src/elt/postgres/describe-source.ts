@@ -76,6 +76,8 @@ export async function describeSource(
   const cursor = sourceCursor(resource, columns, natural, references);
   const interval = sourceInterval(resource, columns, natural, references);
   const key = resource.primaryKey.map((name) => given[names.indexOf(name)]!.name);
+  const { isHeap, ...storage } = await storageOf(session, found);
+  if (cursor?.type === 'xid' && !isHeap) throw withoutTransactions(resource);
   const isAsDeclared = resource.primaryKey.every((name) => resource.columns[name] === undefined);
   return {
     from: `${relation ?? `(${resource.postgres!.query!}\n)`} AS q`,
@@ -86,7 +88,7 @@ export async function describeSource(
     ...(cursor !== undefined && { cursor }),
     ...(interval !== undefined && { interval }),
     keyIsProven: found !== undefined && key.length > 0 && isAsDeclared && (await isUnique(session, found, key)),
-    ...(await storageOf(session, found)),
+    ...storage,
     notices,
   };
 }
@@ -114,18 +116,18 @@ export function namedColumns({
 async function storageOf(
   session: Session,
   found: FoundRelation | undefined,
-): Promise<Pick<SourceDescription, 'blocks' | 'isStable'>> {
-  if (found === undefined || !['r', 'p', 'm'].includes(found.kind)) return { isStable: false };
+): Promise<Pick<SourceDescription, 'blocks' | 'isStable'> & { readonly isHeap: boolean }> {
+  if (found === undefined || !['r', 'p', 'm'].includes(found.kind)) return { isHeap: false, isStable: false };
   const [storage] = await session.query<{ isHeap: boolean; isOpen: boolean; blocks: number; version: number }>(
     `WITH RECURSIVE tree AS (SELECT $1::oid AS id UNION SELECT i.inhrelid FROM pg_inherits i JOIN tree ON i.inhparent = tree.id)
-     SELECT bool_and(c.relkind = 'p' OR a.amname = 'heap') AS "isHeap", NOT bool_or(c.relrowsecurity) AS "isOpen",
+     SELECT bool_and(c.relkind = 'p' OR coalesce(a.amname, '') = 'heap') AS "isHeap", NOT bool_or(c.relrowsecurity) AS "isOpen",
        max(pg_relation_size(c.oid) / current_setting('block_size')::bigint)::float8 AS blocks,
        current_setting('server_version_num')::integer AS version
      FROM tree JOIN pg_class c ON c.oid = tree.id LEFT JOIN pg_am a ON a.oid = c.relam`,
     [found.id],
   );
-  if (storage?.isHeap !== true) return { isStable: false };
-  return { isStable: storage.isOpen, ...(storage.version >= 140_000 && { blocks: storage.blocks }) };
+  if (storage?.isHeap !== true) return { isHeap: false, isStable: false };
+  return { isHeap: true, isStable: storage.isOpen, ...(storage.version >= 140_000 && { blocks: storage.blocks }) };
 }
 
 /** Whether an index over exactly these columns, none of which can be NULL, keeps every row apart. */
@@ -141,6 +143,14 @@ async function isUnique(session: Session, { id, kind }: FoundRelation, key: read
     [id, [...key], kind],
   );
   return indexes.length > 0;
+}
+
+function withoutTransactions({ id, path, at }: ResourceConfig): TerminalError {
+  return new TerminalError(
+    'ELT_PG_CURSOR',
+    `Reading ${id} failed: its cursor cannot be followed: rows of ${path}, or of a part of it, are not stored by the server itself as a table, and tell of no transaction that wrote them.`,
+    { at, next: 'Name a `field` in place of `xmin: true`.' },
+  );
 }
 
 function unknownColumn({ id, path, at }: ResourceConfig, name: string, names: readonly string[]): TerminalError {

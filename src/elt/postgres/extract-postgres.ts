@@ -21,7 +21,7 @@ export interface PostgresExtractOptions {
   readonly project: string;
   readonly resource: ResourceConfig;
   readonly runId: string;
-  /** Asks from the cursor's initial value on; its state stays. @default false */
+  /** Asks from the cursor's initial value on, whatever its state. @default false */
   readonly full?: boolean;
   /** What is read, of a resource that is read by interval. */
   readonly interval?: DataInterval;
@@ -57,11 +57,12 @@ export async function extractPostgres(options: PostgresExtractOptions): Promise<
       }),
     ),
   );
-  // A transaction that is yet to come was one of another server.
+  // A transaction that is yet to come was one of another server: its state says nothing of this one.
   const isForeign =
     resource.cursor?.byTransaction === true && range.from !== undefined && BigInt(range.from) > BigInt(to!);
+  const { state, from } = isForeign ? {} : range;
   const bounds = {
-    ...(range.from !== undefined && !isForeign && { from: range.from }),
+    ...(from !== undefined && { from }),
     ...(to !== undefined && { to }),
   };
   const { interval } = resource.interval === undefined ? {} : options;
@@ -69,7 +70,7 @@ export async function extractPostgres(options: PostgresExtractOptions): Promise<
   const [added] = await database.query<{ extractId: string }>(
     `INSERT INTO plumbline.extracts (env, project, resource, unit, settings, run_id, cursor_from, cursor_to, completed_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, now()) RETURNING extract_id AS "extractId"`,
-    [env, project, resource.id, unit, settingsDigest(resource), runId, range.state ?? null, to ?? null],
+    [env, project, resource.id, unit, settingsDigest(resource), runId, state ?? null, to ?? null],
   );
   const { extractId } = added!;
   const path = unit === 'all' ? resource.path : `${resource.path} ${unit}`;
@@ -80,18 +81,23 @@ export async function extractPostgres(options: PostgresExtractOptions): Promise<
   return { ...(resource.cursor !== undefined && { extractId }), objects: [object] };
 }
 
-/** The cursor's state, and where it is asked from. */
+/** The cursor's state, unless everything is asked for, and where it is asked from. */
 async function rangeStart({
   database,
   env,
   project,
   resource: { id, cursor },
   full,
-}: PostgresExtractOptions): Promise<{ readonly state?: string; readonly from?: string }> {
+}: PostgresExtractOptions): Promise<CursorStart> {
   if (cursor === undefined) return {};
-  const state = await readCursor(database, { env, project, resource: id }, cursor);
-  const from = state === undefined || full === true ? cursor.initial : cursorBefore(cursor, state);
+  const state = full === true ? undefined : await readCursor(database, { env, project, resource: id }, cursor);
+  const from = state === undefined ? cursor.initial : cursorBefore(cursor, state);
   return { ...(state !== undefined && { state }), ...(from !== undefined && { from }) };
+}
+
+interface CursorStart {
+  readonly state?: string;
+  readonly from?: string;
 }
 
 function unitOf({ cursor }: ResourceConfig, { from, to }: { from?: string; to?: string }): string {

@@ -59,14 +59,39 @@ function encodeObject(value: object | null, key: string): string {
     return JSON.stringify(value);
   }
   if (value instanceof Uint8Array) return JSON.stringify(`\\x${Buffer.from(value).toString('hex')}`);
-  if (Array.isArray(value)) return `[${value.map((one, index) => encodeJson(one, `${key}[${index}]`)).join(',')}]`;
+  if (value instanceof ArrayBuffer) return encodeObject(new Uint8Array(value), key);
+  const list = listOf(value);
+  if (list !== undefined) return `[${list.map((one, index) => encodeJson(one, `${key}[${index}]`)).join(',')}]`;
   const { toJSON } = value as { toJSON?: unknown };
   if (typeof toJSON === 'function') return encodeJson((toJSON as () => unknown).call(value), key);
   const entries = value instanceof Map ? [...(value as Map<unknown, unknown>)] : Object.entries(value);
+  // A promise that nobody waits for would be an empty object.
+  if (entries.length === 0 && !(value instanceof Map) && !isPlain(value))
+    throw new TypeError(
+      `${key} is a ${nameOf(value)}, expected a value that can be kept: a list or an object with keys`,
+    );
   const members = entries
     .filter(([, one]) => one !== undefined)
     .map(([name, one]) => `${JSON.stringify(String(name))}:${encodeJson(one, `${key}.${String(name)}`)}`);
   return `{${members.join(',')}}`;
+}
+
+function listOf(value: object): readonly unknown[] | undefined {
+  if (Array.isArray(value)) return value as readonly unknown[];
+  if (value instanceof Set) return [...(value as Set<unknown>)];
+  return ArrayBuffer.isView(value) && !(value instanceof DataView) ? [...(value as Float64Array)] : undefined;
+}
+
+/** Whether an object is one of nobody's class. */
+export function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** What a value is, for messages. */
+export function nameOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return value === null ? 'null' : typeof value;
+  return (value.constructor as { name?: string } | undefined)?.name || 'object';
 }
 
 function kindOf(key: string, value: unknown): Kind | undefined {
@@ -83,7 +108,7 @@ function kindOf(key: string, value: unknown): Kind | undefined {
       return 'text';
     default:
       if (value instanceof Date) return 'timestamptz';
-      if (value instanceof Uint8Array) return 'bytea';
+      if (value instanceof Uint8Array || value instanceof ArrayBuffer) return 'bytea';
       return encodeJson(value, key).startsWith('"') ? 'text' : 'jsonb';
   }
 }

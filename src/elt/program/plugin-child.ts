@@ -5,10 +5,11 @@
 import { writeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { pathToFileURL } from 'node:url';
+import { inspect } from 'node:util';
 import type { Source, SourceRow } from '../../model/define-source.js';
 import type { Json, JsonObject } from '../../model/project.js';
 import { describeProgramError } from './describe-error.js';
-import { openRowEncoder } from './encode-row.js';
+import { isPlain, nameOf, openRowEncoder } from './encode-row.js';
 
 const BUFFER_CHARACTERS = 1 << 16;
 const [module, name] = process.argv.slice(2) as [string, string];
@@ -49,11 +50,19 @@ async function run(): Promise<void> {
 }
 
 function addRow(row: unknown): void {
-  if (typeof row !== 'object' || row === null)
-    throw new TypeError(
-      `expected a row as an object, or a list of them, got ${typeof row}: ${String(row).slice(0, 80)}`,
-    );
+  if (!isRow(row))
+    throw new TypeError(`expected a row as an object, or a list of them, got ${nameOf(row)}: ${shown(row)}`);
   write(`${encoder.encode(row as SourceRow)}\n`);
+}
+
+/** What has no keys, as a Map, a Date, an iterator or a promise, would be a row without a value. */
+function isRow(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) return false;
+  return Object.keys(value).length > 0 || isPlain(value);
+}
+
+function shown(value: unknown): string {
+  return inspect(value, { depth: 1, breakLength: Infinity }).slice(0, 80);
 }
 
 function checkpoint(state: Json): void {

@@ -61,17 +61,15 @@ const PAUSES_MS = [1_000, 5_000, 15_000, 30_000, 60_000];
 
 /**
  * When a failure that may pass is tried again: after a pause that grows, and not at all when several attempts came no
- * further. @param attempt from 1
+ * further. @param futile how many, in a row and with this one
  */
-export function pausedOrGivenUp(
-  error: PipelineError,
-  { attempt, cameFurther }: { readonly attempt: number; readonly cameFurther: boolean },
-): PipelineError {
+export function pausedOrGivenUp(error: PipelineError, futile: number): PipelineError {
   const { code, message, details, at, next } = error;
   const context = { details, ...(at !== undefined && { at }), ...(next !== undefined && { next }), cause: error.cause };
   if (error.terminal) return error;
-  const pauseMs = PAUSES_MS[cameFurther ? 0 : attempt - 1];
-  if (pauseMs === undefined) return new TerminalError(code, `${message} It was tried ${attempt} times.`, context);
+  const pauseMs = PAUSES_MS[Math.max(0, futile - 1)];
+  if (pauseMs === undefined)
+    return new TerminalError(code, `${message} It was tried ${futile} times and came no further.`, context);
   return new TransientError(code, message, { ...context, details: { retryAfterMs: pauseMs, ...details } });
 }
 

@@ -60,7 +60,12 @@ export function assertColumns(columns: number, file: string): void {
 
 function columnName(header: string, index: number): string {
   const name = header.trim();
-  if (name === '') return `column_${index + 1}`;
+  return name === '' ? `column_${index + 1}` : nameOfColumn(name);
+}
+
+/** What the column is called of a header that has a name. */
+export function nameOfColumn(header: string): string {
+  const name = header.trim();
   if (TAKEN.has(name)) return `${name}_`;
   if (Buffer.byteLength(name) <= MAX_BYTES) return name;
   const suffix = `_${createHash('sha256').update(name).digest('hex').slice(0, 8)}`;

@@ -1,5 +1,6 @@
 import type { ResourceConfig } from '../../model/project.js';
 import { TerminalError } from '../../errors.js';
+import { nameOfColumn } from '../schema/name-columns.js';
 
 /** What a stream's own messages say of its table. Plain JSON. */
 export interface StreamFacts {
@@ -25,7 +26,7 @@ export function streamResource(resource: ResourceConfig, facts: readonly (Stream
       `Loading ${resource.id} failed: its key_properties changed on the way: ${[...keys.keys()].join(', ')}; expected one key.`,
       { at: resource.at, next: 'Set `primary_key` of the resource.' },
     );
-  const primaryKey = own ? resource.primaryKey : ([...keys.values()][0] ?? []);
+  const primaryKey = own ? resource.primaryKey : ([...keys.values()][0] ?? []).map(nameOfColumn);
   const write = !resource.singer.writeByKey ? resource.write : primaryKey.length > 0 ? 'merge' : 'append';
   if (write === 'merge' && primaryKey.length === 0 && resource.merge?.key === undefined)
     throw new TerminalError(

@@ -165,7 +165,7 @@ describe('a resource with a cursor', () => {
     expect(await table(resource)).toEqual(['1']);
   });
 
-  it('refreshed in full stays where it is, and so do the others', async () => {
+  it('refreshed in full is where its rows end, as those of a source that was made anew, and the others stay', async () => {
     serve([
       { id: 1, at: day(1), v: 'a' },
       { id: 2, at: day(5), v: 'a' },
@@ -179,7 +179,11 @@ describe('a resource with a cursor', () => {
     await t.run(resource, 'run-2', { force: true, full: true });
     expect(asked()[0]).toBe(null);
     expect(await table(resource)).toEqual(['1b', '2a']);
-    expect([await stateOf(resource), await stateOf(other)]).toEqual([day(5), day(5)]);
+    expect([await stateOf(resource), await stateOf(other)]).toEqual([day(1), day(5)]);
+    // What comes behind its rows is asked for, also where it lies before the former state.
+    orders.push({ id: 3, at: day(3), v: 'b' });
+    await t.run(resource, 'run-3');
+    expect(await table(resource)).toEqual(['1b', '2a', '3b']);
   });
 
   it('may be a whole number beyond 2^53', async () => {
