@@ -122,7 +122,8 @@ export const eltErrorCodes = {
     'The table that is to be a child table is there and is none. Give the child table another name with `table`, or leave the column as it is.',
   ELT_CONTRACT:
     'A file would change its table in a way that `contract` forbids; the message names the column. The table is untouched.',
-  ELT_TYPE_CHANGE: 'A column of a published table cannot be changed to the type now declared.',
+  ELT_TYPE_CHANGE:
+    'Rows of a published table have values that the type now declared would change, or does not hold. Declare the former type, or load once with `write: replace`.',
   ELT_TOO_MANY_REJECTS:
     'More rows were refused than `max_rejected` allows. Nothing was changed; see plumbline.rejects.',
   ELT_ROW_COUNT:

@@ -2,6 +2,7 @@ import { PipelineError, TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { expectation, isWrittenAs } from '../schema/type-rules.js';
 import type { TypeChange } from './claim-publication.js';
 import type { StageName } from './stage-table.js';
 
@@ -16,7 +17,10 @@ export function changedTypes(
   });
 }
 
-/** Gives a column of a published table another type, in the caller's transaction. Throws `ELT_TYPE_CHANGE`; a retry does not help. */
+/**
+ * Gives a column of a published table another type, in the caller's transaction. Throws `ELT_TYPE_CHANGE` where a value would not be
+ * what it was; a retry does not help.
+ */
 export async function changeType(
   session: Session,
   resource: Pick<ResourceConfig, 'at'>,
@@ -25,23 +29,37 @@ export async function changeType(
 ): Promise<void> {
   const { name, from, to } = change;
   const column = identifier(name);
-  try {
-    await session.execute(
-      `ALTER TABLE ${qualified(target.schema, target.name)} ALTER ${column} TYPE ${to} USING ${column}::${to}`,
+  const table = qualified(target.schema, target.name);
+  const refused = (reason: string, cause?: unknown): TerminalError =>
+    new TerminalError(
+      'ELT_TYPE_CHANGE',
+      `Changing column ${JSON.stringify(name)} of ${target.schema}.${target.name} from ${from} to ${to} failed: ${reason}.`,
+      {
+        at: resource.at,
+        details: { column: name, from, to },
+        next: `Set its type back to ${from} under \`columns\`, or load once with \`write: replace\`, which makes the table anew from all that is there.`,
+        ...(cause !== undefined && { cause }),
+      },
     );
+  try {
+    const [changed] = await session.query<{ value: string }>(
+      `SELECT ${column}::text AS value FROM ${table} WHERE NOT (${isKept(column, from, to)}) LIMIT 1`,
+    );
+    if (changed !== undefined)
+      throw refused(`the table has ${JSON.stringify(changed.value)} in it, expected ${expectation(to)}`);
+    await session.execute(`ALTER TABLE ${table} ALTER ${column} TYPE ${to} USING ${column}::${to}`);
   } catch (error) {
     // 0A000: a view uses the column; 22 and 42: values or types that do not go over.
     const code = String((error as { code?: unknown }).code);
     if (error instanceof PipelineError || !/^(0A|22|42)/.test(code)) throw error;
-    throw new TerminalError(
-      'ELT_TYPE_CHANGE',
-      `Changing column ${JSON.stringify(name)} of ${target.schema}.${target.name} from ${from} to ${to} failed: ${(error as Error).message}.`,
-      {
-        at: resource.at,
-        details: { column: name, from, to },
-        next: `Set its type back to ${from} under \`columns\`, or load the table with \`write: replace\`.`,
-        cause: error,
-      },
-    );
+    throw refused((error as Error).message, error);
   }
+}
+
+/** Condition that a cast leaves a value as it is: nothing is rounded or cut. NULL passes. */
+function isKept(column: string, from: ColumnType, to: ColumnType): string {
+  if (to === 'text') return 'true';
+  if (from !== 'text') return `${column}::${to}::${from} IS NOT DISTINCT FROM ${column}`;
+  const isExact = to.startsWith('numeric(') ? `${column}::${to} = ${column}::numeric` : isWrittenAs(to, column);
+  return `coalesce(${isExact}, true)`;
 }

@@ -47,7 +47,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const filled = staged.filter(isFilled);
   const { batches, anomalies } = await guard(session, work, target, staged);
   const rowsAfter = await followRows(session, publication, target);
-  const { columns, columnsAdded, typesChanged, isNew } = await shapeTarget(session, options, target, filled);
+  const isNew = (await tableColumns(session, target.schema, target.name)) === undefined;
   const displacedIds = await formerContents(session, work, staged, isNew);
   const intervalColumn = choosingColumn(resource);
   if (intervalColumn !== undefined && !isNew)
@@ -57,10 +57,12 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     ]);
   if (resource.write === 'append' && filled.length < staged.length)
     await refuseToEmpty(session, options, staged, displacedIds);
-  if (resource.write === 'append' && displacedIds.length > 0)
+  // Before a column gets another type: rows that go need not fit it.
+  if (resource.write === 'append' && displacedIds.length > 0 && !isNew)
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
     ]);
+  const { columns, columnsAdded, typesChanged } = await shapeTarget(session, options, target, filled);
   const batch = staged.map(({ loadId }) => loadId);
   let rowsLate = 0;
   let rowsChanged = 0;
