@@ -106,7 +106,7 @@ async function cleanedCopy(
       const plain = values.map((value, index) => (value !== null && isNumber?.[index] ? read!(value) : value));
       const wrong = plain.indexOf(undefined);
       if (wrong === -1) writer.add(plain as (string | null)[]);
-      else faults.push(notANumber(scan.headers[wrong]!, values, wrong, { row, line, csv }));
+      else faults.push(notANumber(scan.headers[wrong]!, { values, plain }, wrong, { row, line, csv }));
     },
     onChunk: () => writer.drain(),
   });
@@ -116,13 +116,20 @@ async function cleanedCopy(
 
 function notANumber(
   column: string,
-  values: readonly (string | null)[],
+  {
+    values,
+    plain,
+  }: { readonly values: readonly (string | null)[]; readonly plain: readonly (string | null | undefined)[] },
   index: number,
   { row, line, csv }: { readonly row: number; readonly line: number; readonly csv: CsvOptions },
 ): RowFault {
   const { decimal = '.', thousands } = csv;
   const marks = `${JSON.stringify(decimal)} before decimals${thousands === undefined ? '' : ` and ${JSON.stringify(thousands)} between thousands`}`;
-  const [value, raw] = [keptText(values[index]!), keptText(JSON.stringify(values))];
+  // Numbers beside it are kept with a point, as those of every quarantined row are: so the row is read when it comes back.
+  const [value, raw] = [
+    keptText(values[index]!),
+    keptText(JSON.stringify(values.map((text, at) => plain[at] ?? text))),
+  ];
   return { row, line, column, value, reason: `expected a number with ${marks}`, raw };
 }
 
