@@ -230,7 +230,7 @@ describe('values', () => {
       'tests: { ordrs: [ { not_null: [a] } ] }',
       'PROJECT_REFERENCE_UNKNOWN plumbline.yaml:2:10 there is no sql/ordrs.sql to test; did you mean "orders"?',
     ],
-    ['tests: { orders: [ { relationships: { column: a, to: shops, field: id } } ] }', 'there is no sql/shops.sql'],
+    ['tests: { orders: [ { relationships: { column: a, to: shops, field: id } } ] }', 'there is no sql/shops.sql, and no seed or source of that name'],
     ['train: { labels: labels.sql, features: [calendar] }', 'expected test_from'],
     ['train: { labels: labels.sql, features: [] , test_from: 2025-01-01 }', 'expected at least one feature view'],
     [
