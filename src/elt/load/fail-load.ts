@@ -54,7 +54,17 @@ async function tooManyRejects(
     {
       details: { loadId, rejected, rows: source.rows, maxRejectedShare: resource.maxRejectedShare, first },
       at: { file: object.path, ...(line !== undefined && { line }) },
-      next: 'Correct the rows, or give the column another type under `columns`, or raise `max_rejected`. The table keeps its former rows.',
+      next: `${remedy(first.map(({ reason }) => reason))}, or raise \`max_rejected\`. The table keeps its former rows.`,
     },
   );
+}
+
+/** What is most likely to be said of the source, by the reasons of its first rejects. */
+function remedy(reasons: readonly string[]): string {
+  const has = (text: string): boolean => reasons.some((reason) => reason.includes(text));
+  if (has('not valid UTF-8'))
+    return 'Say how the file is written (`encoding: windows-1252`, `latin-1` or `utf-16`), or correct the rows';
+  if (has('has no header'))
+    return 'Say in which row the names of the columns are (`xlsx: { header_row: 3 }`), or correct the rows';
+  return 'Correct the rows, or give the column another type under `columns`';
 }

@@ -148,6 +148,11 @@ describe('encoding', () => {
     const bytes = Buffer.from('id,v\n1,caf\xe9 \x80\n', 'latin1');
     expect((await load('latin.csv', bytes, { encoding: 'latin-1' })).rows).toEqual([['1', 'café \u0080']]);
     expect((await load('windows.csv', bytes, { encoding: 'windows-1252' })).rows).toEqual([['1', 'café €']]);
+    // Where nothing says so, the error does.
+    const next = expect.stringContaining('`encoding: windows-1252`') as unknown;
+    await expect(load('rows.csv', bytes, { maxRejectedShare: 0 })).rejects.toMatchObject({ code: 'ELT_TOO_MANY_REJECTS', next }); // prettier-ignore
+    const header = Buffer.from('id,caf\xe9\n1,2\n', 'latin1');
+    await expect(load('header.csv', header)).rejects.toMatchObject({ code: 'ELT_FILE_MALFORMED', next });
   });
 
   test('NDJSON too', async () => {
