@@ -17,11 +17,18 @@ sources:
   sales:
     path: data/sales.csv
     encoding: latin-1
-    csv: { delimiter: "\\t", quote: "'", header: [day, units], null_values: NA, skip_lines: 2 }
+    csv: { delimiter: "\\t", quote: "'", header: [day, units], null_values: NA, date_format: DD.MM.YYYY, skip_lines: 2 }
 `);
     expect(project.resources[0]).toMatchObject({
       encoding: 'latin-1',
-      csv: { delimiter: '\t', quote: "'", header: ['day', 'units'], nullValues: ['NA'], skipLines: 2 },
+      csv: {
+        delimiter: '\t',
+        quote: "'",
+        header: ['day', 'units'],
+        nullValues: ['NA'],
+        dateFormat: 'DD.MM.YYYY',
+        skipLines: 2,
+      },
     });
   });
 });

@@ -1,5 +1,4 @@
-import type { ColumnType, CsvOptions } from '../../model/project.js';
-import type { CsvField } from './csv-record.js';
+import type { CsvOptions } from '../../model/project.js';
 
 /** Writes a number as databases read it; undefined for what is no number by these marks. */
 export type NumberReader = (text: string) => string | undefined;
@@ -19,37 +18,4 @@ export function numberReader({ decimal = '.', thousands }: CsvOptions): NumberRe
     const digits = separators === undefined ? integer : integer.replace(separators, '');
     return `${digits}${fraction === undefined ? '' : `.${fraction}`}${exponent}`;
   };
-}
-
-/**
- * Which columns hold such numbers: those of a numeric type; of the others without a type, those whose values are numbers but for the tolerated
- * share. A code such as `1.234` among words stays a text.
- */
-export function numberColumns(
-  headers: readonly string[],
-  read: NumberReader,
-  known: { readonly types: ReadonlyMap<string, ColumnType>; readonly tolerance: number },
-): { count(fields: readonly (string | null)[]): void; columns(): readonly boolean[] } {
-  const values = headers.map(() => 0);
-  const numbers = headers.map(() => 0);
-  return {
-    count(fields) {
-      fields.forEach((text, index) => {
-        if (text === null) return;
-        values[index]!++;
-        if (read(text) !== undefined) numbers[index]!++;
-      });
-    },
-    columns: () =>
-      headers.map((header, index) => {
-        const type = known.types.get(header);
-        if (type !== undefined) return /^(bigint|double|numeric)/.test(type);
-        return numbers[index]! > 0 && values[index]! - numbers[index]! <= known.tolerance * values[index]!;
-      }),
-  };
-}
-
-/** The values of a record, NULL where an unquoted one is in `nulls`. */
-export function valuesOf(fields: readonly CsvField[], nulls: ReadonlySet<string>): (string | null)[] {
-  return fields.map(({ text, quoted }) => (!quoted && nulls.has(text) ? null : text));
 }

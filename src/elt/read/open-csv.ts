@@ -4,7 +4,7 @@ import type { ColumnType, CsvOptions } from '../../model/project.js';
 import { literal } from '../../model/sql-identifier.js';
 import { classifyCsv } from './classify-csv.js';
 import { convertInThread } from './convert-in-thread.js';
-import { numberColumns, numberReader, valuesOf } from './csv-numbers.js';
+import { readerColumns, valueReaders, valuesOf } from './csv-values.js';
 import { keptText, type RowFault } from './row-fault.js';
 import { QUOTE, type CsvDialect } from './csv-record.js';
 import type { Compression } from './inspect-bytes.js';
@@ -16,7 +16,7 @@ import { writeCsv } from './write-csv.js';
 /**
  * Scans a CSV file and, when DuckDB would not read the same rows from it, writes a cleaned copy into `folder`.
  *
- * @param known types by header, and the share of values that may be at odds with their column; only numbers with other marks need it
+ * @param known types by header, and the share of values that may be at odds with their column; only numbers and dates that are written otherwise need it
  */
 export async function openCsv(
   source: ByteSource,
@@ -28,7 +28,7 @@ export async function openCsv(
 ): Promise<RowSource> {
   const scan = await scanCsv(source, { csv, signal, maxRecordBytes });
   const isClean =
-    scan.clean && source.encoding === 'utf-8' && csv?.nullValues === undefined && numberReader(csv ?? {}) === undefined;
+    scan.clean && source.encoding === 'utf-8' && csv?.nullValues === undefined && valueReaders(csv ?? {}).length === 0;
   const cleaned = isClean ? undefined : await cleanedCopy(source, scan, folder, { csv, signal, known, maxRecordBytes });
   const relation =
     cleaned === undefined
@@ -77,7 +77,7 @@ interface KnownColumns {
   readonly tolerance: number;
 }
 
-/** @returns the copy, and the rows left out of it because a number in them is not written as the project says */
+/** @returns the copy, and the rows left out of it because a value in them is not written as the project says */
 async function cleanedCopy(
   source: ByteSource,
   scan: CsvScan,
@@ -92,10 +92,10 @@ async function cleanedCopy(
   const { csv = {}, signal, known, maxRecordBytes } = options;
   const again = { csv, signal, maxRecordBytes, dialect: scan.dialect };
   const nulls = new Set(['', ...(csv.nullValues ?? [])]);
-  const read = numberReader(csv);
-  const counted = read && numberColumns(scan.headers, read, known);
+  const readers = valueReaders(csv);
+  const counted = readers.length === 0 ? undefined : readerColumns(scan.headers, readers, known);
   if (counted) await scanCsv(source, { ...again, onRow: (fields) => counted.count(valuesOf(fields, nulls)) });
-  const isNumber = counted?.columns();
+  const readerOf = counted?.columns();
   const faults: RowFault[] = [];
   const path = join(folder, `cleaned-${randomUUID()}.csv`);
   const writer = writeCsv(path);
@@ -103,34 +103,30 @@ async function cleanedCopy(
     ...again,
     onRow(fields, row, line) {
       const values = valuesOf(fields, nulls);
-      const plain = values.map((value, index) => (value !== null && isNumber?.[index] ? read!(value) : value));
+      const plain = values.map((value, index) => {
+        const reader = value === null ? undefined : readerOf?.[index];
+        return reader === undefined ? value : reader.read(value!);
+      });
       const wrong = plain.indexOf(undefined);
       if (wrong === -1) writer.add(plain as (string | null)[]);
-      else faults.push(notANumber(scan.headers[wrong]!, { values, plain }, wrong, { row, line, csv }));
+      else {
+        // What is right beside it is kept as databases read it, as in every quarantined row: so the row is read when it comes back.
+        const kept = values.map((value, index) => plain[index] ?? value);
+        const [value, raw] = [keptText(values[wrong]!), keptText(JSON.stringify(kept))];
+        faults.push({
+          row,
+          line,
+          column: scan.headers[wrong]!,
+          value,
+          reason: `expected ${readerOf![wrong]!.expected}`,
+          raw,
+        });
+      }
     },
     onChunk: () => writer.drain(),
   });
   await writer.end();
   return { path, faults };
-}
-
-function notANumber(
-  column: string,
-  {
-    values,
-    plain,
-  }: { readonly values: readonly (string | null)[]; readonly plain: readonly (string | null | undefined)[] },
-  index: number,
-  { row, line, csv }: { readonly row: number; readonly line: number; readonly csv: CsvOptions },
-): RowFault {
-  const { decimal = '.', thousands } = csv;
-  const marks = `${JSON.stringify(decimal)} before decimals${thousands === undefined ? '' : ` and ${JSON.stringify(thousands)} between thousands`}`;
-  // Numbers beside it are kept with a point, as those of every quarantined row are: so the row is read when it comes back.
-  const [value, raw] = [
-    keptText(values[index]!),
-    keptText(JSON.stringify(values.map((text, at) => plain[at] ?? text))),
-  ];
-  return { row, line, column, value, reason: `expected a number with ${marks}`, raw };
 }
 
 /** @param path of the file, or of the files that it is, one after the other */
