@@ -32,12 +32,12 @@ export async function formerIntervals(
      WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND load_id <> ALL($4::bigint[])`,
     [env, project, resource.id, lines.map(({ loadId }) => loadId)],
   );
-  if (isNew && resource.interval !== undefined) return published.map(({ loadId }) => loadId);
+  if (isNew) return published.map(({ loadId }) => loadId);
   const loaded = lines.map((line) => intervalOf(line)!);
   const met = published.filter((line) => {
     const former = intervalOf(line);
     // A load of all times, from before the resource was loaded by interval.
-    if (former === undefined) return resource.interval !== undefined;
+    if (former === undefined) return true;
     return loaded.some(({ start, end }) => former.start < end && start < former.end);
   });
   for (const line of met) {
