@@ -21,7 +21,7 @@ type LoadOfInterval = Pick<LedgerLine, 'loadId' | 'path' | 'intervalStart' | 'in
  */
 export async function formerIntervals(
   session: Session,
-  { env, project, resource }: PublishOptions,
+  { env, project, resource, schemas }: PublishOptions,
   lines: readonly LedgerLine[],
   isNew = false,
 ): Promise<string[]> {
@@ -48,7 +48,7 @@ export async function formerIntervals(
         `Publishing ${resource.id} failed: ${line.path} was loaded before without an interval, and its rows may be of this one.`,
         {
           at: resource.at,
-          next: `Drop the table ${resource.table} and load its intervals anew: \`plumbline backfill\`. The table is untouched.`,
+          next: `Drop the table ${schemas.raw}.${resource.table} and load its intervals anew: \`plumbline backfill --from … --to … --force\`. The table is untouched.`,
         },
       );
     if (loaded.some(({ start, end }) => start <= former.start && former.end <= end)) continue;
