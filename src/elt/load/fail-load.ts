@@ -70,6 +70,8 @@ function remedy(
     return 'Say how the file is written (`encoding: windows-1252`, `latin-1` or `utf-16`), or correct the rows';
   if (has('has no header'))
     return 'Say in which row the names of the columns are (`xlsx: { header_row: 3 }`), or correct the rows';
+  if (has('fields: '))
+    return "Say how the file is written (`csv: { delimiter: ';', skip_lines: 1 }`, where the header is not its first line), or correct the rows";
   if (
     has('YYYY-MM-DD') &&
     (format === 'csv' || format === 'auto') &&

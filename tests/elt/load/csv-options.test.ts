@@ -66,7 +66,8 @@ describe('csv options', () => {
     ]);
     const us = { csv: { dateFormat: 'MM/DD/YYYY' }, columns: { a: 'timestamp' } } as const;
     expect((await load('us.csv', 'a,b\n2/1/2024,1\n', us)).rows).toEqual([['2024-02-01 00:00:00', '1']]);
-    // Where nothing says so, the error does.
+    // Where nothing says so, the error does; so it does of a line before the header.
+    await expect(load('excel.csv', 'sep=;\na;b;c\n1;2;3\n')).rejects.toMatchObject({ next: expect.stringContaining('skip_lines: 1') as unknown }); // prettier-ignore
     await expect(load('unsaid.csv', 'a\n03.04.2025\n04.04.2025\n', { columns: { a: 'date' }, maxRejectedShare: 0 })).rejects.toMatchObject({ next: expect.stringContaining('`csv: { date_format: DD.MM.YYYY }`') as unknown }); // prettier-ignore
   });
 
