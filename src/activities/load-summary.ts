@@ -111,7 +111,11 @@ function publicationNotices(
   return [
     ...anomalies.map((anomaly) => `${id}: unusual: ${anomaly}`),
     ...(columnsAdded.length === 0 ? [] : [`${id}: new columns: ${columnsAdded.join(', ')}`]),
-    ...(columnsGone.length === 0 ? [] : [`${id}: columns that are gone: ${columnsGone.join(', ')}`]),
+    ...(columnsGone.length === 0
+      ? []
+      : [
+          `${id}: columns that are gone${resource.write === 'replace' ? '' : ' from the source, and keep their values'}: ${columnsGone.join(', ')}`,
+        ]),
     ...(rowsGone === 0
       ? []
       : [

@@ -61,6 +61,7 @@ const COLUMNS = [
   'column_name',
   'value',
   'reason',
+  'raw',
 ] as const;
 
 async function showRejects(rows: AsyncIterable<RejectRow>, limit: number): Promise<void> {
@@ -71,9 +72,10 @@ async function showRejects(rows: AsyncIterable<RejectRow>, limit: number): Promi
       more = true;
       break;
     }
-    const { load_id, file, line, row_number, column_name, value, kind, reason } = row;
+    const { load_id, file, line, row_number, column_name, value, kind, reason, raw } = row;
     const place = line === null ? `row ${row_number}` : String(line);
-    shown.push([load_id, file, place, column_name ?? '', oneLine(value ?? '', 40), kind === 'duplicate' ? `duplicate: ${reason}` : reason]); // prettier-ignore
+    const seen = column_name === null ? (value ?? raw) : value;
+    shown.push([load_id, file, place, column_name ?? '', oneLine(seen ?? '', 40), kind === 'duplicate' ? `duplicate: ${reason}` : reason]); // prettier-ignore
   }
   if (shown.length === 0) return void process.stdout.write('no row is quarantined\n');
   process.stdout.write(`${table([['LOAD', 'FILE', 'LINE', 'COLUMN', 'VALUE', 'REASON'], ...shown])}\n`);

@@ -1,6 +1,7 @@
 import { connectDatabase } from '../client/connect.js';
 import { loadSettings } from '../config.js';
 import { PipelineError, TerminalError } from '../errors.js';
+import type { Database } from '../model/database.js';
 import { projectName } from '../project/project-name.js';
 import { schemaNames } from '../project/schema-names.js';
 import { firstRows } from './first-rows.js';
@@ -35,10 +36,30 @@ export async function sqlCommand(text: string, options: SqlOptions): Promise<voi
     if (error instanceof PipelineError || !('severity' in (error as object))) throw error;
     throw new TerminalError('QUERY_REFUSED', `PostgreSQL refused the query: ${(error as Error).message}.`, {
       details: { query: text },
-      next: 'Correct the query: one SELECT (or WITH, VALUES, TABLE).',
+      next: await remedy(error as RefusedQuery, database, query.schemas),
       cause: error,
     });
   } finally {
     await database.close();
   }
+}
+
+interface RefusedQuery {
+  readonly code?: string;
+  readonly hint?: string;
+}
+
+const NAMED_TABLES = 30;
+
+/** PostgreSQL's own hint, or what there is to name. */
+async function remedy({ code, hint }: RefusedQuery, database: Database, schemas: readonly string[]): Promise<string> {
+  if (hint !== undefined && hint !== '') return hint;
+  if (code !== '42P01') return 'Correct the query: one SELECT (or WITH, VALUES, TABLE).';
+  const tables = await database.query<{ name: string }>(
+    'SELECT DISTINCT table_name AS name FROM information_schema.tables WHERE table_schema = ANY($1) ORDER BY 1',
+    [schemas],
+  );
+  if (tables.length === 0) return 'The project has no tables here yet: `plumbline run` makes them.';
+  const shown = tables.slice(0, NAMED_TABLES).map(({ name }) => name);
+  return `Name one of ${shown.join(', ')}${tables.length > NAMED_TABLES ? ', …' : ''}.`;
 }

@@ -125,7 +125,7 @@ export const eltErrorCodes = {
   ELT_TABLE_TAKEN:
     'Rows would be added to a table that has those of another source, or of the same one under its former name. Drop the table and run again, or rename the source.',
   ELT_TYPE_CHANGE:
-    'A column of a published table cannot be changed to the type now declared, or a row that stays in it would get another value, as 1.5 for `bigint`.',
+    'Rows of a published table have values that the type now declared would change, or does not hold. Declare the former type, or load once with `write: replace`.',
   ELT_TOO_MANY_REJECTS:
     'More rows were refused than `max_rejected` allows. Nothing was changed; see plumbline.rejects.',
   ELT_ROW_COUNT:

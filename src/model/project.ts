@@ -382,6 +382,8 @@ export interface CsvOptions {
   readonly decimal?: string;
   /** Between the thousands of a number; a blank stands for those that do not break too. */
   readonly thousands?: string;
+  /** The order of `DD`, `MM` or `MON`, and `YYYY` in dates, with what is between them: `DD.MM.YYYY`. */
+  readonly dateFormat?: string;
   /** A line that begins with it is no row. */
   readonly comment?: string;
   /** Lines before the header. @default 0 */

@@ -32,52 +32,68 @@ export interface BundleFile {
 
 /**
  * The project's code, sorted by path: everything in its folder but what NEVER names, what .plumblineignore names, what
- * `sources` read (inputs, not code) and what secrets refer to. Throws PROJECT_BUNDLE_* for files that cannot travel.
+ * `sources` read (inputs, not code) and what secrets refer to; and large files that nothing of the project can read, such as the data
+ * of a source that was taken out. Throws PROJECT_BUNDLE_* for files that cannot travel.
  */
 export async function listBundleFiles(root: string): Promise<BundleFile[]> {
-  const isLeftOut = await readRules(root);
+  const { isLeftOut, hasPrograms } = await readRules(root);
   const files: BundleFile[] = [];
   let bytes = 0;
   for (const path of (await walk(root, '', isLeftOut)).sort()) {
-    const content = await readBundleFile(root, path);
+    const content = await readBundleFile(root, path, hasPrograms || CODE.test(path));
+    if (content === undefined) continue;
     files.push({ path, content });
     bytes += content.length;
     if (bytes <= MAX_BUNDLE_BYTES && files.length <= MAX_BUNDLE_FILES) continue;
     throw new TerminalError(
       'PROJECT_BUNDLE_TOO_LARGE',
       `Packing the code of ${root} failed: more than ${MAX_BUNDLE_FILES} files or ${MAX_BUNDLE_BYTES / 1e6} MB.`,
-      { next: 'Name data and build outputs in .plumblineignore (the syntax is that of .gitignore).' },
+      { next: `Name data and build outputs in ${IGNORE_FILE}, such as \`data/\`, one a line as in a .gitignore.` },
     );
   }
   return files;
 }
 
+const IGNORE_FILE = 'the file .plumblineignore beside plumbline.yaml';
+
+/** What is read by its name or its folder, also where a glob for data covers it. */
+const CODE = /\.(sql|py|ipynb)$|^seeds\/.*\.csv$/;
+
 type IsLeftOut = (path: string, isFolder: boolean) => boolean;
 
-async function readRules(root: string): Promise<IsLeftOut> {
+interface Rules {
+  readonly isLeftOut: IsLeftOut;
+  /** Whether the project has code of its own that may read any file beside it. */
+  readonly hasPrograms: boolean;
+}
+
+async function readRules(root: string): Promise<Rules> {
   const own = await readText(root, '.plumblineignore').catch((error: unknown) => {
     if (error instanceof TerminalError && error.code === 'PROJECT_FILE_MISSING') return '';
     throw error;
   });
   const never = ignore().add(NEVER);
   const user = ignore().add(own);
-  const isInput = await readInputs(root);
-  return (path, isFolder) => {
+  const { isInput, hasPrograms } = await readInputs(root);
+  const isLeftOut: IsLeftOut = (path, isFolder) => {
     const candidate = isFolder ? `${path}/` : path;
     if (path === PROJECT_FILE) return false;
     if (never.ignores(candidate) || user.ignores(candidate)) return true;
     // A glob for data may well cover the project's own code.
-    return !isFolder && !/\.(sql|py|ipynb)$|^seeds\/[^/]*\.csv$/.test(path) && isInput(path);
+    return !isFolder && !CODE.test(path) && isInput(path);
   };
+  return { isLeftOut, hasPrograms };
 }
 
-/** Matches the files that `sources` of any environment read, and those that secrets are kept in. */
-async function readInputs(root: string): Promise<(path: string) => boolean> {
+/** Matches the files that `sources` of any environment read, and those that secrets are kept in; and whether one of these sources is a program. */
+async function readInputs(root: string): Promise<{ readonly isInput: (path: string) => boolean; readonly hasPrograms: boolean }> {
   const { yaml } = parseYaml(PROJECT_FILE, await readText(root, PROJECT_FILE));
   const globs: string[] = [];
+  let hasPrograms = false;
   const visit = (value: unknown, key: string, inSources: boolean): void => {
     if (typeof value === 'string') {
       if (inSources && key === 'path') globs.push(value);
+      if (inSources && (key === 'parse' || (key === 'type' && PROGRAMS.has(value)))) hasPrograms = true;
       if (value.startsWith('file:')) globs.push(value.slice('file:'.length));
     } else if (typeof value === 'object' && value !== null) {
       for (const [name, inner] of Object.entries(value)) visit(inner, name, inSources || name === 'sources');
@@ -85,8 +101,10 @@ async function readInputs(root: string): Promise<(path: string) => boolean> {
   };
   visit(yaml.value, '', false);
   const patterns = globs.map((glob) => globPattern(glob.replace(/^(\.\/)+/, '')));
-  return (path) => patterns.some((pattern) => pattern.test(path));
+  return { isInput: (path) => patterns.some((pattern) => pattern.test(path)), hasPrograms };
 }
+
+const PROGRAMS = new Set(['python', 'plugin', 'singer']);
 
 /** `**`, `*`, `?`, `[a-z]` and `{a,b}` as a pattern for whole paths. */
 function globPattern(glob: string): RegExp {
@@ -139,20 +157,22 @@ async function checkLink(root: string, path: string): Promise<void> {
 function refused(path: string, reason: string): TerminalError {
   return new TerminalError('PROJECT_BUNDLE_INVALID', `Packing ${path} failed: ${reason}.`, {
     at: { file: path },
-    next: `Replace it by a file, or add ${path} to .plumblineignore.`,
+    next: `Replace it by a file, or add the line ${path} to ${IGNORE_FILE}.`,
   });
 }
 
-async function readBundleFile(root: string, path: string): Promise<Buffer> {
+/** Undefined for a file that is too large, where it need not travel. */
+async function readBundleFile(root: string, path: string, isNeeded: boolean): Promise<Buffer | undefined> {
   const { size } = await stat(join(root, path));
   if (size > MAX_FILE_BYTES) {
+    if (!isNeeded) return undefined;
     throw new TerminalError(
       'PROJECT_BUNDLE_FILE_TOO_LARGE',
       `Packing ${path} failed: it has ${(size / 1e6).toFixed(1)} MB, a file of code at most ${MAX_FILE_BYTES / 1e6} MB.`,
       {
         details: { path, bytes: size },
         at: { file: path },
-        next: `If it is data, name it under \`sources\`; else add ${path} to .plumblineignore.`,
+        next: `If it is data, name it under \`sources\`; if no program of the project reads it, add the line ${path} to ${IGNORE_FILE}.`,
       },
     );
   }

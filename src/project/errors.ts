@@ -20,8 +20,10 @@ export const projectErrorCodes = {
   PROJECT_HEADER_MISSING: 'An SQL file lacks the `-- key: value` lines it needs at its top.',
   PROJECT_FOLDER_NOT_EMPTY: '`init` writes into empty folders only. Name another folder.',
   PROJECT_TEMPLATE_UNKNOWN: '`init` has no template of that name.',
-  PROJECT_BUNDLE_FILE_TOO_LARGE: 'A file of the code bundle is larger than 5 MB. Name it in .plumblineignore.',
-  PROJECT_BUNDLE_TOO_LARGE: 'The code bundle is too large as a whole. Name what is not code in .plumblineignore.',
+  PROJECT_BUNDLE_FILE_TOO_LARGE:
+    'A file of the code bundle is larger than 5 MB, and a program of the project may read it. Name data under `sources`, what is not read in .plumblineignore.',
+  PROJECT_BUNDLE_TOO_LARGE:
+    'The code bundle is too large as a whole. Name what is not code in a file .plumblineignore.',
   PROJECT_PLUGIN_BUILD:
     'A plug-in or a parser cannot be built into one module: a syntax error, no default export, an import that is not there, a native addon, too large. File and line are named.',
   PROJECT_FUNCTION_UNKNOWN:

@@ -48,7 +48,8 @@ export async function loadProject(options: { readonly root: string; readonly env
   const freshness = resolveFreshness(loaded, scope);
   const macros = await resolveMacros(scope);
   const seeds = loaded.flatMap(({ isSeed, table }) => (isSeed === true ? [table] : []));
-  const transforms = await resolveTransforms({ ...scope, seeds });
+  const read = loaded.filter(({ isSeed }) => isSeed !== true).map(({ id }) => id);
+  const transforms = await resolveTransforms({ ...scope, seeds, resources: read });
   const { personal, resources } = resolvePersonal(project.personal ?? {}, { ...scope, loaded, transforms });
   const features = await resolveFeatureViews(scope);
   const labels =

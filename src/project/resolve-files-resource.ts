@@ -186,9 +186,15 @@ function requestsOf({ headers, rate_limit: rate }: FilesPlace['given']): Pick<Re
   return { requests: { headers: headers ?? {}, intervalMs: intervalMs(rate) } };
 }
 
-function csvOptions({ null_values: nulls, skip_lines: skipLines, ...same }: CsvYaml): CsvOptions {
+function csvOptions({
+  null_values: nulls,
+  date_format: dateFormat,
+  skip_lines: skipLines,
+  ...same
+}: CsvYaml): CsvOptions {
   return {
     ...same,
+    ...(dateFormat !== undefined && { dateFormat }),
     ...(nulls !== undefined && { nullValues: [nulls].flat() }),
     ...(skipLines !== undefined && { skipLines }),
   };

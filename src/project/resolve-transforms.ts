@@ -19,10 +19,12 @@ export async function resolveTransforms(options: {
   readonly project: ProjectYaml;
   /** Names of the seeds, which `ref` and `relationships` know too. */
   readonly seeds: readonly string[];
+  /** Names of what `sources` load, which `relationships` knows. */
+  readonly resources: readonly string[];
   readonly report: (problem: Problem) => void;
   readonly applied: (line: string) => void;
 }): Promise<TransformFile[]> {
-  const { root, yaml, project, seeds, report, applied } = options;
+  const { root, yaml, project, seeds, resources, report, applied } = options;
   const files = [
     ...(await listNamedFiles(root, 'sql', '.sql', report)),
     ...(await listNamedFiles(root, 'snapshots', '.sql', report)),
@@ -64,7 +66,7 @@ export async function resolveTransforms(options: {
     });
   }
   refuseSeedNames(files, seeds, report);
-  refuseUnknownRelations(transforms, seeds, report);
+  refuseUnknownRelations(transforms, [...seeds, ...resources], report);
   return transforms;
 }
 
@@ -86,10 +88,10 @@ function refuseSeedNames(
 
 function refuseUnknownRelations(
   transforms: readonly TransformFile[],
-  seeds: readonly string[],
+  loaded: readonly string[],
   report: (problem: Problem) => void,
 ): void {
-  const names = [...transforms.map(({ name }) => name), ...seeds];
+  const names = [...transforms.map(({ name }) => name), ...loaded];
   for (const test of transforms.flatMap(({ tests }) => tests)) {
     if (test.kind !== 'relationships') continue;
     if (transforms.some(({ name, materialized }) => name === test.to && materialized === 'ephemeral')) {
@@ -103,7 +105,7 @@ function refuseUnknownRelations(
     if (names.includes(test.to)) continue;
     report({
       code: 'PROJECT_REFERENCE_UNKNOWN',
-      message: `Reading ${test.at.file} failed: relationships to ${test.to}: there is no sql/${test.to}.sql${didYouMean(test.to, names) || '.'}`,
+      message: `Reading ${test.at.file} failed: relationships to ${test.to}: there is no sql/${test.to}.sql, and no seed or source of that name${didYouMean(test.to, names) || '.'}`,
       at: test.at,
       next: `Name one of ${names.join(', ')}.`,
     });

@@ -124,6 +124,23 @@ WHERE units < 1000 AND day >= '{{ interval.start }}' AND day < '{{ interval.end 
   expect(await run('2024-01-01/2024-01-02').catch(code)).toBe('ELT_INTERVAL_OVERLAP');
 });
 
+it('an interval of an API is not added to a table that was loaded as a whole, which may have its rows', async () => {
+  const project = (params: string): string => `name: shop
+sources:
+  api: { type: http, url: ${api.url}, allow_private: true, resources: { orders: { path: /orders, params: ${params} } } }
+`;
+  await bench.write({ 'plumbline.yaml': project('{ from: 2024-01-01, to: 2024-01-04 }'), 'sql/daily.sql': 'SELECT 1 AS day, 1 AS units' }); // prettier-ignore
+  await run(undefined);
+  await bench.write({ 'plumbline.yaml': project(`{ from: '{interval.start_date}', to: '{interval.last_date}' }`) });
+  expect(await run('2024-01-02/2024-01-03').catch(code)).toBe('ELT_INTERVAL_OVERLAP');
+  await bench.close(await bench.ref(`run-${runs}`), 'failed');
+  expect((await raw()).map(({ id }) => id)).toEqual([1, 2, 3, 4]);
+  await bench.test.database.execute('DROP TABLE shop_dev_raw.api_orders');
+  await run('2024-01-02/2024-01-03');
+  await run('2024-01-03/2024-01-04');
+  expect((await raw()).map(({ id }) => id)).toEqual([2, 3]);
+});
+
 it('a run without the interval that the project asks for stops before anything, as does a row outside of it', async () => {
   expect(await run(undefined).catch(code)).toBe('RUN_INTERVAL_NEEDED');
   expect(await bench.call('explainPlan', { run: await bench.ref('p') }).catch(code)).toBe('RUN_INTERVAL_NEEDED');

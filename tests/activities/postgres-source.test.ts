@@ -616,6 +616,16 @@ describe('what a table may become', () => {
     expect([...(await load({ kept_to: of('types: evolve') }))[0]!.notices!].sort()).toEqual(['shop.kept_to: columns that are gone: old', 'shop.kept_to: column price is numeric(12,4) now, it was numeric(9,2)', 'shop.kept_to: new columns: tip, note'].sort());
   }); // prettier-ignore
 
+  it('says once which columns are gone from the source of rows that are merged', async () => {
+    await shop.database.execute(`CREATE TABLE renamed (id integer PRIMARY KEY, at timestamptz, post boolean); INSERT INTO renamed VALUES (1, '2024-01-01', true)`);
+    const resources = { renamed: '{ table: renamed, primary_key: id, cursor: { field: at, lag: 0s } }' };
+    await load(resources);
+    await shop.database.execute(`ALTER TABLE renamed RENAME post TO mail; INSERT INTO renamed VALUES (2, '2024-01-02', true)`);
+    expect([...(await load(resources))[0]!.notices!].sort()).toEqual(['shop.renamed: columns that are gone from the source, and keep their values: post', 'shop.renamed: new columns: mail']);
+    await shop.database.execute(`INSERT INTO renamed VALUES (3, '2024-01-03', true)`);
+    expect((await load(resources))[0]!.notices ?? []).toEqual([]);
+  }); // prettier-ignore
+
   it('takes the values one by one where the source has another type: what does not fit exactly is quarantined or left out', async () => {
     await shop.database.execute(`CREATE TABLE measured (id integer PRIMARY KEY, amount numeric(38,9), units text, whole double precision, part numeric(9,2), seen timestamptz,
         j jsonb, scalar jsonb, tags text[], near bigint, c char(5), old timestamp, y bytea, note text);

@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { correctable } from '../../src/cli/rejects-command.js';
 import type { LoadSummary } from '../../src/contracts/elt.js';
@@ -12,6 +15,7 @@ const YAML = (more: string): string => `name: shop
 sources:
   visits: { path: visits.csv, primary_key: day, max_rejected: 60%, write: replace${more} }
 `;
+const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const scope = { env: 'dev', project: 'shop' };
 
 let bench: Workbench;
@@ -33,6 +37,12 @@ const counts = async (loadId: string) => {
   const load = (await findLoad(bench.test.database, scope, loadId))!;
   return [load.rows_read, load.rows_loaded, load.rows_rejected, load.rows_duplicate];
 };
+
+/** What a command of the built program prints in the project. */
+async function printed(...words: string[]): Promise<string> {
+  const env = { ...process.env, PLUMBLINE_DATABASE_URL: bench.test.url };
+  return (await promisify(execFile)(process.execPath, [CLI, ...words], { cwd: bench.root, env })).stdout;
+}
 
 async function exportRows(loadId: string): Promise<string> {
   const load = (await findLoad(bench.test.database, scope, loadId))!;
@@ -70,6 +80,9 @@ it('brings corrected rows into the load that they came with, once, and keeps the
     { rows: 1, kind: 'duplicate' },
   ]);
 
+  const [shown, csv] = await Promise.all([printed('rejects', 'list'), printed('rejects', 'list', '--csv')]);
+  expect(shown).toMatch(/5\s+4,40,x,y\s+too many fields: 4, expected 2/);
+  expect(csv).toContain('"too many fields: 4, expected 2","4,40,x,y"\n');
   const exported = await exportRows(loadId);
   expect(exported).toBe(
     '"_row_number","_reason","day","visitors"\n' +

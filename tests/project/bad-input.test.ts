@@ -212,6 +212,7 @@ describe('values', () => {
     ],
     ['sources: { a: { path: a.csv, csv: { delimiter: "||" } } }', 'expected one ASCII character that is no blank'],
     ['sources: { a: { path: a.csv, csv: { decimal: ";" } } }', 'PROJECT_VALUE_INVALID'],
+    ['sources: { a: { path: a.csv, csv: { date_format: DD.MM.YY } } }', 'expected an order such as DD.MM.YYYY'],
     ['sources: { a: { path: a.csv, csv: { delimiter: ";", comment: ";" } } }', 'delimiter and comment are both ";"'],
     ['sources: { a: { path: a.csv, csv: { quote: "", escape: "x" } } }', 'there is an escape and no quote'],
     ['sources: { a: { path: a.parquet, csv: { quote: "" } } }', 'the format is parquet, expected csv'],
@@ -230,7 +231,10 @@ describe('values', () => {
       'tests: { ordrs: [ { not_null: [a] } ] }',
       'PROJECT_REFERENCE_UNKNOWN plumbline.yaml:2:10 there is no sql/ordrs.sql to test; did you mean "orders"?',
     ],
-    ['tests: { orders: [ { relationships: { column: a, to: shops, field: id } } ] }', 'there is no sql/shops.sql'],
+    [
+      'tests: { orders: [ { relationships: { column: a, to: shops, field: id } } ] }',
+      'there is no sql/shops.sql, and no seed or source of that name',
+    ],
     ['train: { labels: labels.sql, features: [calendar] }', 'expected test_from'],
     ['train: { labels: labels.sql, features: [] , test_from: 2025-01-01 }', 'expected at least one feature view'],
     [

@@ -88,12 +88,15 @@ sources:
   one: { path: ./data/one.csv }
   many: { path: 'in/**/*.{csv,json}' }
   all: { path: '*' }
+  deep: { path: 'seeds/**' }
 database: file:keys/database.txt
 environments: { prod: { sources: { one: { path: data/prod.csv } } } }
 `,
       'data/one.csv': 'x',
       'data/prod.csv': 'x',
       'data/schema.sql': 'SELECT 1',
+      'seeds/own/shops.csv': 'kept',
+      'seeds/own/notes.txt': 'x',
       'in/a/b.csv': 'x',
       'in/b.json': 'x',
       'in/b.txt': 'kept',
@@ -115,17 +118,31 @@ environments: { prod: { sources: { one: { path: data/prod.csv } } } }
       'in/b.txt',
       'plumbline.yaml',
       'scratch/keep.txt',
+      'seeds/own/shops.csv',
       'train.py',
     ]);
   });
 
-  it('refuses a file over 5 MB, naming it', async () => {
-    await expect(packed({ ...small, 'data/other.csv': Buffer.alloc(5_000_001) })).rejects.toMatchObject({
-      code: 'PROJECT_BUNDLE_FILE_TOO_LARGE',
-      at: { file: 'data/other.csv' },
-      next: expect.stringContaining('.plumblineignore') as string,
-    });
-    await packed({ ...small, 'data/sales.csv': Buffer.alloc(5_000_001) });
+  it('refuses a file over 5 MB that a program of the project may read, naming it', async () => {
+    const large = { 'data/other.csv': Buffer.alloc(5_000_001) };
+    for (const source of ['{ type: python, script: own.py, function: rows }', '{ path: in/*.txt, parse: own.mjs }']) {
+      const project = { 'plumbline.yaml': `name: shop\nsources:\n  own: ${source}\n` };
+      await expect(packed({ ...project, ...large }), source).rejects.toMatchObject({
+        code: 'PROJECT_BUNDLE_FILE_TOO_LARGE',
+        at: { file: 'data/other.csv' },
+        next: expect.stringContaining('add the line data/other.csv to the file .plumblineignore') as string,
+      });
+      await packed({ ...project, ...large, '.plumblineignore': 'data/other.csv\n' });
+    }
+    await expect(packed({ ...small, 'seeds/all/shops.csv': Buffer.alloc(5_000_001) })).rejects.toMatchObject({ code: 'PROJECT_BUNDLE_FILE_TOO_LARGE' }); // prettier-ignore
+  });
+
+  it('leaves a file over 5 MB out that no source names any more, where the project has no program to read it', async () => {
+    const large = { 'data/sales.csv': Buffer.alloc(5_000_001), 'old/dump.parquet': Buffer.alloc(5_000_001) };
+    const { bundle } = await packed({ ...small, ...large, 'old/note.csv': 'x' });
+    expect(Object.keys(bundle.files)).toContain('old/note.csv');
+    expect(Object.keys(bundle.files)).not.toContain('data/sales.csv');
+    expect(Object.keys(bundle.files)).not.toContain('old/dump.parquet');
   });
 
   it('follows links inside the project and refuses those that lead out', async () => {

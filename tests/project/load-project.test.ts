@@ -17,11 +17,18 @@ sources:
   sales:
     path: data/sales.csv
     encoding: latin-1
-    csv: { delimiter: "\\t", quote: "'", header: [day, units], null_values: NA, skip_lines: 2 }
+    csv: { delimiter: "\\t", quote: "'", header: [day, units], null_values: NA, date_format: DD.MM.YYYY, skip_lines: 2 }
 `);
     expect(project.resources[0]).toMatchObject({
       encoding: 'latin-1',
-      csv: { delimiter: '\t', quote: "'", header: ['day', 'units'], nullValues: ['NA'], skipLines: 2 },
+      csv: {
+        delimiter: '\t',
+        quote: "'",
+        header: ['day', 'units'],
+        nullValues: ['NA'],
+        dateFormat: 'DD.MM.YYYY',
+        skipLines: 2,
+      },
     });
   });
 });
@@ -218,22 +225,29 @@ deploy: { approval: manual, approval_timeout: 36h, model: shop-sales }
   });
 
   it('joins the tests of an SQL header with those of plumbline.yaml', async () => {
-    const { transforms } = await load('name: shop\ntests: { orders: [ { sql: "SELECT 1 WHERE false" } ] }\n', {
-      'sql/orders.sql': `-- Orders by day.
+    const { transforms } = await load(
+      'name: shop\ntests: { orders: [ { sql: "SELECT 1 WHERE false" } ] }\nsources: { crm: { resources: { shops: { path: s.csv } } }, days: { path: d.csv } }\n',
+      {
+        'sql/orders.sql': `-- Orders by day.
 -- materialized: view
 -- tests:
 --   - not_null: day
 --   - relationships: { column: shop, to: shops, field: id }
+--   - relationships: { column: shop, to: crm.shops, field: id }
+--   - relationships: { column: day, to: days, field: day }
 -- description: orders: one row a day
 SELECT 1 AS day
 `,
-      'sql/shops.sql': 'SELECT 1 AS id\n',
-    });
+        'sql/shops.sql': 'SELECT 1 AS id\n',
+      },
+    );
     expect(transforms[0]).toMatchObject({
       materialized: 'view',
       tests: [
         { kind: 'not_null', columns: ['day'], at: { file: 'sql/orders.sql', line: 4 } },
         { kind: 'relationships', column: 'shop', to: 'shops', field: 'id', at: { file: 'sql/orders.sql', line: 5 } },
+        { kind: 'relationships', column: 'shop', to: 'crm.shops', field: 'id' },
+        { kind: 'relationships', column: 'day', to: 'days', field: 'day' },
         { kind: 'sql', name: 'sql_1', sql: 'SELECT 1 WHERE false', at: { file: 'plumbline.yaml', line: 2 } },
       ],
     });

@@ -161,7 +161,7 @@ async function checkedAddresses(
   if (refused === undefined) return addresses;
   throw new TerminalError(
     'ELT_HTTP_ADDRESS_REFUSED',
-    `Fetching ${shownUrl(url)} was refused: ${host} is ${refused.address}, which is no address of the public internet.`,
+    `Fetching ${shownUrl(url)} was refused: ${host}${host === refused.address ? ' is' : ` is ${refused.address}, which is`} no address of the public internet.`,
     {
       details: { host, address: refused.address },
       next: 'If the server is your own, set `allow_private: true` at its source in plumbline.yaml.',

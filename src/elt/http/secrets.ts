@@ -47,6 +47,6 @@ function refused(reference: string, how: string): TerminalError {
 function missing(reference: string): TerminalError {
   return new TerminalError('ELT_SECRET_MISSING', `Reading the secret ${reference} failed: there is none on the worker.`, {
     details: { reference },
-    next: reference.startsWith('env:') ? 'Set the variable where the worker starts.' : 'Put the file where the worker can read it.',
+    next: reference.startsWith('env:') ? 'Set the variable where the worker starts; one that is up takes it after `plumbline down` and `plumbline up`.' : 'Put the file where the worker can read it.',
   }); // prettier-ignore
 }

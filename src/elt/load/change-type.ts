@@ -2,6 +2,7 @@ import { PipelineError, TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
+import { expectation, isWrittenAs } from '../schema/type-rules.js';
 import { valueAs } from '../schema/value-as.js';
 import type { TypeChange } from './claim-publication.js';
 import type { StageName } from './stage-table.js';
@@ -17,7 +18,10 @@ export function changedTypes(
   });
 }
 
-/** Gives a column of a published table another type, in the caller's transaction. Throws `ELT_TYPE_CHANGE`; a retry does not help. */
+/**
+ * Gives a column of a published table another type, in the caller's transaction. Throws `ELT_TYPE_CHANGE` where a value would not be
+ * what it was; a retry does not help.
+ */
 export async function changeType(
   session: Session,
   resource: Pick<ResourceConfig, 'at'>,
@@ -27,23 +31,24 @@ export async function changeType(
   const { name, from, to } = change;
   const column = identifier(name);
   const table = qualified(target.schema, target.name);
-  const refused = (why: string, cause?: unknown): TerminalError =>
+  const refused = (reason: string, cause?: unknown): TerminalError =>
     new TerminalError(
       'ELT_TYPE_CHANGE',
-      `Changing column ${JSON.stringify(name)} of ${target.schema}.${target.name} from ${from} to ${to} failed: ${why}.`,
+      `Changing column ${JSON.stringify(name)} of ${target.schema}.${target.name} from ${from} to ${to} failed: ${reason}.`,
       {
         at: resource.at,
         details: { column: name, from, to },
-        next: `Set its type back to ${from} under \`columns\`, or load the table with \`write: replace\`.`,
-        cause,
+        next: `Set its type back to ${from} under \`columns\`, or load once with \`write: replace\`, which makes the table anew from all that is there.`,
+        ...(cause !== undefined && { cause }),
       },
     );
-  const converted = valueAs(column, to, from);
   try {
-    // A text may be written in many ways; of anything else PostgreSQL would leave out what does not fit, without a word.
-    const [inexact] = mayBeText(from, to) ? [] : await session.query<{ value: string }>(`SELECT ${column}::text AS value FROM ${table} WHERE ${valueAs(`(${converted})`, from, to)} IS DISTINCT FROM ${column} LIMIT 1`); // prettier-ignore
-    if (inexact !== undefined) throw refused(`it has ${inexact.value}, which would be another value`);
-    await session.execute(`ALTER TABLE ${table} ALTER ${column} TYPE ${to} USING ${converted}`);
+    const [changed] = await session.query<{ value: string }>(
+      `SELECT ${column}::text AS value FROM ${table} WHERE NOT (${isKept(column, from, to)}) LIMIT 1`,
+    );
+    if (changed !== undefined)
+      throw refused(`the table has ${JSON.stringify(changed.value)} in it, expected ${expectation(to)}`);
+    await session.execute(`ALTER TABLE ${table} ALTER ${column} TYPE ${to} USING ${valueAs(column, to, from)}`);
   } catch (error) {
     // 0A000: a view uses the column; 22 and 42: values or types that do not go over.
     const code = String((error as { code?: unknown }).code);
@@ -52,6 +57,12 @@ export async function changeType(
   }
 }
 
-function mayBeText(...types: readonly ColumnType[]): boolean {
-  return types.includes('text') || types.includes('jsonb');
+/** Condition that a cast leaves a value as it is: nothing is rounded or cut. NULL passes. */
+function isKept(column: string, from: ColumnType, to: ColumnType): string {
+  if (to === 'text') return 'true';
+  const converted = valueAs(column, to, from);
+  if (from === 'jsonb') return `to_jsonb(${converted}) IS NOT DISTINCT FROM ${column}`;
+  if (from !== 'text') return `${valueAs(`(${converted})`, from, to)} IS NOT DISTINCT FROM ${column}`;
+  const isExact = to.startsWith('numeric(') ? `${converted} = ${column}::numeric` : isWrittenAs(to, column);
+  return `coalesce(${isExact}, true)`;
 }

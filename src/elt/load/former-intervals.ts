@@ -21,7 +21,7 @@ type LoadOfInterval = Pick<LedgerLine, 'loadId' | 'path' | 'intervalStart' | 'in
  */
 export async function formerIntervals(
   session: Session,
-  { env, project, resource }: PublishOptions,
+  { env, project, resource, schemas }: PublishOptions,
   lines: readonly LedgerLine[],
   isNew = false,
 ): Promise<string[]> {
@@ -32,12 +32,12 @@ export async function formerIntervals(
      WHERE env = $1 AND project = $2 AND resource = $3 AND status = 'published' AND load_id <> ALL($4::bigint[])`,
     [env, project, resource.id, lines.map(({ loadId }) => loadId)],
   );
-  if (isNew && resource.interval !== undefined) return published.map(({ loadId }) => loadId);
+  if (isNew) return published.map(({ loadId }) => loadId);
   const loaded = lines.map((line) => intervalOf(line)!);
   const met = published.filter((line) => {
     const former = intervalOf(line);
     // A load of all times, from before the resource was loaded by interval.
-    if (former === undefined) return resource.interval !== undefined;
+    if (former === undefined) return true;
     return loaded.some(({ start, end }) => former.start < end && start < former.end);
   });
   for (const line of met) {
@@ -48,7 +48,7 @@ export async function formerIntervals(
         `Publishing ${resource.id} failed: ${line.path} was loaded before without an interval, and its rows may be of this one.`,
         {
           at: resource.at,
-          next: `Drop the table ${resource.table} and load its intervals anew: \`plumbline backfill\`. The table is untouched.`,
+          next: `Drop the table ${schemas.raw}.${resource.table} and load its intervals anew: \`plumbline backfill --from … --to … --force\`. The table is untouched.`,
         },
       );
     if (loaded.some(({ start, end }) => start <= former.start && former.end <= end)) continue;

@@ -19,6 +19,7 @@ import { publishChildRows } from '../nested/publish-child-rows.js';
 import { tableColumns } from '../schema/table-columns.js';
 import { activateVersion } from './activate-version.js';
 import { markPublished } from './claim-publication.js';
+import { columnsGone } from './columns-gone.js';
 import { countChangedRows } from './count-changed-rows.js';
 import { followRows } from './follow-rows.js';
 import { formerIntervals } from './former-intervals.js';
@@ -59,11 +60,11 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     ]);
   if (resource.write === 'append' && filled.length < staged.length)
     await refuseToEmpty(session, options, staged, displacedIds);
+  // Before a column gets another type: rows that go need not fit it.
   if (resource.write === 'append' && displacedIds.length > 0 && !isNew)
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
     ]);
-  // What makes way need not fit.
   const { columns, columnsAdded, typesChanged } = await shapeTarget(session, options, target, filled);
   const batch = staged.map(({ loadId }) => loadId);
   let rowsLate = 0;
@@ -124,14 +125,16 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const late = options.cursor === undefined ? {} : { rowsLate };
   const changed = isCounted ? { rowsChanged } : {};
   const removed = rowsRemoved === 0 ? {} : { rowsRemoved };
-  const gone = resource.postgres?.reconciles === true ? { rowsGone, rowsMissing } : {};
-  const counts = { ...late, ...changed, ...gone, ...removed, ...(children.length > 0 && { children }) };
+  const gone = isNew ? [] : await columnsGone(session, publication, resource, staged);
+  const deleted = resource.postgres?.reconciles === true ? { rowsGone, rowsMissing } : {};
+  const counts = { ...late, ...changed, ...deleted, ...removed, ...(children.length > 0 && { children }) };
   const result = {
     rows,
     table: `${target.schema}.${target.name}`,
     version,
     columnsAdded,
     typesChanged,
+    ...(gone.length > 0 && { columnsGone: gone }),
     anomalies,
     ...counts,
   };

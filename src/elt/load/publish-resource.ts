@@ -66,7 +66,7 @@ export interface PublishResult {
   readonly version: number;
   readonly columnsAdded: readonly string[];
   readonly typesChanged: readonly TypeChange[];
-  /** Columns of the former table that a `replace` does not have; absent when there are none. */
+  /** Columns of the former table that a `replace` does not have, or that the source of rows that are added has no more; absent when there are none. */
   readonly columnsGone?: readonly string[];
   /** What is far from the table's own history, one sentence each. */
   readonly anomalies?: readonly string[];

@@ -36,7 +36,7 @@ export async function refuseOtherColumn(
     {
       at,
       details: { former: former.column, column },
-      next: `Drop the table ${table} and load its intervals anew (\`plumbline backfill\`), or set \`interval_column: ${former.column}\`. The table is untouched.`,
+      next: `Drop the table ${table} and load its intervals anew (\`plumbline backfill --from … --to … --force\`), or set \`interval_column: ${former.column}\`. The table is untouched.`,
     },
   );
 }

@@ -34,7 +34,7 @@ import type { PublishOptions } from './publish-resource.js';
 import { writeKeptRows, type QuarantinedRow } from './quarantined-row.js';
 import { refuseRepeatedKey } from './refuse-repeated-key.js';
 import { settleDuplicates } from './settle-duplicates.js';
-import { keepQuarantined, takeFromQuarantine } from './take-from-quarantine.js';
+import { keepQuarantined, leaveUntouched, takeFromQuarantine } from './take-from-quarantine.js';
 import type { StageName } from './stage-table.js';
 
 export interface RetryOptions extends Omit<PublishOptions, 'loads' | 'onPublish' | 'cursor'> {
@@ -99,8 +99,10 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
           const outside = await takeOutRetriedOutside(session, { resource, line }, stage, columns);
           const faults = [...wrong, ...elements.faults, ...outside];
           const left = await keepQuarantined(session, loadId, stage, faults);
+          const untouched = await leaveUntouched(session, loadId, stage, columns);
           const stages = await stagesOfRetried(session, work, elements.stages);
-          const retried = await publishRows(session, work, { rejected: faults.length - left.wrong, leftOut: left.all }, stages); // prettier-ignore
+          const kept = { rejected: faults.length - left.wrong + untouched, leftOut: left.all };
+          const retried = await publishRows(session, work, kept, stages);
           await options.onPublish?.(session, retried);
           await failpoint('retry.before-commit');
           signal?.throwIfAborted();

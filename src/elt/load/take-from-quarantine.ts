@@ -1,6 +1,8 @@
 import type { Session } from '../../model/database.js';
-import { qualified } from '../../model/sql-identifier.js';
+import { identifier, qualified } from '../../model/sql-identifier.js';
+import type { LoadColumn } from '../schema/column.js';
 import type { StillWrong } from './corrected-rows.js';
+import { valuesOf } from './quarantined-row.js';
 import type { Settled } from './settle-duplicates.js';
 import type { StageName } from './stage-table.js';
 
@@ -21,6 +23,28 @@ export async function keepQuarantined(
   );
   const kept = await giveReasons(session, loadId, wrong);
   return { wrong: wrong.length - kept, all: gone + wrong.length - kept };
+}
+
+/**
+ * Takes out of the stage the rows without any value of which only the text was kept: in the exported file their columns are
+ * empty, and nobody has filled them in. They stay quarantined as they are. Gives how many.
+ */
+export async function leaveUntouched(
+  session: Session,
+  loadId: string,
+  stage: StageName,
+  columns: readonly LoadColumn[],
+): Promise<number> {
+  const table = qualified(stage.schema, stage.name);
+  const isEmpty = columns.map(({ name }) => `s.${identifier(name)} IS NULL`).join(' AND ');
+  const empty = await session.query<{ row: string; raw: string | null }>(
+    `SELECT s._row_number AS row, r.raw FROM ${table} AS s JOIN plumbline.rejects r ON r.load_id = $1 AND r.row_number = s._row_number
+     WHERE r.kind = 'rejected' AND ${isEmpty}`,
+    [loadId],
+  );
+  const untouched = empty.filter((row) => valuesOf(row, columns) === undefined).map(({ row }) => row);
+  if (untouched.length === 0) return 0;
+  return session.execute(`DELETE FROM ${table} WHERE _row_number = ANY($1::bigint[])`, [untouched]);
 }
 
 /** Rows that are accepted leave the quarantine; those that a later row makes superfluous stay as duplicates. */

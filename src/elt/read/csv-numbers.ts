@@ -1,5 +1,4 @@
-import type { ColumnType, CsvOptions } from '../../model/project.js';
-import type { CsvField } from './csv-record.js';
+import type { CsvOptions } from '../../model/project.js';
 
 /** Writes a number as databases read it; undefined for what is no number by these marks. */
 export type NumberReader = (text: string) => string | undefined;
@@ -19,45 +18,4 @@ export function numberReader({ decimal = '.', thousands }: CsvOptions): NumberRe
     const digits = separators === undefined ? integer : integer.replace(separators, '');
     return `${digits}${fraction === undefined ? '' : `.${fraction}`}${exponent}`;
   };
-}
-
-/**
- * Which columns hold such numbers: those of a numeric type; of the others without a type, those whose values are numbers but for the tolerated
- * share. A code such as `1.234` among words stays a text.
- *
- * @param rows that are counted, at most
- */
-export function numberColumns(
-  headers: readonly string[],
-  read: NumberReader,
-  known: { readonly types: ReadonlyMap<string, ColumnType>; readonly tolerance: number },
-  rows: number,
-): { count(fields: readonly (string | null)[]): void; columns(): readonly boolean[] } {
-  const numbers = headers.map(() => 0);
-  const others = headers.map(() => 0);
-  const mostOthers = known.tolerance * rows;
-  // Those of which no number of further rows makes a column of numbers are looked at no more.
-  const open = headers.flatMap((header, index) => (known.types.has(header) ? [] : [index]));
-  return {
-    count(fields) {
-      for (let at = open.length - 1; at >= 0; at--) {
-        const index = open[at]!;
-        const text = fields[index]!;
-        if (text === null) continue;
-        if (read(text) !== undefined) numbers[index]!++;
-        else if (++others[index]! > mostOthers) open.splice(at, 1);
-      }
-    },
-    columns: () =>
-      headers.map((header, index) => {
-        const type = known.types.get(header);
-        if (type !== undefined) return /^(bigint|double|numeric)/.test(type);
-        return numbers[index]! > 0 && others[index]! <= known.tolerance * (numbers[index]! + others[index]!);
-      }),
-  };
-}
-
-/** The values of a record, NULL where an unquoted one is in `nulls`. */
-export function valuesOf(fields: readonly CsvField[], nulls: ReadonlySet<string>): (string | null)[] {
-  return fields.map(({ text, quoted }) => (!quoted && nulls.has(text) ? null : text));
 }

@@ -1,7 +1,7 @@
 import type { ColumnType, CsvOptions } from '../../model/project.js';
 import { classifyCsv } from './classify-csv.js';
 import { convertInThread } from './convert-in-thread.js';
-import { numberColumns, numberReader, valuesOf } from './csv-numbers.js';
+import { readerColumns, valueReaders, valuesOf } from './csv-values.js';
 import { FaultList } from './fault-list.js';
 import { keptText, type RowFault } from './row-fault.js';
 import type { CsvSpool } from './csv-spool.js';
@@ -14,7 +14,7 @@ import { spoolRows, type Spooled, type SpooledRows } from './spool-rows.js';
 /**
  * Scans a CSV file and, when DuckDB would not read the same rows from it, writes a cleaned copy into `folder`.
  *
- * @param known types by header, and the share of values that may be at odds with their column; only numbers with other marks need it
+ * @param known types by header, and the share of values that may be at odds with their column; only numbers and dates that are written otherwise need it
  */
 export async function openCsv(
   source: ByteSource,
@@ -26,7 +26,7 @@ export async function openCsv(
 ): Promise<RowSource> {
   const scan = await scanCsv(source, { csv, signal, maxRecordBytes });
   const isClean =
-    scan.clean && source.encoding === 'utf-8' && csv?.nullValues === undefined && numberReader(csv ?? {}) === undefined;
+    scan.clean && source.encoding === 'utf-8' && csv?.nullValues === undefined && valueReaders(csv ?? {}).length === 0;
   const rows = isClean
     ? asItIs(source, scan, signal)
     : await cleanedCopy(source, scan, folder, { csv, signal, known, maxRecordBytes });
@@ -64,7 +64,7 @@ interface KnownColumns {
   readonly tolerance: number;
 }
 
-/** Leaves out rows in which a number is not written as the project says. */
+/** Leaves out rows in which a value is not written as the project says. */
 async function cleanedCopy(
   source: ByteSource,
   scan: CsvScan,
@@ -80,20 +80,27 @@ async function cleanedCopy(
   const { headers, rows, lines } = scan;
   const again = { csv, signal, maxRecordBytes, dialect: scan.dialect };
   const nulls = new Set(['', ...(csv.nullValues ?? [])]);
-  const read = numberReader(csv);
-  const counted = read && numberColumns(headers, read, known, rows);
+  const readers = valueReaders(csv);
+  const counted = readers.length === 0 ? undefined : readerColumns(headers, readers, known, rows);
   if (counted) await scanCsv(source, { ...again, onRow: (fields) => counted.count(valuesOf(fields, nulls)) });
-  const isNumber = counted?.columns();
+  const readerOf = counted?.columns();
   const unread = new FaultList(source.file);
   const write = async (spool: CsvSpool): Promise<SpooledRows> => {
     await scanCsv(source, {
       ...again,
       onRow(fields, row, line) {
         const values = valuesOf(fields, nulls);
-        const plain = values.map((value, index) => (value !== null && isNumber?.[index] ? read!(value) : value));
+        const plain = values.map((value, index) => {
+          const reader = value === null ? undefined : readerOf?.[index];
+          return reader === undefined ? value : reader.read(value!);
+        });
         const wrong = plain.indexOf(undefined);
-        if (wrong === -1) spool.addRow(plain as (string | null)[]);
-        else unread.add(notANumber(headers[wrong]!, values, wrong, { row, line, csv }));
+        if (wrong === -1) return spool.addRow(plain as (string | null)[]);
+        // What is right beside it is kept as databases read it, as in every quarantined row: so the row is read when it comes back.
+        const kept = values.map((value, index) => plain[index] ?? value);
+        const [value, raw] = [keptText(values[wrong]!), keptText(JSON.stringify(kept))];
+        const reason = `expected ${readerOf![wrong]!.expected}`;
+        unread.add({ row, line, column: headers[wrong]!, value, reason, raw });
       },
       onChunk: () => spool.drain(),
     });
@@ -101,16 +108,4 @@ async function cleanedCopy(
     return { headers, rows, faults, lines };
   };
   return spoolRows(folder, source.file, write, signal);
-}
-
-function notANumber(
-  column: string,
-  values: readonly (string | null)[],
-  index: number,
-  { row, line, csv }: { readonly row: number; readonly line: number; readonly csv: CsvOptions },
-): RowFault {
-  const { decimal = '.', thousands } = csv;
-  const marks = `${JSON.stringify(decimal)} before decimals${thousands === undefined ? '' : ` and ${JSON.stringify(thousands)} between thousands`}`;
-  const [value, raw] = [keptText(values[index]!), keptText(JSON.stringify(values))];
-  return { row, line, column, value, reason: `expected a number with ${marks}`, raw };
 }

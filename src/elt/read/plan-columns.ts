@@ -1,4 +1,5 @@
 import { TerminalError } from '../../errors.js';
+import { nearest } from '../../model/nearest.js';
 import type { ColumnType } from '../../model/project.js';
 import type { LoadColumn } from '../schema/column.js';
 import type { Contract } from '../schema/contract.js';
@@ -81,15 +82,37 @@ export async function planColumns(duckdb: OpenDuckDB, source: RowSource, options
   const columns = names.flatMap((name, index) =>
     isKept[index] === true ? [{ name, header: source.headers[index]!, type: typeOf(name, index) }] : [],
   );
+  // Once its table has the column, rows without it are nothing to tell.
   const unseen = (source.unseen ?? []).filter((name) => declared.has(name) && existing(name) === undefined);
-  return { columns, unwanted, notices: [...notices, ...misfits, ...unseenNotice(unseen), ...(source.notices ?? [])] };
+  const undeclared = names.filter((name) => !declared.has(name));
+  refuseMisspelt(unseen, undeclared, options);
+  const absent = unseenNotice(unseen, undeclared);
+  return { columns, unwanted, notices: [...notices, ...misfits, ...absent, ...(source.notices ?? [])] };
 }
 
-/** Once its table has the column, rows without it are nothing to tell. */
-function unseenNotice(names: readonly string[]): readonly string[] {
+/** A key may be missing from all records, but not be there in other letters. Throws `ELT_COLUMN_UNKNOWN` (terminal). */
+function refuseMisspelt(unseen: readonly string[], undeclared: readonly string[], options: PlanOptions): void {
+  const plain = (name: string): string => name.toLowerCase().replaceAll(/[-_\s]/g, '');
+  for (const name of unseen) {
+    if (options.mayLack?.(name) === true) continue;
+    const meant = undeclared.find((other) => plain(other) === plain(name));
+    if (meant === undefined) continue;
+    throw new TerminalError(
+      'ELT_COLUMN_UNKNOWN',
+      `Loading ${options.file} failed: plumbline.yaml gives column ${JSON.stringify(name)} a type, but no record has it; did you mean ${JSON.stringify(meant)}?`,
+      { at: options.at, details: { column: name }, next: 'Correct the name under `columns`.' },
+    );
+  }
+}
+
+function unseenNotice(names: readonly string[], undeclared: readonly string[]): readonly string[] {
   if (names.length === 0) return [];
   const quoted = names.map((name) => JSON.stringify(name)).join(', ');
-  return [`There is a file without ${quoted}, which plumbline.yaml gives a type, in any record: NULL in its rows.`];
+  const meant = [...new Set(names.flatMap((name) => nearest(name, undeclared) ?? []))];
+  const hint = meant.length === 0 ? '' : ` Did you mean ${meant.map((name) => JSON.stringify(name)).join(', ')}?`;
+  return [
+    `There is a file without ${quoted}, which plumbline.yaml gives a type, in any record: NULL in its rows.${hint}`,
+  ];
 }
 
 function misfitNotice(name: string, type: ColumnType, count: number, { types }: Contract): string {

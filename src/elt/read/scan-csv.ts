@@ -226,7 +226,10 @@ function badHeader(file: string, line: number, fault: string | undefined): Termi
     `Reading the header of ${file} failed: ${fault ?? 'it is not valid UTF-8'}.`,
     {
       at: { file, line },
-      next: 'Correct the first line of the file.',
+      next:
+        fault === undefined
+          ? 'Say how the file is written: `encoding: windows-1252`, `latin-1` or `utf-16`.'
+          : 'Correct the first line of the file.',
     },
   );
 }

@@ -40,7 +40,11 @@ export function nameColumns(headers: readonly string[], file: string): NamedColu
       throw new TerminalError(
         'ELT_COLUMN_DUPLICATE',
         `Loading ${file} failed: columns ${before + 1} and ${index + 1} are both named ${JSON.stringify(name)}; expected different names.`,
-        { at: { file, line: 1 }, details: { column: name }, next: 'Rename one of them in the file.' },
+        {
+          at: { file, line: 1 },
+          details: { column: name },
+          next: 'Rename one of them in the file, or name the columns of a CSV file in its place: `csv: { header: [a, b], skip_lines: 1 }`.',
+        },
       );
     seen.set(name, index);
     return name;

@@ -20,13 +20,13 @@ export function isValid(type: ColumnType, text: string): string {
       // PostgreSQL's bounds: 131,072 digits before the point, 16,383 behind it.
       return `(${matches(text, `${NUMBER}(e[+-]?[0-9]{1,4})?`, 'i')} AND length(${text}) <= 16000 OR ${matches(text, NOT_FINITE, 'i')})`;
     case 'date':
-      return `(${matches(text, DATE)} AND ${inCalendar(text, 'DATE')} OR ${matches(text, '-?infinity', 'i')})`;
+      return `(${matches(text, FORMS.date)} AND ${inCalendar(text, 'DATE')} OR ${matches(text, '-?infinity', 'i')})`;
     case 'timestamp':
-      return `(${matches(text, `${DATE}([ T]${CLOCK})?`)} AND ${inCalendar(text, 'TIMESTAMP')} OR ${matches(text, '-?infinity', 'i')})`;
+      return `(${matches(text, FORMS.timestamp)} AND ${inCalendar(text, 'TIMESTAMP')} OR ${matches(text, '-?infinity', 'i')})`;
     case 'timestamptz':
-      return `(${matches(text, `${DATE}[ T]${CLOCK} ?${ZONE}`)} AND ${inCalendar(`substr(trim(${text}), 1, 10)`, 'DATE')} OR ${matches(text, '-?infinity', 'i')})`;
+      return `(${matches(text, FORMS.timestamptz)} AND ${inCalendar(`substr(trim(${text}), 1, 10)`, 'DATE')} OR ${matches(text, '-?infinity', 'i')})`;
     case 'time':
-      return matches(text, CLOCK);
+      return matches(text, FORMS.time);
     case 'uuid':
       // PostgreSQL ignores no blank around one, and before `\x` none either.
       return isExactly(text, '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}', 'i');
@@ -79,6 +79,23 @@ const NOT_FINITE = 'nan|[+-]?inf(inity)?';
 const DATE = '[0-9]{4}-[0-9]{2}-[0-9]{2}';
 const CLOCK = '([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]{1,6}0*)?)?';
 const ZONE = '(Z|UTC|[+-](0[0-9]|1[0-5])(:?[0-5][0-9])?)';
+/** How dates and times are written, as regular expressions that DuckDB and PostgreSQL read alike. */
+const FORMS = {
+  date: DATE,
+  timestamp: `${DATE}([ T]${CLOCK})?`,
+  timestamptz: `${DATE}[ T]${CLOCK} ?${ZONE}`,
+  time: CLOCK,
+} as const;
+
+/**
+ * Condition of PostgreSQL that a text, which it would read as `type`, is written as in a file; of dates and times it reads more: in an
+ * order of day and month that nobody said, `tomorrow`, or with a part that gets lost.
+ */
+export function isWrittenAs(type: ColumnType, text: string): string {
+  if (!(type in FORMS)) return 'true';
+  const form = FORMS[type as keyof typeof FORMS];
+  return `${text} ~* ${literal(`^ *(${type === 'time' ? form : `${form}|-?infinity`}) *$`)}`;
+}
 
 function matches(text: string, pattern: string, flags = ''): string {
   return isExactly(text, ` *(${pattern}) *`, flags);

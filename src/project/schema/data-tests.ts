@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { columnName, columnNames, tableName } from './values.js';
+import { columnName, columnNames, tableName, text } from './values.js';
 
 const constant = z.union([z.string(), z.number(), z.boolean()], {
   error: 'expected a text, a number, true or false',
@@ -11,6 +11,11 @@ const count = z
   .number({ error: 'expected a number of rows' })
   .int({ error: 'expected a whole number of rows' })
   .min(0, { error: 'expected 0 or more rows' });
+
+const related = text(
+  /^[a-z][a-z0-9_]{0,49}(\.[a-z][a-z0-9_]{0,49})?$/,
+  'a table such as customers, or shop.customers of a source',
+);
 
 /** Keys that go with a test. */
 const BESIDE = ['name', 'severity', 'where'];
@@ -25,7 +30,7 @@ export const dataTest = z
       .optional()
       .describe('A column that has no other values.'),
     relationships: z
-      .strictObject({ column: columnName, to: tableName, field: columnName })
+      .strictObject({ column: columnName, to: related, field: columnName })
       .optional()
       .describe('A column whose values are all in the column `field` of the table `to`.'),
     row_count: z

@@ -47,6 +47,12 @@ const csv = z.strictObject({
     .enum(['.', ',', ' ', "'", '_'])
     .optional()
     .describe('Between the thousands of a number; a blank stands for those that do not break too. Default: nothing.'),
+  date_format: text(
+    /^(?:DD([./-])(?:MM|MON)\1YYYY|(?:MM|MON)([./-])DD\2YYYY|YYYY([./-])(?:MM|MON)\3DD)$/,
+    'an order such as DD.MM.YYYY, MM/DD/YYYY or DD-MON-YYYY',
+  )
+    .optional()
+    .describe('How dates are written, such as DD.MM.YYYY, with or without a time behind them. Default: YYYY-MM-DD.'),
   comment: character.optional().describe('Lines that begin with it are left out. Default: none.'),
   skip_lines: z
     .number({ error: SKIP_LINES })

@@ -287,6 +287,14 @@ test('a declared column that no file of several has; one that only some have is 
     'There is a file without "tip", which plumbline.yaml gives a type, in any record: NULL in its rows.',
   ]);
   expect(await rows('rare')).toEqual([{ id: 1, tip: null }]);
+  // One that is written otherwise is misspelt; of one that is near, the load says so.
+  await bench.write('near.json', '[{"id":1,"occurredAt":"x","tips":2}]');
+  expect(await failure('near.json', { columns: { occurred_at: 'text' } })).toMatchObject({
+    code: 'ELT_COLUMN_UNKNOWN',
+    message: expect.stringContaining('no record has it; did you mean "occurredAt"?') as unknown,
+  });
+  const near = await bench.run(resourceOf({ id: 'near', source: 'near', table: 'near', path: 'near.json', columns }));
+  expect(near.loads[0]!.notices).toEqual([expect.stringMatching(/NULL in its rows\. Did you mean "tips"\?$/)]);
   // A key whose column has another name than itself is there, by that name.
   await bench.write('named.json', '[{"id":1," tip ":0.5,"xmin":3}]');
   await bench.run(resourceOf({ id: 'named', source: 'named', table: 'named', path: 'named.json', columns: { ...columns, xmin_: 'bigint' } })); // prettier-ignore

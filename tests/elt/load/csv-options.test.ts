@@ -47,6 +47,30 @@ describe('csv options', () => {
     ]);
   });
 
+  test('dates in the order of the file, beside numbers of the file, in columns of dates only', async () => {
+    const german = { dateFormat: 'DD.MM.YYYY', decimal: ',', thousands: '.' } as const;
+    const content =
+      'id;day;at;version;v\n1;31.12.2024;31.12.2024 9:05;1.2.2024;1.234,5\n2;03.04.2025;03.04.2025 23:59:59.5;x;2\n3;;;;\n4;31.02.2025;;;\n5;2025-04-03;;;\n6;3.4.2025;12/31/2024;;\n7;;;;\n8;;;;\n';
+    const loaded = await load('dates.csv', content, { csv: german, maxRejectedShare: 0.4 });
+    expect(loaded.rows).toEqual([
+      ['1', '2024-12-31', '2024-12-31 09:05:00', '1.2.2024', '1234.5'],
+      ['2', '2025-04-03', '2025-04-03 23:59:59.5', 'x', '2'],
+      ...['3', '7', '8'].map((id) => [id, null, null, null, null]),
+    ]);
+    const reason = 'expected a date as DD.MM.YYYY';
+    expect(loaded.rejects).toEqual([{ line: 5, reason }, { line: 6, reason }, { line: 7, reason }]); // prettier-ignore
+    // A text that is declared stays as it is; a name of a month, and the day behind the month.
+    const mon = { csv: { dateFormat: 'DD-MON-YYYY' }, columns: { b: 'text' } } as const;
+    expect((await load('mon.csv', 'a,b\n29-feb-2024,29-FEB-2024\n', mon)).rows).toEqual([
+      ['2024-02-29', '29-FEB-2024'],
+    ]);
+    const us = { csv: { dateFormat: 'MM/DD/YYYY' }, columns: { a: 'timestamp' } } as const;
+    expect((await load('us.csv', 'a,b\n2/1/2024,1\n', us)).rows).toEqual([['2024-02-01 00:00:00', '1']]);
+    // Where nothing says so, the error does; so it does of a line before the header.
+    await expect(load('excel.csv', 'sep=;\na;b;c\n1;2;3\n')).rejects.toMatchObject({ next: expect.stringContaining('skip_lines: 1') as unknown }); // prettier-ignore
+    await expect(load('unsaid.csv', 'a\n03.04.2025\n04.04.2025\n', { columns: { a: 'date' }, maxRejectedShare: 0 })).rejects.toMatchObject({ next: expect.stringContaining('`csv: { date_format: DD.MM.YYYY }`') as unknown }); // prettier-ignore
+  });
+
   test('delimiter, quote and escape', async () => {
     const { names, rows } = await load('marks.csv', "a^b\n'x^\\'y\\\\'^2\n'\\n'^'3'\n'two\nlines'^\n", {
       csv: { delimiter: '^', quote: "'", escape: '\\' },
@@ -148,6 +172,11 @@ describe('encoding', () => {
     const bytes = Buffer.from('id,v\n1,caf\xe9 \x80\n', 'latin1');
     expect((await load('latin.csv', bytes, { encoding: 'latin-1' })).rows).toEqual([['1', 'café \u0080']]);
     expect((await load('windows.csv', bytes, { encoding: 'windows-1252' })).rows).toEqual([['1', 'café €']]);
+    // Where nothing says so, the error does.
+    const next = expect.stringContaining('`encoding: windows-1252`') as unknown;
+    await expect(load('rows.csv', bytes, { maxRejectedShare: 0 })).rejects.toMatchObject({ code: 'ELT_TOO_MANY_REJECTS', next }); // prettier-ignore
+    const header = Buffer.from('id,caf\xe9\n1,2\n', 'latin1');
+    await expect(load('header.csv', header)).rejects.toMatchObject({ code: 'ELT_FILE_MALFORMED', next });
   });
 
   test('NDJSON too', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { abandonLoads } from '../../../src/elt/load/abandon-loads.js';
 import { sweepStages } from '../../../src/elt/load/sweep-stages.js';
+import type { ResourceConfig } from '../../../src/model/project.js';
 import { publishResource } from '../../../src/elt/load/publish-resource.js';
 import type { ResourceConfig } from '../../../src/model/project.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from './workbench.js';
@@ -221,6 +222,48 @@ describe('append', () => {
       { v: '1', t: '2024-01-01' },
       { v: '2', t: '2024-01-02' },
     ]);
+    await sweepStages({ database: bench.database, schemas });
+  });
+});
+
+describe('a type declared later', () => {
+  const appended = (id: string, columns: ResourceConfig['columns'] = {}) =>
+    resourceOf({ id, source: id, table: id, path: `${id}-*.csv`, write: 'append', columns });
+
+  test('counts for rows that are read anew, whatever their former texts were', async () => {
+    await bench.write('anew-1.csv', 'id,v\n1,"14,50"\n');
+    await bench.run(appended('anew'));
+    await bench.write('anew-1.csv', 'id,v\n1,14.50\n');
+    await bench.run(appended('anew', { v: 'numeric(12,2)' }));
+    expect(await bench.rows('anew', 'v')).toEqual([{ v: '14.50' }]);
+  });
+
+  test.each([
+    ['03.04.2025', 'text', 'date'],
+    ['2025-04-03 10:00', 'text', 'date'],
+    ['2025-04-03 10:00+02', 'text', 'timestamp'],
+    ['tomorrow', 'text', 'timestamptz'],
+    ['12.345', 'text', 'numeric(12,2)'],
+    ['12.345', 'numeric', 'numeric(12,2)'],
+    ['2.5', 'double precision', 'bigint'],
+    ['9007199254740993', 'bigint', 'double precision'],
+    ['2025-04-03 10:00:00', 'timestamp', 'date'],
+  ] as const)('does not change what rows hold that are not read again: %s of %s as %s', async (value, from, to) => {
+    const id = `kept_${from}_${to}`.replaceAll(/\W/g, '_') + value.length;
+    await bench.write(`${id}-1.csv`, `v\n${value}\n`);
+    await bench.run(appended(id, { v: from }));
+    await rm(join(bench.root, `${id}-1.csv`));
+    await bench.write(`${id}-2.csv`, 'v\n\n');
+    await expect(bench.run({ ...appended(id, { v: to }), allowEmpty: true })).rejects.toMatchObject({
+      code: 'ELT_TYPE_CHANGE',
+      message: expect.stringContaining(`the table has "${value}`) as unknown,
+    });
+    expect(await bench.rows(id, 'v::text')).toEqual([{ v: value }]);
+    await bench.database.execute(
+      `UPDATE plumbline.loads SET run_id = 'over' WHERE resource = $1 AND status = 'staged'`,
+      [id],
+    );
+    await abandonLoads({ database: bench.database, env: 'dev', project: 'demo' });
     await sweepStages({ database: bench.database, schemas });
   });
 });

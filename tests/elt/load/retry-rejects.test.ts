@@ -86,3 +86,27 @@ test('a key that another file has brought into the table is not there twice by a
   await bench.write('keyed-fixed.csv', '_row_number,key,n\n2,10,5\n');
   expect(await retryRejects(options)).toMatchObject({ accepted: 1, rows: 4 });
 });
+
+test('numbers with other marks come back as they were read', async () => {
+  const resource = resourceOf({ id: 'marks', source: 'marks', table: 'marks', path: 'marks.csv', maxRejectedShare: 0.9, csv: { decimal: ',', thousands: '.' }, columns: { v: 'numeric', n: 'bigint' } }); // prettier-ignore
+  await bench.write('marks.csv', 'key;v;n\nx;1.234;1\ny;2.498;many\nz;free;3\n');
+  const { loads } = await bench.run(resource);
+  const { loadId } = loads[0]!;
+  const kept = await bench.database.query(`SELECT value, raw FROM plumbline.rejects WHERE load_id = $1 ORDER BY row_number`, [loadId]); // prettier-ignore
+  expect(kept).toEqual([{ value: 'many', raw: '["y","2498","many"]' }, { value: 'free', raw: '["z","free","3"]' }]); // prettier-ignore
+  const options = { database: bench.database, env: 'dev', project: 'demo', schemas, resource: { ...resource, columns: { v: 'numeric', n: 'text' } as const }, loadId, runId: 'marks' }; // prettier-ignore
+  expect(await retryRejects(options)).toMatchObject({ accepted: 1, rejected: 1 });
+  expect(await bench.rows('marks', 'key, v::text, n')).toEqual([{ key: 'x', v: '1234', n: '1' }, { key: 'y', v: '2498', n: 'many' }]); // prettier-ignore
+});
+
+test('a row of which only the text was kept, and whose columns nobody filled in, is none', async () => {
+  const options = await prepare('untouched', { write: 'append' });
+  await bench.write('untouched.csv', 'key,n\n7,1\n7,x,y\n8,\n');
+  const { loads } = await bench.run(options.resource);
+  const { loadId } = loads[0]!;
+  await bench.write('untouched-fixed.csv', '_row_number,key,n\n2,,\n');
+  expect(await retryRejects({ ...options, loadId })).toMatchObject({ accepted: 0, rejected: 1, leftOut: 0, rows: 2 });
+  expect(await counts(loadId)).toEqual({ read: 3, loaded: 2, rejected: 1 });
+  const kept = await bench.database.query(`SELECT reason FROM plumbline.rejects WHERE load_id = $1`, [loadId]);
+  expect(kept).toEqual([{ reason: 'too many fields: 3, expected 2' }]);
+});

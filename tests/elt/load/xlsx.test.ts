@@ -52,6 +52,8 @@ test('the first visible sheet: numbers as written, dates by their format, texts 
     { line: 9, column: 'day', reason: 'has the format of a date or a time, but 60 is none' },
     { line: 10, column: null, reason: 'column N has no header' },
   ]);
+  // With its title taken for the header, the error says what to write.
+  await expect(load('titled', await fixture('orders'))).rejects.toMatchObject({ next: expect.stringContaining('`xlsx: { header_row: 3 }`') as unknown }); // prettier-ignore
 });
 
 test('a sheet, a part of it, the other calendar, another writer', async () => {

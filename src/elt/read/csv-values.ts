@@ -1,0 +1,72 @@
+import type { ColumnType, CsvOptions } from '../../model/project.js';
+import { dateReader } from './csv-dates.js';
+import { numberReader } from './csv-numbers.js';
+import type { CsvField } from './csv-record.js';
+
+/** Values that the project writes otherwise than databases read them. */
+export interface ValueReader {
+  /** As databases read it; undefined for what is not written so. */
+  readonly read: (text: string) => string | undefined;
+  /** Types of columns whose values are written so. */
+  readonly types: RegExp;
+  /** What a value has to be, for the reason of a reject. */
+  readonly expected: string;
+}
+
+/** Those that the project speaks of; none when the file's values are plain. */
+export function valueReaders(csv: CsvOptions): ValueReader[] {
+  const { decimal = '.', thousands, dateFormat } = csv;
+  const [numbers, dates] = [numberReader(csv), dateReader(csv)];
+  const marks = `${JSON.stringify(decimal)} before decimals${thousands === undefined ? '' : ` and ${JSON.stringify(thousands)} between thousands`}`;
+  return [
+    ...(numbers ? [{ read: numbers, types: /^(bigint|double|numeric)/, expected: `a number with ${marks}` }] : []),
+    ...(dates ? [{ read: dates, types: /^(date|timestamp)$/, expected: `a date as ${dateFormat}` }] : []),
+  ];
+}
+
+/**
+ * Which columns hold such values: those of a type that they have; of the others without a type, those whose values are all written so but
+ * for the tolerated share. A code such as `1.234` among words stays a text.
+ *
+ * @param rows that are counted, at most
+ */
+export function readerColumns(
+  headers: readonly string[],
+  readers: readonly ValueReader[],
+  known: { readonly types: ReadonlyMap<string, ColumnType>; readonly tolerance: number },
+  rows: number,
+): { count(fields: readonly (string | null)[]): void; columns(): readonly (ValueReader | undefined)[] } {
+  const mostMisfits = known.tolerance * rows;
+  const counts = readers.map((reader) => ({
+    reader,
+    fitting: headers.map(() => 0),
+    misfits: headers.map(() => 0),
+    // Those that no number of further rows makes such columns are looked at no more.
+    open: headers.flatMap((header, index) => (known.types.has(header) ? [] : [index])),
+  }));
+  return {
+    count(fields) {
+      for (const { reader, fitting, misfits, open } of counts)
+        for (let at = open.length - 1; at >= 0; at--) {
+          const index = open[at]!;
+          const text = fields[index]!;
+          if (text === null) continue;
+          if (reader.read(text) !== undefined) fitting[index]!++;
+          else if (++misfits[index]! > mostMisfits) open.splice(at, 1);
+        }
+    },
+    columns: () =>
+      headers.map((header, index) => {
+        const type = known.types.get(header);
+        if (type !== undefined) return readers.find(({ types }) => types.test(type));
+        const isReadBy = ({ fitting, misfits }: (typeof counts)[number]): boolean =>
+          fitting[index]! > 0 && misfits[index]! <= known.tolerance * (fitting[index]! + misfits[index]!);
+        return counts.find(isReadBy)?.reader;
+      }),
+  };
+}
+
+/** The values of a record, NULL where an unquoted one is in `nulls`. */
+export function valuesOf(fields: readonly CsvField[], nulls: ReadonlySet<string>): (string | null)[] {
+  return fields.map(({ text, quoted }) => (!quoted && nulls.has(text) ? null : text));
+}
