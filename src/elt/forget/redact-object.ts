@@ -4,6 +4,7 @@ import { finished, pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { ResourceConfig } from '../../model/project.js';
 import { literal } from '../../model/sql-identifier.js';
+import { parquetRows } from '../../table/parquet-rows.js';
 import { withDuckDB } from '../read/duckdb.js';
 import { byteOf } from '../read/csv-dialect.js';
 import { recordAt } from '../read/csv-record.js';
@@ -154,7 +155,7 @@ async function redactParquet({
 }: RedactOptions): Promise<number | undefined> {
   return withDuckDB({ folder, extraMemoryMb: 128 }, async (duckdb) => {
     const connection = await duckdb();
-    const reader = `read_parquet(${literal(path)})`;
+    const reader = parquetRows(path);
     const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${reader}`);
     const headers = described.getRows().map(([name]) => String(name));
     const header = headers[nameColumns(headers, file).names.indexOf(column)];

@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openParquet } from '../../../src/elt/read/open-parquet.js';
 import { literal } from '../../../src/model/sql-identifier.js';
 import { openWorkbench, resourceOf, type Workbench } from './workbench.js';
 
@@ -42,6 +43,17 @@ test('every type of a Parquet file arrives exactly', async () => {
     'a"b\t\n\\', null, '1',
   ]); // prettier-ignore
 });
+
+test('a folder such as id=7 above a Parquet file is no column of it', async () => {
+  await mkdir(join(bench.root, 'id=7/year=2024'), { recursive: true });
+  await writeParquet('id=7/year=2024/own.parquet', 'SELECT 1 AS id');
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  const { headers, relation } = await openParquet(connection, join(bench.root, 'id=7/year=2024/own.parquet'), 'own.parquet');
+  expect([headers, (await connection.runAndReadAll(`FROM ${relation}`)).getRows()]).toEqual([['id'], [['1']]]);
+  connection.closeSync();
+  instance.closeSync();
+}); // prettier-ignore
 
 test('times of nanoseconds that PostgreSQL would round are quarantined, by row', async () => {
   await writeParquet(
