@@ -6,6 +6,7 @@ import { declaredHeaders } from '../http/declared-headers.js';
 import { guardedFetch, shownUrl, type GuardedResponse } from '../http/guarded-fetch.js';
 import { inTurn } from '../http/in-turn.js';
 import { refusePage } from '../http/refuse-page.js';
+import { unpackedBody } from '../http/unpacked-body.js';
 import type { ExtractedObject } from '../load/load-result.js';
 import { addFetchedObject, type FetchedObject } from './add-fetched-object.js';
 import { extractArchive } from './extract-archive.js';
@@ -113,9 +114,10 @@ function conditions(known: FetchedObject | undefined): Record<string, string> {
   };
 }
 
-async function* watched({ body, headers }: GuardedResponse, options: ExtractOptions): AsyncGenerator<Buffer> {
+async function* watched(response: GuardedResponse, options: ExtractOptions): AsyncGenerator<Buffer> {
   const { parse, path, at } = options.resource;
-  const from = { url: path, contentType: headers['content-type'], at };
+  const from = { url: path, contentType: response.headers['content-type'], at };
+  const body = unpackedBody(response);
   let bytes = 0;
   for await (const chunk of parse === undefined ? refusePage(body, from) : body) {
     bytes += chunk.length;
