@@ -192,6 +192,8 @@ function connect(hop: Hop, addresses: readonly HostAddress[], signal: AbortSigna
       resolve(message);
     });
     outgoing.on('error', reject);
+    // Of an answer that is none, such as one that changes the protocol, nothing else is said.
+    outgoing.once('close', () => reject(new Error('the connection ended without an answer')));
     outgoing.end(body);
   });
 }
