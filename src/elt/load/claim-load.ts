@@ -17,6 +17,7 @@ import {
   type LedgerLine,
   type LoadKey,
 } from './ledger.js';
+import { shortened } from './keep-last.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import type { ExtractedObject } from './load-result.js';
 import { childStagesOf, keysName, stageName, stageOf } from './stage-table.js';
@@ -148,10 +149,15 @@ async function spent(
 ): Promise<(line: LedgerLine) => boolean> {
   const isPublished = [...newest.values()].some(({ status }) => status === 'published');
   const isGone = isPublished && !(await isThere(session, schemas, resource));
+  const isKeyed = resource.primaryKey.length > 0 && resource.write !== 'merge';
+  const isShort = isKeyed ? await shortened(session, [...newest.values()]) : new Set<string>();
   return (line) =>
     line.status === 'replaced' ||
     (line.status === 'published' &&
-      ((force === true && line.forcedBy !== runId) || line.settings !== settings || isGone));
+      ((force === true && line.forcedBy !== runId) ||
+        line.settings !== settings ||
+        isGone ||
+        isShort.has(line.loadId)));
 }
 
 async function isThere(session: Session, { raw }: Schemas, resource: ResourceConfig): Promise<boolean> {

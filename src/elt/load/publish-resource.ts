@@ -80,6 +80,8 @@ export interface PublishResult {
   readonly rowsMissing?: number;
   /** Rows of older versions of the table, which the loads took out; missing where nothing was. */
   readonly rowsRemoved?: number;
+  /** Rows of the loads whose key a later load has, which stays; missing where there are none. */
+  readonly rowsMadeWay?: number;
   /** Of the whole child tables, which change with the table; missing when there are none. */
   readonly children?: readonly ChildRows[];
 }

@@ -31,6 +31,8 @@ export interface PlanOptions {
   readonly declared: Readonly<Record<string, ColumnType>>;
   /** Whether the file may lack a declared column, which other rows of the table have: it is NULL in these. @default never */
   readonly mayLack?: (name: string) => boolean;
+  /** Whether it is to be told of one that it lacks. @default false */
+  readonly tellsLacking?: boolean;
   /** Types of the table that the contract is about, by column name; undefined when there is none yet. */
   readonly existing: ReadonlyMap<string, ColumnType> | undefined;
   readonly contract: Contract;
@@ -81,7 +83,10 @@ export async function planColumns(duckdb: OpenDuckDB, source: RowSource, options
   const columns = names.flatMap((name, index) =>
     isKept[index] === true ? [{ name, header: source.headers[index]!, type: typeOf(name, index) }] : [],
   );
-  const unseen = (source.unseen ?? []).filter((name) => declared.has(name) && existing(name) === undefined);
+  const lacking = options.tellsLacking === true ? [...declared.keys()].filter((name) => !names.includes(name)) : [];
+  const unseen = [...(source.unseen ?? []), ...lacking].filter(
+    (name) => declared.has(name) && existing(name) === undefined,
+  );
   return { columns, unwanted, notices: [...notices, ...misfits, ...unseenNotice(unseen), ...(source.notices ?? [])] };
 }
 
