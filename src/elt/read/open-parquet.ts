@@ -19,7 +19,7 @@ export async function openParquet(
 ): Promise<RowSource> {
   const reader = parquetRows(path);
   const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${reader}`).catch((error: unknown) => {
-    throw new TerminalError('ELT_FILE_MALFORMED', `Reading ${file} as Parquet failed: ${firstLine(error)}.`, {
+    throw new TerminalError('ELT_FILE_MALFORMED', `Reading ${file} as Parquet failed: ${firstLine(error).replaceAll(path, file)}.`, {
       at: { file },
       next: 'Write the file again, or set `format` of the resource.',
       cause: error,

@@ -1,5 +1,6 @@
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openParquet } from '../../../src/elt/read/open-parquet.js';
@@ -53,6 +54,19 @@ test('a folder such as id=7 above a Parquet file is no column of it', async () =
   expect([headers, (await connection.runAndReadAll(`FROM ${relation}`)).getRows()]).toEqual([['id'], [['1']]]);
   connection.closeSync();
   instance.closeSync();
+}); // prettier-ignore
+
+test('gzip around a Parquet file or a workbook is taken off; what is none is refused by the name that the project has for it', async () => {
+  await writeParquet('plain.parquet', 'SELECT 1 AS id');
+  await bench.write('packed.parquet.gz', gzipSync(await readFile(join(bench.root, 'plain.parquet'))));
+  await bench.write('packed.xlsx.gz', gzipSync(await readFile('tests/fixtures/elt/xlsx/openpyxl.xlsx')));
+  for (const [id, rows] of [['parquet', 1], ['xlsx', 3]] as const)
+    expect((await bench.run(resourceOf({ path: `packed.${id}.gz`, id, table: id }))).published.rows).toBe(rows);
+  await bench.write('none.parquet', 'id\n1\n');
+  await expect(bench.run(resourceOf({ path: 'none.parquet', id: 'none', table: 'none' }))).rejects.toMatchObject({
+    code: 'ELT_FILE_MALFORMED',
+    message: expect.not.stringContaining(bench.storeFolder) as string,
+  });
 }); // prettier-ignore
 
 test('times of nanoseconds that PostgreSQL would round are quarantined, by row', async () => {
