@@ -80,16 +80,21 @@ describe('refuses', () => {
     });
   });
 
-  test.each(['169.254.169.254', '[::ffff:169.254.169.254]', '[fe80::1]', '[fd00:ec2::254]', '100.100.100.200'])(
-    'a redirect to %s, where a cloud keeps credentials, although private addresses are allowed',
-    async (host) => {
-      const port = await serve((_request, response) => response.writeHead(302, { location: `http://${host}/x` }).end());
-      await expect(guardedFetch({ url: `http://127.0.0.1:${port}/`, allowPrivate: true })).rejects.toMatchObject({
-        code: 'ELT_HTTP_ADDRESS_REFUSED',
-        message: expect.stringContaining('metadata') as string,
-      });
-    },
-  );
+  test.each([
+    '169.254.169.254',
+    '[::ffff:169.254.169.254]',
+    '[fe80::1]',
+    '[fd00:ec2::254]',
+    '[fd20:ce::254]',
+    '[64:ff9b::169.254.169.254]',
+    '100.100.100.200',
+  ])('a redirect to %s, where a cloud keeps credentials, although private addresses are allowed', async (host) => {
+    const port = await serve((_request, response) => response.writeHead(302, { location: `http://${host}/x` }).end());
+    await expect(guardedFetch({ url: `http://127.0.0.1:${port}/`, allowPrivate: true })).rejects.toMatchObject({
+      code: 'ELT_HTTP_ADDRESS_REFUSED',
+      message: expect.stringContaining('metadata') as string,
+    });
+  });
 
   test('a redirect loop', async () => {
     let requests = 0;
