@@ -5,6 +5,7 @@ import { assertStatus } from '../http/assert-status.js';
 import { declaredHeaders } from '../http/declared-headers.js';
 import { guardedFetch, shownUrl, type GuardedResponse } from '../http/guarded-fetch.js';
 import { inTurn } from '../http/in-turn.js';
+import { waitForTurn } from '../http/rate-limit.js';
 import { refusePage } from '../http/refuse-page.js';
 import { unpackedBody } from '../http/unpacked-body.js';
 import type { ExtractedObject } from '../load/load-result.js';
@@ -32,7 +33,9 @@ export async function extractUrl(options: ExtractOptions): Promise<ExtractedObje
   const intervalMs = resource.requests?.intervalMs ?? 0;
   const limit = { database, env, project, source: resource.source, intervalMs };
   const fetched = await oneAtATime(`${env} ${project} ${resource.source} ${resource.path}`, () =>
-    intervalMs === 0 ? fetchUrl(options) : inTurn({ limit, signal }, () => fetchUrl(options)),
+    intervalMs === 0
+      ? fetchUrl(options)
+      : inTurn({ limit, signal }, () => fetchUrl(options, () => waitForTurn(limit, signal))),
   );
   // Members are named by the address without its parameters: what those hold may be a key.
   const path = withoutParameters(fetched.path);
@@ -62,7 +65,7 @@ function withoutParameters(url: string): string {
   return url.replace(/[?#].*$/s, '');
 }
 
-async function fetchUrl(options: ExtractOptions): Promise<ExtractedObject> {
+async function fetchUrl(options: ExtractOptions, beforeRedirect?: () => Promise<void>): Promise<ExtractedObject> {
   const { store, resource, signal, now, root, environment = process.env } = options;
   const { path } = resource;
   const last = await lastFetched(options.database, options);
@@ -73,6 +76,7 @@ async function fetchUrl(options: ExtractOptions): Promise<ExtractedObject> {
     headers: { ...headers, ...conditions(known) },
     secretHeaders,
     allowPrivate: resource.allowPrivate ?? false,
+    ...(beforeRedirect && { beforeRedirect }),
     signal,
   });
   if (response.status === 304 && known !== undefined) {

@@ -5,6 +5,7 @@ import { assertStatus } from './assert-status.js';
 import type { DeclaredHeaders } from './declared-headers.js';
 import { guardedFetch, type GuardedResponse } from './guarded-fetch.js';
 import { inTurn, type TurnOptions } from './in-turn.js';
+import { waitForTurn } from './rate-limit.js';
 import { refusePage } from './refuse-page.js';
 import { unpackedBody } from './unpacked-body.js';
 
@@ -31,12 +32,13 @@ export async function fetchObject(url: string, options: FetchOptions): Promise<F
 }
 
 async function fetchOnce(url: string, options: FetchOptions): Promise<FetchedObject> {
-  const { headers, secretHeaders, allowPrivate, signal, timeoutMs } = options;
+  const { headers, secretHeaders, allowPrivate, limit, signal, timeoutMs } = options;
   const response = await guardedFetch({
     url,
     headers,
     secretHeaders,
     allowPrivate,
+    beforeRedirect: () => waitForTurn(limit, signal),
     signal,
     ...(timeoutMs === undefined ? {} : { headersTimeoutMs: timeoutMs, idleTimeoutMs: timeoutMs }),
   });

@@ -389,6 +389,18 @@ describe('rate_limit', () => {
     // A limit for each worker alone would take 250 ms; a busy machine may notice the first request late.
     expect(times.at(-1)! - times[0]!).toBeGreaterThanOrEqual(11 * 50 - 150);
   });
+
+  it('counts a redirect to the same server as a request', async () => {
+    const times: number[] = [];
+    t.api.answer = (_request, response, url) => {
+      times.push(performance.now());
+      if (url.pathname === '/orders') response.writeHead(302, { location: '/there' }).end();
+      else sendJson(response, ROWS);
+    };
+    await t.extract(t.resource({ intervalMs: 300 }));
+    expect(times).toHaveLength(2);
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(250);
+  });
 });
 
 describe('a conditional request', () => {
