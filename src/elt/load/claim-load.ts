@@ -149,8 +149,10 @@ async function spent(
 ): Promise<(line: LedgerLine) => boolean> {
   const isPublished = [...newest.values()].some(({ status }) => status === 'published');
   const isGone = isPublished && !(await isThere(session, schemas, resource));
-  const isKeyed = resource.primaryKey.length > 0 && resource.write !== 'merge';
-  const isShort = isKeyed ? await shortened(session, [...newest.values()]) : new Set<string>();
+  // A table of PostgreSQL is one load, whose rows make way for no other's.
+  const isOfSeveral = (resource.write === 'replace' && resource.type !== 'postgres') || resource.type === 'http';
+  const isShort =
+    isOfSeveral && resource.primaryKey.length > 0 ? await shortened(session, [...newest.values()]) : new Set<string>();
   return (line) =>
     line.status === 'replaced' ||
     (line.status === 'published' &&

@@ -74,7 +74,8 @@ export async function countMadeWay(session: Session, madeWay: MadeWay): Promise<
 
 /**
  * Loads among these that are published and not whole, as a row of theirs made way for another load's: what became of that load decides
- * whether it comes back, so they are to be read anew when their table changes. Duplicates within a load are in its quarantine.
+ * whether it comes back, so they are to be read anew when their table changes. Duplicates within a load are in its quarantine. One whose
+ * quarantined rows were put right stays as it is: read anew, it would lose them.
  */
 export async function shortened(
   session: Session,
@@ -84,7 +85,8 @@ export async function shortened(
   if (ids.length === 0) return new Set();
   const found = await session.query<{ loadId: string }>(
     `SELECT load_id AS "loadId" FROM plumbline.loads AS l WHERE load_id = ANY($1::bigint[])
-       AND rows_duplicate > (SELECT count(*) FROM plumbline.rejects AS r WHERE r.load_id = l.load_id AND kind = 'duplicate')`,
+       AND rows_duplicate > (SELECT count(*) FROM plumbline.rejects AS r WHERE r.load_id = l.load_id AND kind = 'duplicate')
+       AND NOT EXISTS (SELECT FROM plumbline.reject_retries AS r WHERE r.load_id = l.load_id AND rows_accepted > 0)`,
     [ids],
   );
   return new Set(found.map(({ loadId }) => loadId));
