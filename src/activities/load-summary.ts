@@ -20,7 +20,7 @@ export function summarizeLoad(
   former: StepResultRow<LoadSummary> | undefined,
 ): LoadSummary {
   const sum = (pick: (load: LoadedObject) => number): number => loads.reduce((total, load) => total + pick(load), 0);
-  const { rowsRemoved, rowsOutdone = 0 } = published;
+  const { rowsRemoved, rowsMadeWay = 0 } = published;
   const outside = sum((load) => load.rowsOutside ?? 0);
   const removed =
     rowsRemoved === undefined
@@ -32,9 +32,9 @@ export function summarizeLoad(
     resource: resource.id,
     table: published.table,
     rowsRead: sum((load) => load.rowsRead),
-    rowsLoaded: sum((load) => load.rowsLoaded) - rowsOutdone,
+    rowsLoaded: sum((load) => load.rowsLoaded) - rowsMadeWay,
     rowsRejected: sum((load) => load.rowsRejected),
-    rowsDuplicate: sum((load) => load.rowsDuplicate) + rowsOutdone,
+    rowsDuplicate: sum((load) => load.rowsDuplicate) + rowsMadeWay,
     ...(outside === 0 ? {} : { rowsOutside: outside }),
     tableRows: published.rows,
     ...(published.children && { children: published.children }),

@@ -86,7 +86,9 @@ async function readRules(root: string): Promise<Rules> {
 }
 
 /** Matches the files that `sources` of any environment read, and those that secrets are kept in; and whether one of these sources is a program. */
-async function readInputs(root: string): Promise<{ readonly isInput: (path: string) => boolean; readonly hasPrograms: boolean }> {
+async function readInputs(
+  root: string,
+): Promise<{ readonly isInput: (path: string) => boolean; readonly hasPrograms: boolean }> {
   const { yaml } = parseYaml(PROJECT_FILE, await readText(root, PROJECT_FILE));
   const globs: string[] = [];
   let hasPrograms = false;

@@ -1,6 +1,7 @@
 import { DuckDBInstance, type DuckDBConnection, type DuckDBVector } from '@duckdb/node-api';
-import { identifier, literal } from '../model/sql-identifier.js';
+import { identifier } from '../model/sql-identifier.js';
 import type { Column, ColumnTable } from './column-table.js';
+import { parquetRows } from './parquet-rows.js';
 
 /**
  * Reads a Parquet file whole. Numbers and booleans become float64, dates and timestamps milliseconds UTC, the rest text.
@@ -11,7 +12,7 @@ export async function readParquet(path: string, options: { readonly signal?: Abo
   const connection = await instance.connect();
   try {
     await connection.run(`SET TimeZone = 'UTC'`);
-    return await readColumns(connection, literal(path), options.signal);
+    return await readColumns(connection, parquetRows(path), options.signal);
   } finally {
     connection.closeSync();
     instance.closeSync();
@@ -20,16 +21,16 @@ export async function readParquet(path: string, options: { readonly signal?: Abo
 
 async function readColumns(
   connection: DuckDBConnection,
-  path: string,
+  rows: string,
   signal: AbortSignal | undefined,
 ): Promise<ColumnTable> {
-  const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM read_parquet(${path})`);
+  const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${rows}`);
   const kinds = described.getRows().map(([name, type]) => ({ name: String(name), kind: columnKind(String(type)) }));
-  const counted = await connection.runAndReadAll(`SELECT count(*) FROM read_parquet(${path})`);
+  const counted = await connection.runAndReadAll(`SELECT count(*) FROM ${rows}`);
   const rowCount = Number(counted.getRows()[0]?.[0]);
   const columns = kinds.map(({ kind }) => emptyColumn(kind, rowCount));
   const select = kinds.map(({ name, kind }) => `${cast(name, kind)} AS ${identifier(name)}`).join(', ');
-  const result = await connection.stream(`SELECT ${select} FROM read_parquet(${path})`);
+  const result = await connection.stream(`SELECT ${select} FROM ${rows}`);
   let row = 0;
   for await (const chunk of result) {
     signal?.throwIfAborted();

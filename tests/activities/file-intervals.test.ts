@@ -154,6 +154,46 @@ test('a row whose time moves to another interval is nowhere twice, of files that
   }
 }); // prettier-ignore
 
+test('a row that an API gives twice for an interval is its later one, however far apart they come', async () => {
+  const long = 'x'.repeat(1 << 20);
+  let second = [{ id: 1, v: 'later' }, { id: 9, v: 'last' }];
+  const server = await startApiServer((_request, response, { searchParams }) => {
+    const first = Array.from({ length: 33 }, (_, id) => ({ id: 100 + id, v: long }));
+    const pages = [[...first, { id: 1, v: 'first' }], second, []];
+    sendJson(response, pages[Number(searchParams.get('page')) - 1]);
+  });
+  const source = `big: { type: http, url: ${server.url}, allow_private: true, resources: { rows: { path: '/{interval.start_date}', pagination: { type: page }, primary_key: id } } }`;
+  const interval = '2024-01-01/2024-01-02';
+  const small = () => bench.test.database.query('SELECT id::int, v FROM shop_dev_raw.big_rows WHERE id < 100 ORDER BY id');
+  try {
+    expect(await load(source, interval)).toMatchObject({ rowsRead: 36, tableRows: 35, rowsLoaded: 35, rowsDuplicate: 1 });
+    expect(await small()).toEqual([{ id: 1, v: 'later' }, { id: 9, v: 'last' }]);
+    second = [{ id: 9, v: 'last' }];
+    expect(await load(source, interval)).toMatchObject({ rowsLoaded: 35, rowsDuplicate: 0 });
+    expect(await small()).toEqual([{ id: 1, v: 'first' }, { id: 9, v: 'last' }]);
+    second = [{ id: 1, v: 'again' }];
+    expect(await load(source, interval)).toMatchObject({ tableRows: 34, rowsLoaded: 34, rowsDuplicate: 1 });
+    expect(await small()).toEqual([{ id: 1, v: 'again' }]);
+  } finally {
+    await server.close();
+  }
+}, 60_000); // prettier-ignore
+
+test('of older intervals files may lack a newer column that is declared, whichever is loaded first', async () => {
+  const source = (path: string): string => `old: { path: '${path}', columns: { tip: numeric } }`;
+  await bench.write({
+    'old/2024-01-01.csv': 'id,v\n1,a\n',
+    'old/2024-01-02.csv': 'id,v,tip\n2,b,0.10\n',
+  });
+  for (const path of ['old/{interval.start_date}.csv', 'old/{interval.start_date}*.csv']) {
+    const first = await load(source(path), '2024-01-01/2024-01-02');
+    expect(first.notices).toEqual(['There is a file without "tip", which plumbline.yaml gives a type, in any record: NULL in its rows.']);
+    expect(await load(source(path), '2024-01-02/2024-01-03')).toMatchObject({ notices: [], tableRows: 2 });
+    expect(await bench.test.database.query('SELECT id::int, tip::text FROM shop_dev_raw.old ORDER BY id')).toEqual([{ id: 1, tip: null }, { id: 2, tip: '0.10' }]);
+    await bench.test.database.execute('DROP TABLE shop_dev_raw.old');
+  }
+}); // prettier-ignore
+
 test('days are those of the timezone, whatever the column is', async () => {
   const csv = 'id,day,wall,at\n1,2024-06-01,2024-06-01 00:00:00,2024-05-31T22:00:00Z\n2,2024-06-01,2024-06-01 23:00:00,2024-06-01T21:00:00Z\n'; // prettier-ignore
   await bench.write({ 'zone.csv': csv });

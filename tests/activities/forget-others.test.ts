@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ErasureResult } from '../../src/contracts/erasure.js';
@@ -12,7 +13,7 @@ const PROJECT = `name: shop
 sources:
   orders: { path: orders.csv, columns: { customer_id: bigint, units: bigint }, max_rejected: 100% }
   visits: { path: visits.ndjson, columns: { customer_id: bigint, n: bigint }, max_rejected: 100% }
-  facts: { path: facts.parquet }
+  facts: { path: facts.parquet.gz }
   codes: { path: codes.csv, columns: { code: text } }
   lists: { path: lists/*.csv }
 personal:
@@ -34,7 +35,9 @@ beforeAll(async () => {
     'lists/b.csv': 'customer_id,day\n42,2\n43,1\n44,1\n',
     'sql/short.sql': `-- materialized: incremental\n-- unique_key: row\nSELECT row_number() OVER (ORDER BY code) AS row, code::varchar(3) AS code FROM {{ source('codes') }}`,
   });
-  await parquet(join(bench.root, 'facts.parquet'), '(42), (43)');
+  const facts = join(bench.root, 'facts.parquet');
+  await parquet(facts, '(42), (43)');
+  await writeFile(`${facts}.gz`, gzipSync(await readFile(facts)));
   await run('first');
 });
 afterAll(() => bench.destroy());
@@ -94,7 +97,8 @@ it('leaves the quarantined rows of others, whatever is in them, and takes the ke
   await predict({ customer_id: 42 });
   await predict({ customer_id: '42' });
   await predict({ customer_id: 420 });
-  await forget('customer_id', '042');
+  const { erased } = await forget('customer_id', '042');
+  expect(erased).toContainEqual(expect.objectContaining({ kind: 'raw object', rows: 1, place: expect.stringContaining('facts.parquet.gz') as string })); // prettier-ignore
   expect(await predictions()).toEqual(['{"code": "420"}', '{"customer_id": 420}']);
   expect(await rejects()).toEqual(['["43","bad","at 42"]', '["44","bad","x"]', '["43","at 42"]', '["44","bad"]']);
   for (const table of ['orders', 'facts', 'lists'])

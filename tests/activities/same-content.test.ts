@@ -85,3 +85,16 @@ it('counts a row that gave way to one of a later file as duplicate, in the run a
   expect(counts).toEqual([[3, 2, 1, 2], [3, 3, 0, 3]]); // prettier-ignore
   await own.destroy();
 });
+it('made way for a later file under replace: it counts as a duplicate, and comes back when that file has its key no more', async () => {
+  await bench.write({
+    'plumbline.yaml': 'name: shop\nsources: { keyed: { path: k/*.csv, primary_key: id, write: replace } }\n',
+    'k/a.csv': 'id,v\n1,a\n2,a\n',
+    'k/b.csv': 'id,v\n1,b\n',
+  });
+  const rows = () => bench.test.database.query('SELECT id, v FROM shop_dev_raw.keyed ORDER BY id');
+  expect(await load()).toMatchObject({ rowsRead: 3, rowsLoaded: 2, rowsDuplicate: 1, tableRows: 2 });
+  expect(await rows()).toEqual([{ id: '1', v: 'b' }, { id: '2', v: 'a' }]);
+  await bench.write({ 'k/b.csv': 'id,v\n3,b\n' });
+  expect(await load()).toMatchObject({ rowsRead: 3, rowsLoaded: 3, rowsDuplicate: 0, tableRows: 3 });
+  expect(await rows()).toEqual([{ id: '1', v: 'a' }, { id: '2', v: 'a' }, { id: '3', v: 'b' }]);
+}); // prettier-ignore

@@ -5,7 +5,9 @@ import { assertStatus } from '../http/assert-status.js';
 import { declaredHeaders } from '../http/declared-headers.js';
 import { guardedFetch, shownUrl, type GuardedResponse } from '../http/guarded-fetch.js';
 import { inTurn } from '../http/in-turn.js';
+import { waitForTurn } from '../http/rate-limit.js';
 import { refusePage } from '../http/refuse-page.js';
+import { unpackedBody } from '../http/unpacked-body.js';
 import type { ExtractedObject } from '../load/load-result.js';
 import { addFetchedObject, type FetchedObject } from './add-fetched-object.js';
 import { extractArchive } from './extract-archive.js';
@@ -31,7 +33,9 @@ export async function extractUrl(options: ExtractOptions): Promise<ExtractedObje
   const intervalMs = resource.requests?.intervalMs ?? 0;
   const limit = { database, env, project, source: resource.source, intervalMs };
   const fetched = await oneAtATime(`${env} ${project} ${resource.source} ${resource.path}`, () =>
-    intervalMs === 0 ? fetchUrl(options) : inTurn({ limit, signal }, () => fetchUrl(options)),
+    intervalMs === 0
+      ? fetchUrl(options)
+      : inTurn({ limit, signal }, () => fetchUrl(options, () => waitForTurn(limit, signal))),
   );
   // Members are named by the address without its parameters: what those hold may be a key.
   const path = withoutParameters(fetched.path);
@@ -61,7 +65,7 @@ function withoutParameters(url: string): string {
   return url.replace(/[?#].*$/s, '');
 }
 
-async function fetchUrl(options: ExtractOptions): Promise<ExtractedObject> {
+async function fetchUrl(options: ExtractOptions, beforeRedirect?: () => Promise<void>): Promise<ExtractedObject> {
   const { store, resource, signal, now, root, environment = process.env } = options;
   const { path } = resource;
   const last = await lastFetched(options.database, options);
@@ -72,6 +76,7 @@ async function fetchUrl(options: ExtractOptions): Promise<ExtractedObject> {
     headers: { ...headers, ...conditions(known) },
     secretHeaders,
     allowPrivate: resource.allowPrivate ?? false,
+    ...(beforeRedirect && { beforeRedirect }),
     signal,
   });
   if (response.status === 304 && known !== undefined) {
@@ -113,9 +118,10 @@ function conditions(known: FetchedObject | undefined): Record<string, string> {
   };
 }
 
-async function* watched({ body, headers }: GuardedResponse, options: ExtractOptions): AsyncGenerator<Buffer> {
+async function* watched(response: GuardedResponse, options: ExtractOptions): AsyncGenerator<Buffer> {
   const { parse, path, at } = options.resource;
-  const from = { url: path, contentType: headers['content-type'], at };
+  const from = { url: path, contentType: response.headers['content-type'], at };
+  const body = unpackedBody(response);
   let bytes = 0;
   for await (const chunk of parse === undefined ? refusePage(body, from) : body) {
     bytes += chunk.length;

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { literal } from '../../model/sql-identifier.js';
+import { parquetRows } from '../../table/parquet-rows.js';
 import { withDuckDB } from '../read/duckdb.js';
 import { erase, type Erasure } from './erase-place.js';
 import { keyHashSql } from './key-hash.js';
@@ -52,7 +52,7 @@ async function countRows({ key, spellings }: Erasure, path: string): Promise<num
   try {
     return await withDuckDB({ folder, extraMemoryMb: 128 }, async (duckdb) => {
       const connection = await duckdb();
-      const reader = `read_parquet(${literal(path)})`;
+      const reader = parquetRows(path);
       const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${reader}`);
       const columns = described.getRows().filter(([name]) => names.has(String(name)));
       if (columns.length === 0) return 0;

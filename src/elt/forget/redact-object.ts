@@ -1,9 +1,11 @@
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
 import { finished, pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { ResourceConfig } from '../../model/project.js';
 import { literal } from '../../model/sql-identifier.js';
+import { parquetRows } from '../../table/parquet-rows.js';
 import { withDuckDB } from '../read/duckdb.js';
 import { byteOf } from '../read/csv-dialect.js';
 import { recordAt } from '../read/csv-record.js';
@@ -12,6 +14,7 @@ import { byteSource, firstBytes, openBytes, type ByteSource } from '../read/open
 import { readLines } from '../read/read-lines.js';
 import { isJsonLines } from '../read/scan-json.js';
 import { MAX_RECORD_BYTES, scanCsv } from '../read/scan-csv.js';
+import { unpackedCopy } from '../read/unpacked-copy.js';
 import { nameColumns } from '../schema/name-columns.js';
 import { keyInRecord, singerRecord } from './key-in-record.js';
 import { sameKey } from './same-key.js';
@@ -42,7 +45,14 @@ export async function redactObject(options: RedactOptions): Promise<number | und
   const { path, file, resource } = options;
   if (resource.parse !== undefined) return undefined;
   const format = fileFormat(resource.format, file, await firstBytes(path));
-  if (format === 'parquet') return redactParquet(options);
+  if (format === 'parquet') {
+    const whole = await unpackedCopy(path, file, options.folder);
+    try {
+      return await redactParquet({ ...options, path: whole });
+    } finally {
+      if (whole !== path) await rm(whole, { force: true });
+    }
+  }
   if (format === 'xlsx') return undefined;
   const bytes = await byteSource(path, file, resource.encoding);
   if (bytes.encoding !== 'utf-8') return undefined;
@@ -154,7 +164,7 @@ async function redactParquet({
 }: RedactOptions): Promise<number | undefined> {
   return withDuckDB({ folder, extraMemoryMb: 128 }, async (duckdb) => {
     const connection = await duckdb();
-    const reader = `read_parquet(${literal(path)})`;
+    const reader = parquetRows(path);
     const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${reader}`);
     const headers = described.getRows().map(([name]) => String(name));
     const header = headers[nameColumns(headers, file).names.indexOf(column)];

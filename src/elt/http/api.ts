@@ -78,6 +78,7 @@ export function openApi(options: ApiOptions): Api {
       },
       secretHeaders: [...Object.keys(own), ...secretHeaders.map((name) => name.toLowerCase())],
       allowPrivate: config.allowPrivate,
+      beforeRedirect: () => waitForTurn(limit, signal),
       signal,
       ...(options.timeoutMs === undefined
         ? {}

@@ -20,6 +20,8 @@ export interface GuardedRequest {
   readonly allowPrivate?: boolean;
   /** @default 5 */
   readonly maxRedirects?: number;
+  /** Called before a redirect within the origin is followed: its server is asked once more. */
+  readonly beforeRedirect?: () => Promise<void>;
   /** From the start of one hop to its status line and headers. @default 30000 */
   readonly headersTimeoutMs?: number;
   /** How long the body may stay silent; a body slower than 64 bytes/s over that time counts as silent. @default 30000 */
@@ -64,7 +66,9 @@ export async function guardedFetch(request: GuardedRequest): Promise<GuardedResp
       return { url: hop.url.href, status, headers: message.headers, body: bodyOf(message, hop.url, request) };
     message.destroy();
     if (redirects === (request.maxRedirects ?? 5)) throw tooManyRedirects(request.url, redirects);
-    hop = redirected(hop, status, location, request.secretHeaders ?? []);
+    const next = redirected(hop, status, location, request.secretHeaders ?? []);
+    if (next.url.origin === hop.url.origin) await request.beforeRedirect?.();
+    hop = next;
   }
 }
 
@@ -192,6 +196,8 @@ function connect(hop: Hop, addresses: readonly HostAddress[], signal: AbortSigna
       resolve(message);
     });
     outgoing.on('error', reject);
+    // Of an answer that is none, such as one that changes the protocol, nothing else is said.
+    outgoing.once('close', () => reject(new Error('the connection ended without an answer')));
     outgoing.end(body);
   });
 }

@@ -26,10 +26,11 @@ export function isMetadataAddress(address: string): boolean {
   return isIPv4(plain) ? METADATA.check(plain, 'ipv4') : isIPv6(plain) && METADATA.check(plain, 'ipv6');
 }
 
+// Those of Amazon, Google and Oracle, and what leads to 169.254.0.0/16 by translation or 6to4.
 const METADATA = blockList(
   ['169.254.0.0/16', '100.100.100.200/32', '168.63.129.16/32'],
-  ['fe80::/10', 'fd00:ec2::254/128'],
-);
+  ['fe80::/10', 'fd00:ec2::254/128', 'fd20:ce::254/128', 'fd00:c1::a9fe:a9fe/128', '64:ff9b::a9fe:0/112', '2002:a9fe::/32'],
+); // prettier-ignore
 
 const RESERVED = blockList(RESERVED_IPV4, RESERVED_IPV6);
 const GLOBAL = blockList([], ['2000::/3']);

@@ -1,5 +1,6 @@
 import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
+import { isByInterval } from '../../model/is-by-interval.js';
 import type { ResourceConfig, Schemas } from '../../model/project.js';
 import { mayLackDeclared } from '../read/may-lack-declared.js';
 import { tableColumns } from '../schema/table-columns.js';
@@ -7,7 +8,7 @@ import type { LedgerLine } from './ledger.js';
 
 /**
  * Of several files one may lack a column that plumbline.yaml gives a type; one that none of them has, nor the table that
- * they are added to, is misspelt. Throws `ELT_COLUMN_UNKNOWN` (terminal).
+ * they are added to, is misspelt, unless files of another interval may have it. Throws `ELT_COLUMN_UNKNOWN` (terminal).
  */
 export async function assertDeclared(
   session: Session,
@@ -15,7 +16,7 @@ export async function assertDeclared(
   lines: readonly LedgerLine[],
 ): Promise<void> {
   const declared = Object.keys(resource.columns);
-  if (declared.length === 0 || !mayLackDeclared(resource)) return;
+  if (declared.length === 0 || !mayLackDeclared(resource) || isByInterval(resource)) return;
   const known = new Set(lines.flatMap(({ reader }) => reader?.columns.map(({ name }) => name) ?? []));
   // Files without rows say nothing of columns.
   if (known.size === 0 || declared.every((name) => known.has(name))) return;

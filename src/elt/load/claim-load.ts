@@ -17,6 +17,7 @@ import {
   type LedgerLine,
   type LoadKey,
 } from './ledger.js';
+import { shortened } from './keep-last.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { otherSource } from './other-source.js';
 import type { ExtractedObject } from './load-result.js';
@@ -149,33 +150,17 @@ async function spent(
 ): Promise<(line: LedgerLine) => boolean> {
   const isPublished = [...newest.values()].some(({ status }) => status === 'published');
   const isGone = isPublished && !(await isThere(session, { env, project }, schemas, resource));
-  const outdone = await outdoneLoads(session, resource, [...newest.values()]);
+  // A table of PostgreSQL is one load, whose rows make way for no other's.
+  const isOfSeveral = (resource.write === 'replace' && resource.type !== 'postgres') || resource.type === 'http';
+  const isShort =
+    isOfSeveral && resource.primaryKey.length > 0 ? await shortened(session, [...newest.values()]) : new Set<string>();
   return (line) =>
     line.status === 'replaced' ||
     (line.status === 'published' &&
       ((force === true && line.forcedBy !== runId) ||
         line.settings !== settings ||
         isGone ||
-        outdone.has(line.loadId)));
-}
-
-/**
- * Published loads of a `replace` whose rows a later load's rows with the same keys took out of the table: those may not come again, and
- * then only the content has the rows.
- */
-async function outdoneLoads(
-  session: Session,
-  { write, primaryKey }: ResourceConfig,
-  lines: readonly LedgerLine[],
-): Promise<ReadonlySet<string>> {
-  const doubtful = lines.filter(({ status, rowsDuplicate }) => status === 'published' && rowsDuplicate > 0);
-  if (write !== 'replace' || primaryKey.length === 0 || doubtful.length === 0) return new Set();
-  const found = await session.query<{ loadId: string }>(
-    `SELECT load_id AS "loadId" FROM plumbline.loads AS l WHERE load_id = ANY($1::bigint[]) AND rows_duplicate >
-       (SELECT count(*) FROM plumbline.rejects AS r WHERE r.load_id = l.load_id AND r.kind = 'duplicate')`,
-    [doubtful.map(({ loadId }) => loadId)],
-  );
-  return new Set(found.map(({ loadId }) => loadId));
+        isShort.has(line.loadId)));
 }
 
 async function isThere(

@@ -239,6 +239,8 @@ export function settingsDigest(resource: ResourceConfig): string {
     ...(resource.parse === undefined ? [] : [resource.parse]),
     ...(resource.interval === undefined ? [] : [resource.interval]),
     ...(resource.children === undefined ? [] : [{ children: resource.children }]),
+    ...(resource.records === undefined ? [] : [{ records: resource.records }]),
+    ...(resource.xlsx === undefined ? [] : [{ xlsx: resource.xlsx }]),
   ];
   return createHash('sha256').update(JSON.stringify(settings)).digest('hex').slice(0, 16);
 }

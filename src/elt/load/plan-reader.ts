@@ -1,5 +1,6 @@
 import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
+import { isByInterval } from '../../model/is-by-interval.js';
 import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import type { OpenDuckDB } from '../read/duckdb.js';
 import { mayLackDeclared } from '../read/may-lack-declared.js';
@@ -32,6 +33,7 @@ export async function planReader(options: PlanReaderOptions, duckdb: OpenDuckDB,
     file: object.path,
     declared: { ...resource.columns, ...Object.fromEntries(presentNested(resource, source)) },
     mayLack: (name) => mayLackDeclared(resource) || (resource.write !== 'replace' && existing?.has(name) === true),
+    tellsLacking: isByInterval(resource),
     existing,
     contract,
     isMadeAnew: resource.write === 'replace',

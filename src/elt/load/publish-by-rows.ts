@@ -24,6 +24,7 @@ import { countChangedRows } from './count-changed-rows.js';
 import { followRows } from './follow-rows.js';
 import { formerIntervals } from './former-intervals.js';
 import { isKnownByContent } from './leave-out-copies.js';
+import { countMadeWay, keepLastOfAnswer } from './keep-last.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions, PublishResult, PublishWork } from './publish-resource.js';
 import { readColumns } from './read-columns.js';
@@ -66,6 +67,15 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
       displacedIds,
     ]);
   const { columns, columnsAdded, typesChanged } = await shapeTarget(session, options, target, filled);
+  const publishing = {
+    resource,
+    target,
+    columns,
+    lines,
+    stages: filled.length === 0 ? [] : unitStages(options, filled),
+    isNew,
+  };
+  const rowsMadeWay = await countMadeWay(session, await keepLastOfAnswer(session, publishing));
   const batch = staged.map(({ loadId }) => loadId);
   let rowsLate = 0;
   let rowsChanged = 0;
@@ -92,16 +102,9 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
       rowsMissing += await countMissing(session, { resource, target, columns, keys, keyTypes });
     }
   }
-  await refuseRepeatedKey(session, {
-    resource,
-    target,
-    columns,
-    lines,
-    stages: filled.length === 0 ? [] : unitStages(options, filled),
-    isNew,
-  });
+  await refuseRepeatedKey(session, publishing);
   const rowsRemoved = await activateVersion(session, resource, target, columns, filled, mayEmpty);
-  const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged: filled, displacedIds, isThinned: rowsRemoved + rowsGone > 0, isNew, isCounted }); // prettier-ignore
+  const { children, ...elements } = await publishChildRows(session, { env: options.env, project: options.project, resource, schemas, target, columns, staged: filled, displacedIds, isThinned: rowsRemoved + rowsGone + rowsMadeWay > 0, isNew, isCounted }); // prettier-ignore
   rowsChanged += elements.rowsChanged;
   await dropStages(session, schemas.stage, staged);
   const rows = await rowsAfter();
@@ -124,7 +127,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     await moveCursor(session, publication, resource.cursor, { from: options.cursor.from, to: options.cursor.to });
   const late = options.cursor === undefined ? {} : { rowsLate };
   const changed = isCounted ? { rowsChanged } : {};
-  const removed = rowsRemoved === 0 ? {} : { rowsRemoved };
+  const removed = { ...(rowsRemoved > 0 && { rowsRemoved }), ...(rowsMadeWay > 0 && { rowsMadeWay }) };
   const gone = isNew ? [] : await columnsGone(session, publication, resource, staged);
   const deleted = resource.postgres?.reconciles === true ? { rowsGone, rowsMissing } : {};
   const counts = { ...late, ...changed, ...deleted, ...removed, ...(children.length > 0 && { children }) };

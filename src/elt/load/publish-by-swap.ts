@@ -15,10 +15,11 @@ import { tableColumns } from '../schema/table-columns.js';
 import { changedTypes } from './change-type.js';
 import { copyRows, type Source } from './copy-rows.js';
 import { markPublished } from './claim-publication.js';
+import { countMadeWay, keepLast, type MadeWay } from './keep-last.js';
 import type { LedgerLine } from './ledger.js';
 import { countRows } from './count-rows.js';
 import { readColumns } from './read-columns.js';
-import type { PublishResult, PublishWork } from './publish-resource.js';
+import type { Publishing, PublishResult, PublishWork } from './publish-resource.js';
 import {
   dropStages,
   isFilled,
@@ -70,10 +71,8 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
     isNew: former === undefined,
     accepted,
   });
-  const rowsOutdone = [...built.duplicates.values()].reduce((sum, gone) => sum + gone, 0);
-  const result = {
+  const result: { version: number; rowsMadeWay?: number } & Publishing = {
     rows,
-    ...(rowsOutdone > 0 && { rowsOutdone }),
     table: `${target.schema}.${target.name}`,
     version: 0,
     columnsAdded,
@@ -91,7 +90,8 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
     ...(signal && { signal }),
     onWait: (waitingFor) => options.onProgress?.({ waiting: `for ${waitingFor}` }),
     async beforeCommit(swapping) {
-      await countDuplicates(swapping, built.duplicates);
+      const rowsMadeWay = await countMadeWay(swapping, built.madeWay);
+      if (rowsMadeWay > 0) result.rowsMadeWay = rowsMadeWay;
       result.version = await markPublished(swapping, publication, {
         runId,
         write: resource.write,
@@ -115,8 +115,7 @@ export async function publishBySwap(session: Session, work: PublishWork): Promis
 }
 
 export interface Built extends TypedTable {
-  /** Rows of each load that a later load's row replaced. */
-  readonly duplicates: ReadonlyMap<string, number>;
+  readonly madeWay: MadeWay;
   /** Where the loads have counted it, and every row that it read is there. */
   readonly profile?: Profile;
 }
@@ -138,7 +137,7 @@ async function build(
     return {
       table,
       columns: readColumns(work.lines[0]!, resource),
-      duplicates: new Map(),
+      madeWay: new Map(),
       ...(profile && { profile }),
     };
   }
@@ -188,11 +187,11 @@ async function combine(session: Session, work: PublishWork, target: StageName): 
   await session.execute(`DROP TABLE IF EXISTS ${qualified(table.schema, table.name)}`);
   await createTable(session, table, columns);
   for (const source of sources) await copyRows(session, source, table, columns);
-  const duplicates =
+  const madeWay =
     resource.primaryKey.length === 0 || lines.length === 0
       ? new Map<string, number>()
       : await keepLast(session, table, resource.primaryKey, lines);
-  return { table, columns, duplicates };
+  return { table, columns, madeWay };
 }
 
 /** A table that is emptied keeps its columns. */
@@ -205,35 +204,6 @@ async function emptyColumns(
   const columns = former ?? new Map(Object.entries(options.resource.columns));
   if (columns.size === 0) throw tableUnknown(options.resource);
   return columns;
-}
-
-/** Of rows with one key, that of the later load stays. */
-async function keepLast(
-  session: Session,
-  table: StageName,
-  primaryKey: readonly string[],
-  lines: readonly LedgerLine[],
-): Promise<Map<string, number>> {
-  const name = qualified(table.schema, table.name);
-  const gone = await session.query<{ loadId: string; rows: number }>(
-    `WITH gone AS (
-       DELETE FROM ${name} AS t USING (
-         SELECT _load_id, _row_number, row_number() OVER (PARTITION BY ${primaryKey.map(identifier).join(', ')}
-           ORDER BY array_position($1::bigint[], _load_id) DESC, _row_number DESC) AS place FROM ${name}) AS ranked
-       WHERE t._load_id = ranked._load_id AND t._row_number = ranked._row_number AND ranked.place > 1
-       RETURNING t._load_id)
-     SELECT _load_id AS "loadId", count(*)::float8 AS rows FROM gone GROUP BY _load_id`,
-    [lines.map(({ loadId }) => loadId)],
-  );
-  return new Map(gone.map(({ loadId, rows }) => [loadId, rows]));
-}
-
-async function countDuplicates(session: Session, duplicates: ReadonlyMap<string, number>): Promise<void> {
-  for (const [loadId, rows] of duplicates)
-    await session.execute(
-      'UPDATE plumbline.loads SET rows_loaded = rows_loaded - $2, rows_duplicate = rows_duplicate + $2 WHERE load_id = $1',
-      [loadId, rows],
-    );
 }
 
 async function otherPublished(session: Session, { options, lines }: PublishWork): Promise<string[]> {

@@ -78,10 +78,10 @@ export interface PublishResult {
   readonly rowsGone?: number;
   /** Rows of which the source has the key and the table has not; missing where keys are not compared. */
   readonly rowsMissing?: number;
-  /** Rows of these loads that one of a later load with the same key took the place of; missing when there are none. */
-  readonly rowsOutdone?: number;
   /** Rows of older versions of the table, which the loads took out; missing where nothing was. */
   readonly rowsRemoved?: number;
+  /** Rows of the loads whose key a later load has, which stays; missing where there are none. */
+  readonly rowsMadeWay?: number;
   /** Of the whole child tables, which change with the table; missing when there are none. */
   readonly children?: readonly ChildRows[];
 }

@@ -9,7 +9,7 @@ import { READ_BYTES } from './follow-rows.js';
 import type { LedgerLine } from './ledger.js';
 import type { StageName } from './stage-table.js';
 
-interface Publishing {
+export interface Publishing {
   readonly resource: ResourceConfig;
   readonly target: StageName;
   readonly columns: ReadonlyMap<string, ColumnType>;
@@ -37,9 +37,12 @@ export async function refuseRepeatedKey(session: Session, work: Publishing): Pro
   const repeated = isAnywhere ? await repeatedInTable(session, work) : await repeatedAmong(session, work);
   if (repeated === undefined) return;
   const where = isAnywhere ? '' : ', files of one interval';
-  const correct = isSorted
-    ? 'Load the interval of the other row anew first (`plumbline run load --interval A/B`)'
-    : 'Correct the files';
+  const former = 'oad the interval of the other row anew first (`plumbline run load --interval A/B`)';
+  const correct = !isSorted
+    ? 'Correct the files'
+    : type === 'files'
+      ? `Correct the files or, where the time of the row has changed, l${former}`
+      : `L${former}`;
   throw new TerminalError(
     'ELT_KEY_REPEATED',
     `Publishing ${work.resource.id} failed: the primary key ${primaryKey.join(', ')} = ${repeated.key.slice(1, -1)} is in ${repeated.places.join(' and ')}${where}; expected it once.`,
@@ -77,27 +80,29 @@ async function repeatedAmong(session: Session, { resource, target, lines }: Publ
 }
 
 /** The new rows' keys, which are few beside the table's, are looked for in it. */
-async function repeatedInTable(
-  session: Session,
-  { resource, target, columns, lines, stages, isNew }: Publishing,
-): Promise<Repeated | undefined> {
+async function repeatedInTable(session: Session, work: Publishing): Promise<Repeated | undefined> {
+  const { resource, target, lines, stages, isNew } = work;
   // Within a file it was looked for when the file was read.
   if (stages.length === 0 || (isNew && lines.length < 2)) return undefined;
   const table = qualified(target.schema, target.name);
   const [size] = await session.query<{ bytes: number }>('SELECT pg_relation_size($1)::float8 AS bytes', [table]);
   if (!isNew && size!.bytes > READ_BYTES) await ensureIndex(session, target, resource.primaryKey, '', '');
   const key = resource.primaryKey.map(identifier);
-  const typed = ({ types }: UnitStage): string[] =>
-    resource.primaryKey.map((name) => `${valueAs(identifier(name), columns.get(name)!, types?.get(name))} AS ${identifier(name)}`); // prettier-ignore
-  const fresh = stages.map(
-    (stage) => `SELECT ${typed(stage).join(', ')}, _load_id, _row_number FROM ${sqlName(stage.table)} AS s`,
-  );
   const [repeated] = await session.query<Repeated>(
     `SELECT jsonb_build_array(${key.map((name) => `t.${name}`).join(', ')})::text AS key,
        ARRAY(SELECT path || ' row ' || row FROM (VALUES (t._load_id, t._row_number), (s._load_id, s._row_number)) AS p (load_id, row)
              JOIN plumbline.loads USING (load_id) ORDER BY load_id, row) AS places
-     FROM (${fresh.join(' UNION ALL ')}) AS s JOIN ${table} AS t USING (${key.join(', ')})
+     FROM (${freshKeys(work)}) AS s JOIN ${table} AS t USING (${key.join(', ')})
      WHERE (t._load_id, t._row_number) <> (s._load_id, s._row_number) LIMIT 1`,
   );
   return repeated;
+}
+
+/** A SELECT of the new rows' keys, as the table has them, with `_load_id` and `_row_number`. */
+export function freshKeys({ resource, columns, stages }: Pick<Publishing, 'resource' | 'columns' | 'stages'>): string {
+  const typed = ({ types }: UnitStage): string[] =>
+    resource.primaryKey.map((name) => `${valueAs(identifier(name), columns.get(name)!, types?.get(name))} AS ${identifier(name)}`); // prettier-ignore
+  return stages
+    .map((stage) => `SELECT ${typed(stage).join(', ')}, _load_id, _row_number FROM ${sqlName(stage.table)} AS s`)
+    .join(' UNION ALL ');
 }

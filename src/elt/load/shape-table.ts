@@ -1,4 +1,5 @@
 import type { Session } from '../../model/database.js';
+import { isByInterval } from '../../model/is-by-interval.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { tableColumns } from '../schema/table-columns.js';
@@ -17,7 +18,7 @@ export interface Shape {
 /** Makes a published table that holds what is in the stages, or adds the columns that are new, or widens those whose type changed. */
 export async function shapeTable(
   session: Session,
-  resource: Pick<ResourceConfig, 'columns' | 'at'>,
+  resource: Pick<ResourceConfig, 'columns' | 'at' | 'http' | 'interval'>,
   target: StageName,
   stages: readonly TypedTable[],
 ): Promise<Shape> {
@@ -25,6 +26,9 @@ export async function shapeTable(
   const table = qualified(target.schema, target.name);
   const sources = former === undefined ? stages : [{ table: target, columns: former }, ...stages];
   const columns = await uniteColumns(session, sources, resource.columns);
+  // A backfill may begin with intervals that are older than a column.
+  const declared = isByInterval(resource) ? Object.entries(resource.columns) : [];
+  for (const [name, type] of declared) if (!columns.has(name)) columns.set(name, type);
   if (former === undefined) await createTable(session, target, columns);
   const added = former === undefined ? [] : [...columns].filter(([name]) => !former.has(name));
   for (const [name, type] of added)

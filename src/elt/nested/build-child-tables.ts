@@ -39,7 +39,7 @@ export async function buildChildTables(session: Session, work: PublishWork, buil
       sources.length === 1 && isThere === false && lines.length === 1
         ? await wholeStage(session, child, only!)
         : await combine(session, child, sources, work, built);
-    if (built.duplicates.size > 0) await deleteOrphans(session, child, table, built.table);
+    if (built.madeWay.size > 0) await deleteOrphans(session, child, table, built.table);
     const rows = await countRows(session, table);
     // No element says what its columns are: the table keeps those that it has.
     if (rows === 0 && former !== undefined) await addColumns(session, table, former);

@@ -3,7 +3,7 @@ import { classifyCsv } from './classify-csv.js';
 import { convertInThread } from './convert-in-thread.js';
 import { readerColumns, valueReaders, valuesOf } from './csv-values.js';
 import { FaultList } from './fault-list.js';
-import { keptText, type RowFault } from './row-fault.js';
+import { keptText } from './row-fault.js';
 import type { CsvSpool } from './csv-spool.js';
 import type { ByteSource } from './open-bytes.js';
 import { extraMemoryMb, readCsv } from './read-csv.js';

@@ -1,7 +1,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api';
 import { PipelineError, TerminalError } from '../../errors.js';
 import type { ColumnType } from '../../model/project.js';
-import { identifier, literal } from '../../model/sql-identifier.js';
+import { identifier } from '../../model/sql-identifier.js';
+import { parquetRows } from '../../table/parquet-rows.js';
 import { columnsOnly } from './empty-file.js';
 import type { RowSource } from './row-source.js';
 
@@ -16,13 +17,17 @@ export async function openParquet(
   file: string,
   known: ReadonlyMap<string, ColumnType> = new Map(),
 ): Promise<RowSource> {
-  const reader = `read_parquet(${literal(path)})`;
+  const reader = parquetRows(path);
   const described = await connection.runAndReadAll(`DESCRIBE SELECT * FROM ${reader}`).catch((error: unknown) => {
-    throw new TerminalError('ELT_FILE_MALFORMED', `Reading ${file} as Parquet failed: ${firstLine(error)}.`, {
-      at: { file },
-      next: 'Write the file again, or set `format` of the resource.',
-      cause: error,
-    });
+    throw new TerminalError(
+      'ELT_FILE_MALFORMED',
+      `Reading ${file} as Parquet failed: ${firstLine(error).replaceAll(path, file)}.`,
+      {
+        at: { file },
+        next: 'Write the file again, or set `format` of the resource.',
+        cause: error,
+      },
+    );
   });
   const columns = described
     .getRows()

@@ -18,6 +18,7 @@ import { mayBeWithoutRows } from './may-be-without-rows.js';
 import type { RowSource } from './row-source.js';
 import { isJsonLines, scanJson } from './scan-json.js';
 import { scanNdjson } from './scan-ndjson.js';
+import { unpackedCopy } from './unpacked-copy.js';
 import { isWithoutRows, withoutRows } from './without-rows.js';
 
 /**
@@ -91,14 +92,17 @@ export async function withSource<T>(
     const added = jsonMembers(columns);
     const head = content ?? (await firstBytes(path));
     const format = fileFormat(resource.format, file, head);
-    if (format === 'parquet')
+    if (format === 'parquet') {
+      const whole = await unpackedCopy(path, file, folder, { head, signal });
       return await withDuckDB({ folder, extraMemoryMb: 128 }, async (duckdb) =>
-        work(duckdb, typed(addColumns(await openParquet(await duckdb(), path, file, types), added), options.types)),
+        work(duckdb, typed(addColumns(await openParquet(await duckdb(), whole, file, types), added), options.types)),
       ).catch((error: unknown) => {
         throw parquetFault(error, file);
       });
+    }
     if (format === 'xlsx') {
-      const sheet = await openXlsx(path, file, folder, resource.xlsx, resource.maxRejectedShare, signal);
+      const whole = await unpackedCopy(path, file, folder, { head, signal });
+      const sheet = await openXlsx(whole, file, folder, resource.xlsx, resource.maxRejectedShare, signal);
       return await read(typed(addColumns(sheet, added), options.types));
     }
     const bytes = await byteSource(path, file, resource.encoding, head);

@@ -32,6 +32,8 @@ export interface PlanOptions {
   readonly declared: Readonly<Record<string, ColumnType>>;
   /** Whether the file may lack a declared column, which other rows of the table have: it is NULL in these. @default never */
   readonly mayLack?: (name: string) => boolean;
+  /** Whether it is to be told of one that it lacks. @default false */
+  readonly tellsLacking?: boolean;
   /** Types of the table that the contract is about, by column name; undefined when there is none yet. */
   readonly existing: ReadonlyMap<string, ColumnType> | undefined;
   readonly contract: Contract;
@@ -82,8 +84,11 @@ export async function planColumns(duckdb: OpenDuckDB, source: RowSource, options
   const columns = names.flatMap((name, index) =>
     isKept[index] === true ? [{ name, header: source.headers[index]!, type: typeOf(name, index) }] : [],
   );
+  const lacking = options.tellsLacking === true ? [...declared.keys()].filter((name) => !names.includes(name)) : [];
   // Once its table has the column, rows without it are nothing to tell.
-  const unseen = (source.unseen ?? []).filter((name) => declared.has(name) && existing(name) === undefined);
+  const unseen = [...(source.unseen ?? []), ...lacking].filter(
+    (name) => declared.has(name) && existing(name) === undefined,
+  );
   const undeclared = names.filter((name) => !declared.has(name));
   refuseMisspelt(unseen, undeclared, options);
   const absent = unseenNotice(unseen, undeclared);

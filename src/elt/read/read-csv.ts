@@ -37,6 +37,7 @@ export function readCsv(
     `nullstr = ''`,
     'allow_quoted_nulls = false',
     `compression = '${options.compression}'`,
+    'hive_partitioning = false',
     `columns = {${columns}}`,
     // Several threads may cut the file inside a value that holds line ends.
     `parallel = ${!scan.multiLine}`,

@@ -1,6 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import type { HttpPagination } from '../../../src/model/project.js';
 import { sendJson } from '../../support/api-server.js';
@@ -298,6 +299,16 @@ describe('a server in trouble', () => {
     expect(t.api.requests).toHaveLength(5);
   });
 
+  it('that cuts what it packed is asked again', async () => {
+    const packed = gzipSync(JSON.stringify(ROWS));
+    let bytes = packed.length / 2;
+    t.api.answer = (_request, response) => {
+      response.writeHead(200, { 'content-encoding': 'gzip' }).end(packed.subarray(0, bytes));
+      bytes = packed.length;
+    };
+    expect((await t.extract(t.resource())).rows).toBe(7);
+  });
+
   it('is not asked before its Retry-After, by nobody', async () => {
     const times: number[] = [];
     t.api.answer = (_request, response) => {
@@ -313,6 +324,22 @@ describe('a server in trouble', () => {
     await Promise.all([first, other]);
     expect(times).toHaveLength(3);
     expect(Math.min(times[1]!, times[2]!) - times[0]!).toBeGreaterThanOrEqual(950);
+  });
+
+  it('is not asked before its Retry-After by those that were waiting for their turn when it came', async () => {
+    const times: number[] = [];
+    t.api.answer = async (_request, response) => {
+      times.push(Date.now());
+      if (times.length > 1) return sendJson(response, ROWS);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      response.writeHead(429, { 'retry-after': '2' }).end();
+    };
+    const resource = t.resource({ intervalMs: 400 });
+    const ids = [resource.id, `${resource.id}_b`, `${resource.id}_c`];
+    await Promise.all(ids.map((id) => t.extract({ ...resource, id })));
+    expect(times).toHaveLength(4);
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(1_950);
+    expect(times[3]! - times[1]!).toBeGreaterThanOrEqual(2 * 400 - 150);
   });
 
   it('that answers drop by drop, or not at all, is given up in time', async () => {
@@ -361,6 +388,18 @@ describe('rate_limit', () => {
     expect(times).toHaveLength(12);
     // A limit for each worker alone would take 250 ms; a busy machine may notice the first request late.
     expect(times.at(-1)! - times[0]!).toBeGreaterThanOrEqual(11 * 50 - 150);
+  });
+
+  it('counts a redirect to the same server as a request', async () => {
+    const times: number[] = [];
+    t.api.answer = (_request, response, url) => {
+      times.push(performance.now());
+      if (url.pathname === '/orders') response.writeHead(302, { location: '/there' }).end();
+      else sendJson(response, ROWS);
+    };
+    await t.extract(t.resource({ intervalMs: 300 }));
+    expect(times).toHaveLength(2);
+    expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(250);
   });
 });
 

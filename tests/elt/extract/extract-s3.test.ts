@@ -161,4 +161,7 @@ test('says which of bucket, key and credentials is wrong, and never shows a secr
   expect(await code(s3Of('none', 'a', { s3, allowPrivate: false }))).toBe('ELT_HTTP_ADDRESS_REFUSED');
   const byName = { ...s3, endpoint: server.endpoint.replace('127.0.0.1', 'localhost') };
   expect(await code(s3Of('none', 'a', { s3: byName, allowPrivate: false }))).toBe('ELT_HTTP_ADDRESS_REFUSED');
+  // Where a cloud keeps credentials there is no bucket, whatever is allowed.
+  const metadata = { ...s3, endpoint: 'http://169.254.169.254' };
+  expect(await code(s3Of('none', 'a', { s3: metadata, allowPrivate: true }))).toBe('ELT_HTTP_ADDRESS_REFUSED');
 });

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { readdir } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
@@ -29,6 +29,17 @@ async function serve(listener: RequestListener): Promise<string> {
 }
 
 const urlOf = (id: string, path: string) => resourceOf({ id, source: id, table: id, path, allowPrivate: true });
+
+test('what the server packed unasked is unpacked, whatever the format; cut, it is fetched again', async () => {
+  const workbook = gzipSync(await readFile('tests/fixtures/elt/xlsx/orders.xlsx'));
+  let sent = workbook.subarray(0, workbook.length / 2);
+  const origin = await serve((_request, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(sent));
+  const resource = { ...urlOf('workbook', `${origin}/orders.xlsx`), xlsx: { headerRow: 3 }, maxRejectedShare: 0.5 };
+  await expect(bench.run(resource)).rejects.toMatchObject({ code: 'ELT_HTTP_CUT', terminal: false });
+  sent = workbook;
+  const { loads } = await bench.run(resource);
+  expect(loads[0]!.rowsLoaded).toBeGreaterThan(0);
+});
 
 test('a file is fetched, and fetched again only when the server says that it changed', async () => {
   const requests: IncomingMessage[] = [];

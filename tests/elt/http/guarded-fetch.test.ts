@@ -1,5 +1,5 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import { createServer as createConnectionServer, type AddressInfo, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { assertStatus, readRetryAfter } from '../../../src/elt/http/assert-status.js';
 import { authorize } from '../../../src/elt/http/authorize.js';
@@ -80,16 +80,21 @@ describe('refuses', () => {
     });
   });
 
-  test.each(['169.254.169.254', '[::ffff:169.254.169.254]', '[fe80::1]', '[fd00:ec2::254]', '100.100.100.200'])(
-    'a redirect to %s, where a cloud keeps credentials, although private addresses are allowed',
-    async (host) => {
-      const port = await serve((_request, response) => response.writeHead(302, { location: `http://${host}/x` }).end());
-      await expect(guardedFetch({ url: `http://127.0.0.1:${port}/`, allowPrivate: true })).rejects.toMatchObject({
-        code: 'ELT_HTTP_ADDRESS_REFUSED',
-        message: expect.stringContaining('metadata') as string,
-      });
-    },
-  );
+  test.each([
+    '169.254.169.254',
+    '[::ffff:169.254.169.254]',
+    '[fe80::1]',
+    '[fd00:ec2::254]',
+    '[fd20:ce::254]',
+    '[64:ff9b::169.254.169.254]',
+    '100.100.100.200',
+  ])('a redirect to %s, where a cloud keeps credentials, although private addresses are allowed', async (host) => {
+    const port = await serve((_request, response) => response.writeHead(302, { location: `http://${host}/x` }).end());
+    await expect(guardedFetch({ url: `http://127.0.0.1:${port}/`, allowPrivate: true })).rejects.toMatchObject({
+      code: 'ELT_HTTP_ADDRESS_REFUSED',
+      message: expect.stringContaining('metadata') as string,
+    });
+  });
 
   test('a redirect loop', async () => {
     let requests = 0;
@@ -198,6 +203,19 @@ describe('a server that misbehaves', () => {
       message: expect.stringContaining('no answer in 100 ms') as unknown,
     });
   });
+
+  test('changes the protocol instead of answering', async () => {
+    const server = createConnectionServer((socket) => {
+      const answer = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+      socket.on('error', () => {}).once('data', () => socket.write(answer));
+    });
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    await expect(get((server.address() as AddressInfo).port)).rejects.toMatchObject({
+      code: 'ELT_HTTP_UNREACHABLE',
+      message: expect.stringContaining('without an answer') as unknown,
+    });
+    await new Promise((closed) => server.close(closed));
+  }, 5_000);
 
   test('falls silent in the body', async () => {
     const port = await serve((_request, response) => void response.writeHead(200).write('x'));

@@ -38,6 +38,14 @@ const codeOf = (work: () => unknown): string => {
   }
 };
 
+test('the same document is read anew when its records are said to be elsewhere', async () => {
+  const content = '{"orders": [{"id": 1}], "people": [{"id": 2}]}';
+  for (const [place, id] of [['orders', '1'], ['people', '2']] as const) {
+    await load('places', content, { records: [place] });
+    expect(await bench.rows('places', 'id')).toEqual([{ id }]);
+  }
+}); // prettier-ignore
+
 test('numbers keep every digit, and rows their lines, wherever the list is', async () => {
   const content = `\ufeff{
   "meta": {"data": {"items": [{"no": 1}]}, "items": []},

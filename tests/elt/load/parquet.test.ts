@@ -1,7 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openParquet } from '../../../src/elt/read/open-parquet.js';
 import { literal } from '../../../src/model/sql-identifier.js';
 import { openWorkbench, resourceOf, type Workbench } from './workbench.js';
 
@@ -42,6 +44,30 @@ test('every type of a Parquet file arrives exactly', async () => {
     'a"b\t\n\\', null, '1',
   ]); // prettier-ignore
 });
+
+test('a folder such as id=7 above a Parquet file is no column of it', async () => {
+  await mkdir(join(bench.root, 'id=7/year=2024'), { recursive: true });
+  await writeParquet('id=7/year=2024/own.parquet', 'SELECT 1 AS id');
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  const { headers, relation } = await openParquet(connection, join(bench.root, 'id=7/year=2024/own.parquet'), 'own.parquet');
+  expect([headers, (await connection.runAndReadAll(`FROM ${relation}`)).getRows()]).toEqual([['id'], [['1']]]);
+  connection.closeSync();
+  instance.closeSync();
+}); // prettier-ignore
+
+test('gzip around a Parquet file or a workbook is taken off; what is none is refused by the name that the project has for it', async () => {
+  await writeParquet('plain.parquet', 'SELECT 1 AS id');
+  await bench.write('packed.parquet.gz', gzipSync(await readFile(join(bench.root, 'plain.parquet'))));
+  await bench.write('packed.xlsx.gz', gzipSync(await readFile('tests/fixtures/elt/xlsx/openpyxl.xlsx')));
+  for (const [id, rows] of [['parquet', 1], ['xlsx', 3]] as const)
+    expect((await bench.run(resourceOf({ path: `packed.${id}.gz`, id, table: id }))).published.rows).toBe(rows);
+  await bench.write('none.parquet', 'id\n1\n');
+  await expect(bench.run(resourceOf({ path: 'none.parquet', id: 'none', table: 'none' }))).rejects.toMatchObject({
+    code: 'ELT_FILE_MALFORMED',
+    message: expect.not.stringContaining(bench.storeFolder) as string,
+  });
+}); // prettier-ignore
 
 test('times of nanoseconds that PostgreSQL would round are quarantined, by row', async () => {
   await writeParquet(

@@ -5,7 +5,6 @@ import { abandonLoads } from '../../../src/elt/load/abandon-loads.js';
 import { sweepStages } from '../../../src/elt/load/sweep-stages.js';
 import type { ResourceConfig } from '../../../src/model/project.js';
 import { publishResource } from '../../../src/elt/load/publish-resource.js';
-import type { ResourceConfig } from '../../../src/model/project.js';
 import { openWorkbench, resourceOf, schemas, type Workbench } from './workbench.js';
 
 let bench: Workbench;

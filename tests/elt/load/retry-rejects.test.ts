@@ -110,3 +110,16 @@ test('a row of which only the text was kept, and whose columns nobody filled in,
   const kept = await bench.database.query(`SELECT reason FROM plumbline.rejects WHERE load_id = $1`, [loadId]);
   expect(kept).toEqual([{ reason: 'too many fields: 3, expected 2' }]);
 });
+
+test('rows that were put right stay when their file is one of several and another one changes', async () => {
+  await bench.write('pair-other.csv', 'key,n\n20,1\n');
+  const options = await prepare('pair', { primaryKey: ['key'] });
+  const resource = { ...options.resource, path: 'pair{,-other}.csv' };
+  await bench.run(resource);
+  // The corrected row makes the one with its key a duplicate that no quarantine has.
+  await bench.write('pair-fixed.csv', '_row_number,key,n\n2,7,5\n');
+  expect(await retryRejects({ ...options, resource })).toMatchObject({ accepted: 1, displaced: 1 });
+  await bench.write('pair-other.csv', 'key,n\n21,1\n');
+  await bench.run(resource);
+  expect(await rows('pair')).toEqual(['21 1', '7 5', '8 2']);
+});

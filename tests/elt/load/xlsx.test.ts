@@ -56,6 +56,14 @@ test('the first visible sheet: numbers as written, dates by their format, texts 
   await expect(load('titled', await fixture('orders'))).rejects.toMatchObject({ next: expect.stringContaining('`xlsx: { header_row: 3 }`') as unknown }); // prettier-ignore
 });
 
+test('the same workbook is read anew when another part of it is asked for', async () => {
+  const workbook = await fixture('orders');
+  const whole = await load('parts', workbook, { xlsx: { sheet: 'Orders & Co', range: 'H3:I6' } });
+  const part = await load('parts', workbook, { xlsx: { sheet: 'Orders & Co', range: 'H3:I4' } });
+  expect([whole, part].map(({ status, rowsLoaded }) => [status, rowsLoaded])).toEqual([['staged', 3], ['staged', 1]]); // prettier-ignore
+  expect(await bench.rows('parts', 'code')).toEqual([{ code: '007' }]);
+});
+
 test('a sheet, a part of it, the other calendar, another writer', async () => {
   const part = await load('part', await fixture('orders'), { xlsx: { sheet: 'Orders & Co', range: 'H3:I5' } });
   expect(part.rowsRead).toBe(2);
