@@ -12,6 +12,8 @@ import { allSchedules, type ScheduleRow } from '../storage/schedules.js';
 
 /** A start that is this late, or later, without a sign of life is missed. */
 const GRACE_MS = 10 * 60_000;
+/** Temporal starts a run by its own clock, PostgreSQL notes when. */
+const CLOCKS_DIFFER_MS = 5_000;
 
 /**
  * Records an alert for each schedule whose newest time has passed without a run: no worker lives, or Temporal is away, or
@@ -55,7 +57,7 @@ async function isMissed(database: Queryable, schedule: AllRow, at: Date): Promis
     if (run.status === 'running') return false;
     const isPausing = run.status === 'failed' && definition.pauseOnFailure;
     if (isPausing && (resumedMs === null || run.ended_ms! > resumedMs)) return false;
-    if (run.started_ms >= at.getTime()) return false;
+    if (run.started_ms >= at.getTime() - CLOCKS_DIFFER_MS) return false;
   }
   if (definition.interval === undefined) return true;
   // With nothing to do a start makes no run.
