@@ -162,12 +162,26 @@ it('a start that did not come is told of once: not when it ran, is paused, or ha
   await database.execute(
     `UPDATE plumbline.schedules SET applied_at = '2020-01-01'; UPDATE plumbline.runs SET status = 'failed', ended_at = '2020-01-02' WHERE run_id = 'r'`,
   );
+  const ofLoad = async () => (await alerts()).filter((one) => String(one['subject']).startsWith('load'));
   await findMissed(database, new Date('2040-01-03T02:12:00Z'));
-  expect((await alerts()).filter((one) => String(one['subject']).startsWith('load'))).toEqual([]);
+  expect(await ofLoad()).toEqual([]);
+  // So has one with another run behind it.
+  await database.execute(
+    `INSERT INTO plumbline.runs (run_id, env, project, workflow_id, stages, bundle, status, started_by, started_at, ended_at)
+     VALUES ('behind', 'dev', 'shop', 'w', '{elt}', 'b', 'succeeded', 'schedule load', '2040-01-02T02:10:00Z', '2040-01-02T02:11:00Z')`,
+  );
+  await findMissed(database, new Date('2040-01-03T02:12:00Z'));
+  expect(await ofLoad()).toEqual([]);
+  await database.execute(`DELETE FROM plumbline.runs WHERE run_id = 'behind'`);
+  // That there was nothing to do pauses nothing.
+  await database.execute(`UPDATE plumbline.runs SET error = '{"code": "RUN_INTERVAL_DONE"}' WHERE run_id = 'r'`);
+  await findMissed(database, new Date('2040-01-03T02:12:00Z'));
+  expect(await ofLoad()).toHaveLength(1);
+  await database.execute(`DELETE FROM plumbline.alerts; UPDATE plumbline.runs SET error = NULL WHERE run_id = 'r'`);
   await markPaused(database, key, 'load', false);
   await findMissed(database, new Date('2020-01-03T02:12:00Z'));
   await findMissed(database, new Date('2040-01-03T02:12:00Z'));
-  expect((await alerts()).filter((one) => String(one['subject']).startsWith('load'))).toMatchObject([{ subject: 'load 2040-01-03T02:00:00.000Z' }]); // prettier-ignore
+  expect(await ofLoad()).toMatchObject([{ subject: 'load 2040-01-03T02:00:00.000Z' }]);
 });
 
 const SCHEDULE = { definition: { name: 'load', everyMs: 3_600_000, timezone: 'UTC', stages: ['load'], jitterMs: 0, overlap: 'skip', catchupMs: 0, pauseOnFailure: false }, bundle: 'b', since: 0, applied_by: 'ann', root: '/' } as const; // prettier-ignore
