@@ -7,7 +7,7 @@ import type { ScheduleConfig } from '../model/project.js';
 import { partOf } from '../model/selection.js';
 import { recordAlert } from '../storage/alerts.js';
 import { listIntervals } from '../storage/intervals.js';
-import { hasFailedRun, newestRunBy } from '../storage/runs.js';
+import { newestRunBy, wasNeeded } from '../storage/runs.js';
 import { allSchedules, type ScheduleRow } from '../storage/schedules.js';
 
 /** A start that is this late, or later, without a sign of life is missed. */
@@ -51,18 +51,14 @@ export function dueBefore({ cron, everyMs, timezone }: ScheduleConfig, at: Date)
 
 async function isMissed(database: Queryable, schedule: AllRow, at: Date): Promise<boolean> {
   const { env, project, name, definition, since, resumedMs } = schedule;
-  const startedBy = `schedule ${name}`;
-  const run = await newestRunBy(database, env, project, startedBy);
+  const run = await newestRunBy(database, env, project, `schedule ${name}`);
   if (run !== undefined) {
-    // One that still runs is why this start was left out.
+    // One that still runs is why this start was left out; one that failed has paused its schedule until somebody resumes it.
     if (run.status === 'running') return false;
+    const isPausing = run.status === 'failed' && definition.pauseOnFailure;
+    if (isPausing && (resumedMs === null || run.ended_ms! > resumedMs) && (await wasNeeded(database, run.run_id)))
+      return false;
     if (run.started_ms >= at.getTime() - CLOCKS_DIFFER_MS) return false;
-    if (definition.pauseOnFailure) {
-      // A start with a run that failed, be others behind it, has paused its schedule until somebody resumes it.
-      const start = dueBefore(definition, new Date(run.started_ms + CLOCKS_DIFFER_MS))?.getTime() ?? 0;
-      const since = { sinceMs: start - CLOCKS_DIFFER_MS, afterMs: resumedMs ?? 0 };
-      if (await hasFailedRun(database, schedule, startedBy, since)) return false;
-    }
   }
   if (definition.interval === undefined) return true;
   // With nothing to do a start makes no run.

@@ -103,18 +103,11 @@ export async function failedRunsBy(
   );
 }
 
-/** Whether a run that `startedBy` started at `sinceMs` or later failed, and ended after `afterMs`; not one that turned out not to be needed. */
-export async function hasFailedRun(
-  database: Queryable,
-  { env, project }: Pick<RunRow, 'env' | 'project'>,
-  startedBy: string,
-  { sinceMs, afterMs }: { readonly sinceMs: number; readonly afterMs: number },
-): Promise<boolean> {
+/** False of a run that found its interval done: it failed, and nothing is wrong. */
+export async function wasNeeded(database: Queryable, runId: string): Promise<boolean> {
   const rows = await database.query(
-    `SELECT 1 FROM plumbline.runs WHERE env = $1 AND project = $2 AND started_by = $3 AND status = 'failed'
-       AND started_at >= to_timestamp($4 / 1000.0) AND ended_at > to_timestamp($5 / 1000.0)
-       AND error->>'code' IS DISTINCT FROM 'RUN_INTERVAL_DONE' LIMIT 1`,
-    [env, project, startedBy, sinceMs, afterMs],
+    `SELECT 1 FROM plumbline.runs WHERE run_id = $1 AND error->>'code' IS DISTINCT FROM 'RUN_INTERVAL_DONE'`,
+    [runId],
   );
   return rows.length > 0;
 }

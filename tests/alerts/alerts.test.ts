@@ -165,14 +165,6 @@ it('a start that did not come is told of once: not when it ran, is paused, or ha
   const ofLoad = async () => (await alerts()).filter((one) => String(one['subject']).startsWith('load'));
   await findMissed(database, new Date('2040-01-03T02:12:00Z'));
   expect(await ofLoad()).toEqual([]);
-  // So has one with another run behind it.
-  await database.execute(
-    `INSERT INTO plumbline.runs (run_id, env, project, workflow_id, stages, bundle, status, started_by, started_at, ended_at)
-     VALUES ('behind', 'dev', 'shop', 'w', '{elt}', 'b', 'succeeded', 'schedule load', '2040-01-02T02:10:00Z', '2040-01-02T02:11:00Z')`,
-  );
-  await findMissed(database, new Date('2040-01-03T02:12:00Z'));
-  expect(await ofLoad()).toEqual([]);
-  await database.execute(`DELETE FROM plumbline.runs WHERE run_id = 'behind'`);
   // That there was nothing to do pauses nothing.
   await database.execute(`UPDATE plumbline.runs SET error = '{"code": "RUN_INTERVAL_DONE"}' WHERE run_id = 'r'`);
   await findMissed(database, new Date('2040-01-03T02:12:00Z'));
