@@ -72,7 +72,7 @@ export async function applySchedules(scope: ApplyScope, changes: readonly Schedu
       alerts: project.alerts ?? null,
       root: template.root,
     });
-    await writeTemporalSchedule(temporal, scheduleOptions(config, template));
+    await writeTemporalSchedule(temporal, scheduleOptions(config, template), rows.get(name)?.paused === true);
   }
 }
 
@@ -80,10 +80,15 @@ function keyOf({ env, name }: Project): { env: string; project: string } {
   return { env, project: name };
 }
 
-async function writeTemporalSchedule({ client }: TemporalConnection, options: ScheduleOptions): Promise<void> {
+/** @param isPaused of one that Temporal has not, or has lost: whether it begins as a paused one */
+async function writeTemporalSchedule(
+  { client }: TemporalConnection,
+  options: ScheduleOptions,
+  isPaused: boolean,
+): Promise<void> {
   const { ScheduleAlreadyRunning } = await import('@temporalio/client');
   try {
-    await client.schedule.create(options);
+    await client.schedule.create({ ...options, state: { paused: isPaused } });
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     const { spec, action, policies } = options;

@@ -16,6 +16,7 @@ import { createRunTemplate, recordBundle } from '../../src/client/start-run.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { packBundle } from '../../src/project/pack-bundle.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
+import { markPaused } from '../../src/storage/schedules.js';
 import { bundleWorkflows } from '../setup/bundle-workflows.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 import { startTestTemporal, type TestTemporal } from '../setup/temporal.js';
@@ -231,3 +232,15 @@ it('the file is made true in Temporal, and every interval that is missing is don
   expect(over).toMatchObject({ status: 'completed', done: 2, failed: 0, left: 0 });
   expect((await intervals()).slice(2)).toEqual([-3, -4, -5, -6].map((offset) => ({ start: day(offset), state: 'done', claims: 1 }))); // prettier-ignore
 }, 180_000);
+
+it('one that was paused stays paused where Temporal has lost it', async () => {
+  await write({ 'events.csv': 'day,units\n', 'sql/daily.sql': DAILY });
+  const yearly = '{ load: 0 3 1 1 *, other: 0 3 1 1 * }';
+  await apply(yearly);
+  await temporal.client.schedule.getHandle('dev/shop/schedule/load').pause();
+  await markPaused(test.database, { env: 'dev', project: 'shop' }, 'load', true);
+  for (const name of ['load', 'other']) await temporal.client.schedule.getHandle(`dev/shop/schedule/${name}`).delete();
+  expect((await listed('load')).state).toBe('gone');
+  await apply(yearly);
+  expect([(await listed('load')).state, (await listed('other')).state]).toEqual(['paused', 'active']);
+}, 30_000);
