@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import type { Secret, Settings } from '../config.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { CONNECTIONS } from '../storage/connection-budget.js';
-import { openDatabase, type OpenDatabase } from '../storage/database.js';
+import { openDatabase, type DatabaseOptions, type OpenDatabase } from '../storage/database.js';
 import type { SharedStore } from '../model/artifact.js';
 import { openStore } from '../storage/open-store.js';
 import { liveWorkers } from '../storage/workers.js';
@@ -19,13 +19,13 @@ export function connectDatabase(settings: Settings, max: number = CONNECTIONS.co
 /** The same for serving, which may go through a pooler. */
 export function connectServing(settings: Settings): OpenDatabase {
   const url = settings.pooledDatabaseUrl ?? settings.databaseUrl;
-  return open(settings, url, { max: CONNECTIONS.serve, applicationName: 'plumbline serve' });
+  return open(settings, url, { max: CONNECTIONS.serve, applicationName: 'plumbline serve', mayKeep: false });
 }
 
 function open(
   settings: Settings,
   url: Secret | undefined,
-  options: { readonly max: number; readonly applicationName: string },
+  options: Pick<DatabaseOptions, 'max' | 'applicationName' | 'mayKeep'>,
 ): OpenDatabase {
   if (url === undefined) {
     throw new TransientError(
