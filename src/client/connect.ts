@@ -5,7 +5,7 @@ import { TerminalError, TransientError } from '../errors.js';
 import { CONNECTIONS } from '../storage/connection-budget.js';
 import { openDatabase, type DatabaseOptions, type OpenDatabase } from '../storage/database.js';
 import type { SharedStore } from '../model/artifact.js';
-import { openStore } from '../storage/open-store.js';
+import { isFolder, openStore } from '../storage/open-store.js';
 import { liveWorkers } from '../storage/workers.js';
 
 /** A command says within 5 s that a server does not answer. */
@@ -125,9 +125,11 @@ export async function requireWorker(database: OpenDatabase, queue: string, grace
 
 /**
  * The artifact store of the settings, which must be the one that the living workers see: what a command puts there they read.
- * Throws `STORE_DIFFERS` (terminal).
+ * Throws `STORE_DIFFERS` (terminal); `NO_WORKER` where the store is a folder and Temporal a server of others.
  */
 export async function requireSharedStore(settings: Settings, database: OpenDatabase): Promise<SharedStore> {
+  // Which folder the workers of another machine see, only one of them can tell.
+  if (isFolder(settings) && !settings.temporal.embedded) await requireWorker(database, 'default');
   const store = openStore(settings);
   const id = await store.identity();
   const other = (await liveWorkers(database)).find((worker) => worker.store_id !== null && worker.store_id !== id);
