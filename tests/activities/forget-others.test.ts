@@ -188,3 +188,21 @@ it('an original that the project fetches again, after one that froze had rewritt
   expect(await bench.store.has(original)).toBe(true);
   expect(await bench.store.read(original)).toEqual(await readFile(path));
 });
+
+it('a reason that a program or PostgreSQL gave for a row loses the key, one of ours keeps its numbers, and no row is lost', async () => {
+  const [loadId] = await column(`SELECT max(load_id)::text AS v FROM plumbline.loads WHERE resource = 'lists'`);
+  const reasons = { 901: 'PostgreSQL: invalid input "customer 2"', 902: 'expected 2 fields, got 3', 904: 'PostgreSQL: "2"', 903: 'PostgreSQL: invalid input "customer 12"' }; // prettier-ignore
+  for (const [row, reason] of Object.entries(reasons))
+    await execute(
+      `INSERT INTO plumbline.rejects (load_id, row_number, kind, file, line, column_name, value, reason, raw) VALUES ($1, $2, 'rejected', 'lists/a.csv', 1, NULL, NULL, $3, $4)`,
+      loadId, row, reason, row === '904' ? 'of 2' : 'text',
+    ); // prettier-ignore
+  const { erased } = await forget('customer_id', '2');
+  expect(erased).toMatchObject([{ kind: 'quarantine', rows: 2 }]);
+  expect(await column(`SELECT concat_ws(', ', reason, raw) AS v FROM plumbline.rejects WHERE load_id = ${loadId!} ORDER BY row_number`)).toEqual([
+    '(taken out: it had a key that was forgotten), text',
+    'expected 2 fields, got 3, text',
+    'PostgreSQL: invalid input "customer 12", text',
+    '(taken out: it had a key that was forgotten)',
+  ]); // prettier-ignore
+});
