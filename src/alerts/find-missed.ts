@@ -1,4 +1,5 @@
 import { Cron } from 'croner';
+import { DateTime } from 'luxon';
 import type { Queryable } from '../model/database.js';
 import { instant } from '../model/data-interval.js';
 import { lastCompleteInterval } from '../model/interval-grid.js';
@@ -27,7 +28,8 @@ export async function findMissed(database: Queryable, now: Date): Promise<void> 
     const at = dueBefore(schedule.definition, new Date(now.getTime() - GRACE_MS - schedule.definition.jitterMs));
     // While it was paused, nothing was to start.
     const from = Math.max(schedule.appliedMs, schedule.resumedMs ?? 0);
-    if (at === undefined || at.getTime() < from || !(await isMissed(database, schedule, at))) continue;
+    if (at === undefined || at.getTime() < from || isAtChange(schedule.definition, at)) continue;
+    if (!(await isMissed(database, schedule, at))) continue;
     const { env, project, name } = schedule;
     await recordAlert(database, {
       env,
@@ -47,6 +49,15 @@ export function dueBefore({ cron, everyMs, timezone }: ScheduleConfig, at: Date)
   if (cron === undefined) return new Date(Math.floor(at.getTime() / everyMs!) * everyMs!);
   const clock = new Cron(cron, { timezone, paused: true, domAndDow: true });
   return clock.previousRuns(1, new Date(at.getTime() + 1_000))[0];
+}
+
+/** Longer than clocks are ever put forward or back. */
+const CHANGE_MS = 90 * 60_000;
+
+/** Whether a cron line means a time around a change of the zone's clocks: Temporal leaves out the hour that is not there, and takes either of one that comes twice. */
+function isAtChange({ cron, timezone }: ScheduleConfig, at: Date): boolean {
+  const offset = (ms: number): number => DateTime.fromMillis(at.getTime() + ms, { zone: timezone }).offset;
+  return cron !== undefined && offset(-CHANGE_MS) !== offset(CHANGE_MS);
 }
 
 async function isMissed(database: Queryable, schedule: AllRow, at: Date): Promise<boolean> {

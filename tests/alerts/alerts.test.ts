@@ -178,6 +178,19 @@ it('a start that did not come is told of once: not when it ran, is paused, or ha
 
 const SCHEDULE = { definition: { name: 'load', everyMs: 3_600_000, timezone: 'UTC', stages: ['load'], jitterMs: 0, overlap: 'skip', catchupMs: 0, pauseOnFailure: false }, bundle: 'b', since: 0, applied_by: 'ann', root: '/' } as const; // prettier-ignore
 
+it('a start in the hour that a change of clocks leaves out or repeats is not told of, the next one is', async () => {
+  const { database } = bench.test;
+  const alerts = { webhook: 'env:ALERT_URL', on: ['missed' as const] };
+  const definition = { ...SCHEDULE.definition, cron: '30 2 * * *', everyMs: undefined, timezone: 'Europe/Berlin' };
+  await saveSchedule(database, { env: 'dev', project: 'shop' }, { ...SCHEDULE, name: 'night', definition, alerts });
+  await database.execute(`UPDATE plumbline.schedules SET applied_at = '2020-01-01'`);
+  for (const now of ['2040-03-25T01:15:00Z', '2040-10-28T00:45:00Z', '2040-10-28T01:45:00Z'])
+    await findMissed(database, new Date(now));
+  expect(await database.query('SELECT subject FROM plumbline.alerts')).toEqual([]);
+  await findMissed(database, new Date('2040-10-29T01:45:00Z'));
+  expect(await database.query('SELECT subject FROM plumbline.alerts')).toEqual([{ subject: 'night 2040-10-29T01:30:00.000Z' }]); // prettier-ignore
+});
+
 it('a scheduled run that could not read its code is told of as the schedule says', async () => {
   const { database } = bench.test;
   const alert = { webhook: 'env:ALERT_URL', on: ['failed' as const] };
