@@ -1,4 +1,5 @@
 import { Cron } from 'croner';
+import { DateTime } from 'luxon';
 import type { Queryable } from '../model/database.js';
 import { instant } from '../model/data-interval.js';
 import { lastCompleteInterval } from '../model/interval-grid.js';
@@ -7,11 +8,13 @@ import type { ScheduleConfig } from '../model/project.js';
 import { partOf } from '../model/selection.js';
 import { recordAlert } from '../storage/alerts.js';
 import { listIntervals } from '../storage/intervals.js';
-import { newestRunBy } from '../storage/runs.js';
+import { newestRunBy, wasNeeded } from '../storage/runs.js';
 import { allSchedules, type ScheduleRow } from '../storage/schedules.js';
 
 /** A start that is this late, or later, without a sign of life is missed. */
 const GRACE_MS = 10 * 60_000;
+/** Temporal starts a run by its own clock, PostgreSQL notes when. */
+const CLOCKS_DIFFER_MS = 5_000;
 
 /**
  * Records an alert for each schedule whose newest time has passed without a run: no worker lives, or Temporal is away, or
@@ -25,7 +28,8 @@ export async function findMissed(database: Queryable, now: Date): Promise<void> 
     const at = dueBefore(schedule.definition, new Date(now.getTime() - GRACE_MS - schedule.definition.jitterMs));
     // While it was paused, nothing was to start.
     const from = Math.max(schedule.appliedMs, schedule.resumedMs ?? 0);
-    if (at === undefined || at.getTime() < from || !(await isMissed(database, schedule, at))) continue;
+    if (at === undefined || at.getTime() < from || isAtChange(schedule.definition, at)) continue;
+    if (!(await isMissed(database, schedule, at))) continue;
     const { env, project, name } = schedule;
     await recordAlert(database, {
       env,
@@ -47,6 +51,15 @@ export function dueBefore({ cron, everyMs, timezone }: ScheduleConfig, at: Date)
   return clock.previousRuns(1, new Date(at.getTime() + 1_000))[0];
 }
 
+/** Longer than clocks are ever put forward or back. */
+const CHANGE_MS = 90 * 60_000;
+
+/** Whether a cron line means a time around a change of the zone's clocks: Temporal leaves out the hour that is not there, and takes either of one that comes twice. */
+function isAtChange({ cron, timezone }: ScheduleConfig, at: Date): boolean {
+  const offset = (ms: number): number => DateTime.fromMillis(at.getTime() + ms, { zone: timezone }).offset;
+  return cron !== undefined && offset(-CHANGE_MS) !== offset(CHANGE_MS);
+}
+
 async function isMissed(database: Queryable, schedule: AllRow, at: Date): Promise<boolean> {
   const { env, project, name, definition, since, resumedMs } = schedule;
   const run = await newestRunBy(database, env, project, `schedule ${name}`);
@@ -54,8 +67,9 @@ async function isMissed(database: Queryable, schedule: AllRow, at: Date): Promis
     // One that still runs is why this start was left out; one that failed has paused its schedule until somebody resumes it.
     if (run.status === 'running') return false;
     const isPausing = run.status === 'failed' && definition.pauseOnFailure;
-    if (isPausing && (resumedMs === null || run.ended_ms! > resumedMs)) return false;
-    if (run.started_ms >= at.getTime()) return false;
+    if (isPausing && (resumedMs === null || run.ended_ms! > resumedMs) && (await wasNeeded(database, run.run_id)))
+      return false;
+    if (run.started_ms >= at.getTime() - CLOCKS_DIFFER_MS) return false;
   }
   if (definition.interval === undefined) return true;
   // With nothing to do a start makes no run.

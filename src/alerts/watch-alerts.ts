@@ -36,18 +36,30 @@ export function watchAlerts(options: {
       options.onError(error);
     });
   };
-  return repeat(
+  const looking = repeat(
     EVERY_MS,
-    async (signal) => {
+    async () => {
       if (!maySend) return;
       await databaseClock(database)
         .then((now) => findMissed(database, now))
         .catch(onError);
       await lookForEnded();
-      await deliverAlerts({ ...options, signal });
     },
     onError,
   );
+  // By itself: receivers that do not answer take their time.
+  const sending = repeat(
+    EVERY_MS,
+    async (signal) => {
+      if (maySend) await deliverAlerts({ ...options, signal });
+    },
+    onError,
+  );
+  return {
+    async stop() {
+      await Promise.all([looking.stop(), sending.stop()]);
+    },
+  };
 }
 
 function isWithoutRights(error: unknown): boolean {

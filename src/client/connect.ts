@@ -3,9 +3,9 @@ import type { Client } from '@temporalio/client';
 import type { Secret, Settings } from '../config.js';
 import { TerminalError, TransientError } from '../errors.js';
 import { CONNECTIONS } from '../storage/connection-budget.js';
-import { openDatabase, type OpenDatabase } from '../storage/database.js';
+import { openDatabase, type DatabaseOptions, type OpenDatabase } from '../storage/database.js';
 import type { SharedStore } from '../model/artifact.js';
-import { openStore } from '../storage/open-store.js';
+import { isFolder, openStore } from '../storage/open-store.js';
 import { liveWorkers } from '../storage/workers.js';
 
 /** A command says within 5 s that a server does not answer. */
@@ -19,13 +19,13 @@ export function connectDatabase(settings: Settings, max: number = CONNECTIONS.co
 /** The same for serving, which may go through a pooler. */
 export function connectServing(settings: Settings): OpenDatabase {
   const url = settings.pooledDatabaseUrl ?? settings.databaseUrl;
-  return open(settings, url, { max: CONNECTIONS.serve, applicationName: 'plumbline serve' });
+  return open(settings, url, { max: CONNECTIONS.serve, applicationName: 'plumbline serve', mayKeep: false });
 }
 
 function open(
   settings: Settings,
   url: Secret | undefined,
-  options: { readonly max: number; readonly applicationName: string },
+  options: Pick<DatabaseOptions, 'max' | 'applicationName' | 'mayKeep'>,
 ): OpenDatabase {
   if (url === undefined) {
     throw new TransientError(
@@ -125,9 +125,11 @@ export async function requireWorker(database: OpenDatabase, queue: string, grace
 
 /**
  * The artifact store of the settings, which must be the one that the living workers see: what a command puts there they read.
- * Throws `STORE_DIFFERS` (terminal).
+ * Throws `STORE_DIFFERS` (terminal); `NO_WORKER` where the store is a folder and Temporal a server of others.
  */
 export async function requireSharedStore(settings: Settings, database: OpenDatabase): Promise<SharedStore> {
+  // Which folder the workers of another machine see, only one of them can tell.
+  if (isFolder(settings) && !settings.temporal.embedded) await requireWorker(database, 'default');
   const store = openStore(settings);
   const id = await store.identity();
   const other = (await liveWorkers(database)).find((worker) => worker.store_id !== null && worker.store_id !== id);

@@ -5,7 +5,7 @@ export type Row = Record<string, unknown>;
 export interface QueryOptions {
   /**
    * The connection keeps the statement prepared: for one that comes again and takes longer to plan than to run, as those of every step
-   * do. Its text is always the same, and it has `parameters`, if only an empty list. Not for what serving asks: a pooler by the
+   * do. Its text is always the same, and it has `parameters`, if only an empty list. Without effect in serving: a pooler by the
    * transaction may lend it another connection each time.
    */
   readonly isKept?: boolean;

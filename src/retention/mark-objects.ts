@@ -15,7 +15,7 @@ const REFERENCES: readonly { readonly reason: Reason; readonly select: string }[
   {
     reason: 'model',
     select:
-      'SELECT v.env, v.project, b.artifact FROM plumbline.bundles b JOIN plumbline.model_versions v ON v.bundle = b.digest',
+      'SELECT v.env, v.project, unnest(b.artifact || b.other_artifacts) FROM plumbline.bundles b JOIN plumbline.model_versions v ON v.bundle = b.digest',
   },
   { reason: 'lineage', select: 'SELECT env, project, sha256 FROM lineage_objects' },
   { reason: 'load', select: 'SELECT env, project, sha256 FROM active_objects' },
@@ -45,7 +45,7 @@ const REFERENCES: readonly { readonly reason: Reason; readonly select: string }[
     select: `SELECT r.env, r.project, hash[1] FROM plumbline.runs r CROSS JOIN LATERAL
       regexp_matches(concat_ws(' ', r.options, r.result), ${HASH}, 'g') AS hash`,
   },
-  { reason: 'code', select: 'SELECT NULL, project, artifact FROM plumbline.bundles' },
+  { reason: 'code', select: 'SELECT NULL, project, unnest(artifact || other_artifacts) FROM plumbline.bundles' },
 ];
 
 /**

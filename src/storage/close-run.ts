@@ -28,7 +28,10 @@ export async function closeRunRow(
 ): Promise<boolean> {
   const [closed] = await session.query<ClosedRun>(
     `UPDATE plumbline.runs SET status = $2, error = $3, result = $4, ended_at = now()
-     WHERE run_id = $1 AND status = 'running' RETURNING env, project, options, alerts, cancelled_by`,
+     WHERE run_id = $1 AND status = 'running' RETURNING env, project, options, cancelled_by,
+       -- One that could not be opened has not read whom to tell; its schedule was applied with the same code.
+       coalesce(alerts, (SELECT s.alerts FROM plumbline.schedules s WHERE (s.env, s.project) = (runs.env, runs.project)
+         AND runs.started_by = 'schedule ' || s.name)) AS alerts`,
     [runId, status, jsonb(error), jsonb(result)],
     { isKept: true },
   );

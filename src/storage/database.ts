@@ -25,6 +25,8 @@ export interface DatabaseOptions {
   readonly waitTimeoutMs?: number;
   /** Settings that each connection starts with, as `postgres -c` takes them. @default UTC and ISO dates; '' where a pooler refuses them */
   readonly startup?: string;
+  /** Whether a connection keeps statements prepared that are asked for so; a pooler by the transaction lends another one each time. @default true */
+  readonly mayKeep?: boolean;
 }
 
 export interface OpenDatabase extends Database {
@@ -76,6 +78,7 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
   // An idle connection that breaks is replaced by the pool; the next query reports what matters.
   pool.on('error', () => {});
 
+  const statement: Prepare = options.mayKeep === false ? (text, parameters) => prepare(text, parameters) : prepare;
   const run = async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work();
@@ -96,7 +99,7 @@ export function openDatabase(options: DatabaseOptions): OpenDatabase {
       const onError = (error: Error) => (failure.error = error);
       client.on('error', onError);
       try {
-        return await work(await openSession(client, failure));
+        return await work(await openSession(client, failure, statement));
       } catch (error) {
         throw translatePostgresError(error);
       } finally {
@@ -162,7 +165,7 @@ export async function endConnections(database: Queryable, namePattern: string): 
 }
 
 /** Left to itself pg sends an empty list of parameters as none; the extended protocol takes one statement, no more. */
-function statement(
+function prepare(
   text: string,
   parameters?: readonly unknown[],
   { isKept = false }: QueryOptions = {},
@@ -174,6 +177,8 @@ function statement(
   return extended;
 }
 
+type Prepare = typeof prepare;
+
 const names = new Map<string, string>();
 // Behind a pooler a connection may have statements of a process before this one.
 const ownPrefix = `plumbline_${randomUUID().slice(0, 8)}`;
@@ -184,7 +189,7 @@ function nameOf(text: string): string {
   return name;
 }
 
-async function openSession(client: pg.PoolClient, failure: { error?: Error }): Promise<Session> {
+async function openSession(client: pg.PoolClient, failure: { error?: Error }, statement: Prepare): Promise<Session> {
   const { pid, started } = await backendOf(client);
   const session: Session = {
     pid,

@@ -20,6 +20,11 @@ export function openStore({ store, stateDir, storeCacheBytes }: StoreSettings): 
   return openS3Store({ ...parseS3(store), cacheDir: cacheFolder(stateDir), cacheBytes: storeCacheBytes });
 }
 
+/** Whether the store that the settings name is a folder, which another machine may have too or not. */
+export function isFolder({ store }: Pick<StoreSettings, 'store'>): boolean {
+  return !isS3(store);
+}
+
 /** Removes what killed writers of this machine left half written. */
 export async function sweepStore({ store, stateDir }: Pick<StoreSettings, 'store' | 'stateDir'>): Promise<void> {
   if (isS3(store)) await removeAbandoned(join(cacheFolder(stateDir), 'incoming'));

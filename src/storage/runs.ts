@@ -103,6 +103,15 @@ export async function failedRunsBy(
   );
 }
 
+/** False of a run that found its interval done: it failed, and nothing is wrong. */
+export async function wasNeeded(database: Queryable, runId: string): Promise<boolean> {
+  const rows = await database.query(
+    `SELECT 1 FROM plumbline.runs WHERE run_id = $1 AND error->>'code' IS DISTINCT FROM 'RUN_INTERVAL_DONE'`,
+    [runId],
+  );
+  return rows.length > 0;
+}
+
 export interface SilentRun {
   readonly runId: string;
   readonly workflowId: string;

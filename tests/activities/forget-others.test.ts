@@ -1,9 +1,13 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { DuckDBInstance } from '@duckdb/node-api';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { ErasureResult } from '../../src/contracts/erasure.js';
+import { forgetKey } from '../../src/elt/forget/forget-key.js';
+import type { SharedStore } from '../../src/model/artifact.js';
+import { loadProject } from '../../src/project/load-project.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
 import { recordErasure } from '../../src/storage/erasures.js';
 import { createWorkbench, type Workbench } from './workbench.js';
@@ -59,6 +63,11 @@ async function forget(key: string, value: string): Promise<ErasureResult> {
   await recordErasure(bench.test.database, { ...scope, key, erasureId, value });
   const { env, project, bundle, root, searchAttributes } = await bench.ref('none');
   return bench.call('forgetKey', { env, project, bundle, root, searchAttributes, erasureId, key });
+}
+/** The same without the project's lease, on a store of one's own. */
+async function forgetOn(store: SharedStore, erasureId: string): Promise<ErasureResult> {
+  const project = await loadProject({ root: bench.root, env: 'dev' });
+  return forgetKey({ database: bench.test.database, store, project, erasureId, fence: () => Promise.resolve() });
 }
 const execute = (sql: string, ...parameters: unknown[]) => bench.test.database.execute(sql, parameters);
 async function column(sql: string): Promise<string[]> {
@@ -148,4 +157,56 @@ it('leaves the training set of a model of another environment', async () => {
   const { left } = await forget('customer_id', '44');
   expect(left.join('\n')).toContain('m v1 of shop (prod) learned from 1 of the rows');
   expect(await base().has(set)).toBe(true);
+});
+
+it('a training set is counted once, wherever the deletion is stopped', async () => {
+  const path = join(bench.root, 'own.parquet');
+  await parquet(path, '(77), (77), (78)');
+  const { sha256: set } = await base().putFile(path);
+  await execute(`INSERT INTO plumbline.step_results (env, project, step, fingerprint, inputs, result, run_id) VALUES ('dev', 'shop', 'features:own', 'f', '{}', $1, 'r')`, JSON.stringify({ trainingSet: { artifact: { sha256: set } } })); // prettier-ignore
+  await recordErasure(bench.test.database, { ...scope, key: 'customer_id', erasureId: 'set', value: '77' });
+  const sweep: SharedStore['sweep'] = async (objects, ...rest) => {
+    if (objects.some(({ sha256 }) => sha256 === set)) throw new Error('stopped');
+    return base().sweep(objects, ...rest);
+  };
+  await expect(forgetOn({ ...base(), sweep }, 'set')).rejects.toThrow('stopped');
+  const { erased } = await forgetOn(base(), 'set');
+  expect(erased).toEqual([{ kind: 'training set', place: `own ${set}`, rows: 2, outcome: 'deleted' }]);
+  expect(await base().has(set)).toBe(false);
+});
+
+it('an original that the project fetches again, after one that froze had rewritten it, stays', async () => {
+  const path = join(bench.root, 'orders.csv');
+  await writeFile(path, 'customer_id,units,note\n88,1,x\n');
+  await run('to be rewritten');
+  const original = await objectOf('orders.csv');
+  await recordErasure(bench.test.database, { ...scope, key: 'customer_id', erasureId: 'frozen', value: '88' });
+  const sweep: SharedStore['sweep'] = async (objects, ...rest) => {
+    // A file's time is milliseconds late; whoever takes over comes half a minute later.
+    await sleep(50);
+    // Of nothing but the person's rows, the object was gone for the project.
+    if (objects.some(({ sha256 }) => sha256 === original)) await bench.store.putFile(path);
+    return base().sweep(objects, ...rest);
+  };
+  await forgetOn({ ...base(), sweep }, 'frozen');
+  expect(await bench.store.has(original)).toBe(true);
+  expect(await bench.store.read(original)).toEqual(await readFile(path));
+});
+
+it('a reason that a program or PostgreSQL gave for a row loses the key, one of ours keeps its numbers, and no row is lost', async () => {
+  const [loadId] = await column(`SELECT max(load_id)::text AS v FROM plumbline.loads WHERE resource = 'lists'`);
+  const reasons = { 901: 'PostgreSQL: invalid input "customer 2"', 902: 'expected 2 fields, got 3', 904: 'PostgreSQL: "2"', 903: 'PostgreSQL: invalid input "customer 12"' }; // prettier-ignore
+  for (const [row, reason] of Object.entries(reasons))
+    await execute(
+      `INSERT INTO plumbline.rejects (load_id, row_number, kind, file, line, column_name, value, reason, raw) VALUES ($1, $2, 'rejected', 'lists/a.csv', 1, NULL, NULL, $3, $4)`,
+      loadId, row, reason, row === '904' ? 'of 2' : 'text',
+    ); // prettier-ignore
+  const { erased } = await forget('customer_id', '2');
+  expect(erased).toMatchObject([{ kind: 'quarantine', rows: 2 }]);
+  expect(await column(`SELECT concat_ws(', ', reason, raw) AS v FROM plumbline.rejects WHERE load_id = ${loadId!} ORDER BY row_number`)).toEqual([
+    '(taken out: it had a key that was forgotten), text',
+    'expected 2 fields, got 3, text',
+    'PostgreSQL: invalid input "customer 12", text',
+    '(taken out: it had a key that was forgotten)',
+  ]); // prettier-ignore
 });

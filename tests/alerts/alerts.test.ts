@@ -1,12 +1,14 @@
 import { createHmac } from 'node:crypto';
 import { text } from 'node:stream/consumers';
-import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest';
 import { deliverAlerts } from '../../src/alerts/deliver-alerts.js';
 import { checkAlerts } from '../../src/cli/database-checks.js';
 import { Secret } from '../../src/config.js';
 import { dueBefore, findMissed } from '../../src/alerts/find-missed.js';
+import { watchAlerts } from '../../src/alerts/watch-alerts.js';
 import type { ScheduleConfig } from '../../src/model/project.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
+import { recordAlert } from '../../src/storage/alerts.js';
 import { markCancelled } from '../../src/storage/runs.js';
 import { markPaused, saveSchedule } from '../../src/storage/schedules.js';
 import { createWorkbench, type Workbench } from '../activities/workbench.js';
@@ -150,16 +152,80 @@ it('a start that did not come is told of once: not when it ran, is paused, or ha
   );
   await findMissed(database, new Date('2040-01-02T02:12:00Z'));
   expect(await alerts()).toEqual([]);
+  // Temporal's clock may be ahead of PostgreSQL's.
+  await database.execute(`UPDATE plumbline.runs SET started_at = '2040-01-02T01:59:57Z'`);
+  await findMissed(database, new Date('2040-01-02T02:12:00Z'));
+  expect(await alerts()).toEqual([]);
 
   // One that failed has paused its schedule; from when somebody resumes it, starts are awaited again.
   await save({ ...config, pauseOnFailure: true }, 'load');
   await database.execute(
     `UPDATE plumbline.schedules SET applied_at = '2020-01-01'; UPDATE plumbline.runs SET status = 'failed', ended_at = '2020-01-02' WHERE run_id = 'r'`,
   );
+  const ofLoad = async () => (await alerts()).filter((one) => String(one['subject']).startsWith('load'));
   await findMissed(database, new Date('2040-01-03T02:12:00Z'));
-  expect((await alerts()).filter((one) => String(one['subject']).startsWith('load'))).toEqual([]);
+  expect(await ofLoad()).toEqual([]);
+  // That there was nothing to do pauses nothing.
+  await database.execute(`UPDATE plumbline.runs SET error = '{"code": "RUN_INTERVAL_DONE"}' WHERE run_id = 'r'`);
+  await findMissed(database, new Date('2040-01-03T02:12:00Z'));
+  expect(await ofLoad()).toHaveLength(1);
+  await database.execute(`DELETE FROM plumbline.alerts; UPDATE plumbline.runs SET error = NULL WHERE run_id = 'r'`);
   await markPaused(database, key, 'load', false);
   await findMissed(database, new Date('2020-01-03T02:12:00Z'));
   await findMissed(database, new Date('2040-01-03T02:12:00Z'));
-  expect((await alerts()).filter((one) => String(one['subject']).startsWith('load'))).toMatchObject([{ subject: 'load 2040-01-03T02:00:00.000Z' }]); // prettier-ignore
+  expect(await ofLoad()).toMatchObject([{ subject: 'load 2040-01-03T02:00:00.000Z' }]);
 });
+
+const SCHEDULE = { definition: { name: 'load', everyMs: 3_600_000, timezone: 'UTC', stages: ['load'], jitterMs: 0, overlap: 'skip', catchupMs: 0, pauseOnFailure: false }, bundle: 'b', since: 0, applied_by: 'ann', root: '/' } as const; // prettier-ignore
+
+it('a start in the hour that a change of clocks leaves out or repeats is not told of, the next one is', async () => {
+  const { database } = bench.test;
+  const alerts = { webhook: 'env:ALERT_URL', on: ['missed' as const] };
+  const definition = { ...SCHEDULE.definition, cron: '30 2 * * *', everyMs: undefined, timezone: 'Europe/Berlin' };
+  await saveSchedule(database, { env: 'dev', project: 'shop' }, { ...SCHEDULE, name: 'night', definition, alerts });
+  await database.execute(`UPDATE plumbline.schedules SET applied_at = '2020-01-01'`);
+  for (const now of ['2040-03-25T01:15:00Z', '2040-10-28T00:45:00Z', '2040-10-28T01:45:00Z'])
+    await findMissed(database, new Date(now));
+  expect(await database.query('SELECT subject FROM plumbline.alerts')).toEqual([]);
+  await findMissed(database, new Date('2040-10-29T01:45:00Z'));
+  expect(await database.query('SELECT subject FROM plumbline.alerts')).toEqual([{ subject: 'night 2040-10-29T01:30:00.000Z' }]); // prettier-ignore
+});
+
+it('a scheduled run that could not read its code is told of as the schedule says', async () => {
+  const { database } = bench.test;
+  const alert = { webhook: 'env:ALERT_URL', on: ['failed' as const] };
+  await saveSchedule(database, { env: 'dev', project: 'shop' }, { ...SCHEDULE, name: 'load', alerts: alert });
+  const bundle = { digest: 'd'.repeat(64), artifact: 'a'.repeat(64) };
+  for (const [runId, startedBy] of [['scheduled', 'schedule load'], ['by hand', 'ann']] as const) {
+    const run = await bench.ref(runId, { bundle });
+    const opening = bench.call('openRun', { run, workflowId: 'w', stages: ['elt'], startedBy });
+    await expect(opening).rejects.toMatchObject({ cause: { code: 'STORE_OBJECT_MISSING' } });
+    await bench.call('closeRun', { run, status: 'failed', error: { code: 'STORE_OBJECT_MISSING', message: 'gone' } });
+  }
+  expect(await alerts()).toMatchObject([{ kind: 'failed', subject: 'scheduled' }]);
+}); // prettier-ignore
+
+it('receivers that do not answer keep no missed start from being seen', async () => {
+  const { database } = bench.test;
+  const silent = await startApiServer(() => {});
+  const looking = watchAlerts({
+    database,
+    environment: { PLUMBLINE_PROJECT_ENV: '*', ALERT_URL: silent.url },
+    ends: { ofRun: async () => undefined, ofDeployment: async () => undefined },
+    onError: () => {},
+  });
+  try {
+    const failed = { webhook: 'env:ALERT_URL', on: ['failed' as const] };
+    for (const subject of ['1', '2', '3'])
+      await recordAlert(database, { env: 'dev', project: 'shop', kind: 'failed', subject, payload: {}, config: failed, root: '/' }); // prettier-ignore
+    await vi.waitFor(() => expect(silent.received.length).toBeGreaterThan(0), 10_000);
+    const missed = { ...failed, on: ['missed' as const] };
+    await saveSchedule(database, { env: 'dev', project: 'shop' }, { ...SCHEDULE, name: 'hourly', alerts: missed });
+    await database.execute(`UPDATE plumbline.schedules SET applied_at = '2020-01-01'`);
+    const kinds = () => database.query(`SELECT subject FROM plumbline.alerts WHERE kind = 'missed'`);
+    await vi.waitFor(async () => expect(await kinds()).toHaveLength(1), { timeout: 12_000, interval: 200 });
+  } finally {
+    await looking.stop();
+    await silent.close();
+  }
+}, 40_000);

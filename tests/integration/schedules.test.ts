@@ -169,11 +169,6 @@ it('the file is made true in Temporal, and every interval that is missing is don
   const both = `{ load: ${yearly('stages: [load]')}, again: { cron: 0 5 1 1 *, interval: daily, start: ${day(-4)}, stages: [load] } }`;
   await apply(both);
   expect((await listed('load')).state).toBe('paused');
-  // Also where Temporal has lost it, if a person paused it.
-  await markPaused(test.database, { env: 'dev', project: 'shop' }, 'load', true);
-  await temporal.client.schedule.getHandle('dev/shop/schedule/load').delete();
-  expect((await apply(both))[0]).toMatchObject({ name: 'load', action: 'create' });
-  expect(await listed('load')).toMatchObject({ state: 'paused', note: 'paused before it was made anew' });
   await temporal.client.schedule.getHandle('dev/shop/schedule/load').unpause();
   await Promise.all([trigger('load'), trigger('again')]);
   await waitFor(
@@ -237,3 +232,15 @@ it('the file is made true in Temporal, and every interval that is missing is don
   expect(over).toMatchObject({ status: 'completed', done: 2, failed: 0, left: 0 });
   expect((await intervals()).slice(2)).toEqual([-3, -4, -5, -6].map((offset) => ({ start: day(offset), state: 'done', claims: 1 }))); // prettier-ignore
 }, 180_000);
+
+it('one that was paused stays paused where Temporal has lost it', async () => {
+  await write({ 'events.csv': 'day,units\n', 'sql/daily.sql': DAILY });
+  const yearly = '{ load: 0 3 1 1 *, other: 0 3 1 1 * }';
+  await apply(yearly);
+  await temporal.client.schedule.getHandle('dev/shop/schedule/load').pause();
+  await markPaused(test.database, { env: 'dev', project: 'shop' }, 'load', true);
+  for (const name of ['load', 'other']) await temporal.client.schedule.getHandle(`dev/shop/schedule/${name}`).delete();
+  expect((await listed('load')).state).toBe('gone');
+  await apply(yearly);
+  expect([(await listed('load')).state, (await listed('other')).state]).toEqual(['paused', 'active']);
+}, 30_000);

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { SharedStore } from '../../src/model/artifact.js';
 import { collectGarbage, type CollectionResult } from '../../src/retention/collect-garbage.js';
 import { openDirectoryStore } from '../../src/storage/artifact-store.js';
+import { saveBundle } from '../../src/storage/bundles.js';
 import { openS3Store } from '../../src/storage/s3-store.js';
 import { createTestDatabase, type TestDatabase } from '../setup/database.js';
 import { BUCKET, startS3, type S3Server } from '../support/s3-server.js';
@@ -138,6 +139,11 @@ const REFERENCES: Readonly<Record<string, (sha256: string, n: number) => Promise
     await insertBundle(`scheduled ${n}`, sha256);
     await execute(`INSERT INTO plumbline.schedules (env, project, name, definition, bundle, since, applied_by) VALUES ('dev', 'shop', $1, '{}', $2, now(), 'me')`, `s${n}`, `scheduled ${n}`); // prettier-ignore
   },
+  'code: the same as that of others, packed by another zlib': async (sha256, n) => {
+    const code = { digest: `again ${n}`, project: 'shop', git_commit: null, git_dirty: null, files: {} };
+    for (const artifact of [hash(`packed ${n}`), sha256, sha256])
+      await saveBundle(test.database, { ...code, artifact });
+  },
 };
 
 /** References that are over: what only they point to is garbage. */
@@ -221,6 +227,7 @@ describe('a store of hundreds of objects', () => {
       'batch_objects.list_sha256',
       'batch_objects.sha256',
       'bundles.artifact',
+      'bundles.other_artifacts',
       'inventory.sha256',
       'load_pieces.sha256', // of bytes that were never an object
       'loads.sha256',

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, it } from 'vitest';
+import { findEnded } from '../../src/alerts/find-ended.js';
 import { checkConnections, checkPooler, checkPostgres } from '../../src/cli/database-checks.js';
 import { loadSettings } from '../../src/config.js';
 import { connectServing } from '../../src/client/connect.js';
@@ -99,6 +100,23 @@ describe('with PLUMBLINE_DATABASE_DIRECT_URL', () => {
     expect(logged.map(({ id }) => id).sort()).toEqual(given.sort());
     expect(poolers[0]!.size()).toBeLessThanOrEqual(2);
     await site.closeServers();
+    await database.close();
+  });
+
+  it('a server closes runs that were ended from outside, one after the other, on whichever connection it is lent', async () => {
+    const env = { PLUMBLINE_DATABASE_URL: await poolerOf({ size: 2 }), PLUMBLINE_DATABASE_DIRECT_URL: direct };
+    const database = connectServing(await loadSettings({ cwd: '/', env }));
+    const ends = { ofRun: async () => 'TERMINATED', ofDeployment: async () => undefined };
+    const busy = () => Promise.all([1, 2, 3].map(() => database.query('SELECT pg_sleep(0.05)')));
+    for (const runId of ['one', 'two', 'three', 'four', 'five', 'six']) {
+      await site.test.database.execute(
+        `INSERT INTO plumbline.runs (run_id, env, project, workflow_id, stages, bundle, status, started_by)
+         VALUES ($1, 'dev', 'shop', 'w', '{elt}', 'b', 'running', 'ann')`,
+        [runId],
+      );
+      await Promise.all([busy(), findEnded(database, ends)]);
+    }
+    expect(await site.test.database.query(`SELECT DISTINCT status FROM plumbline.runs WHERE workflow_id = 'w'`)).toEqual([{ status: 'failed' }]); // prettier-ignore
     await database.close();
   });
 

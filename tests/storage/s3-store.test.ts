@@ -121,6 +121,10 @@ test('a command whose store is not that of the workers is refused', async () => 
   expect(await elsewhere().store.identity()).toBe(identity);
 
   const db = await createTestDatabase();
+  // A folder of this machine: without a worker nobody knows who sees it.
+  const env = { PLUMBLINE_STORE: join(folder, 'mine'), TEMPORAL_ADDRESS: 'temporal.example.com:7233' };
+  const unseen = requireSharedStore(await loadSettings({ cwd: folder, env }), db.database);
+  await expect(unseen).rejects.toMatchObject({ code: 'NO_WORKER' });
   const worker = { id: 'w', host: 'far', pid: 7, queues: ['default'], version: '0', store: { place: one.place, id: identity } }; // prettier-ignore
   await stampWorker(db.database, worker);
   const settings = async (store: string) => loadSettings({ cwd: folder, env: { PLUMBLINE_STORE: store } });

@@ -41,14 +41,16 @@ export async function erase(
   const undo = new Error('rolled back on purpose');
   let rows = 0;
   await database
-    .transaction(async (session) => {
-      await session.execute(`SET LOCAL lock_timeout = '30s'`);
-      rows = await remove(session);
-      if (dryRun) throw undo;
-      await fence(session);
-      await count(session, erasureId, kind, place, rows, outcome);
-      await failpoint('forget.before-commit');
-    })
+    .transaction(
+      async (session) => {
+        rows = await remove(session);
+        if (dryRun) throw undo;
+        await fence(session);
+        await count(session, erasureId, kind, place, rows, outcome);
+        await failpoint('forget.before-commit');
+      },
+      { lockTimeoutMs: 30_000 },
+    )
     .catch((error: unknown) => {
       if (error !== undo) throw error;
     });

@@ -2,6 +2,7 @@ import type { Session } from '../../model/database.js';
 import { erase, type Erasure } from './erase-place.js';
 import { normalKey } from './key-hash.js';
 import { keyOfReject, type RejectedRow } from './key-of-reject.js';
+import { takenOut } from './redact-record.js';
 import { takeOutRejects } from './take-out-forgotten.js';
 
 /** Quarantined rows: those whose key is known are compared; of others, the text that holds the value is taken out. */
@@ -26,21 +27,24 @@ export async function eraseQuarantine(work: Erasure): Promise<void> {
             `UPDATE plumbline.loads SET rows_rejected = rows_rejected - $2, rows_forgotten = rows_forgotten + $2 WHERE load_id = $1`,
             [id, rejected],
           );
-        return rejected + (await blankText(session, id, { name: column, index }, isTheirs, value));
+        const blanked = await blankText(session, id, { name: column, index }, isTheirs, value);
+        const parser = project.resources.find((one) => one.id === resource)?.parse?.file;
+        const reasons = await blankReasons(session, id, wordIn(value), parser);
+        return rejected + new Set([...blanked, ...reasons]).size;
       });
     }
   }
 }
 
-/** Takes the text out of rows of the key that stay as duplicates, and of rows whose key is not known where it holds the value. */
+/** Takes the text out of rows of the key that stay as duplicates, and of rows whose key is not known where it holds the value; gives their numbers. */
 async function blankText(
   session: Session,
   loadId: string,
   column: { readonly name: string; readonly index: number },
   isTheirs: (key: string) => boolean,
   value: string,
-): Promise<number> {
-  const word = `(^|[^[:alnum:]_])${value.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}([^[:alnum:]_]|$)`;
+): Promise<string[]> {
+  const word = wordIn(value);
   const rows = await session.query<RejectedRow & { row: string; hasValue: boolean }>(
     `SELECT row_number AS row, file, raw, coalesce(raw ~ $2 OR value ~ $2, false) AS "hasValue" FROM plumbline.rejects
      WHERE load_id = $1 AND (raw ~ $2 OR value ~ $2 OR kind = 'duplicate' AND raw ~ '^[[{]')`,
@@ -50,10 +54,32 @@ async function blankText(
     const key = keyOfReject(row, column);
     return key === undefined ? row.hasValue : key !== null && isTheirs(key);
   });
-  return theirs.length === 0
-    ? 0
-    : session.execute(
-        'UPDATE plumbline.rejects SET raw = NULL, value = NULL WHERE load_id = $1 AND row_number = ANY($2::bigint[])',
-        [loadId, theirs.map(({ row }) => row)],
-      );
+  const numbers = theirs.map(({ row }) => row);
+  if (numbers.length > 0)
+    await session.execute(
+      'UPDATE plumbline.rejects SET raw = NULL, value = NULL WHERE load_id = $1 AND row_number = ANY($2::bigint[])',
+      [loadId, numbers],
+    );
+  return numbers;
+}
+
+/** What PostgreSQL or a parser says of a row may quote it; what else is a reason says kinds and numbers. Gives the numbers of the rows. */
+async function blankReasons(
+  session: Session,
+  loadId: string,
+  word: string,
+  parser: string | undefined,
+): Promise<string[]> {
+  const rows = await session.query<{ row: string }>(
+    `UPDATE plumbline.rejects SET reason = $3 WHERE load_id = $1 AND reason ~ $2
+       AND EXISTS (SELECT FROM unnest($4::text[]) AS by (who) WHERE starts_with(reason, who || ': '))
+     RETURNING row_number AS row`,
+    [loadId, word, takenOut, ['PostgreSQL', ...(parser === undefined ? [] : [parser])]],
+  );
+  return rows.map(({ row }) => row);
+}
+
+/** A regular expression of PostgreSQL's: the value as a word. */
+function wordIn(value: string): string {
+  return `(^|[^[:alnum:]_])${value.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')}([^[:alnum:]_]|$)`;
 }

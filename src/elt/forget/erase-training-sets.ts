@@ -12,7 +12,7 @@ import { sameKey } from './same-key.js';
  * that was trained on such rows: its training set is the evidence of what it is, and the model itself knows what it learned.
  */
 export async function eraseTrainingSets(work: Erasure): Promise<string[]> {
-  const { database, project, store, dryRun, signal } = work;
+  const { database, project, store, erasureId, dryRun, signal } = work;
   const sets = await database.query<{ sha256: string; step: string; models: string[] }>(
     `SELECT s.sha256, min(s.step) AS step,
        coalesce(array_agg(DISTINCT v.model || ' v' || v.version || CASE WHEN (v.env, v.project) = ($1, $2) THEN '' ELSE ' of ' || v.project || ' (' || v.env || ')' END)
@@ -40,7 +40,12 @@ export async function eraseTrainingSets(work: Erasure): Promise<string[]> {
       left.push(`Training set ${sha256.slice(0, 12)} has ${rows} of the rows and belongs to ${holders} too: forget the key there, then here again.`); // prettier-ignore
       continue;
     }
-    await erase(work, 'training set', `${step.replace('features:', '')} ${sha256}`, () => Promise.resolve(rows));
+    const place = `${step.replace('features:', '')} ${sha256}`;
+    await erase(work, 'training set', place, async (session) => {
+      // Counted already by an attempt that was stopped before it deleted the object.
+      await session.execute(`DELETE FROM plumbline.erased WHERE (erasure_id, kind, place) = ($1, 'training set', $2)`, [erasureId, place]); // prettier-ignore
+      return rows;
+    });
     if (!dryRun) await store.sweep([{ sha256, bytes: 0, usedMs: 0 }], Infinity);
   }
   return left;

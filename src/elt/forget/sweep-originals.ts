@@ -31,7 +31,7 @@ export async function sweepOriginals(
     if (await store.has(sha256))
       left.push(`Raw object ${place(sha256)} has rows of whom ${project.name} (${project.env}) forgets, and belongs to ${holders} too: there it stays as it is. Forget the key there, or delete what it is for there; then \`plumbline gc\` deletes it.`); // prettier-ignore
   for (const sha256 of inUse)
-    left.push(`Raw object ${place(sha256)} was fetched by a run of another project that goes on: \`plumbline gc\` deletes it once nothing refers to it.`); // prettier-ignore
+    left.push(`Raw object ${place(sha256)} was used by a run that goes on: \`plumbline gc\` deletes it once nothing refers to it.`); // prettier-ignore
   return left;
 } // prettier-ignore
 
@@ -40,23 +40,25 @@ async function sweep(
   { database, store, project }: Pick<Erasure, 'database' | 'store' | 'project'>,
   objects: readonly string[],
 ): Promise<string[]> {
-  const usedBefore = await oldestRunOfOthers(database, project);
+  const usedBefore = await notUsedSince(database, project);
   await failpoint('forget.before-sweep');
   const gone = await store.sweep(objects.map((sha256) => ({ sha256, bytes: 0, usedMs: 0 })), usedBefore); // prettier-ignore
-  if (usedBefore === Infinity) return [];
   const names = new Set(gone.map(({ sha256 }) => sha256));
   const there: string[] = [];
   for (const sha256 of objects) if (!names.has(sha256) && (await store.has(sha256))) there.push(sha256);
   return there;
 }
 
-/** Milliseconds since 1970: what was used since may be referred to soon, by a run that has not recorded it yet. */
-async function oldestRunOfOthers(database: Queryable, { env, name }: Erasure['project']): Promise<number> {
-  const [row] = await database.query<{ startedMs: number | null }>(
-    `SELECT extract(epoch FROM min(r.started_at))::float8 * 1000 AS "startedMs" FROM plumbline.runs r
-     WHERE r.status = 'running' AND (r.env, r.project) <> ($1, $2)
+/**
+ * Milliseconds since 1970: what was used since may be referred to soon, by a run of another project that has not recorded it yet; and what is
+ * used from now on by one of this project, which has taken it over from an attempt that froze here.
+ */
+async function notUsedSince(database: Queryable, { env, name }: Erasure['project']): Promise<number> {
+  const [row] = await database.query<{ beforeMs: number }>(
+    `SELECT extract(epoch FROM least(clock_timestamp(), min(r.started_at) - $3::float8 * interval '1 millisecond'))::float8 * 1000 AS "beforeMs"
+     FROM plumbline.runs r WHERE r.status = 'running' AND (r.env, r.project) <> ($1, $2)
        AND EXISTS (SELECT FROM plumbline.leases l WHERE l.holder = r.run_id AND l.expires_at > now() - interval '1 hour')`,
-    [env, name],
+    [env, name, MARGIN_MS],
   );
-  return row?.startedMs == null ? Infinity : row.startedMs - MARGIN_MS;
+  return row!.beforeMs;
 }

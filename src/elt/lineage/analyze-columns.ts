@@ -1,4 +1,5 @@
 import { TerminalError } from '../../errors.js';
+import { BRIEFLY_LOCKED } from '../../model/brief-transaction.js';
 import type { Session } from '../../model/database.js';
 import { qualified } from '../../model/sql-identifier.js';
 import { isSqlAtFault } from '../transform/sql-error.js';
@@ -43,12 +44,12 @@ export async function analyzeColumns(
 ): Promise<Map<string, AnalyzedColumns>> {
   const found = new Map<string, AnalyzedColumns>();
   await session.transaction(async () => {
-    await session.execute(`SET LOCAL lock_timeout = '5s'; SAVEPOINT lineage`);
+    await session.execute('SAVEPOINT lineage');
     const catalog = new Catalog(session);
     for (const [id, table] of tables) found.set(id, await describeTable(catalog, id, table));
     for (const definition of definitions) found.set(definition.id, await describe(session, catalog, definition));
     await session.execute('ROLLBACK TO SAVEPOINT lineage');
-  });
+  }, BRIEFLY_LOCKED);
   return found;
 }
 

@@ -1,3 +1,4 @@
+import { ENDS_WHEN_FROZEN } from '../../model/brief-transaction.js';
 import type { Session } from '../../model/database.js';
 import { postgresCode } from './postgres-code.js';
 import { sqlName, type TableName } from './table-name.js';
@@ -21,15 +22,16 @@ export async function dropUnlessInUse(
   try {
     return await session.transaction(async () => {
       if (!(await isFree())) return false;
-      await session.execute(`SET LOCAL lock_timeout = '200ms'`);
       await session.execute(`DROP ${relation.kind === 'v' ? 'VIEW' : 'TABLE'} IF EXISTS ${sqlName(relation)}`);
       return true;
-    });
+    }, settings);
   } catch (error) {
     if (IN_USE.has(postgresCode(error))) return false;
     throw error;
   }
 }
+
+const settings = { ...ENDS_WHEN_FROZEN, lockTimeoutMs: 200 };
 
 /** A lock that was not to be had, or a dependent that came in between. */
 const IN_USE: ReadonlySet<string> = new Set(['55P03', '40P01', '2BP01']);

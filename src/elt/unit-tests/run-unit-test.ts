@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { TerminalError } from '../../errors.js';
+import { BRIEFLY_LOCKED } from '../../model/brief-transaction.js';
 import type { Session } from '../../model/database.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { explainSqlError } from '../transform/sql-error.js';
@@ -41,7 +42,7 @@ const EXPECTED = qualified('pg_temp', 'expected rows');
 export async function runUnitTest(session: Session, test: CompiledUnitTest): Promise<UnitTestResult> {
   const started = performance.now();
   const difference = await session.transaction(async () => {
-    await session.execute(`SET LOCAL lock_timeout = '5s'; SAVEPOINT unit_test`);
+    await session.execute('SAVEPOINT unit_test');
     for (const input of test.given) {
       await assertPublished(session, input, test);
       await stageRows(session, input.table, input.original, input, { what: input.input, test: test.name });
@@ -49,7 +50,7 @@ export async function runUnitTest(session: Session, test: CompiledUnitTest): Pro
     const found = await compare(session, test);
     await session.execute('ROLLBACK TO SAVEPOINT unit_test');
     return found;
-  });
+  }, BRIEFLY_LOCKED);
   const { name, model, at } = test;
   const passed = difference.missing.length === 0 && difference.unexpected.length === 0;
   return { name, model, at, passed, difference, seconds: (performance.now() - started) / 1000 };
