@@ -11,6 +11,7 @@ import type { Database } from '../../src/model/database.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
 import { loadProject } from '../../src/project/load-project.js';
 import { openDatabase, type OpenDatabase } from '../../src/storage/database.js';
+import { recordErasure } from '../../src/storage/erasures.js';
 import { startPostgres } from '../setup/global.js';
 import { startStandby } from '../setup/standby.js';
 import { createWorkbench, type Workbench } from './workbench.js';
@@ -763,6 +764,37 @@ describe('what a table may become', () => {
     await bench.close(run);
     expect(published).toMatchObject({ tableRows: 3, notices: ['shop.passed: 1 row of the source is not in the table: raise `lag` of its cursor, and load once with --force'] }); // prettier-ignore
     expect((await load({ passed: resource }))[0]).toMatchObject({ tableRows: 4 });
+  });
+
+  it('publishes what an earlier version has read, with keys that do not say which rows were asked for', async () => {
+    await shop.database.execute(`CREATE TABLE former (id integer PRIMARY KEY, at timestamptz);
+      INSERT INTO former VALUES (1, '2024-06-01Z'), (2, '2024-06-02Z')`);
+    const resource = '{ table: former, primary_key: id, cursor: { field: at }, deletes: reconcile }';
+    await load({ former: resource });
+    await shop.database.execute(`DELETE FROM former WHERE id = 1; INSERT INTO former VALUES (3, '2024-06-03Z')`);
+    const { run, source, options } = await toLoad('former', resource);
+    const loaded = await loadPostgres({ ...options, database: bench.test.database });
+    await source.close();
+    await bench.test.database.execute(`ALTER TABLE shop_dev_stage.load_${loaded.loadId}_keys DROP COLUMN " asked"`);
+    const { extractId } = options.object;
+    const published = await bench.call('publishResource', { run, resource: 'shop.former', loads: [{ ...loaded, notices: [] }], extractId }); // prettier-ignore
+    await bench.close(run);
+    expect(published).toMatchObject({ tableRows: 2, notices: ['shop.former: 1 row that the source no longer has was deleted'] }); // prettier-ignore
+  });
+
+  it('does not tell of the rows of a forgotten key, which no load brings back', async () => {
+    await shop.database.execute(`CREATE TABLE people (id integer PRIMARY KEY, at timestamptz);
+      INSERT INTO people VALUES (1, '2024-06-01Z'), (2, '2024-06-02Z'), (3, '2024-06-03Z')`);
+    const resource = '{ table: people, primary_key: id, cursor: { field: at }, deletes: reconcile }';
+    const personal = { people: `${resource}\npersonal: { person: { sources: { shop.people: id } } }` };
+    await load(personal);
+    const scope = { env: 'dev', project: 'shop', key: 'person', erasureId: 'gone' };
+    await recordErasure(bench.test.database, { ...scope, value: '2', dryRun: false, requestedBy: 'me', reason: 'asked' }); // prettier-ignore
+    const { env, project, bundle, root, searchAttributes } = await bench.ref('none');
+    // Runs that failed on purpose before are none to wait for.
+    await bench.test.database.execute(`UPDATE plumbline.runs SET status = 'failed' WHERE status = 'running'`);
+    await bench.call('forgetKey', { env, project, bundle, root, searchAttributes, erasureId: 'gone', key: 'person' });
+    expect((await load(personal))[0]).toMatchObject({ tableRows: 2, notices: [] });
   });
 
   it('has child tables of its lists, whatever type they have, whose rows go with those that are gone', async () => {

@@ -1,8 +1,7 @@
 import type { Queryable } from '../../model/database.js';
 import type { PersonalColumn } from '../../model/project.js';
-import { identifier } from '../../model/sql-identifier.js';
 import { keyOfReject, type RejectedRow } from './key-of-reject.js';
-import { findSalt, keyHash, keyHashSql, keyText, normalKey } from './key-hash.js';
+import { findSalt, isForgottenSql, keyHash, normalKey } from './key-hash.js';
 
 export interface TakenOut {
   /** Rows of the stage. */
@@ -33,14 +32,16 @@ export async function takeOutForgotten(session: Queryable, options: ForgottenOpt
     const index = columns.findIndex(({ name }) => name === column);
     if (index === -1) continue;
     const { type } = columns[index]!;
-    const hash = keyHashSql('$1', keyText(`staged.${identifier(column)}`, type));
-    const forgotten = `SELECT key_hash FROM plumbline.erasures WHERE env = $2 AND project = $3 AND key_name = $4 AND NOT dry_run`;
+    const forgotten = isForgottenSql({ env, project, salt }, 'staged', [{ key, column, type }]);
     const gone = await session.query<{ row: string }>(
-      `DELETE FROM ${stage} AS staged WHERE ${hash} IN (${forgotten}) RETURNING _row_number AS row`,
-      [salt, env, project, key],
+      `DELETE FROM ${stage} AS staged WHERE ${forgotten.sql} RETURNING _row_number AS row`,
+      forgotten.parameters,
     );
     for (const { row } of gone) rowNumbers.push(row);
-    const hashes = await session.query<{ key_hash: string }>(forgotten.replace('$2', '$1').replace('$3', '$2').replace('$4', '$3'), [env, project, key]); // prettier-ignore
+    const hashes = await session.query<{ key_hash: string }>(
+      'SELECT key_hash FROM plumbline.erasures WHERE env = $1 AND project = $2 AND key_name = $3 AND NOT dry_run',
+      [env, project, key],
+    );
     const known = new Set(hashes.map(({ key_hash: one }) => one));
     const isForgotten = (found: string): boolean => known.has(keyHash(salt, normalKey(found, type)));
     rejects += await takeOutRejects(session, loadId, { name: column, index }, isForgotten);

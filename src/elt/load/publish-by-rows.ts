@@ -99,7 +99,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     for (const { table, loadId, types: keyTypes } of resource.postgres?.reconciles === true ? stages : []) {
       const keys = keysName(table);
       rowsGone += await removeGone(session, { resource, target, columns, keys, keyTypes, loadId, mayEmpty }); // prettier-ignore
-      rowsMissing += await countMissing(session, { resource, target, columns, keys, keyTypes });
+      rowsMissing += await countMissing(session, { env: options.env, project: options.project, resource, target, columns, keys, keyTypes }); // prettier-ignore
     }
   }
   await refuseRepeatedKey(session, publishing);
