@@ -137,8 +137,12 @@ sources:
   expect((await raw()).map(({ id }) => id)).toEqual([1, 2, 3, 4]);
   await bench.test.database.execute('DROP TABLE shop_dev_raw.api_orders');
   await run('2024-01-02/2024-01-03');
+  // An earlier version left the load of the whole as it was, though the table that it was in is gone.
+  const whole = `UPDATE plumbline.loads SET status = $1 WHERE resource = 'api.orders' AND path !~ 'interval' AND status = $2 RETURNING status`;
+  expect(await bench.test.database.query(whole, ['published', 'replaced'])).toHaveLength(1);
   await run('2024-01-03/2024-01-04');
   expect((await raw()).map(({ id }) => id)).toEqual([2, 3]);
+  expect(await bench.test.database.query(whole, ['replaced', 'published'])).toEqual([]);
 });
 
 it('a run without the interval that the project asks for stops before anything, as does a row outside of it', async () => {

@@ -2,8 +2,10 @@ import { TerminalError } from '../../errors.js';
 import { instant } from '../../model/data-interval.js';
 import type { Session } from '../../model/database.js';
 import { intervalOfPath } from '../../model/interval-of-load.js';
+import { qualified } from '../../model/sql-identifier.js';
 import type { LedgerLine } from './ledger.js';
 import type { PublishOptions } from './publish-resource.js';
+import type { StageName } from './stage-table.js';
 
 /** In milliseconds. */
 interface Interval {
@@ -42,6 +44,8 @@ export async function formerIntervals(
   });
   for (const line of met) {
     const former = intervalOf(line);
+    if (former === undefined && !(await hasRows(session, { schema: schemas.raw, name: resource.table }, line.loadId)))
+      continue;
     if (former === undefined)
       throw new TerminalError(
         'ELT_INTERVAL_OVERLAP',
@@ -62,6 +66,12 @@ export async function formerIntervals(
     );
   }
   return met.map(({ loadId }) => loadId);
+}
+
+/** An earlier version took a load of an API for published when its table had been dropped and made anew by interval. */
+async function hasRows(session: Session, { schema, name }: StageName, loadId: string): Promise<boolean> {
+  const rows = await session.query(`SELECT FROM ${qualified(schema, name)} WHERE _load_id = $1 LIMIT 1`, [loadId]);
+  return rows.length > 0;
 }
 
 function intervalOf({ path, intervalStart, intervalEnd }: LoadOfInterval): Interval | undefined {
