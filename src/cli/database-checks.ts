@@ -11,12 +11,22 @@ export interface DatabaseCheck {
 }
 
 export const START = 'Start it with `plumbline up`.';
+export const UPGRADE =
+  'Run `plumbline down` and `plumbline up`. Where PostgreSQL is your own, start its workers with this version: they bring it up to date.';
 
 /** The server answers, and connections to it keep their session. */
 export async function checkPostgres({ databaseUrl }: Settings): Promise<DatabaseCheck> {
   if (databaseUrl === undefined) return { ok: false, found: 'no database is known here', next: START };
   const { version } = await checkDatabase(databaseUrl);
-  return { ok: true, found: `answers, version ${version}` };
+  const { missingMigrations } = await import('../storage/missing-migrations.js');
+  // Before its first worker it has no tables, which is nothing to mend.
+  const missing = await withDatabase(databaseUrl, missingMigrations).catch(() => []);
+  if (missing.length === 0) return { ok: true, found: `answers, version ${version}` };
+  return {
+    ok: false,
+    found: `is that of an earlier version of plumbline: ${missing.join(', ')} missing`,
+    next: UPGRADE,
+  };
 }
 
 /** What plumbline may hold at most, beside what PostgreSQL grants and others use. */

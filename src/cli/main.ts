@@ -22,8 +22,10 @@ async function main(argv: readonly string[]): Promise<number> {
   try {
     await program.parseAsync([...argv]);
     return Number(process.exitCode ?? 0);
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  } catch (thrown) {
+    if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : 2;
+    const { orFormerSchema } = await import('./or-former-schema.js');
+    const error = await orFormerSchema(thrown, { cwd: process.cwd(), env: process.env });
     printError(error, { verbose: argv.includes('--verbose'), json: asksForJson(argv) });
     return exitCodeOf(error);
   }

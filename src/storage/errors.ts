@@ -5,7 +5,8 @@ export const storageErrorCodes = {
   PG_LOGIN_REFUSED: 'PostgreSQL refused the login: wrong user, password or database. Check PLUMBLINE_DATABASE_URL.',
   PG_TLS_FAILED:
     'The encrypted connection to PostgreSQL could not be made: the server has no TLS, or its certificate is not trusted. See `sslmode` and `sslrootcert` in the database URL.',
-  PG_NOT_MIGRATED: 'The database has no tables of plumbline yet. Start a worker on it: it makes them.',
+  PG_NOT_MIGRATED:
+    'The database has no tables of plumbline yet, or those of an earlier version. Start a worker on it, which makes them; after an upgrade, `plumbline down` and `plumbline up`.',
   PG_POOLER:
     'Between here and PostgreSQL stands a pooler that lends a connection for one transaction; what is written needs one that stays. Set PLUMBLINE_DATABASE_DIRECT_URL.',
   PG_CONNECTION_LOST: 'PostgreSQL closed the connection during a statement; the step is tried again.',

@@ -1,9 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
+import { readFile } from 'node:fs/promises';
 import knex, { type Knex } from 'knex';
 import { translatePostgresError } from './errors.js';
-
-const FOLDER = fileURLToPath(new URL('../../migrations/', import.meta.url));
+import { MIGRATIONS, migrationNames } from './missing-migrations.js';
 
 /** Brings schema `plumbline` to the newest version; several processes may call it at once. Gives the names applied now. */
 export async function migrate(url: string): Promise<string[]> {
@@ -31,14 +29,14 @@ export async function migrate(url: string): Promise<string[]> {
 }
 
 class SqlFiles implements Knex.MigrationSource<string> {
-  async getMigrations(): Promise<string[]> {
-    return (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).sort();
+  getMigrations(): Promise<string[]> {
+    return migrationNames();
   }
   getMigrationName(name: string): string {
     return name;
   }
   async getMigration(name: string): Promise<Knex.Migration> {
-    const sql = await readFile(FOLDER + name, 'utf8');
+    const sql = await readFile(MIGRATIONS + name, 'utf8');
     // knex.raw reads `?` as a placeholder; the files are plain SQL.
     const run = async (client: Knex): Promise<void> => void (await client.raw(sql.replaceAll('?', '\\?')));
     return { up: run, down: async () => {} };
