@@ -18,6 +18,7 @@ import { requireLoad } from './loads-command.js';
 import { startAndFollow, withRunConnections } from './run-command.js';
 import { withProjectDatabase } from './with-database.js';
 import { sendBundle } from './send-bundle.js';
+import { csvLine } from '../model/csv-line.js';
 import type { ArtifactStore } from '../model/artifact.js';
 import { plural } from '../model/plural.js';
 
@@ -118,11 +119,6 @@ async function* asJson(rows: AsyncIterable<RejectRow>, limit = Infinity): AsyncG
 
 function text(value: string | number | null): string | null {
   return value === null ? null : String(value);
-}
-
-/** A text is quoted, NULL is not: the loader tells the two apart. */
-function csvLine(fields: readonly (string | null)[]): string {
-  return `${fields.map((field) => (field === null ? '' : `"${field.replaceAll('"', '""')}"`)).join(',')}\n`;
 }
 
 /** @param limit lines behind the first */
