@@ -26,6 +26,7 @@ import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { leaveOutCopies } from '../elt/load/leave-out-copies.js';
 import { groupObjects, mayShare } from '../elt/load/group-objects.js';
 import { loadObjects } from '../elt/load/load-objects.js';
+import { markShortened } from '../elt/load/mark-shortened.js';
 import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { retryRejects } from '../elt/load/retry-rejects.js';
@@ -82,8 +83,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
             ? await formerLoad(database, run, resource)
             : await reusableLoad(database, run, resource, landed.objects);
           if (found.reuse === undefined || !isThere) {
+            const marked = await markShortened(database, run, resource, landed.objects);
             return {
-              result: { ...landed, groups: groupObjects(resource, landed.objects) },
+              result: { ...landed, objects: marked, groups: groupObjects(resource, marked) },
               ...(found.reuse === undefined ? { reason: found.reason } : { reason: 'its table is gone' }),
             };
           }
