@@ -168,7 +168,10 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         });
         const landed = extractId === undefined ? undefined : await landedExtract(database, extractId, resource.cursor);
         const former = await newestResult<LoadSummary>(database, run.env, run.project, step);
-        const found: Found<LoadSummary> = run.force ? { reason: '--force' } : sameAsNewest(former, inputs);
+        const same = sameAsNewest(former, inputs);
+        const found: Found<LoadSummary> = run.force ? { reason: '--force' } : same;
+        // What an earlier attempt of this run has published and told: a publication that finds all done counts nothing.
+        const told = former?.run_id === run.runId ? same.reuse?.result : undefined;
         let recorded: LoadSummary | undefined;
         const published = await publishResource({
           database,
@@ -190,7 +193,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
             if (landed !== undefined) await commitCheckpoint(session, run, resource, landed);
           },
         });
-        const result = recorded ?? summary(published);
+        const result = recorded ?? told ?? summary(published);
         // These loads were published by an earlier attempt or run.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };
