@@ -30,6 +30,7 @@ import { countRows } from './count-rows.js';
 import { takeOutRetriedOutside } from './leave-out-outside.js';
 import { loadsById, type ChildStage, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
+import { otherSource } from './other-source.js';
 import type { PublishOptions } from './publish-resource.js';
 import { writeKeptRows, type QuarantinedRow } from './quarantined-row.js';
 import { refuseRepeatedKey } from './refuse-repeated-key.js';
@@ -85,6 +86,9 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
       const there = await tableColumns(session, target.schema, target.name);
       if (there === undefined)
         throw refused(options, `its table ${target.schema}.${target.name} is gone`, 'Load it with `plumbline run`.');
+      const other = await otherSource(session, key, target);
+      if (other !== undefined)
+        throw refused(options, `its table ${target.schema}.${target.name} has the rows of ${other} now`, 'Load it with `plumbline run`.'); // prettier-ignore
       // A name that runs of the project sweep: a killed attempt leaves nothing behind.
       const stage = { schema: schemas.stage, name: `publish_${loadId}` };
       const columns = typesNow(options, line, there);

@@ -123,3 +123,12 @@ test('rows that were put right stay when their file is one of several and anothe
   await bench.run(resource);
   expect(await rows('pair')).toEqual(['21 1', '7 5', '8 2']);
 });
+
+test('rejected rows do not go into a table that another source has by now', async () => {
+  const options = await prepare('lent', { id: 'lent.t', table: 'lent_t' });
+  await bench.run({ ...options.resource, id: 'lent_t', source: 'lent_t' }, { runId: 'run-2' });
+  await expect(retryRejects(options)).rejects.toMatchObject({
+    code: 'ELT_RETRY_LOAD',
+    message: expect.stringContaining('its table demo_dev_raw.lent_t has the rows of lent_t now') as unknown,
+  });
+});
