@@ -232,8 +232,6 @@ export function settingsDigest(resource: ResourceConfig): string {
     // Only what is said: a resource without it keeps the digest it had.
     ...(resource.postgres === undefined ? [] : [{ ...resource.postgres, parallel: undefined }, resource.cursor?.field]),
     ...(resource.encoding === undefined && resource.csv === undefined ? [] : [resource.encoding, resource.csv]),
-    ...(resource.records === undefined ? [] : [{ records: resource.records }]),
-    ...(resource.xlsx === undefined ? [] : [{ xlsx: resource.xlsx }]),
     ...(resource.contract === undefined ? [] : [contractOf(resource)]),
     ...(resource.merge === undefined ? [] : [resource.merge]),
     ...(resource.parse === undefined ? [] : [resource.parse]),

@@ -100,12 +100,6 @@ function workbook(sheet: string, more: Parameters<typeof zip>[0] = []): Buffer {
 const sheetOf = (rows: string): string => `<worksheet><sheetData>${rows}</sheetData></worksheet>`;
 const inline = (text: string): string => `<c t="inlineStr"><is><t>${text}</t></is></c>`;
 
-test('another part of the same workbook is read anew', async () => {
-  await load('parts', await fixture('orders'), { xlsx: { range: 'H3:I4' } });
-  const again = await load('parts', await fixture('orders'), { xlsx: { range: 'H3:I5' } });
-  expect(again).toMatchObject({ status: 'staged', rowsRead: 2 });
-});
-
 test('cells without places, prefixes, readings and escapes', async () => {
   const sheet = sheetOf(`<row>${inline('a')}${inline('b')}</row>
     <row r="4"><c t="s"><v>0</v></c><c t="b"><v>1</v></c></row><row/><row><c t="str"><f>x</f><v>y&amp;_x000A_</v></c><c/></row>`);
