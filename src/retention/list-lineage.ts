@@ -1,4 +1,5 @@
 import type { Queryable } from '../model/database.js';
+import { isReplacedSql } from '../model/is-replaced-sql.js';
 
 /** Wherever a column holds hashes in JSON: a hash that is no object's does no harm. */
 export const HASH = `'[0-9a-f]{64}'`;
@@ -37,9 +38,7 @@ export async function listLineage(session: Queryable): Promise<void> {
      FROM lineage m JOIN plumbline.step_results s ON (s.env, s.project, s.step, s.fingerprint) = (m.env, m.project, m.step, m.fingerprint)
      JOIN plumbline.loads l ON (l.env, l.project) = (m.env, m.project) AND m.step = 'load:' || l.resource AND l.published_at <= s.created_at
      JOIN plumbline.resource_versions v ON (v.env, v.project, v.resource, v.published_at) = (l.env, l.project, l.resource, l.published_at)
-     WHERE v.write = 'merge' OR (v.write = 'append' AND NOT EXISTS (
-       SELECT FROM plumbline.loads n WHERE (n.env, n.project, n.resource, n.path) = (l.env, l.project, l.resource, l.path)
-         AND n.load_id > l.load_id AND n.published_at <= s.created_at))`,
+     WHERE v.write = 'merge' OR (v.write = 'append' AND NOT ${isReplacedSql('s.created_at')})`,
   );
   await session.execute(
     `CREATE TEMPORARY TABLE active_objects ON COMMIT DROP AS
