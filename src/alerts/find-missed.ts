@@ -36,11 +36,15 @@ export async function findMissed(database: Queryable, now: Date): Promise<void> 
       project,
       kind: 'missed',
       subject: `${name} ${at.toISOString()}`,
-      payload: { schedule: name, due: at.toISOString(), next: 'See `plumbline schedule list` and `plumbline status`.' },
+      payload: { schedule: name, due: at.toISOString(), next: nextOf(env) },
       config: schedule.alerts,
       root: schedule.root ?? '/',
     });
   }
+}
+
+function nextOf(env: string): string {
+  return `See \`plumbline schedule list${env === 'dev' ? '' : ` --env ${env}`}\` and \`plumbline status\`.`;
 }
 
 /** The schedule's newest time that is not after `at`. */
