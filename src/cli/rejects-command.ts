@@ -16,10 +16,12 @@ import { table } from './format.js';
 import { writeData } from './guard-output.js';
 import { requireLoad } from './loads-command.js';
 import { startAndFollow, withRunConnections } from './run-command.js';
+import { asItIs } from './told-commands.js';
 import { withProjectDatabase } from './with-database.js';
 import { sendBundle } from './send-bundle.js';
 import { csvLine } from '../model/csv-line.js';
 import type { ArtifactStore } from '../model/artifact.js';
+import { csvLine } from '../model/csv-line.js';
 import { plural } from '../model/plural.js';
 
 export interface ListRejectsOptions {
@@ -79,7 +81,8 @@ async function showRejects(rows: AsyncIterable<RejectRow>, limit: number): Promi
     shown.push([load_id, file, place, column_name ?? '', oneLine(seen ?? '', 40), kind === 'duplicate' ? `duplicate: ${reason}` : reason]); // prettier-ignore
   }
   if (shown.length === 0) return void process.stdout.write('no row is quarantined\n');
-  process.stdout.write(`${table([['LOAD', 'FILE', 'LINE', 'COLUMN', 'VALUE', 'REASON'], ...shown])}\n`);
+  const lines = table([['LOAD', 'FILE', 'LINE', 'COLUMN', 'VALUE', 'REASON'], ...shown]);
+  asItIs(() => process.stdout.write(`${lines}\n`));
   if (more)
     process.stdout.write(
       pc.dim(`… more than ${limit} ${plural(limit, 'row')}; see more with --limit, all with --csv or --json\n`),
