@@ -21,7 +21,6 @@ import { withProjectDatabase } from './with-database.js';
 import { sendBundle } from './send-bundle.js';
 import { csvLine } from '../model/csv-line.js';
 import type { ArtifactStore } from '../model/artifact.js';
-import { csvLine } from '../model/csv-line.js';
 import { plural } from '../model/plural.js';
 
 export interface ListRejectsOptions {
