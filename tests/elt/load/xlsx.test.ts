@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openXlsx } from '../../../src/elt/read/open-xlsx.js';
 import type { ResourceConfig } from '../../../src/model/project.js';
 import { zip } from '../../support/zip.js';
 import { openWorkbench, resourceOf, type Workbench } from './workbench.js';
@@ -104,6 +106,12 @@ test('another part of the same workbook is read anew', async () => {
   await load('parts', await fixture('orders'), { xlsx: { range: 'H3:I4' } });
   const again = await load('parts', await fixture('orders'), { xlsx: { range: 'H3:I5' } });
   expect(again).toMatchObject({ status: 'staged', rowsRead: 2 });
+});
+
+test('a workbook is not broken where its rows cannot be written', async () => {
+  const none = join(bench.root, 'none');
+  const opened = openXlsx('tests/fixtures/elt/xlsx/openpyxl.xlsx', 'openpyxl.xlsx', none);
+  await expect(opened).rejects.toMatchObject({ code: 'ENOENT', path: expect.stringContaining(none) as unknown });
 });
 
 test('cells without places, prefixes, readings and escapes', async () => {
