@@ -127,7 +127,7 @@ async function eraseObject(work: Erasure, object: PersonalObject): Promise<Looke
 
 /** Rows of the key, as a load would read them. */
 async function countRows(
-  { path: file, resource, column }: PersonalObject,
+  { path: file, resource: { contract: _refusesNoRow, ...resource }, column }: PersonalObject,
   path: string,
   isTheirs: (text: string) => boolean,
   signal: AbortSignal | undefined,
