@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openXlsx } from '../../../src/elt/read/open-xlsx.js';
 import type { ResourceConfig } from '../../../src/model/project.js';
 import { zip } from '../../support/zip.js';
 import { openWorkbench, resourceOf, type Workbench } from './workbench.js';
@@ -121,3 +123,9 @@ test.each([
 ])('%s is refused', async (_, content, code) => {
   await expect(load('refused', content)).rejects.toMatchObject({ code, terminal: true });
 }); // prettier-ignore
+
+test('a workbook is not broken where its rows cannot be written', async () => {
+  const none = join(bench.root, 'none');
+  const opened = openXlsx('tests/fixtures/elt/xlsx/openpyxl.xlsx', 'openpyxl.xlsx', none);
+  await expect(opened).rejects.toMatchObject({ code: 'ENOENT', path: expect.stringContaining(none) as unknown });
+});
