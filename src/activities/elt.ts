@@ -26,6 +26,7 @@ import { assertFresh } from '../elt/freshness/source-freshness.js';
 import { leaveOutCopies } from '../elt/load/leave-out-copies.js';
 import { groupObjects, mayShare } from '../elt/load/group-objects.js';
 import { loadObjects } from '../elt/load/load-objects.js';
+import { markShortened } from '../elt/load/mark-shortened.js';
 import type { ExtractedObject, LoadResult } from '../elt/load/load-result.js';
 import { publishResource, type PublishOptions, type PublishResult } from '../elt/load/publish-resource.js';
 import { retryRejects } from '../elt/load/retry-rejects.js';
@@ -82,8 +83,9 @@ export function createEltActivities(dependencies: ActivityDependencies) {
             ? await formerLoad(database, run, resource)
             : await reusableLoad(database, run, resource, landed.objects);
           if (found.reuse === undefined || !isThere) {
+            const marked = await markShortened(database, run, resource, landed.objects);
             return {
-              result: { ...landed, groups: groupObjects(resource, landed.objects) },
+              result: { ...landed, objects: marked, groups: groupObjects(resource, marked) },
               ...(found.reuse === undefined ? { reason: found.reason } : { reason: 'its table is gone' }),
             };
           }
@@ -166,7 +168,10 @@ export function createEltActivities(dependencies: ActivityDependencies) {
         });
         const landed = extractId === undefined ? undefined : await landedExtract(database, extractId, resource.cursor);
         const former = await newestResult<LoadSummary>(database, run.env, run.project, step);
-        const found: Found<LoadSummary> = run.force ? { reason: '--force' } : sameAsNewest(former, inputs);
+        const same = sameAsNewest(former, inputs);
+        const found: Found<LoadSummary> = run.force ? { reason: '--force' } : same;
+        // What an earlier attempt of this run has published and told: a publication that finds all done counts nothing.
+        const told = former?.run_id === run.runId ? same.reuse?.result : undefined;
         let recorded: LoadSummary | undefined;
         const published = await publishResource({
           database,
@@ -188,7 +193,7 @@ export function createEltActivities(dependencies: ActivityDependencies) {
             if (landed !== undefined) await commitCheckpoint(session, run, resource, landed);
           },
         });
-        const result = recorded ?? summary(published);
+        const result = recorded ?? told ?? summary(published);
         // These loads were published by an earlier attempt or run.
         if (recorded === undefined) await saveOutcome(database, run, step, inputs, result, fence);
         return { result, reason: found.reuse === undefined ? found.reason : 'its table is gone' };

@@ -105,6 +105,8 @@ function publicationNotices(
   landed: LandedExtract | undefined,
 ): string[] {
   const { id } = resource;
+  // What a program appends in full takes the place of its table.
+  const keepsColumns = resource.type === 'postgres' && resource.write !== 'replace';
   const dropped = new Map<string, number>();
   for (const { discarded = {} } of loads)
     for (const [name, values] of Object.entries(discarded)) dropped.set(name, (dropped.get(name) ?? 0) + values);
@@ -114,7 +116,7 @@ function publicationNotices(
     ...(columnsGone.length === 0
       ? []
       : [
-          `${id}: columns that are gone${resource.write === 'replace' ? '' : ' from the source, and keep their values'}: ${columnsGone.join(', ')}`,
+          `${id}: columns that are gone${keepsColumns ? ' from the source, and keep their values' : ''}: ${columnsGone.join(', ')}`,
         ]),
     ...(rowsGone === 0
       ? []

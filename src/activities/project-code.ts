@@ -4,6 +4,7 @@ import { TerminalError } from '../errors.js';
 import type { FeatureViewFile, Project, ResourceConfig, TrainConfig, TransformFile } from '../model/project.js';
 import { loadProject } from '../project/load-project.js';
 import { unpackBundle } from '../project/unpack-bundle.js';
+import { archivesOf } from '../storage/bundles.js';
 import type { ActivityDependencies } from './dependencies.js';
 
 const loaded = new Map<string, Promise<Project>>();
@@ -21,14 +22,28 @@ export function projectOf(dependencies: ActivityDependencies, run: Pick<RunRef, 
   return project;
 }
 
-export function bundleFolder(dependencies: ActivityDependencies, run: Pick<RunRef, 'bundle'>): Promise<string> {
-  return unpackBundle({
-    digest: run.bundle.digest,
-    artifactSha256: run.bundle.artifact,
-    store: dependencies.store,
-    cacheDir: join(dependencies.cacheDir, 'bundles'),
-    ...(dependencies.scratchDir === undefined ? {} : { scratchDir: dependencies.scratchDir }),
-  });
+/** With the archive that the run was started with, or another one of the same code where that is gone: once, only the first was kept. */
+export async function bundleFolder(
+  dependencies: ActivityDependencies,
+  { bundle: { digest, artifact } }: Pick<RunRef, 'bundle'>,
+): Promise<string> {
+  const { database, store, cacheDir, scratchDir } = dependencies;
+  const unpack = (artifactSha256: string): Promise<string> =>
+    unpackBundle({
+      digest,
+      artifactSha256,
+      store,
+      cacheDir: join(cacheDir, 'bundles'),
+      ...(scratchDir === undefined ? {} : { scratchDir }),
+    });
+  try {
+    return await unpack(artifact);
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'STORE_OBJECT_MISSING') throw error;
+    for (const other of await archivesOf(database, digest))
+      if (other !== artifact && (await store.has(other))) return unpack(other);
+    throw error;
+  }
 }
 
 /** Where a resource's relative path starts: seeds are code, other files lie where the run was started. */

@@ -36,28 +36,33 @@ export async function findMissed(database: Queryable, now: Date): Promise<void> 
       project,
       kind: 'missed',
       subject: `${name} ${at.toISOString()}`,
-      payload: { schedule: name, due: at.toISOString(), next: 'See `plumbline schedule list` and `plumbline status`.' },
+      payload: { schedule: name, due: at.toISOString(), next: nextOf(env) },
       config: schedule.alerts,
       root: schedule.root ?? '/',
     });
   }
 }
 
+function nextOf(env: string): string {
+  return `See \`plumbline schedule list${env === 'dev' ? '' : ` --env ${env}`}\` and \`plumbline status\`.`;
+}
+
 /** The schedule's newest time that is not after `at`. */
 export function dueBefore({ cron, everyMs, timezone }: ScheduleConfig, at: Date): Date | undefined {
   // Temporal counts from 1970.
   if (cron === undefined) return new Date(Math.floor(at.getTime() / everyMs!) * everyMs!);
-  const clock = new Cron(cron, { timezone, paused: true, domAndDow: true });
-  return clock.previousRuns(1, new Date(at.getTime() + 1_000))[0];
+  return clockOf(cron, timezone).previousRuns(1, new Date(at.getTime() + 1_000))[0];
 }
 
-/** Longer than clocks are ever put forward or back. */
-const CHANGE_MS = 90 * 60_000;
+function clockOf(cron: string, timezone: string): Cron {
+  return new Cron(cron, { timezone, paused: true, domAndDow: true });
+}
 
-/** Whether a cron line means a time around a change of the zone's clocks: Temporal leaves out the hour that is not there, and takes either of one that comes twice. */
+/** Whether a cron line means a time that a change of the zone's clocks leaves out, as Temporal does, or one that comes twice, of which Temporal takes either. */
 function isAtChange({ cron, timezone }: ScheduleConfig, at: Date): boolean {
-  const offset = (ms: number): number => DateTime.fromMillis(at.getTime() + ms, { zone: timezone }).offset;
-  return cron !== undefined && offset(-CHANGE_MS) !== offset(CHANGE_MS);
+  if (cron === undefined) return false;
+  const isTwice = DateTime.fromJSDate(at, { zone: timezone }).getPossibleOffsets().length > 1;
+  return isTwice || !clockOf(cron, timezone).match(at);
 }
 
 async function isMissed(database: Queryable, schedule: AllRow, at: Date): Promise<boolean> {

@@ -16,8 +16,10 @@ import { table } from './format.js';
 import { writeData } from './guard-output.js';
 import { requireLoad } from './loads-command.js';
 import { startAndFollow, withRunConnections } from './run-command.js';
+import { asItIs } from './told-commands.js';
 import { withProjectDatabase } from './with-database.js';
 import { sendBundle } from './send-bundle.js';
+import { csvLine } from '../model/csv-line.js';
 import type { ArtifactStore } from '../model/artifact.js';
 import { plural } from '../model/plural.js';
 
@@ -78,7 +80,8 @@ async function showRejects(rows: AsyncIterable<RejectRow>, limit: number): Promi
     shown.push([load_id, file, place, column_name ?? '', oneLine(seen ?? '', 40), kind === 'duplicate' ? `duplicate: ${reason}` : reason]); // prettier-ignore
   }
   if (shown.length === 0) return void process.stdout.write('no row is quarantined\n');
-  process.stdout.write(`${table([['LOAD', 'FILE', 'LINE', 'COLUMN', 'VALUE', 'REASON'], ...shown])}\n`);
+  const lines = table([['LOAD', 'FILE', 'LINE', 'COLUMN', 'VALUE', 'REASON'], ...shown]);
+  asItIs(() => process.stdout.write(`${lines}\n`));
   if (more)
     process.stdout.write(
       pc.dim(`… more than ${limit} ${plural(limit, 'row')}; see more with --limit, all with --csv or --json\n`),
@@ -118,11 +121,6 @@ async function* asJson(rows: AsyncIterable<RejectRow>, limit = Infinity): AsyncG
 
 function text(value: string | number | null): string | null {
   return value === null ? null : String(value);
-}
-
-/** A text is quoted, NULL is not: the loader tells the two apart. */
-function csvLine(fields: readonly (string | null)[]): string {
-  return `${fields.map((field) => (field === null ? '' : `"${field.replaceAll('"', '""')}"`)).join(',')}\n`;
 }
 
 /** @param limit lines behind the first */

@@ -183,14 +183,14 @@ export async function nextHint(
   return ` Model ${deployed.model} goes live on ${servers}. Try, with the address of one:\n  plumbline predict ${deployed.model} --url http://… --json '${example}'`;
 }
 
-/** Whether the server there is one of the environment; one that does not answer is taken for what it should be. */
+/** Whether the server there is one of the environment; one that does not answer is taken for that of `up`. */
 async function serves(url: string, env: string): Promise<boolean> {
   try {
     const response = await fetch(`${url}/v2/health/ready`, { signal: AbortSignal.timeout(2_000) });
     const health = (await response.json()) as { readonly env?: string };
     return health.env === undefined || health.env === env;
   } catch {
-    return true;
+    return env === 'dev';
   }
 }
 

@@ -11,6 +11,7 @@ import { count, stepTitle } from './format.js';
 import { createPatience, PATIENCE_MS } from './patience.js';
 import { iso } from './render-run.js';
 import { oneRun, type RunOptions } from './runs-command.js';
+import { asItIs } from './told-commands.js';
 import { plural } from '../model/plural.js';
 
 export interface RunLogsOptions extends RunOptions {
@@ -81,17 +82,14 @@ function createScreen(): (block: LogBlock) => void {
         ) + '\n';
     shown = title;
     next.set(step, firstLine + lines);
-    process.stdout.write(output + content);
+    asItIs(() => process.stdout.write(output + content));
   };
 }
 
 function showAsJson({ step, attempt, at, firstLine, content }: LogBlock): void {
   const lines = content.slice(0, -1).split('\n');
-  process.stdout.write(
-    lines
-      .map((text, index) => `${JSON.stringify({ step, attempt, at: iso(at), line: firstLine + index, text })}\n`)
-      .join(''),
-  );
+  const output = lines.map((text, index) => `${JSON.stringify({ step, attempt, at: iso(at), line: firstLine + index, text })}\n`); // prettier-ignore
+  asItIs(() => process.stdout.write(output.join('')));
 }
 
 /** The steps in which programs of a resource run: its source's or its parser's. */

@@ -144,10 +144,14 @@ export async function changeCommand(
         if (change === 'pause') {
           await schedule.pause(note);
           ending += await endStarts(temporal, await schedule.describe(), 'behind their run');
-        } else if (change === 'resume') await schedule.unpause(note);
+          await markPaused(database, key, one, true);
+        } else if (change === 'resume') {
+          // First: one that is said to be paused and is not would be missed by nobody.
+          await markPaused(database, key, one, false);
+          await schedule.unpause(note);
+        }
         // Behind the start that runs, whatever the schedule's own overlap: who asks for one gets one.
         else await schedule.trigger('BUFFER_ONE');
-        if (change !== 'trigger') await markPaused(database, key, one, change === 'pause');
       });
     if (options.json) return print(JSON.stringify({ change, schedules: names, ...(change === 'pause' ? { ending } : {}), ...(idle.length > 0 && { idle }) })); // prettier-ignore
     const word = { pause: 'paused', resume: 'resumed', trigger: 'triggered' }[change];

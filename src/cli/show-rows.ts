@@ -3,6 +3,7 @@ import { plural } from '../model/plural.js';
 import { pc } from './colors.js';
 import { oneLine } from './display-width.js';
 import { table } from './format.js';
+import { asItIs } from './told-commands.js';
 
 /** Prints at most `limit` rows, as a table or as JSON, and says so when there are more. */
 export function showRows(
@@ -10,9 +11,10 @@ export function showRows(
   { limit, json }: { readonly limit: number; readonly json: boolean },
 ): void {
   const shown = rows.slice(0, limit);
-  if (json) return void process.stdout.write(asJson({ columns, rows: shown }));
+  if (json) return asItIs(() => process.stdout.write(asJson({ columns, rows: shown })));
   const names = columns.map(({ name }) => name);
-  process.stdout.write(`${shown.length === 0 ? '(0 rows)' : table([names, ...shown.map((row) => row.map(cell))])}\n`);
+  const rowsOf = shown.length === 0 ? '(0 rows)' : table([names, ...shown.map((row) => row.map(cell))]);
+  asItIs(() => process.stdout.write(`${rowsOf}\n`));
   if (rows.length > shown.length)
     process.stdout.write(pc.dim(`… more than ${limit} ${plural(limit, 'row')}; see more with --limit\n`));
 }

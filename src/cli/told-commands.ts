@@ -22,6 +22,17 @@ export function tellFor(env: string | undefined): void {
   environment = env;
 }
 
+/** Prints what is somebody's data: commands in it stay as they are. */
+export function asItIs(print: () => void): void {
+  const before = environment;
+  environment = undefined;
+  try {
+    print();
+  } finally {
+    environment = before;
+  }
+}
+
 /** The text with the environment behind the commands in it, where it is another than what they take by themselves. */
 export function told(text: string): string {
   if (environment === undefined || environment === 'dev') return text;

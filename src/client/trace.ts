@@ -7,11 +7,12 @@ import {
   loadsOfObject,
   loadsOfVersion,
   nameOfObject,
-  objectsOfBatch,
+  objectsOfBatches,
   readersOf,
   stepByVersion,
   trainingSetStep,
   versionsOfTrainingSet,
+  type BatchObject,
   type LineageStep,
   type LoadedObject,
   type VersionOrigin,
@@ -132,17 +133,17 @@ async function traceTable(scope: TraceScope, input: string, version: string): Pr
     };
   const loads = await loadsOfVersion(scope.database, scope.env, scope.project, name, version);
   const objects = loads.length === 0 ? objectsOf(step) : loads;
+  const members = await objectsOfBatches(scope.database, objects.map(({ sha256 }) => sha256)); // prettier-ignore
   return {
     kind: 'load',
     name,
     facts: { table: text(step.result['table']), rows: text(step.result['tableRows']), run: step.run_id },
-    from: await Promise.all(objects.map((object) => objectNode(scope, object))),
+    from: objects.map((object) => objectNode(object, members.get(object.sha256))),
   };
 }
 
 /** A file, or a batch of an inventory with the objects that are in it. */
-async function objectNode({ database }: TraceScope, { path, sha256, loadId }: LoadedObject): Promise<TraceNode> {
-  const members = await objectsOfBatch(database, sha256);
+function objectNode({ path, sha256, loadId }: LoadedObject, members: readonly BatchObject[] = []): TraceNode {
   const from = members.map((member): TraceNode => ({ kind: 'raw object', name: hideParameters(member.url), facts: { sha256: member.sha256 }, from: [] })); // prettier-ignore
   return { kind: 'raw object', name: hideParameters(path), facts: { sha256, load: loadId }, from };
 }

@@ -123,7 +123,7 @@ export const eltErrorCodes = {
   ELT_CONTRACT:
     'A file would change its table in a way that `contract` forbids; the message names the column. The table is untouched.',
   ELT_TABLE_TAKEN:
-    'Rows would be added to a table that has those of another source, or of the same one under its former name. Drop the table and run again, or rename the source.',
+    'Rows would be added to a table that has those of another source, of a child table, or of the same source under its former name. Drop the table and run again, or rename the source.',
   ELT_TYPE_CHANGE:
     'Rows of a published table have values that the type now declared would change, or does not hold. Declare the former type, or load once with `write: replace`.',
   ELT_TOO_MANY_REJECTS:

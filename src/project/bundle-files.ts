@@ -40,7 +40,8 @@ export async function listBundleFiles(root: string): Promise<BundleFile[]> {
   const files: BundleFile[] = [];
   let bytes = 0;
   for (const path of (await walk(root, '', isLeftOut)).sort()) {
-    const content = await readBundleFile(root, path, hasPrograms || CODE.test(path));
+    // SQL and YAML of that size are read by nobody: a dump of a database is data.
+    const content = await readBundleFile(root, path, hasPrograms || SEED.test(path));
     if (content === undefined) continue;
     files.push({ path, content });
     bytes += content.length;
@@ -56,8 +57,10 @@ export async function listBundleFiles(root: string): Promise<BundleFile[]> {
 
 const IGNORE_FILE = 'the file .plumblineignore beside plumbline.yaml';
 
+const SEED = /^seeds\/.*\.csv$/;
+
 /** What is read by its name or its folder, also where a glob for data covers it. */
-const CODE = /\.(sql|py|ipynb)$|^seeds\/.*\.csv$/;
+const isCode = (path: string): boolean => /\.(sql|py|ipynb)$/.test(path) || SEED.test(path);
 
 type IsLeftOut = (path: string, isFolder: boolean) => boolean;
 
@@ -80,7 +83,7 @@ async function readRules(root: string): Promise<Rules> {
     if (path === PROJECT_FILE) return false;
     if (never.ignores(candidate) || user.ignores(candidate)) return true;
     // A glob for data may well cover the project's own code.
-    return !isFolder && !CODE.test(path) && isInput(path);
+    return !isFolder && !isCode(path) && isInput(path);
   };
   return { isLeftOut, hasPrograms };
 }

@@ -1,4 +1,5 @@
 import type { Queryable } from '../model/database.js';
+import { isReplacedSql } from '../model/is-replaced-sql.js';
 
 /** Wherever a column holds hashes in JSON: a hash that is no object's does no harm. */
 export const HASH = `'[0-9a-f]{64}'`;
@@ -25,21 +26,22 @@ export async function listLineage(session: Queryable): Promise<void> {
        JOIN plumbline.step_results n ON (n.env, n.project) = (m.env, m.project) AND n.result ->> 'version' = input.version
          AND n.step = CASE WHEN input.name LIKE 'source %' THEN 'load:' || substr(input.name, 8)
                            WHEN input.name LIKE 'ref %' THEN 'transform:' || substr(input.name, 5) END)
-     SELECT m.*, s.run_id FROM made_from m
+     SELECT m.*, s.run_id, s.created_at FROM made_from m
      JOIN plumbline.step_results s ON (s.env, s.project, s.step, s.fingerprint) = (m.env, m.project, m.step, m.fingerprint)`,
   );
+  await session.execute('CREATE INDEX ON lineage (env, project, step, created_at); ANALYZE lineage');
   await session.execute(
     `CREATE TEMPORARY TABLE lineage_objects ON COMMIT DROP AS
      SELECT DISTINCT m.env, m.project, hash[1] AS sha256
      FROM lineage m JOIN plumbline.step_results s ON (s.env, s.project, s.step, s.fingerprint) = (m.env, m.project, m.step, m.fingerprint)
      CROSS JOIN LATERAL regexp_matches(s.inputs::text || s.result::text, ${HASH}, 'g') AS hash
+     -- Rows that had made way when a model was made first were not there for later ones either.
      UNION SELECT l.env, l.project, l.sha256
-     FROM lineage m JOIN plumbline.step_results s ON (s.env, s.project, s.step, s.fingerprint) = (m.env, m.project, m.step, m.fingerprint)
-     JOIN plumbline.loads l ON (l.env, l.project) = (m.env, m.project) AND m.step = 'load:' || l.resource AND l.published_at <= s.created_at
+     FROM plumbline.loads l
      JOIN plumbline.resource_versions v ON (v.env, v.project, v.resource, v.published_at) = (l.env, l.project, l.resource, l.published_at)
-     WHERE v.write = 'merge' OR (v.write = 'append' AND NOT EXISTS (
-       SELECT FROM plumbline.loads n WHERE (n.env, n.project, n.resource, n.path) = (l.env, l.project, l.resource, l.path)
-         AND n.load_id > l.load_id AND n.published_at <= s.created_at))`,
+     CROSS JOIN LATERAL (SELECT min(m.created_at) AS at FROM lineage m
+       WHERE (m.env, m.project, m.step) = (l.env, l.project, 'load:' || l.resource) AND m.created_at >= l.published_at) AS used
+     WHERE used.at IS NOT NULL AND (v.write = 'merge' OR (v.write = 'append' AND (l.status = 'published' OR NOT ${isReplacedSql('used.at')})))`,
   );
   await session.execute(
     `CREATE TEMPORARY TABLE active_objects ON COMMIT DROP AS

@@ -26,3 +26,12 @@ export async function findBundle(database: Queryable, digest: string): Promise<B
   const [row] = await database.query<BundleRow>('SELECT * FROM plumbline.bundles WHERE digest = $1', [digest]);
   return row;
 }
+
+/** SHA-256 of each archive that is known of the same code. */
+export async function archivesOf(database: Queryable, digest: string): Promise<readonly string[]> {
+  const [row] = await database.query<{ archives: string[] }>(
+    'SELECT artifact || other_artifacts AS archives FROM plumbline.bundles WHERE digest = $1',
+    [digest],
+  );
+  return row?.archives ?? [];
+}

@@ -1,4 +1,5 @@
 import type { Queryable } from '../model/database.js';
+import { isReplacedSql } from '../model/is-replaced-sql.js';
 
 /** One recorded outcome of a step, found by what it was made from. */
 export interface LineageStep {
@@ -53,7 +54,9 @@ export async function loadsOfVersion(
 ): Promise<LoadedObject[]> {
   return database.query<LoadedObject>(
     `WITH asked AS (
-       SELECT v.version, v.write, v.published_at FROM plumbline.resource_versions AS v,
+       SELECT v.version, v.write, v.published_at, EXISTS (
+         SELECT FROM plumbline.resource_versions AS later
+         WHERE env = $1 AND project = $2 AND resource = $3 AND later.version > v.version) AS is_former FROM plumbline.resource_versions AS v,
          (SELECT created_at FROM plumbline.step_results
           WHERE env = $1 AND project = $2 AND step = 'load:' || $3 AND result ->> 'version' = $4 ORDER BY created_at DESC LIMIT 1) AS s
        WHERE env = $1 AND project = $2 AND resource = $3 AND v.published_at <= s.created_at ORDER BY v.version DESC LIMIT 1),
@@ -62,10 +65,8 @@ export async function loadsOfVersion(
        WHERE env = $1 AND project = $2 AND resource = $3 AND v.version <= asked.version AND v.write = 'replace' ORDER BY v.version DESC LIMIT 1)
      SELECT l.path, l.sha256, l.load_id AS "loadId" FROM plumbline.loads AS l CROSS JOIN asked LEFT JOIN whole ON true
      WHERE env = $1 AND project = $2 AND resource = $3 AND l.published_at <= asked.published_at
-       AND (whole.published_at IS NULL OR l.published_at > whole.published_at OR l.load_id = ANY(whole.load_ids))
-       AND (l.status = 'published' OR asked.write = 'merge' OR NOT EXISTS (
-         SELECT FROM plumbline.loads AS n WHERE (n.env, n.project, n.resource, n.path) = (l.env, l.project, l.resource, l.path)
-           AND n.load_id > l.load_id AND n.published_at <= asked.published_at))
+       AND (whole.published_at IS NULL OR l.published_at > whole.published_at OR l.load_id IN (SELECT unnest(load_ids) FROM whole))
+       AND (l.status = 'published' OR asked.write = 'merge' OR asked.is_former AND NOT ${isReplacedSql('asked.published_at')})
      ORDER BY l.load_id`,
     [env, project, resource, version],
   );
@@ -87,14 +88,24 @@ export async function trainingSetStep(
   return row;
 }
 
-/** The raw objects that the list of an inventory's batch names; none when it is no such list. */
-export async function objectsOfBatch(
+export interface BatchObject {
+  readonly url: string;
+  readonly sha256: string;
+}
+
+/** The raw objects that lists of an inventory's batches name, by list; what is no such list has none. */
+export async function objectsOfBatches(
   database: Queryable,
-  listSha256: string,
-): Promise<{ url: string; sha256: string }[]> {
-  return database.query('SELECT url, sha256 FROM plumbline.batch_objects WHERE list_sha256 = $1 ORDER BY place', [
-    listSha256,
-  ]);
+  lists: readonly string[],
+): Promise<ReadonlyMap<string, readonly BatchObject[]>> {
+  const rows = await database.query<BatchObject & { readonly list: string }>(
+    'SELECT list_sha256 AS list, url, sha256 FROM plumbline.batch_objects WHERE list_sha256 = ANY($1) ORDER BY list_sha256, place',
+    [lists],
+  );
+  const found = new Map<string, BatchObject[]>();
+  for (const { list } of rows) found.set(list, []);
+  for (const { list, ...object } of rows) found.get(list)!.push(object);
+  return found;
 }
 
 /** Loads that took a raw object in, by itself or in a batch. */

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { renderSteps } from '../../src/cli/render-run.js';
+import { trace } from '../../src/client/trace.js';
 import type { LoadSummary } from '../../src/contracts/elt.js';
 import { parseInterval } from '../../src/model/parse-interval.js';
+import { loadsOfVersion } from '../../src/storage/lineage.js';
 import { findLoadInterval } from '../../src/storage/loads.js';
 import { listSteps } from '../../src/storage/run-steps.js';
 import { sendJson, startApiServer } from '../support/api-server.js';
@@ -42,6 +44,8 @@ test('a path that names the interval: its files take the place of those that it 
   await bench.remove('days/2024-01-01/b.csv');
   await load(source, '2024-01-01/2024-01-02');
   expect(await rows('days')).toEqual([1, 2, 4]);
+  const { from } = await trace({ database: bench.test.database, env: 'dev', project: 'shop' }, 'days');
+  expect(from.map(({ name }) => name)).toEqual(['days/2024-01-01/a.csv', 'days/2024-01-02/a.csv']);
   await bench.write({ 'days/2024-01-01/a.csv': 'id\n1\n9\n' });
   await load(source, '2024-01-01/2024-01-02');
   expect(await rows('days')).toEqual([1, 4, 9]);
@@ -82,7 +86,7 @@ test('a file of several intervals ends the load with the number of rows outside,
   expect(await load(ignoring, '2024-01-01/2024-01-02')).toMatchObject({ rowsRead: 4, rowsLoaded: 2, rowsRejected: 0, rowsOutside: 2 }); // prettier-ignore
   const lines = renderSteps(await listSteps(bench.test.database, `run-${runs}`)).map(({ line }) => line);
   expect(lines.join('\n')).toMatch(/all +2 rows +0 rejected +2 outside/);
-  await load(ignoring, '2024-01-02/2024-01-03');
+  const { version } = await load(ignoring, '2024-01-02/2024-01-03');
   expect(await rows('all')).toEqual([1, 2, 3]);
 
   await bench.write({ 'all.csv': 'id,at\n1,2024-01-01 00:00:00\n5,2024-01-02 12:00:00\n6,2024-01-01 12:00:00\n' });
@@ -90,6 +94,8 @@ test('a file of several intervals ends the load with the number of rows outside,
   expect(await rows('all')).toEqual([1, 2, 5]);
   await load(ignoring, '2024-01-01/2024-01-03');
   expect(await rows('all')).toEqual([1, 5, 6]);
+  // What the table was then still has both of its origins: one file, loaded for either interval.
+  expect(await loadsOfVersion(bench.test.database, 'dev', 'shop', 'all', version)).toHaveLength(2);
   expect(await load(ignoring, '2024-01-01/2024-01-02').catch(problem)).toMatchObject({ code: 'ELT_INTERVAL_OVERLAP' }); // prettier-ignore
 });
 

@@ -210,3 +210,13 @@ it('a reason that a program or PostgreSQL gave for a row loses the key, one of o
     '(taken out: it had a key that was forgotten)',
   ]); // prettier-ignore
 });
+
+it('a raw object with a value that a contract refuses is looked into like any other', async () => {
+  const of = (more: string): string => PROJECT.replace('personal:\n', `  marks: { path: marks.csv, encoding: latin-1, csv: { decimal: ',' }, columns: { v: numeric }, max_rejected: 100%${more} }\npersonal:\n  member: { sources: { marks: member } }\n`); // prettier-ignore
+  await bench.write({ 'plumbline.yaml': of(''), 'marks.csv': 'member;v\n7;1,5\n8;1,5\n9;1.5\n' });
+  await run('marks');
+  await bench.write({ 'plumbline.yaml': of(', contract: { types: freeze }') });
+  const { erased, left } = await forget('member', '7');
+  expect(left.join()).not.toContain('could not be read');
+  expect(erased).toContainEqual(expect.objectContaining({ kind: 'raw object', rows: 1, place: expect.stringContaining('marks.csv') as string })); // prettier-ignore
+});

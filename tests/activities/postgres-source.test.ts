@@ -441,6 +441,10 @@ it('a load that is given fewer connections than it wants says so, and why', asyn
   const said = await bench.test.database.query(`SELECT step, content FROM plumbline.run_logs WHERE run_id = 'run-${runs}'`); // prettier-ignore
   expect(JSON.stringify(said)).toMatch(/"load:shop.limited#public.limited".*reads over fewer than \d connections: .*too many connections for role/); // prettier-ignore
   await shop.database.execute('REVOKE ALL ON limited FROM plumb_limited; DROP ROLE plumb_limited');
+  // Nobody else has one: it wants more than there are.
+  await load({ wide: '{ query: "SELECT g AS id FROM generate_series(1, 1000) AS g", primary_key: id, parallel: 16 }' });
+  const [wide] = await bench.test.database.query<{ content: string }>(`SELECT content FROM plumbline.run_logs WHERE run_id = 'run-${runs}'`); // prettier-ignore
+  expect(wide!.content).toContain('reads over fewer than 16 connections: a worker has 12 further ones');
 });
 
 it('a load that is cancelled ends its statement in the source', async () => {

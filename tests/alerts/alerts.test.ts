@@ -182,13 +182,21 @@ it('a start in the hour that a change of clocks leaves out or repeats is not tol
   const { database } = bench.test;
   const alerts = { webhook: 'env:ALERT_URL', on: ['missed' as const] };
   const definition = { ...SCHEDULE.definition, cron: '30 2 * * *', everyMs: undefined, timezone: 'Europe/Berlin' };
-  await saveSchedule(database, { env: 'dev', project: 'shop' }, { ...SCHEDULE, name: 'night', definition, alerts });
+  await saveSchedule(database, { env: 'prod', project: 'shop' }, { ...SCHEDULE, name: 'night', definition, alerts });
   await database.execute(`UPDATE plumbline.schedules SET applied_at = '2020-01-01'`);
   for (const now of ['2040-03-25T01:15:00Z', '2040-10-28T00:45:00Z', '2040-10-28T01:45:00Z'])
     await findMissed(database, new Date(now));
   expect(await database.query('SELECT subject FROM plumbline.alerts')).toEqual([]);
+  // Three o'clock is there in either night, once.
+  await saveSchedule(database, { env: 'dev', project: 'shop' }, { ...SCHEDULE, name: 'three', definition: { ...definition, cron: '0 3 * * *' }, alerts }); // prettier-ignore
+  await database.execute(`UPDATE plumbline.schedules SET applied_at = '2020-01-01'`);
+  for (const now of ['2040-03-25T01:15:00Z', '2040-10-28T02:15:00Z']) await findMissed(database, new Date(now));
+  expect((await database.query('DELETE FROM plumbline.alerts RETURNING subject')).map(({ subject }) => subject).sort()).toEqual(['three 2040-03-25T01:00:00.000Z', 'three 2040-10-28T02:00:00.000Z']); // prettier-ignore
+  await database.execute(`DELETE FROM plumbline.schedules WHERE name = 'three'`);
   await findMissed(database, new Date('2040-10-29T01:45:00Z'));
-  expect(await database.query('SELECT subject FROM plumbline.alerts')).toEqual([{ subject: 'night 2040-10-29T01:30:00.000Z' }]); // prettier-ignore
+  expect(await database.query(`SELECT subject, payload->>'next' AS next FROM plumbline.alerts`)).toEqual([
+    { subject: 'night 2040-10-29T01:30:00.000Z', next: 'See `plumbline schedule list --env prod` and `plumbline status`.' },
+  ]); // prettier-ignore
 });
 
 it('a scheduled run that could not read its code is told of as the schedule says', async () => {

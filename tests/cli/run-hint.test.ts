@@ -43,6 +43,10 @@ it('names the address that serves only where it is known, and serves this enviro
     const other = await hint(result, { variables, env: 'prod' });
     expect(other).not.toContain(String(port));
     expect(other).toContain(' goes live on every server of prod (`plumbline serve` is one).');
+    // One that does not answer is that of `up`, which serves dev.
+    await new Promise((closed) => server.close(closed));
+    expect(await hint(result, { variables })).toContain(` Serving at http://127.0.0.1:${port}/models/shop.`);
+    expect(await hint(result, { variables, env: 'prod' })).toBe(other);
   } finally {
     server.close();
   }

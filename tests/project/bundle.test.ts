@@ -138,11 +138,12 @@ environments: { prod: { sources: { one: { path: data/prod.csv } } } }
   });
 
   it('leaves a file over 5 MB out that no source names any more, where the project has no program to read it', async () => {
-    const large = { 'data/sales.csv': Buffer.alloc(5_000_001), 'old/dump.parquet': Buffer.alloc(5_000_001) };
+    const large = { 'data/sales.csv': Buffer.alloc(5_000_001), 'old/dump.parquet': Buffer.alloc(5_000_001), 'dump.sql': Buffer.alloc(5_000_001) }; // prettier-ignore
     const { bundle } = await packed({ ...small, ...large, 'old/note.csv': 'x' });
     expect(Object.keys(bundle.files)).toContain('old/note.csv');
     expect(Object.keys(bundle.files)).not.toContain('data/sales.csv');
     expect(Object.keys(bundle.files)).not.toContain('old/dump.parquet');
+    expect(Object.keys(bundle.files)).not.toContain('dump.sql');
   });
 
   it('follows links inside the project and refuses those that lead out', async () => {

@@ -102,14 +102,17 @@ const REFERENCES: Readonly<Record<string, (sha256: string, n: number) => Promise
       { trainingSet: { artifact: { sha256: hash(`set ${n}`) } } },
     );
     await insertStep(`load:api_${n}`, n, {}, { version: `l${n}`, objects: [] });
-    // Its interval was loaded anew since.
+    // Its interval was loaded anew since; another one of the same file was loaded before.
     const published = `date_trunc('day', now()) - interval '2 years'`;
-    await execute(
-      `INSERT INTO plumbline.loads (env, project, resource, unit, generation, path, sha256, settings, status, stage_schema, run_id, published_at)
-       VALUES ('dev', 'shop', $1, 'u', 1, 'p', $2, 's', 'replaced', 'x', 'gone', ${published})`,
-      `api_${n}`,
-      sha256,
-    );
+    for (const [day, loaded] of [sha256, hash(`next ${n}`)].entries())
+      await execute(
+        `INSERT INTO plumbline.loads (env, project, resource, unit, generation, path, sha256, settings, status, stage_schema, run_id, published_at, interval_start, interval_end)
+         VALUES ('dev', 'shop', $1, $3, 1, 'p', $2, 's', 'replaced', 'x', 'gone', ${published}, '2024-01-01'::date + $4::integer, '2024-01-02'::date + $4::integer)`,
+        `api_${n}`,
+        loaded,
+        `u${day}`,
+        String(day),
+      );
     await execute(
       `INSERT INTO plumbline.resource_versions (env, project, resource, version, write, table_schema, table_name, load_ids, columns, columns_added, row_count, run_id, published_at)
        VALUES ('dev', 'shop', $1, 1, 'append', 'x', 'y', '{}', '[]', '{}', 1, 'gone', ${published})`,

@@ -105,7 +105,7 @@ async function eraseObject(work: Erasure, object: PersonalObject): Promise<Looke
   try {
     // Not asked for by `has`: that were a use, and a run of another project might be taken for the one that used it.
     const path = await store.localPath(name);
-    const rewritten = await redactObject({ path, file, resource, column, isTheirs, value, target, folder, ...(signal && { signal }) }); // prettier-ignore
+    const rewritten = await redactObject({ path, file, resource, column, type, isTheirs, value, target, folder, ...(signal && { signal }) }); // prettier-ignore
     const rows = rewritten ?? (await countRows(object, path, isTheirs, signal));
     if (rows === 0) return { rows };
     const replacement = rewritten === undefined || dryRun ? null : (await store.putFile(target)).sha256;
@@ -127,7 +127,7 @@ async function eraseObject(work: Erasure, object: PersonalObject): Promise<Looke
 
 /** Rows of the key, as a load would read them. */
 async function countRows(
-  { path: file, resource, column }: PersonalObject,
+  { path: file, resource: { contract: _refusesNoRow, ...resource }, column }: PersonalObject,
   path: string,
   isTheirs: (text: string) => boolean,
   signal: AbortSignal | undefined,

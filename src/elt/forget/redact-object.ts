@@ -9,6 +9,7 @@ import { parquetRows } from '../../table/parquet-rows.js';
 import { withDuckDB } from '../read/duckdb.js';
 import { byteOf } from '../read/csv-dialect.js';
 import { recordAt } from '../read/csv-record.js';
+import { valueReaders } from '../read/csv-values.js';
 import { fileFormat, plainName } from '../read/file-format.js';
 import { byteSource, firstBytes, openBytes, type ByteSource } from '../read/open-bytes.js';
 import { readLines } from '../read/read-lines.js';
@@ -26,6 +27,8 @@ export interface RedactOptions {
   readonly file: string;
   readonly resource: Pick<ResourceConfig, 'format' | 'encoding' | 'csv' | 'parse'>;
   readonly column: string;
+  /** Of the column in the table: a CSV file may write its values otherwise. */
+  readonly type: string;
   readonly isTheirs: (value: string) => boolean;
   /** For Parquet, which has values of its own types. */
   readonly value: string;
@@ -62,13 +65,14 @@ export async function redactObject(options: RedactOptions): Promise<number | und
 }
 
 async function redactCsv(options: RedactOptions, bytes: ByteSource): Promise<number | undefined> {
-  const { resource, file, column, isTheirs, signal } = options;
+  const { resource, file, column, type, isTheirs, signal } = options;
   const csv = { ...(/\.(tsv|tab)$/.test(plainName(file)) && { delimiter: '\t' }), ...resource.csv };
   const theirs = new Set<number>();
   let firstLine = Infinity;
   const { headers, dialect } = await scanCsv(bytes, { csv, signal });
   const index = nameColumns(headers, file).names.indexOf(column);
   if (index === -1) return 0;
+  const reader = valueReaders(csv).find(({ types }) => types.test(type));
   const scan = await scanCsv(bytes, {
     csv,
     signal,
@@ -76,7 +80,7 @@ async function redactCsv(options: RedactOptions, bytes: ByteSource): Promise<num
     onRow(fields, _row, line) {
       firstLine = Math.min(firstLine, line);
       const field = fields[index];
-      if (field !== undefined && isTheirs(field.text)) theirs.add(line);
+      if (field !== undefined && isTheirs(reader?.read(field.text) ?? field.text)) theirs.add(line);
     },
   });
   // A row that could not be read may be theirs: its text is quarantined, not in a column.

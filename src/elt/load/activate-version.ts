@@ -12,7 +12,8 @@ import type { StageName } from './stage-table.js';
  * Removes the rows of older versions of a table when one of the loads activates a newer one, as full-table replication of a Singer tap
  * does; `scd2` closes them. Ask in the transaction that adds the rows, after them. Gives the number of rows.
  *
- * Throws `ELT_SOURCE_EMPTY` (terminal) when the newer version has no row, the table has rows, and it is not meant to become empty.
+ * Throws `ELT_SOURCE_EMPTY` (terminal) when the newer version has no row, the table has rows, and it is not meant to become empty; the
+ * transaction is then to be rolled back.
  *
  * @param mayEmpty a person wants the table to be emptied
  */
@@ -31,19 +32,16 @@ export async function activateVersion(
   const isClosed = resource.write === 'merge' && mergeStrategy(resource) === 'scd2';
   const table = qualified(target.schema, target.name);
   const isPresent = isClosed ? '_valid_to IS NULL' : 'true';
-  if (resource.allowEmpty !== true && !mayEmpty) {
-    const [left] = await session.query<{ isEmptied: boolean }>(
-      `SELECT bool_and(${isOlder}) AS "isEmptied" FROM ${table} WHERE ${isPresent}`,
-      [activated],
-    );
-    if (left?.isEmptied === true) throw emptied(resource, target);
-  }
-  if (isClosed)
-    return session.execute(`UPDATE ${table} SET _valid_to = $2::timestamptz WHERE ${isPresent} AND ${isOlder}`, [
-      activated,
-      await nextMoment(session, { target }),
-    ]);
-  return session.execute(`DELETE FROM ${table} WHERE ${isOlder}`, [activated]);
+  const removed = isClosed
+    ? await session.execute(`UPDATE ${table} SET _valid_to = $2::timestamptz WHERE ${isPresent} AND ${isOlder}`, [
+        activated,
+        await nextMoment(session, { target }),
+      ])
+    : await session.execute(`DELETE FROM ${table} WHERE ${isOlder}`, [activated]);
+  if (removed === 0 || resource.allowEmpty === true || mayEmpty) return removed;
+  if ((await session.query(`SELECT 1 FROM ${table} WHERE ${isPresent} LIMIT 1`)).length === 0)
+    throw emptied(resource, target);
+  return removed;
 }
 
 function emptied({ path, at }: ResourceConfig, { schema, name }: StageName): TerminalError {

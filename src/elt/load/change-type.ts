@@ -59,10 +59,16 @@ export async function changeType(
 
 /** Condition that a cast leaves a value as it is: nothing is rounded or cut. NULL passes. */
 function isKept(column: string, from: ColumnType, to: ColumnType): string {
-  if (to === 'text') return 'true';
+  if (isWider(from, to)) return 'true';
   const converted = valueAs(column, to, from);
   if (from === 'jsonb') return `to_jsonb(${converted}) IS NOT DISTINCT FROM ${column}`;
   if (from !== 'text') return `${valueAs(`(${converted})`, from, to)} IS NOT DISTINCT FROM ${column}`;
   const isExact = to.startsWith('numeric(') ? `${converted} = ${column}::numeric` : isWrittenAs(to, column);
   return `coalesce(${isExact}, true)`;
+}
+
+/** Whether any value of one type is one of the other: then a large table is not read for it. */
+function isWider(from: ColumnType, to: ColumnType): boolean {
+  if (to === 'numeric') return from === 'bigint' || from === 'double precision' || from.startsWith('numeric');
+  return to === 'text' || (from === 'date' && to === 'timestamp');
 }

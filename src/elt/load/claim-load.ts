@@ -17,7 +17,6 @@ import {
   type LedgerLine,
   type LoadKey,
 } from './ledger.js';
-import { shortened } from './keep-last.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { otherSource } from './other-source.js';
 import type { ExtractedObject } from './load-result.js';
@@ -29,7 +28,7 @@ export interface ClaimOptions {
   readonly project: string;
   readonly schemas: Schemas;
   readonly resource: ResourceConfig;
-  readonly object: Pick<ExtractedObject, 'path' | 'sha256' | 'interval'>;
+  readonly object: Pick<ExtractedObject, 'path' | 'sha256' | 'interval' | 'isShortened'>;
   /** Who asks; no part of the load key. */
   readonly runId: string;
   /** Loads content anew that was loaded before. @default false */
@@ -63,9 +62,10 @@ export async function claimLoads(
   // Of a snapshot that rows can be gone from, what is unchanged has to be seen too.
   const force = options.force === true || isSnapshot(resource);
   const isSpent = await spent(session, newest, settings, { ...options, force });
-  const missing = wanted.flatMap(({ unit, path, sha256, interval }) => {
+  const missing = wanted.flatMap(({ unit, path, sha256, interval, isShortened }) => {
     const before = newest.get(unit);
-    if (before !== undefined && !isSpent(before)) return [];
+    const isWhole = before?.status !== 'published' || isShortened !== true;
+    if (before !== undefined && isWhole && !isSpent(before)) return [];
     return [{ unit, generation: (before?.generation ?? 0) + 1, path, sha256, interval }];
   });
   const by = { settings, stageSchema: options.schemas.stage, runId, forced: force };
@@ -85,7 +85,7 @@ export async function claimLoads(
 }
 
 /** The same content is a load for each interval that it is read for. */
-function unitOf({ path, sha256, interval }: ClaimOptions['object']): string {
+export function unitOf({ path, sha256, interval }: Pick<ExtractedObject, 'path' | 'sha256' | 'interval'>): string {
   const of = interval === undefined || intervalOfPath(path) !== undefined ? '' : ` ${interval.start}/${interval.end}`;
   return `${path}@${sha256}${of}`;
 }
@@ -150,17 +150,10 @@ async function spent(
 ): Promise<(line: LedgerLine) => boolean> {
   const isPublished = [...newest.values()].some(({ status }) => status === 'published');
   const isGone = isPublished && !(await isThere(session, { env, project }, schemas, resource));
-  // A table of PostgreSQL is one load, whose rows make way for no other's.
-  const isOfSeveral = (resource.write === 'replace' && resource.type !== 'postgres') || resource.type === 'http';
-  const isShort =
-    isOfSeveral && resource.primaryKey.length > 0 ? await shortened(session, [...newest.values()]) : new Set<string>();
   return (line) =>
     line.status === 'replaced' ||
     (line.status === 'published' &&
-      ((force === true && line.forcedBy !== runId) ||
-        line.settings !== settings ||
-        isGone ||
-        isShort.has(line.loadId)));
+      ((force === true && line.forcedBy !== runId) || line.settings !== settings || isGone));
 }
 
 async function isThere(

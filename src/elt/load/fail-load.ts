@@ -1,7 +1,6 @@
 import { TerminalError, type PipelineError } from '../../errors.js';
 import { jsonb } from '../../model/jsonb.js';
 import { plural } from '../../model/plural.js';
-import type { ResourceConfig } from '../../model/project.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
 import type { FinishContext } from './finish-load.js';
 import { LoadFencedError } from './load-fenced-error.js';
@@ -55,16 +54,13 @@ async function tooManyRejects(
     {
       details: { loadId, rejected, rows: source.rows, maxRejectedShare: resource.maxRejectedShare, first },
       at: { file: object.path, ...(line !== undefined && { line }) },
-      next: `${remedy(first, resource.format)}, or raise \`max_rejected\`. The table keeps its former rows.`,
+      next: `${remedy(first, source.dialect?.['format'] === 'csv')}, or raise \`max_rejected\`. The table keeps its former rows.`,
     },
   );
 }
 
 /** What is most likely to be said of the source, by its first rejects. */
-function remedy(
-  first: readonly { readonly value: string | null; readonly reason: string }[],
-  format: ResourceConfig['format'],
-): string {
+function remedy(first: readonly { readonly value: string | null; readonly reason: string }[], isCsv: boolean): string {
   const has = (text: string): boolean => first.some(({ reason }) => reason.includes(text));
   if (has('not valid UTF-8'))
     return 'Say how the file is written (`encoding: windows-1252`, `latin-1` or `utf-16`), or correct the rows';
@@ -72,11 +68,7 @@ function remedy(
     return 'Say in which row the names of the columns are (`xlsx: { header_row: 3 }`), or correct the rows';
   if (has('fields: '))
     return "Say how the file is written (`csv: { delimiter: ';', skip_lines: 1 }`, where the header is not its first line), or correct the rows";
-  if (
-    has('YYYY-MM-DD') &&
-    (format === 'csv' || format === 'auto') &&
-    first.some(({ value }) => OTHER_DATE.test(value ?? ''))
-  )
+  if (isCsv && has('YYYY-MM-DD') && first.some(({ value }) => OTHER_DATE.test(value ?? '')))
     return 'Say how dates are written (`csv: { date_format: DD.MM.YYYY }`), or correct the rows, or give the column another type under `columns`';
   return 'Correct the rows, or give the column another type under `columns`';
 }

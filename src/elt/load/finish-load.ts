@@ -23,7 +23,7 @@ export interface FinishContext {
   readonly loadId: string;
   readonly token: string;
   readonly stage: StageName;
-  readonly source: Pick<RowSource, 'rows' | 'lineOf'>;
+  readonly source: Pick<RowSource, 'rows' | 'lineOf'> & Partial<Pick<RowSource, 'dialect'>>;
   /** Of forgotten keys, before the source was read. @default 0 */
   readonly rowsTakenOut?: number;
   /**

@@ -14,7 +14,7 @@ const BALANCE = '(pg_stat_get_xact_tuples_inserted(oid) - pg_stat_get_xact_tuple
 /**
  * Call it in the transaction of a publication, before the table changes, and what it gives when all is done: the rows that
  * the table has then. A large table is not read for that: PostgreSQL says what the transaction has put in and taken out of
- * it, and the last version how many rows it had. With `track_counts` off, or where no version has the table, it is counted.
+ * it, and the last version how many rows it had. With `track_counts` off, or where no version has the table or another source has had it since, it is counted.
  * There must be no ROLLBACK TO SAVEPOINT in between.
  */
 export async function followRows(
@@ -33,8 +33,10 @@ export async function followRows(
     if (former?.isSmall === true) return countRows(session, target);
     const [now] = await session.query<{ rows: number | null }>(
       `SELECT CASE WHEN current_setting('track_counts')::boolean THEN ${BALANCE} - $2 + CASE WHEN $3 THEN 0 ELSE
-         (SELECT row_count::float8 FROM plumbline.resource_versions
-          WHERE (env, project, resource, version, table_schema, table_name) = ($4, $5, $6, $7, $8, $9)) END END AS rows
+         (SELECT row_count::float8 FROM plumbline.resource_versions AS own
+          WHERE (env, project, resource, version, table_schema, table_name) = ($4, $5, $6, $7, $8, $9)
+            AND NOT EXISTS (SELECT FROM plumbline.resources JOIN plumbline.resource_versions AS other USING (env, project, resource, version)
+              WHERE (env, project, other.table_schema, other.table_name) = ($4, $5, $8, $9) AND other.published_at > own.published_at)) END END AS rows
        FROM pg_class WHERE oid = $1::regclass`,
       [name, former?.balance ?? 0, former === undefined, env, project, resource, version, target.schema, target.name],
       { isKept: true },

@@ -16,6 +16,8 @@ export interface ExtractedObject {
   readonly interval?: { readonly start: string; readonly end: string };
   /** The extract whose source states the types of its columns. */
   readonly statedBy?: string;
+  /** See `markShortened`: it is read anew though it is loaded. */
+  readonly isShortened?: true;
 }
 
 /** What became of one object. Plain JSON. */

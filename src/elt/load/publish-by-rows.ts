@@ -50,8 +50,9 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
   const filled = staged.filter(isFilled);
   const { batches, anomalies } = await guard(session, work, target, staged);
   const rowsAfter = await followRows(session, publication, target);
-  const isNew = (await tableColumns(session, target.schema, target.name)) === undefined;
-  if (resource.write === 'append' && !isNew) await refuseOtherSource(session, publication, resource, target);
+  const former = await tableColumns(session, target.schema, target.name);
+  const isNew = former === undefined;
+  if (!isNew) await refuseOtherSource(session, publication, resource, target, former);
   const displacedIds = await formerContents(session, work, staged, isNew);
   const intervalColumn = choosingColumn(resource);
   if (intervalColumn !== undefined && !isNew)

@@ -24,12 +24,14 @@ import {
   publishedVersion,
   releasePublication,
   type Publication,
+  type PublishedVersion,
 } from './claim-publication.js';
 import { stageCorrectedRows, type CorrectedFile } from './corrected-rows.js';
 import { countRows } from './count-rows.js';
 import { takeOutRetriedOutside } from './leave-out-outside.js';
 import { loadsById, type ChildStage, type LedgerLine } from './ledger.js';
 import { LoadFencedError } from './load-fenced-error.js';
+import { otherSource } from './other-source.js';
 import type { PublishOptions } from './publish-resource.js';
 import { writeKeptRows, type QuarantinedRow } from './quarantined-row.js';
 import { refuseRepeatedKey } from './refuse-repeated-key.js';
@@ -85,6 +87,9 @@ export async function retryRejects(options: RetryOptions): Promise<RetryResult> 
       const there = await tableColumns(session, target.schema, target.name);
       if (there === undefined)
         throw refused(options, `its table ${target.schema}.${target.name} is gone`, 'Load it with `plumbline run`.');
+      const other = await otherSource(session, key, target);
+      if (other !== undefined)
+        throw refused(options, `its table ${target.schema}.${target.name} has the rows of ${other} now`, 'Load it with `plumbline run`.'); // prettier-ignore
       // A name that runs of the project sweep: a killed attempt leaves nothing behind.
       const stage = { schema: schemas.stage, name: `publish_${loadId}` };
       const columns = typesNow(options, line, there);
@@ -184,7 +189,7 @@ async function publishRows(
   const columns = work.columns.filter(({ name }) => !nested.has(name));
   const { resource, loadId, runId, corrected } = options;
   const current = await publishedVersion(session, publication);
-  const together = resource.write === 'replace' ? (current?.loadIds ?? [loadId]) : [loadId];
+  const together = await loadsTogether(session, options, current);
   const now = new Map([...there, ...columns.map(({ name, type }) => [name, type] as const)]);
   const typesChanged = changedTypes(there, now);
   for (const { column, from, to } of typesChanged)
@@ -238,7 +243,7 @@ async function publishRows(
     runId,
     write: resource.write,
     table: target,
-    loadIds: resource.write === 'replace' ? together : [loadId],
+    loadIds: resource.write === 'replace' ? [...together] : [loadId],
     stagedIds: [],
     displacedIds: [],
     columns: [...now].map(([name, type]) => ({ name, type, header: name })),
@@ -247,6 +252,23 @@ async function publishRows(
     rows,
   });
   return result;
+}
+
+/** Loads among whose rows a key occurs once, in their order: all of a table that is made anew, and what an API answered for the same interval. */
+async function loadsTogether(
+  session: Session,
+  { resource, loadId }: RetryOptions,
+  current: PublishedVersion | undefined,
+): Promise<readonly string[]> {
+  if (resource.write === 'replace') return current?.loadIds ?? [loadId];
+  if (resource.type !== 'http' || resource.write !== 'append') return [loadId];
+  const loads = await session.query<{ loadId: string }>(
+    `SELECT l.load_id AS "loadId" FROM plumbline.loads AS own JOIN plumbline.loads AS l USING (env, project, resource)
+     WHERE own.load_id = $1 AND l.status = 'published' AND regexp_replace(l.path, '[0-9]+$', '') = regexp_replace(own.path, '[0-9]+$', '')
+     ORDER BY substring(l.path FROM '[0-9]+$')::bigint`,
+    [loadId],
+  );
+  return loads.map((load) => load.loadId);
 }
 
 /** Columns that only elements of retried rows have are columns of the load from now on: a table that is built anew keeps them. */

@@ -50,7 +50,7 @@ export async function readAlong(options: ReadAlongOptions): Promise<ReadAlong> {
   if (wanted > 0) {
     const snapshot = await exportSnapshot(reader);
     const lanes = takeLanes(wanted);
-    if (lanes < wanted) tell(`other loads of this worker have ${MOST_LANES - lanes} of its ${MOST_LANES} further ones`);
+    if (lanes < wanted) tell(`a worker has ${MOST_LANES} further ones${lanes < MOST_LANES ? `, and other loads have ${MOST_LANES - lanes} of them` : ''}`); // prettier-ignore
     for (let lane = 0; lane < lanes; lane++)
       void help(options, snapshot, over, reading)
         .catch((error: unknown) => tell(oneLine(error)))

@@ -10,17 +10,15 @@ const PARTS = {
 const CLOCK = '(?:[ T](?<hour>\\d|[01]\\d|2[0-3])(?<minutes>:[0-5]\\d(?::[0-5]\\d(?:[.]\\d{1,6})?)?))?';
 
 /**
- * Dates in the order that the project says, with or without a time behind them: `31.12.2024 9:05` → `2024-12-31 09:05`. Only real days, so
- * that nothing else is rewritten. Undefined when the project says none.
+ * Dates in the order that the project says, with or without a time behind them: `31.12.2024 9:05` → `2024-12-31 09:05`, and those that
+ * are `YYYY-MM-DD` already. Only real days, so that nothing else is rewritten. Undefined when the project says none.
  */
 export function dateReader({ dateFormat }: CsvOptions): ((text: string) => string | undefined) | undefined {
   if (dateFormat === undefined) return undefined;
-  const order = dateFormat
-    .replaceAll('.', '\\.')
-    .replace(/DD|MM|MON|YYYY/g, (part) => PARTS[part as keyof typeof PARTS]);
-  const form = new RegExp(`^${order}${CLOCK}$`, 'i');
+  const form = formOf(dateFormat);
   return (text) => {
-    const { day, month, name, year, hour, minutes } = form.exec(text.trim())?.groups ?? {};
+    const written = text.trim();
+    const { day, month, name, year, hour, minutes } = (form.exec(written) ?? PLAIN.exec(written))?.groups ?? {};
     if (day === undefined || year === undefined) return undefined;
     const number = name === undefined ? Number(month) : MONTHS.indexOf(name.toUpperCase()) + 1;
     if (!isDay(Number(year), number, Number(day))) return undefined;
@@ -28,6 +26,16 @@ export function dateReader({ dateFormat }: CsvOptions): ((text: string) => strin
     return hour === undefined ? date : `${date} ${hour.padStart(2, '0')}${minutes}`;
   };
 }
+
+function formOf(dateFormat: string): RegExp {
+  const order = dateFormat
+    .replaceAll('.', '\\.')
+    .replace(/DD|MM|MON|YYYY/g, (part) => PARTS[part as keyof typeof PARTS]);
+  return new RegExp(`^${order}${CLOCK}$`, 'i');
+}
+
+// No order that a project can say is written so and means another day.
+const PLAIN = formOf('YYYY-MM-DD');
 
 function isDay(year: number, month: number, day: number): boolean {
   const date = new Date(0);

@@ -6,7 +6,7 @@ import type { RowSource } from './row-source.js';
 
 /** A CSV file of a resource, written as the project says, else with the delimiter that the name's ending promises. Throws what `openCsv` does. */
 export function openCsvOf(
-  { csv, maxRejectedShare: tolerance }: Pick<ResourceConfig, 'csv' | 'maxRejectedShare'>,
+  { csv, maxRejectedShare: tolerance, contract }: Pick<ResourceConfig, 'csv' | 'maxRejectedShare' | 'contract'>,
   bytes: ByteSource,
   options: {
     /** For a cleaned copy. */
@@ -17,5 +17,5 @@ export function openCsvOf(
 ): Promise<RowSource> {
   const { folder, types, signal } = options;
   const settings = { ...(/\.(tsv|tab)$/.test(plainName(bytes.file)) && { delimiter: '\t' }), ...csv };
-  return openCsv(bytes, folder, settings, signal, { types, tolerance });
+  return openCsv(bytes, folder, settings, signal, { types, tolerance, misfits: contract?.types });
 }

@@ -1,8 +1,10 @@
-import type { ColumnType, CsvOptions } from '../../model/project.js';
+import type { ColumnType, ContractMode, CsvOptions } from '../../model/project.js';
+import { nameColumns } from '../schema/name-columns.js';
 import { classifyCsv } from './classify-csv.js';
 import { convertInThread } from './convert-in-thread.js';
 import { readerColumns, valueReaders, valuesOf } from './csv-values.js';
 import { FaultList } from './fault-list.js';
+import { frozen } from './frozen.js';
 import { keptText } from './row-fault.js';
 import type { CsvSpool } from './csv-spool.js';
 import type { ByteSource } from './open-bytes.js';
@@ -14,7 +16,7 @@ import { spoolRows, type Spooled, type SpooledRows } from './spool-rows.js';
 /**
  * Scans a CSV file and, when DuckDB would not read the same rows from it, writes a cleaned copy into `folder`.
  *
- * @param known types by header, and the share of values that may be at odds with their column; only numbers and dates that are written otherwise need it
+ * @param known types by column, the share of values that may be at odds with theirs, and what becomes of them; only numbers and dates that are written otherwise need it
  */
 export async function openCsv(
   source: ByteSource,
@@ -31,9 +33,9 @@ export async function openCsv(
     ? asItIs(source, scan, signal)
     : await cleanedCopy(source, scan, folder, { csv, signal, known, maxRecordBytes });
   return {
+    allowed: scan.headers.map(() => undefined),
     ...rows,
     types: scan.headers.map(() => undefined),
-    allowed: scan.headers.map(() => undefined),
     dialect: {
       format: 'csv',
       delimiter: String.fromCharCode(scan.dialect.delimiter),
@@ -62,9 +64,11 @@ function asItIs(source: ByteSource, scan: CsvScan, signal: AbortSignal | undefin
 interface KnownColumns {
   readonly types: ReadonlyMap<string, ColumnType>;
   readonly tolerance: number;
+  /** What a contract says of a value that is no value of its column. @default 'discard_row' */
+  readonly misfits?: ContractMode | undefined;
 }
 
-/** Leaves out rows in which a value is not written as the project says. */
+/** Leaves out rows in which a value is not written as the project says, unless a contract wants something else. */
 async function cleanedCopy(
   source: ByteSource,
   scan: CsvScan,
@@ -75,15 +79,16 @@ async function cleanedCopy(
     readonly known: KnownColumns;
     readonly maxRecordBytes: number | undefined;
   },
-): Promise<Spooled> {
+): Promise<Spooled & Partial<Pick<RowSource, 'allowed'>>> {
   const { csv = {}, signal, known, maxRecordBytes } = options;
   const { headers, rows, lines } = scan;
   const again = { csv, signal, maxRecordBytes, dialect: scan.dialect };
   const nulls = new Set(['', ...(csv.nullValues ?? [])]);
   const readers = valueReaders(csv);
-  const counted = readers.length === 0 ? undefined : readerColumns(headers, readers, known, rows);
+  const names = readers.length === 0 ? [] : nameColumns(headers, source.file).names;
+  const counted = readers.length === 0 ? undefined : readerColumns(names, readers, known, rows);
   if (counted) await scanCsv(source, { ...again, onRow: (fields) => counted.count(valuesOf(fields, nulls)) });
-  const readerOf = counted?.columns();
+  const { readers: readerOf, isDoubtful } = counted?.columns() ?? {};
   const unread = new FaultList(source.file);
   const write = async (spool: CsvSpool): Promise<SpooledRows> => {
     await scanCsv(source, {
@@ -96,16 +101,26 @@ async function cleanedCopy(
         });
         const wrong = plain.indexOf(undefined);
         if (wrong === -1) return spool.addRow(plain as (string | null)[]);
+        if (known.misfits === 'discard_value')
+          return spool.addRow(plain.map((value, index) => (value === undefined ? asNoValue(values[index]!) : value)));
         // What is right beside it is kept as databases read it, as in every quarantined row: so the row is read when it comes back.
         const kept = values.map((value, index) => plain[index] ?? value);
         const [value, raw] = [keptText(values[wrong]!), keptText(JSON.stringify(kept))];
         const reason = `expected ${readerOf![wrong]!.expected}`;
-        unread.add({ row, line, column: headers[wrong]!, value, reason, raw });
+        const fault = { row, line, column: names[wrong]!, value, reason, raw };
+        if (known.misfits === 'freeze') throw frozen(fault, source.file);
+        unread.add(fault);
       },
       onChunk: () => spool.drain(),
     });
     const faults = [...scan.faults, ...unread.all].sort((one, other) => one.row - other.row);
     return { headers, rows, faults, lines };
   };
-  return spoolRows(folder, source.file, write, signal);
+  const spooled = await spoolRows(folder, source.file, write, signal);
+  return { ...spooled, ...(isDoubtful && { allowed: isDoubtful.map((isText) => (isText ? ['text'] : undefined)) }) };
+}
+
+/** A text that no type of numbers or dates reads, so that it goes the way of what does not fit: `1.5` would be a number. */
+function asNoValue(text: string): string {
+  return `${text}?`;
 }

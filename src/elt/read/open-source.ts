@@ -54,6 +54,7 @@ export async function withSource<T>(
       | 'program'
       | 'parse'
       | 'maxRejectedShare'
+      | 'contract'
       | 'children'
     >;
     /** Types of the table that the rows will be added to. */

@@ -3,6 +3,7 @@ import type { LoadColumn } from '../schema/column.js';
 import { copyField, expectation, isValid } from '../schema/type-rules.js';
 import type { OpenDuckDB } from './duckdb.js';
 import { bytesOfFault } from './fault-list.js';
+import { frozen } from './frozen.js';
 import { MAX_CHUNK_BYTES, type ChunkOptions, type RowChunk } from './row-chunk.js';
 import { keptText, type RowFault } from './row-fault.js';
 import type { RowSource } from './row-source.js';
@@ -175,17 +176,4 @@ function misfitOf(
         : `expected ${expectation(column.type)} (${column.type})`,
     raw: keptText(kept),
   };
-}
-
-function frozen({ row, line, column, value, reason }: RowFault, file: string): TerminalError {
-  const place = line === null ? `row ${row}` : `line ${line}`;
-  return new TerminalError(
-    'ELT_CONTRACT',
-    `Loading ${file} failed: ${place}, column ${JSON.stringify(column)}: got ${JSON.stringify(value?.slice(0, 80))}, ${reason}, and \`contract.types\` is freeze.`,
-    {
-      at: { file, ...(line !== null && { line }) },
-      details: { column, row },
-      next: 'Correct the file, or give the column another type under `columns`, or set `contract: {types: evolve}`.',
-    },
-  );
 }

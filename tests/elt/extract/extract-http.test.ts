@@ -339,7 +339,8 @@ describe('a server in trouble', () => {
     await Promise.all(ids.map((id) => t.extract({ ...resource, id })));
     expect(times).toHaveLength(4);
     expect(times[1]! - times[0]!).toBeGreaterThanOrEqual(1_950);
-    expect(times[3]! - times[1]!).toBeGreaterThanOrEqual(2 * 400 - 150);
+    // By the moments that were given out: the second request may have come late.
+    expect(times[3]! - times[0]!).toBeGreaterThanOrEqual(1_950 + 2 * 400);
   });
 
   it('that answers drop by drop, or not at all, is given up in time', async () => {

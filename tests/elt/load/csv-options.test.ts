@@ -55,10 +55,12 @@ describe('csv options', () => {
     expect(loaded.rows).toEqual([
       ['1', '2024-12-31', '2024-12-31 09:05:00', '1.2.2024', '1234.5'],
       ['2', '2025-04-03', '2025-04-03 23:59:59.5', 'x', '2'],
-      ...['3', '7', '8'].map((id) => [id, null, null, null, null]),
+      ['3', null, null, null, null],
+      ['5', '2025-04-03', null, null, null],
+      ...['7', '8'].map((id) => [id, null, null, null, null]),
     ]);
     const reason = 'expected a date as DD.MM.YYYY';
-    expect(loaded.rejects).toEqual([{ line: 5, reason }, { line: 6, reason }, { line: 7, reason }]); // prettier-ignore
+    expect(loaded.rejects).toEqual([{ line: 5, reason }, { line: 7, reason }]); // prettier-ignore
     // A text that is declared stays as it is; a name of a month, and the day behind the month.
     const mon = { csv: { dateFormat: 'DD-MON-YYYY' }, columns: { b: 'text' } } as const;
     expect((await load('mon.csv', 'a,b\n29-feb-2024,29-FEB-2024\n', mon)).rows).toEqual([
@@ -69,6 +71,47 @@ describe('csv options', () => {
     // Where nothing says so, the error does; so it does of a line before the header.
     await expect(load('excel.csv', 'sep=;\na;b;c\n1;2;3\n')).rejects.toMatchObject({ next: expect.stringContaining('skip_lines: 1') as unknown }); // prettier-ignore
     await expect(load('unsaid.csv', 'a\n03.04.2025\n04.04.2025\n', { columns: { a: 'date' }, maxRejectedShare: 0 })).rejects.toMatchObject({ next: expect.stringContaining('`csv: { date_format: DD.MM.YYYY }`') as unknown }); // prettier-ignore
+    await expect(load('unsaid.ndjson', '{"a":"03.04.2025"}\n{"a":"04.04.2025"}\n', { columns: { a: 'date' }, maxRejectedShare: 0 })).rejects.toMatchObject({ next: expect.not.stringContaining('csv') as unknown }); // prettier-ignore
+  });
+
+  test('a date as YYYY-MM-DD is one beside others, in every load', async () => {
+    const of = (path: string) =>
+      resourceOf({ id: 'made', source: 'made', table: 'made', path, write: 'append', csv: { dateFormat: 'DD.MM.YYYY' } }); // prettier-ignore
+    await bench.write('made-1.csv', 'born;made\n31.12.1999;2025-01-02 03:04\n');
+    await bench.run(of('made-1.csv'));
+    await bench.write('made-2.csv', 'born;made\n1.2.2000;2025-01-03T03:04:05\n');
+    expect((await bench.run(of('made-2.csv'), { runId: 'run-2' })).loads).toMatchObject([{ rowsRejected: 0 }]);
+    expect(await bench.rows('made', 'born::text, made::text')).toEqual([
+      { born: '1999-12-31', made: '2025-01-02 03:04:00' },
+      { born: '2000-02-01', made: '2025-01-03 03:04:05' },
+    ]);
+  });
+
+  test('a point between thousands is none before decimals, also where the column has both', async () => {
+    const csv = { decimal: ',', thousands: '.' } as const;
+    for (const values of ['1.234\n1.5', '1.5\n1.234', '1.5\n2.5\n1.234.567']) {
+      await bench.write('doubtful.csv', `n;m\n${values.replaceAll('\n', ';1.5\n')};1.5\n`);
+      const { loads } = await bench.run(resourceOf({ id: 'doubtful', source: 'doubtful', table: 'doubtful', path: 'doubtful.csv', csv })); // prettier-ignore
+      expect(loads[0]!.columns.map(({ type }) => type)).toEqual(['text', 'double precision']);
+    }
+    // A declared type is that of the column, whatever blanks are around its header.
+    const declared = { csv, columns: { v: 'numeric' }, maxRejectedShare: 0.01 } as const;
+    expect((await load('padded.csv', ' v ;n\n1.234;x\n2.000;z\nfree;y\n', declared)).rows).toEqual([['1234', 'x'], ['2000', 'z']]); // prettier-ignore
+  });
+
+  test('what is no number or date of the file goes the way that its contract says', async () => {
+    const csv = { decimal: ',', thousands: '.', dateFormat: 'DD.MM.YYYY' } as const;
+    const content = 'id;n;day\n1;1.234,5;01.02.2024\n2;1.5;31.02.2024\n3;?;\n';
+    const of = (types: 'freeze' | 'discard_value') => ({ csv, columns: { n: 'numeric', day: 'date' }, contract: { types } }) as const; // prettier-ignore
+    await expect(load('frozen.csv', content, of('freeze'))).rejects.toMatchObject({
+      code: 'ELT_CONTRACT',
+      message: expect.stringContaining('line 3, column "n": got "1.5", expected a number with "," before decimals') as unknown, // prettier-ignore
+    });
+    const { rows, rejects } = await load('dropped.csv', content, of('discard_value'));
+    expect(rows).toEqual([['1', '1234.5', '2024-02-01'], ['2', null, null], ['3', null, null]]); // prettier-ignore
+    expect(rejects).toEqual([]);
+    const [line] = await bench.database.query(`SELECT discarded FROM plumbline.loads WHERE resource = 'dropped_csv'`);
+    expect(line).toEqual({ discarded: { n: 2, day: 1 } });
   });
 
   test('delimiter, quote and escape', async () => {

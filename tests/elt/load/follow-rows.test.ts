@@ -57,6 +57,17 @@ describe('rows of a large table', () => {
     await bench.run(resource, { runId: 'run-4' });
   });
 
+  it('are right when another source has merged into the table meanwhile', async () => {
+    const one = resourceOf({ id: 'shop.l', source: 'shop', table: 'shop_l', path: 'l/*.csv', primaryKey: ['id'], write: 'merge', columns: { id: 'bigint', v: 'text' } }); // prettier-ignore
+    await bench.write('l/a.csv', 'id,v\n1,a\n');
+    await bench.run(one);
+    await makeLarge('shop_l');
+    await bench.write('l/b.csv', 'id,v\n2,b\n');
+    await bench.run({ ...one, id: 'shop_l', source: 'shop_l' }, { runId: 'run-2' });
+    await bench.write('l/b.csv', 'id,v\n3,b\n');
+    expect((await bench.run(one, { runId: 'run-3' })).published.rows).toBe(5_002);
+  });
+
   it('are counted where no version says how many there were, and where the connection counts nothing', async () => {
     await bench.database.execute(
       `CREATE TABLE ${schemas.raw}.foreign_rows AS SELECT 1 AS id FROM generate_series(1, 5)`,

@@ -72,13 +72,6 @@ test('numbers keep every digit, and rows their lines, wherever the list is', asy
   ]);
 });
 
-test('another list of the same document is read anew', async () => {
-  const content = '{"a": [{"x": 1}], "b": [{"x": 2}, {"x": 3}]}';
-  await load('lists', content, { records: ['a'] });
-  expect(await load('lists', content, { records: ['b'] })).toMatchObject({ status: 'staged', rowsLoaded: 2 });
-  expect(await bench.rows('lists', 'x')).toEqual([{ x: '2' }, { x: '3' }]);
-});
-
 test('a document is a list, or one record; a .json file without a format may also be lines', async () => {
   expect((await load('list', '[{"a":1},{"a":2}]', { format: 'auto' })).rowsRead).toBe(2);
   expect((await load('one', '{\n"a": {"b": 1}\n}', { format: 'auto' })).rowsRead).toBe(1);

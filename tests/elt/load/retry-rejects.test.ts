@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { loadObject } from '../../../src/elt/load/load-object.js';
+import { publishResource } from '../../../src/elt/load/publish-resource.js';
 import { retryRejects } from '../../../src/elt/load/retry-rejects.js';
 import { TransientError } from '../../../src/errors.js';
 import type { Database, Session } from '../../../src/model/database.js';
@@ -122,4 +124,29 @@ test('rows that were put right stay when their file is one of several and anothe
   await bench.write('pair-other.csv', 'key,n\n21,1\n');
   await bench.run(resource);
   expect(await rows('pair')).toEqual(['21 1', '7 5', '8 2']);
+});
+
+test('rejected rows do not go into a table that another source has by now', async () => {
+  const options = await prepare('lent', { id: 'lent.t', table: 'lent_t' });
+  await bench.run({ ...options.resource, id: 'lent_t', source: 'lent_t' }, { runId: 'run-2' });
+  await expect(retryRejects(options)).rejects.toMatchObject({
+    code: 'ELT_RETRY_LOAD',
+    message: expect.stringContaining('its table demo_dev_raw.lent_t has the rows of lent_t now') as unknown,
+  });
+});
+
+test('a corrected row whose key comes later in the answer of its API is a duplicate, as it would have been', async () => {
+  const http = { byInterval: true } as NonNullable<ResourceConfig['http']>;
+  const options = { ...(await prepare('answer', {})), runId: 'answer' };
+  const resource = resourceOf({ id: 'api', source: 'api', table: 'api', type: 'http', http, format: 'ndjson', write: 'append', path: '/o', primaryKey: ['key'], columns: { n: 'bigint' }, maxRejectedShare: 0.5 }); // prettier-ignore
+  const load = async (part: number, content: string) => {
+    const path = `/o?interval=2025-01-01T00:00:00Z/2025-01-02T00:00:00Z#${part}`;
+    const object = { path, ...(await bench.store.put(Buffer.from(content))), isUnchanged: false };
+    return loadObject({ ...options, store: bench.store, resource, object });
+  };
+  const loads = [await load(1, '{"key":8,"n":1}\n{"key":7,"n":"x"}\n'), await load(2, '{"key":7,"n":5}\n')];
+  await publishResource({ ...options, resource, loads });
+  const retried = await retryRejects({ ...options, resource, loadId: loads[0]!.loadId, runId: 'fix-answer' });
+  expect(retried).toMatchObject({ accepted: 0, duplicate: 1, rows: 2 });
+  expect(await rows('api')).toEqual(['7 5', '8 1']);
 });

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { extractFiles } from '../../../src/elt/extract/extract-files.js';
 import { loadObject, type LoadOptions } from '../../../src/elt/load/load-object.js';
 import type { LoadResult } from '../../../src/elt/load/load-result.js';
+import { markShortened } from '../../../src/elt/load/mark-shortened.js';
 import { publishResource, type PublishResult } from '../../../src/elt/load/publish-resource.js';
 import type { ArtifactStore } from '../../../src/model/artifact.js';
 import { objectName } from '../../../src/model/object-name.js';
@@ -63,9 +64,10 @@ export async function openWorkbench(): Promise<Workbench> {
         now,
         ...(options.runId !== undefined && { runId: options.runId }),
       });
+      const named = objects.map((object) => ({ ...object, path: objectName(object.path) }));
       const loads: LoadResult[] = [];
-      for (const object of objects)
-        loads.push(await loadObject({ ...base, resource, object: { ...object, path: objectName(object.path) }, ...options })); // prettier-ignore
+      for (const object of await markShortened(database, base, resource, named))
+        loads.push(await loadObject({ ...base, resource, object, ...options }));
       return loads;
     },
     async run(resource, options = {}) {

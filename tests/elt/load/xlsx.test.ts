@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { openXlsx } from '../../../src/elt/read/open-xlsx.js';
 import type { ResourceConfig } from '../../../src/model/project.js';
 import { zip } from '../../support/zip.js';
 import { openWorkbench, resourceOf, type Workbench } from './workbench.js';
@@ -100,12 +102,6 @@ function workbook(sheet: string, more: Parameters<typeof zip>[0] = []): Buffer {
 const sheetOf = (rows: string): string => `<worksheet><sheetData>${rows}</sheetData></worksheet>`;
 const inline = (text: string): string => `<c t="inlineStr"><is><t>${text}</t></is></c>`;
 
-test('another part of the same workbook is read anew', async () => {
-  await load('parts', await fixture('orders'), { xlsx: { range: 'H3:I4' } });
-  const again = await load('parts', await fixture('orders'), { xlsx: { range: 'H3:I5' } });
-  expect(again).toMatchObject({ status: 'staged', rowsRead: 2 });
-});
-
 test('cells without places, prefixes, readings and escapes', async () => {
   const sheet = sheetOf(`<row>${inline('a')}${inline('b')}</row>
     <row r="4"><c t="s"><v>0</v></c><c t="b"><v>1</v></c></row><row/><row><c t="str"><f>x</f><v>y&amp;_x000A_</v></c><c/></row>`);
@@ -127,3 +123,9 @@ test.each([
 ])('%s is refused', async (_, content, code) => {
   await expect(load('refused', content)).rejects.toMatchObject({ code, terminal: true });
 }); // prettier-ignore
+
+test('a workbook is not broken where its rows cannot be written', async () => {
+  const none = join(bench.root, 'none');
+  const opened = openXlsx('tests/fixtures/elt/xlsx/openpyxl.xlsx', 'openpyxl.xlsx', none);
+  await expect(opened).rejects.toMatchObject({ code: 'ENOENT', path: expect.stringContaining(none) as unknown });
+});

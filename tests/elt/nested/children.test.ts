@@ -412,6 +412,17 @@ test('a table that is no child table is not written into, and a contract holds f
   expect(await texts('strict_items', 'a', 'a NULLS LAST')).toEqual(['1', '-']);
 });
 
+test.each(['append', 'merge'] as const)('nothing is added to what was a child table: %s', async (write) => {
+  const table = `left_${write}`;
+  await load(nested(table, [child(table, 'items')]), [{ items: [{ a: 1 }] }]);
+  const own = resourceOf({ id: `${table}.items`, source: table, table: `${table}_items`, path: 'own.ndjson', write, primaryKey: ['a'] }); // prettier-ignore
+  await expect(load(own, [{ a: 2 }])).rejects.toMatchObject({
+    code: 'ELT_TABLE_TAKEN',
+    message: expect.stringContaining('has the rows of a child table') as unknown,
+  });
+  expect(await texts(`${table}_items`, 'a')).toEqual(['1']);
+});
+
 test('a list in a CSV column, and lists of structs in Parquet, are elements too', async () => {
   await bench.write('sheet.csv', `id,items\n1,"[{""a"": 1}, {""a"": 2}]"\n2,\n3,[]\n`);
   const sheet = nested('sheet', [child('sheet', 'items')], { path: 'sheet.csv' });

@@ -1,0 +1,16 @@
+import { TerminalError } from '../../errors.js';
+import type { RowFault } from './row-fault.js';
+
+/** Of a value that does not fit a frozen type. */
+export function frozen({ row, line, column, value, reason }: RowFault, file: string): TerminalError {
+  const place = line === null ? `row ${row}` : `line ${line}`;
+  return new TerminalError(
+    'ELT_CONTRACT',
+    `Loading ${file} failed: ${place}, column ${JSON.stringify(column)}: got ${JSON.stringify(value?.slice(0, 80))}, ${reason}, and \`contract.types\` is freeze.`,
+    {
+      at: { file, ...(line !== null && { line }) },
+      details: { column, row },
+      next: 'Correct the file, or give the column another type under `columns`, or set `contract: {types: evolve}`.',
+    },
+  );
+}
