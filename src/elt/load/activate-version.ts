@@ -1,9 +1,9 @@
-import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
 import { mergeStrategy } from '../merge/merge-key.js';
 import { nextMoment } from '../merge/scd2.js';
+import { wouldEmpty } from '../merge/would-empty.js';
 import { TABLE_VERSION } from '../singer/table-version.js';
 import type { LedgerLine } from './ledger.js';
 import type { StageName } from './stage-table.js';
@@ -40,17 +40,6 @@ export async function activateVersion(
     : await session.execute(`DELETE FROM ${table} WHERE ${isOlder}`, [activated]);
   if (removed === 0 || resource.allowEmpty === true || mayEmpty) return removed;
   if ((await session.query(`SELECT 1 FROM ${table} WHERE ${isPresent} LIMIT 1`)).length === 0)
-    throw emptied(resource, target);
+    throw wouldEmpty(resource, target, `the tap sent no row of the version of ${resource.path} that it activated`);
   return removed;
-}
-
-function emptied({ path, at }: ResourceConfig, { schema, name }: StageName): TerminalError {
-  return new TerminalError(
-    'ELT_SOURCE_EMPTY',
-    `Publishing ${schema}.${name} was stopped: the tap sent no row of the version of ${path} that it activated, and all rows of the table would be gone; it keeps them.`,
-    {
-      at,
-      next: 'Look at the source. If it is right, `plumbline run --accept-anomaly` empties the table; `allow_empty: true` always lets it.',
-    },
-  );
 }

@@ -1,10 +1,10 @@
-import { TerminalError } from '../../errors.js';
 import type { Session } from '../../model/database.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { mergeStrategy } from './merge-key.js';
 import { nextMoment } from './scd2.js';
 import { hasSourceKey, isPresent } from './source-keys.js';
 import { sqlName } from './unit.js';
+import { wouldEmpty } from './would-empty.js';
 
 interface Table {
   readonly schema: string;
@@ -55,13 +55,5 @@ async function refuseToEmpty(
   const [found] = await session.query<{ isEmpty: boolean }>(
     `SELECT NOT EXISTS (SELECT 1 FROM ${sqlName(keys)}) AND EXISTS (SELECT 1 FROM ${sqlName(target)} AS t WHERE ${present}) AS "isEmpty"`,
   );
-  if (found?.isEmpty !== true) return;
-  throw new TerminalError(
-    'ELT_SOURCE_EMPTY',
-    `Publishing ${target.schema}.${target.name} was stopped: ${resource.path} has no row any more, and all rows of the table would be gone; it keeps them.`,
-    {
-      at: resource.at,
-      next: 'Look at the source. If it is right, `plumbline run --accept-anomaly` empties the table; `allow_empty: true` always lets it.',
-    },
-  );
+  if (found?.isEmpty === true) throw wouldEmpty(resource, target, `${resource.path} has no row any more`);
 }
