@@ -2,7 +2,7 @@ import { TerminalError } from '../../errors.js';
 import { failpoint } from '../../failpoint.js';
 import { BRIEFLY_LOCKED } from '../../model/brief-transaction.js';
 import type { Session } from '../../model/database.js';
-import type { ResourceConfig, Schemas } from '../../model/project.js';
+import type { ColumnType, ResourceConfig, Schemas } from '../../model/project.js';
 import { cancelOnAbort } from '../../model/cancel-on-abort.js';
 import { isByInterval } from '../../model/is-by-interval.js';
 import { qualified } from '../../model/sql-identifier.js';
@@ -67,7 +67,7 @@ async function mergeStages(session: Session, work: PublishWork): Promise<Publish
     await session.execute(`DELETE FROM ${qualified(target.schema, target.name)} WHERE _load_id = ANY($1::bigint[])`, [
       displacedIds,
     ]);
-  const { columns, columnsAdded, typesChanged } = await shapeTarget(session, options, target, filled);
+  const { columns, columnsAdded, typesChanged } = await shapeTarget(session, options, target, filled, former);
   const publishing = {
     resource,
     target,
@@ -230,12 +230,13 @@ async function shapeTarget(
   { schemas, resource }: PublishOptions,
   target: StageName,
   staged: readonly LedgerLine[],
+  former: ReadonlyMap<string, ColumnType> | undefined,
 ): Promise<Shape> {
   const stages = linesByStage(staged).map(([line]) => ({
     table: stageOf(schemas.stage, line!),
     columns: readColumns(line!, resource),
   }));
-  const shape = await shapeTable(session, resource, target, stages);
+  const shape = await shapeTable(session, resource, target, stages, former);
   if (shape.isNew && staged.length === 0) throw tableUnknown(resource);
   await prepareMerge(session, target, resource);
   return shape;

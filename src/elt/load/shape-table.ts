@@ -2,7 +2,6 @@ import type { Session } from '../../model/database.js';
 import { isByInterval } from '../../model/is-by-interval.js';
 import type { ColumnType, ResourceConfig } from '../../model/project.js';
 import { identifier, qualified } from '../../model/sql-identifier.js';
-import { tableColumns } from '../schema/table-columns.js';
 import { changedTypes, changeType } from './change-type.js';
 import type { TypeChange } from './claim-publication.js';
 import type { StageName } from './stage-table.js';
@@ -15,14 +14,14 @@ export interface Shape {
   readonly isNew: boolean;
 }
 
-/** Makes a published table that holds what is in the stages, or adds the columns that are new, or widens those whose type changed. */
+/** Makes a published table that holds what is in the stages, or adds the columns that are new, or widens those whose type changed. `former`: its columns so far, as of `tableColumns`. */
 export async function shapeTable(
   session: Session,
   resource: Pick<ResourceConfig, 'columns' | 'at' | 'http' | 'interval'>,
   target: StageName,
   stages: readonly TypedTable[],
+  former: ReadonlyMap<string, ColumnType> | undefined,
 ): Promise<Shape> {
-  const former = await tableColumns(session, target.schema, target.name);
   const table = qualified(target.schema, target.name);
   const sources = former === undefined ? stages : [{ table: target, columns: former }, ...stages];
   const columns = await uniteColumns(session, sources, resource.columns);

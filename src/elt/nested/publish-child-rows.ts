@@ -59,8 +59,9 @@ export async function publishChildRows(session: Session, work: ChildPublication)
   for (const child of childTables(resource)) {
     const table = { schema: schemas.raw, name: child.table };
     const stages = childStages(work, child);
-    await deleteDisplacedLoads(session, work, table);
-    const shape = await shapeTable(session, childResource(resource, child), table, stages);
+    const former = await tableColumns(session, table.schema, table.name);
+    if (former !== undefined) await deleteDisplacedLoads(session, work, table);
+    const shape = await shapeTable(session, childResource(resource, child), table, stages, former);
     shaped.push({ child, table, stages, shape });
   }
   let rowsChanged = 0;
@@ -123,7 +124,8 @@ export async function joinChildRows(
   for (const child of childTables(resource)) {
     const table = { schema: schemas.raw, name: child.table };
     const typed = stagesOf(schemas, stages, child);
-    const { columns } = await shapeTable(session, childResource(resource, child), table, typed);
+    const former = await tableColumns(session, table.schema, table.name);
+    const { columns } = await shapeTable(session, childResource(resource, child), table, typed, former);
     for (const stage of typed) {
       await addRows(session, work, child, { table, columns }, stage, false);
       await session.execute(`DROP TABLE ${qualified(stage.table.schema, stage.table.name)}`);
@@ -174,7 +176,6 @@ async function deleteDisplacedLoads(
   table: StageName,
 ): Promise<void> {
   if (resource.write !== 'append' || displacedIds.length === 0) return;
-  if ((await tableColumns(session, table.schema, table.name)) === undefined) return;
   await session.execute(`DELETE FROM ${qualified(table.schema, table.name)} WHERE _load_id = ANY($1::bigint[])`, [
     [...displacedIds],
   ]);
