@@ -2,6 +2,7 @@ import { TerminalError, type PipelineError } from '../../errors.js';
 import { jsonb } from '../../model/jsonb.js';
 import { plural } from '../../model/plural.js';
 import { dropUnlessInUse } from '../publish/drop-unless-in-use.js';
+import { placeOfRow } from '../read/row-fault.js';
 import type { FinishContext } from './finish-load.js';
 import { LoadFencedError } from './load-fenced-error.js';
 import { mostRejected } from './most-rejected.js';
@@ -40,8 +41,9 @@ async function tooManyRejects(
 ): Promise<TerminalError> {
   const { object, resource, schemas } = options;
   const first = await firstRejects(session, loadId);
-  const shown = first.map(({ line, row, column, value, reason }) => {
-    const place = line === null ? `row ${row}` : `line ${line}`;
+  const shown = first.map((reject) => {
+    const { column, value, reason } = reject;
+    const place = placeOfRow(reject);
     return column === null
       ? `${place}: ${reason}`
       : `${place}, column ${JSON.stringify(column)}: got ${JSON.stringify(value)}, ${reason}`;

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { csvLine } from '../../model/csv-line.js';
+import { placeOfRow } from '../read/row-fault.js';
 import type { LoadColumn } from '../schema/column.js';
 
 /** One line of plumbline.rejects, as far as it says what the row was. */
@@ -34,10 +35,9 @@ export function valuesOf(
 
 /** What is wrong with a row, in one sentence for a person; with its text where its values cannot be told apart. */
 export function complaint(row: QuarantinedRow, columns: readonly LoadColumn[]): string {
-  const place = row.line === null ? `row ${row.row}` : `line ${row.line}`;
   const what = row.column === null ? '' : `, column ${row.column}, got ${JSON.stringify(row.value)}`;
   const text = valuesOf(row, columns) === undefined && row.raw !== null ? `; the row is: ${row.raw}` : '';
-  return `${place}${what}: ${row.reason}${text}`;
+  return `${placeOfRow(row)}${what}: ${row.reason}${text}`;
 }
 
 /** Writes the rows whose values are known as a CSV file that `retryRejects` reads; gives their number. */

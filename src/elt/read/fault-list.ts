@@ -1,5 +1,5 @@
 import { TerminalError } from '../../errors.js';
-import type { RowFault } from './row-fault.js';
+import { placeOfRow, type RowFault } from './row-fault.js';
 
 /** Of memory, about. */
 export function bytesOfFault({ value, raw }: RowFault): number {
@@ -14,21 +14,18 @@ export class FaultList {
   readonly all: RowFault[] = [];
   #bytes = 0;
 
-  constructor(
-    private readonly file: string,
-    private readonly maxBytes = MAX_BYTES,
-  ) {}
+  constructor(private readonly file: string) {}
 
   /** Throws `ELT_FILE_MALFORMED` when they are too many; a retry does not help. */
   add(fault: RowFault): void {
     this.all.push(fault);
     this.#bytes += bytesOfFault(fault);
-    if (this.#bytes <= this.maxBytes) return;
-    const { row, line, reason } = this.all[0]!;
-    const place = line === null ? `row ${row}` : `line ${line}`;
+    if (this.#bytes <= MAX_BYTES) return;
+    const [first] = this.all as [RowFault];
+    const { line, reason } = first;
     throw new TerminalError(
       'ELT_FILE_MALFORMED',
-      `Reading ${this.file} failed: ${this.all.length} of its first ${fault.row} rows are refused, more than are kept of one file. The first: ${place}: ${reason}.`,
+      `Reading ${this.file} failed: ${this.all.length} of its first ${fault.row} rows are refused, more than are kept of one file. The first: ${placeOfRow(first)}: ${reason}.`,
       {
         at: { file: this.file, ...(line !== null && { line }) },
         details: { refused: this.all.length, rows: fault.row },

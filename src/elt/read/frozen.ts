@@ -1,12 +1,12 @@
 import { TerminalError } from '../../errors.js';
-import type { RowFault } from './row-fault.js';
+import { placeOfRow, type RowFault } from './row-fault.js';
 
 /** Of a value that does not fit a frozen type. */
-export function frozen({ row, line, column, value, reason }: RowFault, file: string): TerminalError {
-  const place = line === null ? `row ${row}` : `line ${line}`;
+export function frozen(fault: RowFault, file: string): TerminalError {
+  const { row, line, column, value, reason } = fault;
   return new TerminalError(
     'ELT_CONTRACT',
-    `Loading ${file} failed: ${place}, column ${JSON.stringify(column)}: got ${JSON.stringify(value?.slice(0, 80))}, ${reason}, and \`contract.types\` is freeze.`,
+    `Loading ${file} failed: ${placeOfRow(fault)}, column ${JSON.stringify(column)}: got ${JSON.stringify(value?.slice(0, 80))}, ${reason}, and \`contract.types\` is freeze.`,
     {
       at: { file, ...(line !== null && { line }) },
       details: { column, row },

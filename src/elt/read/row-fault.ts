@@ -10,6 +10,11 @@ export interface RowFault {
   readonly raw: string | null;
 }
 
+/** Where a row is, for a person: by its line where the format has any. */
+export function placeOfRow({ row, line }: Pick<RowFault, 'row' | 'line'>): string {
+  return line === null ? `row ${row}` : `line ${line}`;
+}
+
 const MAX_KEPT = 10_000;
 
 /** Text as it is kept of a bad row: PostgreSQL cannot hold NUL, and one row must not fill the table. */
