@@ -37,12 +37,12 @@ export async function refuseRepeatedKey(session: Session, work: Publishing): Pro
   const repeated = isAnywhere ? await repeatedInTable(session, work) : await repeatedAmong(session, work);
   if (repeated === undefined) return;
   const where = isAnywhere ? '' : ', files of one interval';
-  const former = 'oad the interval of the other row anew first (`plumbline run load --interval A/B`)';
-  const correct = !isSorted
-    ? 'Correct the files'
-    : type === 'files'
-      ? `Correct the files or, where the time of the row has changed, l${former}`
-      : `L${former}`;
+  const theOther = 'the interval of the other row anew first (`plumbline run load --interval A/B`)';
+  const moved =
+    type === 'files'
+      ? `Correct the files or, where the time of the row has changed, load ${theOther}`
+      : `Load ${theOther}`;
+  const correct = isSorted ? moved : 'Correct the files';
   throw new TerminalError(
     'ELT_KEY_REPEATED',
     `Publishing ${work.resource.id} failed: the primary key ${primaryKey.join(', ')} = ${repeated.key.slice(1, -1)} is in ${repeated.places.join(' and ')}${where}; expected it once.`,
