@@ -101,11 +101,7 @@ export async function startAndFollow(
     return;
   }
   if (!options.json) process.stdout.write(`${heading}\n`);
-  await followToEnd(
-    settings,
-    { database, temporal },
-    { ...started, json: options.json, began: Date.now(), project: request.project },
-  );
+  await followToEnd(settings, { database, temporal }, { ...started, json: options.json, began: Date.now() });
 }
 
 /** Follows until the end; Ctrl-C leaves the run alone and says how to come back. */
@@ -117,7 +113,6 @@ export async function followToEnd(
     readonly workflowId: string;
     readonly json: boolean;
     readonly began: number;
-    readonly project: string;
   },
 ): Promise<void> {
   const interrupt = new AbortController();

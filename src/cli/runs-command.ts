@@ -69,7 +69,6 @@ export async function watchCommand(id: string, options: RunOptions): Promise<voi
       workflowId: run.workflow_id,
       json: options.json,
       began: Date.parse(iso(run.started_at)),
-      project: run.project,
     });
   });
 }
